@@ -1,0 +1,1 @@
+//! Bursar: a wallet with budgets for AI agents.
