@@ -1,1 +1,19 @@
 //! Bursar: a wallet with budgets for AI agents.
+//!
+//! The map of the house. [`purchase`] is the flow; everything else is a room it passes through.
+//! Pure rooms (`money`, `offer`, `policy`, `authorization`, `settlement`) know no clock, network, disk, environment or
+//! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
+
+pub mod authorization;
+pub mod chain;
+pub mod ledger;
+pub mod limits;
+pub mod money;
+pub mod offer;
+pub mod policy;
+pub mod reason;
+pub mod seller;
+pub mod settlement;
+pub mod text;
+pub mod time;
+pub mod wallet;

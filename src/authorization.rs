@@ -1,0 +1,29 @@
+//! Pure: an offer becomes exactly what gets signed. One file per scheme.
+//!
+//! Nothing here is a digest somebody else made: the signer takes an [`Authorization`], and whoever wants to know what
+//! was signed rebuilds it from the same fields.
+
+use alloy_primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::money::Network;
+
+/// A transfer the payee may take once, between two moments: EIP-3009 `TransferWithAuthorization`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    pub network: Network,
+    /// The asset's contract, with the name and version its signing domain has.
+    pub asset: Address,
+    pub asset_name: String,
+    pub asset_version: String,
+    pub from: Address,
+    pub to: Address,
+    pub value: U256,
+    pub valid_after: u64,
+    pub valid_before: u64,
+    pub nonce: B256,
+}
+
+/// 65 bytes: r, s, v (27 or 28), s in the lower half.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 65]);

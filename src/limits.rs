@@ -1,0 +1,73 @@
+//! Every bound bursar keeps, in one place, each with its reason.
+
+use std::time::Duration;
+
+/// A bazaar schema makes a challenge header several KB; nothing honest needs more than this.
+pub const CHALLENGE_HEADER_BYTES: usize = 64 * 1024;
+/// A v1 challenge is a body; with HTML around it, it still fits.
+pub const CHALLENGE_BODY_BYTES: usize = 256 * 1024;
+/// A seller on every known chain with every scheme stays below this.
+pub const OFFERS: usize = 32;
+/// Followed by hand, each hop checked like the first.
+pub const REDIRECTS: usize = 3;
+/// Below this, a facilitator (which wants six seconds left) may refuse what we signed.
+pub const WINDOW_AT_LEAST: Duration = Duration::from_secs(10);
+/// A seller that asks for longer than this does not want a payment, it wants a standing order.
+pub const WINDOW_AT_MOST: Duration = Duration::from_secs(900);
+/// How long from now a signature may be of use to whoever holds it.
+pub const WINDOW_ENDS_WITHIN: Duration = Duration::from_secs(300);
+/// Clocks differ: an authorization is valid from a little before it was made.
+pub const WINDOW_STARTS_BEFORE: Duration = Duration::from_secs(600);
+/// The same bytes are shown to a seller this often and no more.
+pub const PRESENTS: u32 = 3;
+/// The unpaid request: nothing is at stake, so nobody waits long.
+pub const UNPAID_LEG: Duration = Duration::from_secs(20);
+/// Facilitators take up to 90 s to settle; giving up earlier would create the doubt we are here to avoid.
+pub const PAID_LEG: Duration = Duration::from_secs(120);
+/// Connecting is part of either leg, and never takes this long when it works.
+pub const CONNECT: Duration = Duration::from_secs(10);
+/// Bodies are kept whole up to here, so that paid goods are not lost to a small answer.
+pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// All stored bodies together; the oldest delivered go first.
+pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// What was free can be had again: its stored body is kept this long.
+pub const FREE_BODY_KEPT: Duration = Duration::from_secs(3600);
+/// What a model gets in one answer unless it asks for more or less.
+pub const ANSWER_CHARS: usize = 20_000;
+/// The most it may ask for: hosts cut or file away longer answers.
+pub const ANSWER_CHARS_AT_MOST: usize = 400_000;
+/// Hosts give up at 60 s; an answer is given before that, whatever happens.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+/// Questions one agent may have before its owner at a time.
+pub const PENDING_QUESTIONS: usize = 5;
+/// Refusals one agent may add to the log in a minute; further ones are counted only.
+pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
+/// A clock further off than this signs windows that are not what they say.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
+pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
+/// Purchases that share one commit. More would make the first wait for the last.
+pub const COMMIT_BATCH: usize = 64;
+/// After closing stdin or SIGTERM, presented purchases get this long to close.
+pub const DRAIN: Duration = Duration::from_secs(120);
+/// A settled purchase without goods is offered for resuming this long.
+pub const OPEN_AFTER_SETTLED: Duration = Duration::from_secs(24 * 3600);
+/// Beyond its window by every clock we can ask, an unused authorization may be followed by a new purchase.
+pub const PAST_WINDOW: Duration = Duration::from_secs(60);
+/// How far back a price at the same place is remembered.
+pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A keyring may show a prompt and block; nobody waits longer than this for it.
+pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
+/// A key not used for this long is dropped from memory.
+pub const KEY_IDLE: Duration = Duration::from_secs(300);
+/// One question to one node.
+pub const RPC_WAIT: Duration = Duration::from_secs(5);
+/// Text of others that is shown in a sentence of ours.
+pub const QUOTED_CHARS: usize = 200;
+/// A URL longer than this is not one a seller wrote.
+pub const URL_CHARS: usize = 8_192;
+/// What an agent may send as a body.
+pub const REQUEST_BODY_BYTES: usize = 1024 * 1024;
+/// How many headers, and how much of them, an agent may send.
+pub const REQUEST_HEADERS: usize = 32;
+pub const REQUEST_HEADER_BYTES: usize = 8 * 1024;

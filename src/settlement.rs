@@ -1,0 +1,1 @@
+//! Pure: who may be believed about what.
