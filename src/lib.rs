@@ -5,15 +5,19 @@
 //! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
 
 pub mod authorization;
+pub mod bursar;
 pub mod chain;
+pub mod config;
 pub mod ledger;
 pub mod limits;
 pub mod money;
 pub mod offer;
 pub mod policy;
+pub mod purchase;
 pub mod reason;
 pub mod seller;
 pub mod settlement;
 pub mod text;
 pub mod time;
 pub mod wallet;
+pub mod wish;

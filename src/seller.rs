@@ -3,6 +3,8 @@
 //! An unpaid request goes to whatever URL an agent names, within the egress rules. A payment is presented as the ledger
 //! recorded it, to the origin that asked for it, and to no other: [`Seller::present`] takes nothing but a [`Recorded`].
 
+pub mod headers;
+
 use async_trait::async_trait;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
