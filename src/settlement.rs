@@ -1,1 +1,570 @@
 //! Pure: who may be believed about what.
+//!
+//! A seller's word can say that money moved, never that it did not. A node's word can say both, but only every node
+//! together can say "never". Whatever is left in doubt counts as spent.
+//!
+//! ```text
+//! authorized ──┬──> held ──┬──> settled (seller) ──┬──> settled (chain)
+//!              │           │                       │
+//!              └───────────┴───────────────────────┴──> lapsed
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorization::Authorization;
+use crate::chain::{ChainError, Testimony, Transfer};
+use crate::limits;
+use crate::money::Amount;
+use crate::time::Time;
+
+/// Where a purchase's money is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Signed and recorded; nothing is known to have been presented.
+    Authorized,
+    /// Presented, outcome unknown.
+    Held,
+    /// The money moved.
+    Settled,
+    /// Never used, never usable again.
+    Lapsed,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    None,
+    Seller,
+    Chain,
+}
+
+/// A state with its proof: what a row of the ledger stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    pub state: State,
+    pub proof: Proof,
+}
+
+/// What came back when a payment was presented, as far as money is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// No byte of the payment left.
+    Nothing,
+    /// Some of it may have arrived, and no complete reply came.
+    Lost,
+    /// A complete reply; `receipt` is its word on success, when it carried one that could be read.
+    Reply { status: u16, receipt: Option<bool> },
+}
+
+/// Whether money moved, as the agent is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Charged {
+    No,
+    Yes,
+    Unknown,
+}
+
+/// What a reply to a presented payment means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The seller's final answer is in hand, whatever its status.
+    pub answered: bool,
+    pub charged: Charged,
+    pub delivered: bool,
+    /// What the row becomes, unless it stands at something better proven already.
+    pub standing: Standing,
+}
+
+/// What the nodes of a chain say together about one authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Used, and the logs show the very transfer that was signed.
+    SettledByChain { transfer: Transfer },
+    /// Used, but the logs do not show the transfer. With a `mismatch` they show another one: alarm.
+    Used { mismatch: Option<Transfer>, why: String },
+    /// Proven never used and never usable again; `proof` names the blocks and nodes.
+    Lapsed { proof: String },
+    /// Unused, and it can still be used.
+    UnusedInWindow,
+    /// Unused, and past its window by every node's newest block (the earliest of them is given), but not yet finally.
+    PastWindowNotFinal { earliest_head_secs: u64 },
+    /// Not told alike by every node, or not told.
+    Unknown { why: String },
+}
+
+/// What evidence does to a row, and what the owner must hear about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conclusion {
+    pub next: Option<Standing>,
+    pub alarm: Option<String>,
+}
+
+/// What the reply to a presented payment means. The seller's words move a row to settled, never back.
+pub fn judge(heard: Heard) -> Judgement {
+    let held =
+        |answered, delivered| Judgement { answered, charged: Charged::Unknown, delivered, standing: Standing::HELD };
+    match heard {
+        Heard::Nothing => {
+            Judgement { answered: false, charged: Charged::No, delivered: false, standing: Standing::AUTHORIZED }
+        }
+        Heard::Lost => held(false, false),
+        // Asking for money and confirming it in one breath is believed in neither: it may settle what it holds later.
+        Heard::Reply { status: 402 | 409, .. } => held(false, false),
+        Heard::Reply { status, receipt: Some(true) } => Judgement {
+            answered: true,
+            charged: Charged::Yes,
+            delivered: is_delivery(status),
+            standing: Standing::SETTLED_BY_WORD,
+        },
+        // No receipt, or one that says it failed: whoever holds the bytes can still use them until their window ends.
+        Heard::Reply { status, receipt: None | Some(false) } => held(true, is_delivery(status)),
+    }
+}
+
+/// What every configured node's testimony proves together. Each node must be in the list, those that failed too.
+pub fn verdict(testimonies: &[Result<Testimony, ChainError>], authorization: &Authorization) -> Evidence {
+    let told: Vec<&Testimony> = testimonies.iter().flatten().collect();
+    if let Some(user) = told.iter().find(|t| t.used) {
+        return used(user, &told, authorization);
+    }
+    if let Some(failed) = testimonies.iter().find_map(|t| t.as_ref().err()) {
+        return Evidence::Unknown { why: failed.to_string() };
+    }
+    unused(&told, authorization)
+}
+
+/// What evidence does to a row that stands at `standing`.
+pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
+    let (next, alarm) = match evidence {
+        Evidence::SettledByChain { .. } => (Some(Standing::SETTLED_BY_CHAIN), None),
+        // Only our signature over these very terms can have used this nonce: the money moved, whatever the logs lack.
+        Evidence::Used { mismatch: None, .. } => (Some(Standing::SETTLED_BY_CHAIN), None),
+        // It is gone, and not as it was signed: nothing more is claimed about it until the owner has looked.
+        Evidence::Used { mismatch: Some(_), why } => (Some(Standing::HELD), Some(why.clone())),
+        Evidence::Lapsed { proof } if standing == Standing::SETTLED_BY_WORD => {
+            (Some(Standing::LAPSED), Some(format!("the seller said it took the money, and never did: {proof}")))
+        }
+        Evidence::Lapsed { .. } => (Some(Standing::LAPSED), None),
+        Evidence::UnusedInWindow | Evidence::PastWindowNotFinal { .. } | Evidence::Unknown { .. } => (None, None),
+    };
+    Conclusion { next: next.filter(|next| standing.may_become(*next)), alarm }
+}
+
+/// Whether the wish may be bought anew while the old authorization still counts: unused, and safely past its window by
+/// every node's newest block and by our own clock.
+pub fn may_buy_anew(evidence: &Evidence, authorization: &Authorization, now: Time) -> bool {
+    let safely_past = authorization.valid_before.saturating_add(limits::PAST_WINDOW.as_secs());
+    let ours_is_past = u64::try_from(now.secs()).is_ok_and(|secs| secs > safely_past);
+    match evidence {
+        Evidence::Lapsed { .. } => true,
+        Evidence::PastWindowNotFinal { earliest_head_secs } => *earliest_head_secs > safely_past && ours_is_past,
+        _ => false,
+    }
+}
+
+fn is_delivery(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// At least one node saw it used. A node that is behind cannot contradict it, one that is ahead can.
+fn used(user: &Testimony, told: &[&Testimony], authorization: &Authorization) -> Evidence {
+    let transfers = || told.iter().filter(|t| t.used).filter_map(|t| t.transfer.as_ref().map(|found| (*t, found)));
+    if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, authorization)) {
+        return Evidence::Used { mismatch: Some(other.clone()), why: mismatch(teller, other, authorization) };
+    }
+    let found = transfers().next();
+    let since = found.map_or(user.at.number, |(_, transfer)| transfer.block);
+    if let Some(other) = told.iter().find(|t| !t.used && t.at.number >= since) {
+        let why =
+            format!("{} saw it used by block {since}, {} at block {} did not", user.node, other.node, other.at.number);
+        return Evidence::Unknown { why };
+    }
+    match found {
+        Some((_, transfer)) => Evidence::SettledByChain { transfer: transfer.clone() },
+        None => {
+            let why = format!("{} saw it used by block {since}, and its logs do not show the transfer", user.node);
+            Evidence::Used { mismatch: None, why }
+        }
+    }
+}
+
+/// Every node answered, and none saw it used.
+fn unused(told: &[&Testimony], authorization: &Authorization) -> Evidence {
+    let ends = authorization.valid_before;
+    let Some(earliest_head_secs) = told.iter().map(|t| t.at.time_secs).min() else {
+        return Evidence::Unknown { why: format!("no node was asked about {}", authorization.network) };
+    };
+    if told.iter().all(|t| is_final_past(t, ends)) {
+        let nodes: Vec<String> = told.iter().map(|t| blocks(t)).collect();
+        return Evidence::Lapsed { proof: format!("its window ended at {ends}; {}", nodes.join("; ")) };
+    }
+    if earliest_head_secs > ends {
+        Evidence::PastWindowNotFinal { earliest_head_secs }
+    } else {
+        Evidence::UnusedInWindow
+    }
+}
+
+/// Read at or above the node's own final block, and that block is past the window: no later block can use it.
+fn is_final_past(testimony: &Testimony, ends: u64) -> bool {
+    testimony.finalized.is_some_and(|last| {
+        last.time_secs > ends && testimony.at.number >= last.number && testimony.at.time_secs >= last.time_secs
+    })
+}
+
+fn is_signed(transfer: &Transfer, authorization: &Authorization) -> bool {
+    transfer.from == authorization.from
+        && transfer.to == authorization.to
+        && transfer.amount == Amount(authorization.value)
+}
+
+fn mismatch(node: &Testimony, found: &Transfer, signed: &Authorization) -> String {
+    format!(
+        "{} shows {} from {} to {} in chain transaction {}, and what was signed is {} from {} to {}",
+        node.node, found.amount, found.from, found.to, found.chain_tx, signed.value, signed.from, signed.to,
+    )
+}
+
+fn blocks(testimony: &Testimony) -> String {
+    let last = testimony.finalized.unwrap_or(testimony.at);
+    format!(
+        "{} saw it unused at block {}, with block {} final at {}",
+        testimony.node, testimony.at.number, last.number, last.time_secs
+    )
+}
+
+impl Standing {
+    pub const AUTHORIZED: Standing = Standing { state: State::Authorized, proof: Proof::None };
+    pub const HELD: Standing = Standing { state: State::Held, proof: Proof::None };
+    pub const SETTLED_BY_WORD: Standing = Standing { state: State::Settled, proof: Proof::Seller };
+    pub const SETTLED_BY_CHAIN: Standing = Standing { state: State::Settled, proof: Proof::Chain };
+    pub const LAPSED: Standing = Standing { state: State::Lapsed, proof: Proof::Chain };
+
+    /// Every move a row may make. What is not here does not happen.
+    pub const MOVES: [(Standing, Standing); 9] = [
+        (Standing::AUTHORIZED, Standing::HELD),
+        (Standing::AUTHORIZED, Standing::SETTLED_BY_WORD),
+        (Standing::AUTHORIZED, Standing::SETTLED_BY_CHAIN),
+        (Standing::AUTHORIZED, Standing::LAPSED),
+        (Standing::HELD, Standing::SETTLED_BY_WORD),
+        (Standing::HELD, Standing::SETTLED_BY_CHAIN),
+        (Standing::HELD, Standing::LAPSED),
+        (Standing::SETTLED_BY_WORD, Standing::SETTLED_BY_CHAIN),
+        (Standing::SETTLED_BY_WORD, Standing::LAPSED),
+    ];
+
+    pub fn may_become(self, next: Standing) -> bool {
+        Standing::MOVES.contains(&(self, next))
+    }
+
+    /// Reconciliation is not done with it.
+    pub fn is_unproven(self) -> bool {
+        self.proof != Proof::Chain
+    }
+}
+
+impl State {
+    /// Whether budgets count it: everything but what is proven never to have happened.
+    pub fn counts(self) -> bool {
+        self != State::Lapsed
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Authorized => "authorized",
+            State::Held => "held",
+            State::Settled => "settled",
+            State::Lapsed => "lapsed",
+        }
+    }
+}
+
+impl Proof {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Proof::None => "none",
+            Proof::Seller => "seller",
+            Proof::Chain => "chain",
+        }
+    }
+}
+
+/// A word that is none of ours: a row somebody else wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a state or proof of a purchase")]
+pub struct NoSuchWord;
+
+impl FromStr for State {
+    type Err = NoSuchWord;
+
+    fn from_str(word: &str) -> Result<State, NoSuchWord> {
+        let all = [State::Authorized, State::Held, State::Settled, State::Lapsed];
+        all.into_iter().find(|state| state.as_str() == word).ok_or(NoSuchWord)
+    }
+}
+
+impl FromStr for Proof {
+    type Err = NoSuchWord;
+
+    fn from_str(word: &str) -> Result<Proof, NoSuchWord> {
+        let all = [Proof::None, Proof::Seller, Proof::Chain];
+        all.into_iter().find(|proof| proof.as_str() == word).ok_or(NoSuchWord)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, B256, U256};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chain::Block;
+    use crate::money::Network;
+
+    const ENDS: u64 = 1_000;
+
+    fn signed() -> Authorization {
+        Authorization {
+            network: Network::eip155(84532),
+            asset: Address::repeat_byte(0xaa),
+            asset_name: "USDC".into(),
+            asset_version: "2".into(),
+            from: Address::repeat_byte(1),
+            to: Address::repeat_byte(2),
+            value: U256::from(10_000),
+            valid_after: 0,
+            valid_before: ENDS,
+            nonce: B256::repeat_byte(7),
+        }
+    }
+
+    fn the_transfer() -> Transfer {
+        let (from, to) = (signed().from, signed().to);
+        Transfer { chain_tx: B256::repeat_byte(9), block: 90, from, to, amount: Amount(U256::from(10_000)) }
+    }
+
+    fn block(number: u64, time_secs: u64) -> Block {
+        Block { number, time_secs }
+    }
+
+    /// A node at block 100, whose head and final block have these times.
+    fn unused(head_secs: u64, final_secs: Option<u64>) -> Testimony {
+        let finalized = final_secs.map(|secs| block(95, secs));
+        Testimony { node: "node-a".into(), used: false, at: block(100, head_secs), finalized, transfer: None }
+    }
+
+    fn used(transfer: Option<Transfer>) -> Testimony {
+        Testimony { node: "node-b".into(), used: true, transfer, ..unused(ENDS - 50, Some(ENDS - 90)) }
+    }
+
+    fn silent() -> Result<Testimony, ChainError> {
+        Err(ChainError::Silent { node: "node-c".into(), cause: "timed out".into() })
+    }
+
+    fn told(testimonies: &[Testimony]) -> Evidence {
+        verdict(&testimonies.iter().cloned().map(Ok).collect::<Vec<_>>(), &signed())
+    }
+
+    #[test]
+    fn every_reply_is_judged_as_the_table_says() {
+        use Charged::*;
+        let reply = |status, receipt| Heard::Reply { status, receipt };
+        let table = [
+            (Heard::Nothing, false, No, false, Standing::AUTHORIZED),
+            (Heard::Lost, false, Unknown, false, Standing::HELD),
+            (reply(200, Some(true)), true, Yes, true, Standing::SETTLED_BY_WORD),
+            (reply(204, Some(true)), true, Yes, true, Standing::SETTLED_BY_WORD),
+            (reply(200, None), true, Unknown, true, Standing::HELD),
+            (reply(200, Some(false)), true, Unknown, true, Standing::HELD),
+            (reply(307, None), true, Unknown, false, Standing::HELD),
+            (reply(404, Some(true)), true, Yes, false, Standing::SETTLED_BY_WORD),
+            (reply(400, None), true, Unknown, false, Standing::HELD),
+            (reply(502, None), true, Unknown, false, Standing::HELD),
+            (reply(500, Some(true)), true, Yes, false, Standing::SETTLED_BY_WORD),
+            (reply(402, None), false, Unknown, false, Standing::HELD),
+            (reply(402, Some(false)), false, Unknown, false, Standing::HELD),
+            (reply(402, Some(true)), false, Unknown, false, Standing::HELD),
+            (reply(409, None), false, Unknown, false, Standing::HELD),
+            (reply(409, Some(true)), false, Unknown, false, Standing::HELD),
+        ];
+        for (heard, answered, charged, delivered, standing) in table {
+            assert_eq!(judge(heard), Judgement { answered, charged, delivered, standing }, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_success_receipt_says_charged_and_only_an_unsent_payment_says_no() {
+        for status in 100..=999 {
+            for receipt in [None, Some(false), Some(true)] {
+                let judged = judge(Heard::Reply { status, receipt });
+                assert_ne!(judged.charged, Charged::No);
+                assert_eq!(judged.charged == Charged::Yes, judged.standing == Standing::SETTLED_BY_WORD);
+                assert!(judged.charged != Charged::Yes || receipt == Some(true));
+                assert!(Standing::AUTHORIZED.may_become(judged.standing));
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_moves_only_forward() {
+        use Standing as S;
+        let all = [S::AUTHORIZED, S::HELD, S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED];
+        let legal = |from: S| all.into_iter().filter(|to| from.may_become(*to)).collect::<Vec<_>>();
+        assert_eq!(legal(S::AUTHORIZED), [S::HELD, S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(legal(S::HELD), [S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(legal(S::SETTLED_BY_WORD), [S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(legal(S::SETTLED_BY_CHAIN), []);
+        assert_eq!(legal(S::LAPSED), []);
+    }
+
+    #[test]
+    fn lapsed_needs_every_node_unused_with_its_final_block_past_the_window() {
+        let past = unused(ENDS + 20, Some(ENDS + 1));
+        let Evidence::Lapsed { proof } = told(&[past.clone(), past.clone()]) else { panic!("not lapsed") };
+        assert_eq!(
+            proof,
+            "its window ended at 1000; node-a saw it unused at block 100, with block 95 final at 1001; \
+             node-a saw it unused at block 100, with block 95 final at 1001"
+        );
+        let not_final = Evidence::PastWindowNotFinal { earliest_head_secs: ENDS + 20 };
+        for other in [unused(ENDS + 20, Some(ENDS)), unused(ENDS + 20, None)] {
+            assert_eq!(told(&[past.clone(), other]), not_final);
+        }
+        assert_eq!(told(&[past.clone(), unused(ENDS, Some(ENDS - 9))]), Evidence::UnusedInWindow);
+        assert!(matches!(verdict(&[Ok(past), silent()], &signed()), Evidence::Unknown { .. }));
+        assert!(matches!(verdict(&[], &signed()), Evidence::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_state_read_below_the_final_block_proves_nothing() {
+        let stale = Testimony { at: block(94, ENDS + 20), ..unused(0, Some(ENDS + 1)) };
+        assert_eq!(told(&[stale]), Evidence::PastWindowNotFinal { earliest_head_secs: ENDS + 20 });
+        let impossible = Testimony { at: block(100, ENDS + 1), ..unused(0, Some(ENDS + 5)) };
+        assert_eq!(told(&[impossible]), Evidence::PastWindowNotFinal { earliest_head_secs: ENDS + 1 });
+    }
+
+    #[test]
+    fn a_matching_transfer_settles_unless_a_node_that_is_not_behind_contradicts() {
+        let settled = Evidence::SettledByChain { transfer: the_transfer() };
+        let saw = used(Some(the_transfer()));
+        assert_eq!(told(std::slice::from_ref(&saw)), settled);
+        assert_eq!(verdict(&[silent(), Ok(saw.clone())], &signed()), settled);
+        assert_eq!(told(&[used(None), saw.clone()]), settled);
+        let behind = Testimony { at: block(89, ENDS - 60), ..unused(0, None) };
+        assert_eq!(told(&[behind, saw.clone()]), settled);
+        let ahead = Testimony { at: block(90, ENDS - 60), ..unused(0, None) };
+        assert!(matches!(told(&[ahead, saw]), Evidence::Unknown { .. }));
+    }
+
+    #[test]
+    fn used_without_its_transfer_is_used_and_with_another_one_is_an_alarm() {
+        assert!(matches!(told(&[used(None)]), Evidence::Used { mismatch: None, .. }));
+        let other = Address::repeat_byte(3);
+        let wrong = [
+            Transfer { to: other, ..the_transfer() },
+            Transfer { from: other, ..the_transfer() },
+            Transfer { amount: Amount(U256::from(10_001)), ..the_transfer() },
+        ];
+        for transfer in wrong {
+            let evidence = told(&[used(Some(the_transfer())), used(Some(transfer.clone()))]);
+            assert!(matches!(&evidence, Evidence::Used { mismatch: Some(found), .. } if *found == transfer));
+            let concluded = conclude(Standing::AUTHORIZED, &evidence);
+            assert_eq!(concluded.next, Some(Standing::HELD));
+            assert!(concluded.alarm.is_some());
+        }
+    }
+
+    #[test]
+    fn a_sellers_claim_that_lapses_is_an_alarm() {
+        let lapsed = told(&[unused(ENDS + 20, Some(ENDS + 1))]);
+        let quiet = conclude(Standing::HELD, &lapsed);
+        assert_eq!(quiet, Conclusion { next: Some(Standing::LAPSED), alarm: None });
+        let claimed = conclude(Standing::SETTLED_BY_WORD, &lapsed);
+        assert_eq!(claimed.next, Some(Standing::LAPSED));
+        assert!(claimed.alarm.is_some());
+        assert_eq!(conclude(Standing::SETTLED_BY_CHAIN, &lapsed).next, None);
+    }
+
+    #[test]
+    fn a_wish_is_bought_anew_only_a_minute_past_the_window_by_every_clock() {
+        let anew = |evidence: &Evidence, now| may_buy_anew(evidence, &signed(), Time::from_secs(now));
+        let heads = |earliest_head_secs| Evidence::PastWindowNotFinal { earliest_head_secs };
+        assert!(anew(&heads(1061), 1061));
+        assert!(!anew(&heads(1060), 1061));
+        assert!(!anew(&heads(1061), 1060));
+        assert!(!anew(&heads(1061), -1));
+        assert!(!anew(&Evidence::UnusedInWindow, 5000));
+        assert!(!anew(&Evidence::Unknown { why: String::new() }, 5000));
+        assert!(!anew(&Evidence::Used { mismatch: None, why: String::new() }, 5000));
+    }
+
+    #[test]
+    fn words_read_back_as_they_are_written() {
+        for state in [State::Authorized, State::Held, State::Settled, State::Lapsed] {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for proof in [Proof::None, Proof::Seller, Proof::Chain] {
+            assert_eq!(proof.as_str().parse(), Ok(proof));
+            assert_eq!(serde_json::to_value(proof).unwrap(), proof.as_str());
+        }
+        assert_eq!("Settled".parse::<State>(), Err(NoSuchWord));
+    }
+
+    fn any_testimony() -> impl Strategy<Value = Result<Testimony, ChainError>> {
+        let blocks = (90u64..110, 0u64..2_000, proptest::option::of((80u64..110, 0u64..2_000)));
+        let transfer = prop_oneof![Just(None), Just(Some(the_transfer()))];
+        (any::<bool>(), any::<bool>(), blocks, transfer).prop_map(|(fails, is_used, (number, secs, last), transfer)| {
+            let finalized = last.map(|(number, secs)| block(number, secs));
+            let at = block(number, secs);
+            if fails { silent() } else { Ok(Testimony { node: "n".into(), used: is_used, at, finalized, transfer }) }
+        })
+    }
+
+    proptest! {
+        /// Budget comes back only when every single node proves it.
+        #[test]
+        fn one_node_that_fails_or_saw_it_used_or_is_not_final_keeps_the_money_counted(
+            testimonies in proptest::collection::vec(any_testimony(), 0..5),
+        ) {
+            let proves = |t: &Result<Testimony, ChainError>| t.as_ref().is_ok_and(|t| {
+                !t.used && t.finalized.is_some_and(|last| last.time_secs > ENDS && t.at.number >= last.number)
+            });
+            let evidence = verdict(&testimonies, &signed());
+            if testimonies.is_empty() || !testimonies.iter().all(proves) {
+                prop_assert!(!matches!(evidence, Evidence::Lapsed { .. }), "{:?}", evidence);
+            }
+            if testimonies.iter().flatten().any(|t| t.used) {
+                prop_assert!(!may_buy_anew(&evidence, &signed(), Time::from_secs(5_000)));
+            }
+        }
+
+        /// The other direction: when all prove it, it does come back.
+        #[test]
+        fn nodes_that_all_prove_it_give_the_money_back(
+            times in proptest::collection::vec((1_001u64..2_000, 0u64..100), 1..5),
+        ) {
+            let nodes: Vec<_> = times.iter().map(|(last, more)| unused(last + more, Some(*last))).collect();
+            let lapsed = matches!(told(&nodes), Evidence::Lapsed { .. });
+            prop_assert!(lapsed);
+        }
+    }
+}
