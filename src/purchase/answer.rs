@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::money::Usd;
 use crate::offer::Dialect;
 use crate::reason::Reason;
+pub use crate::settlement::Charged;
 use crate::time::Time;
 
 /// The answer of `fetch_paid`.
@@ -42,14 +43,6 @@ pub enum Outcome {
     Refused,
     Held,
     Failed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Charged {
-    No,
-    Yes,
-    Unknown,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
