@@ -245,9 +245,11 @@ impl Standing {
     pub const SETTLED_BY_WORD: Standing = Standing { state: State::Settled, proof: Proof::Seller };
     pub const SETTLED_BY_CHAIN: Standing = Standing { state: State::Settled, proof: Proof::Chain };
     pub const LAPSED: Standing = Standing { state: State::Lapsed, proof: Proof::Chain };
+    /// Given back by the owner's word, before the chain had spoken.
+    pub const RELEASED: Standing = Standing { state: State::Lapsed, proof: Proof::None };
 
     /// Every move a row may make. What is not here does not happen.
-    pub const MOVES: [(Standing, Standing); 9] = [
+    pub const MOVES: [(Standing, Standing); 14] = [
         (Standing::AUTHORIZED, Standing::HELD),
         (Standing::AUTHORIZED, Standing::SETTLED_BY_WORD),
         (Standing::AUTHORIZED, Standing::SETTLED_BY_CHAIN),
@@ -257,6 +259,11 @@ impl Standing {
         (Standing::HELD, Standing::LAPSED),
         (Standing::SETTLED_BY_WORD, Standing::SETTLED_BY_CHAIN),
         (Standing::SETTLED_BY_WORD, Standing::LAPSED),
+        (Standing::AUTHORIZED, Standing::RELEASED),
+        (Standing::HELD, Standing::RELEASED),
+        (Standing::SETTLED_BY_WORD, Standing::RELEASED),
+        (Standing::RELEASED, Standing::SETTLED_BY_CHAIN),
+        (Standing::RELEASED, Standing::LAPSED),
     ];
 
     pub fn may_become(self, next: Standing) -> bool {
