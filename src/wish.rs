@@ -116,6 +116,11 @@ pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
+/// Origin and path: where prices are compared.
+pub fn place(url: &Url) -> String {
+    format!("{}{}", origin(url), url.path())
+}
+
 fn mask_pair(pair: &str) -> String {
     match pair.split_once('=') {
         Some((name, value)) if !value.is_empty() => format!("{name}=…"),
