@@ -80,7 +80,7 @@ async function asksAgain(server, chain, wish, first, { after }) {
 }
 
 async function postsAndBuysAgain(server, chain, { url, at, first }, total) {
-  const json = { question: "what is it worth?", count: 3 };
+  const json = { count: 3, question: "what is it worth?" };
   const echo = await server.call("fetch_paid", { url: `${url}${at}/echo`, method: "POST", json });
   equal("a POST is paid", [echo.outcome, echo.charged], ["answered", "yes"]);
   equal("a POST reaches the seller with its body", parsed(echo).body, json);

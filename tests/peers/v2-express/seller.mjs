@@ -39,7 +39,7 @@ function seller(facilitatorUrl) {
   const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitatorUrl }));
   resources.register(NETWORK, new ExactEvmScheme());
   const cent = { scheme: "exact", network: NETWORK, payTo: PAY_TO, price: "$0.01" };
-  // An extension nobody knows must come back from the buyer all the same: the server refuses a payment without it.
+  // An extension nobody knows: the server refuses a payment that brings it back changed.
   const extensions = { "bursar-peer": { info: { asks: "for its echo" }, schema: { type: "object" } } };
   const route = { accepts: [cent], description: "A page worth a cent", mimeType: "application/json", extensions };
   const app = express().use(express.json());
