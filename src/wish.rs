@@ -194,7 +194,7 @@ fn parse_method(call: &Call) -> Result<String, String> {
 fn parse_headers(call: &Call) -> Result<Vec<(String, String)>, String> {
     let mut headers: Vec<(String, String)> =
         call.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    seller::headers::check_headers(&headers)?;
+    seller::check_headers(&headers)?;
     if call.json.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
