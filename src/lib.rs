@@ -6,6 +6,7 @@
 
 pub mod authorization;
 pub mod chain;
+pub mod config;
 pub mod ledger;
 pub mod limits;
 pub mod money;
