@@ -315,26 +315,26 @@ async fn a_node_on_another_chain_is_not_believed() {
 
 #[tokio::test]
 async fn nonsense_is_an_error_with_the_nodes_name_and_without_its_key() {
-    let raw = |text: &str| Say::Raw(text.to_owned());
-    let nonsense: Vec<(&str, Box<dyn Fn() -> Say + Send + Sync>)> = vec![
-        ("eth_chainId", Box::new(|| Say::Result(json!(84532)))),
-        ("eth_chainId", Box::new(|| Say::Result(json!("0x")))),
-        ("eth_chainId", Box::new(move || raw("<html>Too Many Requests</html>"))),
-        ("eth_chainId", Box::new(move || raw(""))),
-        ("eth_chainId", Box::new(move || raw(r#"{"jsonrpc":"2.0","id":7,"result":"0x14a34"}"#))),
-        ("eth_getBlockByNumber", Box::new(|| Say::Result(Value::Null))),
-        ("eth_getBlockByNumber", Box::new(|| Say::Result(json!({ "number": "0x1" })))),
-        ("eth_getBlockByNumber", Box::new(|| Say::Result(json!({ "number": "0x1", "timestamp": -1 })))),
-        ("eth_call", Box::new(|| Say::Result(json!("0x")))),
-        ("eth_call", Box::new(|| Say::Result(Value::Null))),
-        ("eth_call", Box::new(|| Say::Result(json!("0x01")))),
-        ("eth_call", Box::new(|| Say::Result(json!("0xzz")))),
-        ("eth_call", Box::new(|| Say::Result(json!(B256::with_last_byte(2))))),
-        ("eth_call", Box::new(|| Say::Result(json!(B256::repeat_byte(0xff))))),
-        ("eth_call", Box::new(|| Say::Result(json!(format!("0x{}", "00".repeat(64)))))),
+    type Case = (&'static str, fn() -> Say);
+    let nonsense: [Case; 15] = [
+        ("eth_chainId", || Say::Result(json!(84532))),
+        ("eth_chainId", || Say::Result(json!("0x"))),
+        ("eth_chainId", || Say::Raw("<html>Too Many Requests</html>".to_owned())),
+        ("eth_chainId", || Say::Raw("".to_owned())),
+        ("eth_chainId", || Say::Raw(r#"{"jsonrpc":"2.0","id":7,"result":"0x14a34"}"#.to_owned())),
+        ("eth_getBlockByNumber", || Say::Result(Value::Null)),
+        ("eth_getBlockByNumber", || Say::Result(json!({ "number": "0x1" }))),
+        ("eth_getBlockByNumber", || Say::Result(json!({ "number": "0x1", "timestamp": -1 }))),
+        ("eth_call", || Say::Result(json!("0x"))),
+        ("eth_call", || Say::Result(Value::Null)),
+        ("eth_call", || Say::Result(json!("0x01"))),
+        ("eth_call", || Say::Result(json!("0xzz"))),
+        ("eth_call", || Say::Result(json!(B256::with_last_byte(2)))),
+        ("eth_call", || Say::Result(json!(B256::repeat_byte(0xff)))),
+        ("eth_call", || Say::Result(json!(format!("0x{}", "00".repeat(64))))),
     ];
     for (number, (question, answer)) in nonsense.into_iter().enumerate() {
-        let node = Fake::honest(move |method, _| (method == question).then(&answer)).await;
+        let node = Fake::honest(move |method, _| (method == question).then(answer)).await;
         let error = word_of(&node).await.unwrap_err();
         assert!(matches!(error, ChainError::Nonsense { .. }), "{number}: {error:?}");
         assert!(!error.to_string().contains("SECRET"));
