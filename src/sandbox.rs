@@ -15,6 +15,7 @@ pub mod chain;
 #[cfg(test)]
 mod client;
 pub mod eip3009;
+pub mod host;
 pub mod http;
 pub mod rpc;
 pub mod sellers;
@@ -63,5 +64,24 @@ impl Sandbox {
 
     pub fn sellers_url(&self) -> String {
         self.sellers.url()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sandbox_listens_on_loopback_and_stops_when_dropped() {
+        let sandbox = Sandbox::start(Options::default()).await.expect("started");
+        let (rpc, sellers) = (sandbox.rpc_url(), sandbox.sellers_url());
+        for url in [&rpc, &sellers] {
+            assert!(url.starts_with("http://127.0.0.1:"));
+            assert!(client::get(url, &[]).await.is_ok());
+        }
+        drop(sandbox);
+        while client::get(&rpc, &[]).await.is_ok() || client::get(&sellers, &[]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! treats it like the real test network. Settling makes a block; so does `mine`; and, as on a chain that lives, blocks
 //! appear while the clock runs (`idle_blocks`). The clock can be replaced, so tests pass windows without waiting.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,6 +55,13 @@ pub fn system_clock() -> Clock {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())
     })
+}
+
+/// A clock that stands still until a test moves its hand, and the hand.
+pub fn hand_clock(start: u64) -> (Clock, Arc<AtomicU64>) {
+    let hand = Arc::new(AtomicU64::new(start));
+    let shown = hand.clone();
+    (Arc::new(move || shown.load(Ordering::Relaxed)), hand)
 }
 
 #[derive(Clone)]
@@ -439,8 +447,6 @@ fn play_dollar_code() -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use super::*;
     use crate::sandbox::eip3009::payer::Payer;
 
@@ -455,10 +461,9 @@ mod tests {
 
     impl Scene {
         fn new(idle_blocks: bool) -> Self {
-            let time = Arc::new(AtomicU64::new(START));
-            let shown = time.clone();
+            let (clock, time) = hand_clock(START);
             let chain = PlayChain::new(ChainOptions {
-                clock: Arc::new(move || shown.load(Ordering::Relaxed)),
+                clock,
                 idle_blocks,
                 ..ChainOptions::default()
             });
