@@ -16,6 +16,8 @@ mod quote;
 mod resource;
 mod server;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use std::future::Future;
