@@ -10,6 +10,7 @@ pub mod chain;
 pub mod config;
 pub mod ledger;
 pub mod limits;
+pub mod mcp;
 pub mod money;
 pub mod offer;
 pub mod policy;
