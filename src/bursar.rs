@@ -1,17 +1,63 @@
 //! Everything that belongs to one home, put together: ledger, wallet, seller, chains and rules.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use tokio::sync::{Mutex, Notify, RwLock};
 
-use crate::config::Home;
-use crate::money::Usd;
-use crate::purchase::answer::{Answer, Balances, Budgets, Event, Purchase, Quote, Row, Spend, SpendQuery};
-use crate::reason::Reason;
-use crate::time::Time;
-use crate::wish::Call;
+use crate::chain::{Chains, Nodes, Rpc};
+use crate::config::{Config, Home, PolicyFile, Store as KeptIn};
+use crate::funds::FundsBook;
+use crate::ledger::{Bodies, Ledger, LedgerError};
+use crate::limits;
+use crate::money::{Assets, Usd};
+use crate::policy::Policy;
+use crate::purchase::answer::{Event, Row, SpendQuery};
+use crate::reason::{Reason, Who};
+use crate::seller::{HttpSeller, Seller};
+use crate::time::{Clock, Time};
+use crate::wallet::{Anchor, PassphraseSource, Store, Wallet, WalletError};
 
-pub struct Bursar {}
+pub struct Bursar {
+    pub(crate) ledger: Ledger,
+    pub(crate) bodies: Bodies,
+    /// None: nothing can be paid yet, and everything free works.
+    pub(crate) wallet: Option<Wallet>,
+    pub(crate) seller: Arc<dyn Seller>,
+    pub(crate) chains: Arc<dyn Chains>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: PolicyFile,
+    pub(crate) assets: Assets,
+    pub(crate) funds: FundsBook,
+    /// Something is unproven: reconciling has work.
+    pub(crate) doubt: Notify,
+    /// Whether the ledger was found to be the one this key has been spending from.
+    sealed: Mutex<bool>,
+    anchor_due: AtomicBool,
+    /// Every purchase under way holds this for reading; leaving waits to hold it for writing.
+    under_way: Arc<RwLock<()>>,
+    leaving: AtomicBool,
+}
+
+/// The ports a house stands on: the real ones in life, others in a simulation.
+pub struct Ports {
+    pub wallet: Option<Wallet>,
+    pub seller: Arc<dyn Seller>,
+    pub chains: Arc<dyn Chains>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
 
 /// A question that could not be answered: why, in the same words as a refusal.
 #[derive(Clone, Debug, Serialize)]
@@ -108,111 +154,250 @@ pub struct LogQuery {
 }
 
 impl Bursar {
-    /// Opens what is in a home. Nothing is signed, asked or unlocked yet.
-    pub async fn open(home: &Home) -> Result<Arc<Bursar>, Refusal> {
-        let _ = home;
-        todo!()
+    /// Opens what is in a home. Nothing is signed, asked or unlocked yet. `passphrases` says where the key file's may
+    /// come from; a server has no terminal to ask at.
+    pub async fn open(home: &Home, passphrases: Vec<PassphraseSource>) -> Result<Arc<Bursar>, Refusal> {
+        home.prepare()
+            .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
+        let config = Config::load(home)
+            .map_err(|cause| Refusal::of("config_invalid", cause, "correct config.toml and start again"))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = match config.wallet.store {
+            Some(KeptIn::File) => Store::file(home.dir(), passphrases),
+            _ => Store::keyring(home.dir()),
+        };
+        let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
+        let chains = Arc::new(Rpc::new(nodes(&config)));
+        let seller = Arc::new(HttpSeller::new());
+        Bursar::over(home, config.assets(), Ports { wallet, seller, chains, clock })
     }
 
-    /// The agent's door, one method a tool. `client` is what the host says of itself: recorded, never trusted.
-    pub async fn fetch_paid(
-        self: &Arc<Bursar>,
-        agent: &str,
-        client: Option<&str>,
-        call: Call,
-        progress: &dyn Progress,
-    ) -> Answer {
-        let _ = (agent, client, call, progress);
-        todo!()
+    /// The same house over other ports.
+    pub fn over(home: &Home, assets: Assets, ports: Ports) -> Result<Arc<Bursar>, Refusal> {
+        let Ports { wallet, seller, chains, clock } = ports;
+        private_dir(&home.purchases_dir())
+            .and_then(|()| private_dir(&home.leases_dir()))
+            .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
+        let nonce = fresh().map_err(|cause| Refusal::of("no_randomness", cause, "start again"))?;
+        let ledger =
+            Ledger::open(&home.ledger_file(), &home.leases_dir(), nonce, clock.now()).map_err(Refusal::from)?;
+        let funds = FundsBook::new(wallet.as_ref().map(Wallet::address));
+        Ok(Arc::new(Bursar {
+            ledger,
+            bodies: Bodies::at(&home.purchases_dir()),
+            wallet,
+            seller,
+            chains,
+            clock,
+            rules: PolicyFile::new(home),
+            assets,
+            funds,
+            doubt: Notify::new(),
+            sealed: Mutex::new(false),
+            anchor_due: AtomicBool::new(false),
+            under_way: Arc::new(RwLock::new(())),
+            leaving: AtomicBool::new(false),
+        }))
     }
 
-    pub async fn quote(self: &Arc<Bursar>, agent: &str, call: Call) -> Quote {
-        let _ = (agent, call);
-        todo!()
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
     }
 
-    pub async fn balances(&self, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
-        let _ = (agent, network);
-        todo!()
+    /// The policy as it stands on the disk now.
+    pub(crate) fn policy(&self) -> Result<Arc<Policy>, Reason> {
+        self.rules.current().map_err(|cause| {
+            let message = format!("the policy cannot be read, so nothing is paid: {cause}");
+            Reason::new("policy_invalid", "policy.toml", message, Who::Owner)
+        })
     }
 
-    pub async fn budgets(&self, agent: &str, url: Option<&str>) -> Result<Budgets, Refusal> {
-        let _ = (agent, url);
-        todo!()
+    /// Whether this ledger is the one the key has been spending from: a missing, replaced or shorter one signs nothing.
+    pub(crate) async fn check_seal(&self, wallet: &Wallet) -> Result<(), Reason> {
+        let mut sealed = self.sealed.lock().await;
+        if *sealed {
+            return Ok(());
+        }
+        let ours = self.ledger.seal().await?;
+        let kept = wallet.anchor().await.map_err(|cause| wallet_reason(&cause))?;
+        let wrong = match &kept {
+            None => None,
+            Some(kept) if kept.ledger_id != ours.ledger_id => Some((
+                "ledger_replaced",
+                "the ledger is not the one this wallet has been spending from: it is missing or was replaced"
+                    .to_owned(),
+            )),
+            Some(kept) if kept.authorizations > ours.authorizations => Some((
+                "ledger_rolled_back",
+                format!(
+                    "the ledger holds {} authorizations, and this wallet has made at least {}: it was rolled back",
+                    ours.authorizations, kept.authorizations
+                ),
+            )),
+            Some(_) => None,
+        };
+        if let Some((code, what)) = wrong {
+            let message = format!("{what}. Nothing is signed until its owner restores or adopts it");
+            return Err(Reason::new(code, "ledger", message, Who::Owner));
+        }
+        if kept.is_none() {
+            wallet.write_anchor(anchor_of(ours)).await.map_err(|cause| wallet_reason(&cause))?;
+        }
+        *sealed = true;
+        Ok(())
     }
 
-    pub async fn spend(&self, agent: &str, query: SpendQuery) -> Result<Spend, Refusal> {
-        let _ = (agent, query);
-        todo!()
+    /// Notes beside the key how far the ledger has come: soon, and never on the path of a payment.
+    pub(crate) fn note_anchor(self: &Arc<Bursar>) {
+        const SOON: Duration = Duration::from_secs(2);
+        if self.anchor_due.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let house = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(SOON).await;
+            house.write_anchor().await;
+        });
     }
 
-    pub async fn purchase(
-        &self,
-        agent: &str,
-        purchase_id: &str,
-        offset: u64,
-        max_chars: Option<usize>,
-    ) -> Result<Purchase, Refusal> {
-        let _ = (agent, purchase_id, offset, max_chars);
-        todo!()
+    async fn write_anchor(&self) {
+        if !self.anchor_due.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let Some(wallet) = &self.wallet else { return };
+        if let Ok(seal) = self.ledger.seal().await
+            && let Err(cause) = wallet.write_anchor(anchor_of(seal)).await
+        {
+            tracing::warn!("how far the ledger has come could not be noted beside the key: {cause}");
+        }
     }
 
-    /// Takes no new calls and waits until presented purchases close, within `limits::DRAIN`.
+    /// Held by a purchase for as long as it is under way; `None` once bursar is leaving.
+    pub(crate) async fn stay(&self) -> Option<tokio::sync::OwnedRwLockReadGuard<()>> {
+        if self.leaving.load(Ordering::Acquire) {
+            return None;
+        }
+        self.under_way.clone().try_read_owned().ok()
+    }
+
+    /// Takes no new calls and waits until presented purchases close, within [`limits::DRAIN`].
     pub async fn drain(&self) {
-        todo!()
+        self.leaving.store(true, Ordering::Release);
+        if tokio::time::timeout(limits::DRAIN, self.under_way.write()).await.is_err() {
+            tracing::warn!("a purchase is still under way; the next start picks it up from the ledger");
+        }
+        self.write_anchor().await;
     }
 
-    /// The owner's door. IDs may be shortened to any unambiguous beginning.
-    pub async fn log(&self, query: LogQuery) -> Result<Spend, Refusal> {
-        let _ = query;
-        todo!()
+    /// What goes on beside the calls of an agent: reconciling, balances, forgetting an idle key, making room.
+    pub async fn tend(self: Arc<Bursar>) {
+        const HOUR: Duration = Duration::from_secs(3600);
+        const IDLE_CHECK: Duration = Duration::from_secs(60);
+        const SOONEST: Duration = Duration::from_secs(15);
+        let mut pause = SOONEST;
+        let mut swept = None;
+        self.read_funds().await;
+        loop {
+            if swept.is_none_or(|at: Time| self.now().since(at) >= HOUR) {
+                swept = Some(self.now());
+                self.make_room().await;
+            }
+            let waits = self.reconcile().await.map(|found| !found.waiting.is_empty()).unwrap_or(true);
+            pause = if waits { (pause * 2).min(HOUR / 6) } else { SOONEST };
+            let again = tokio::time::Instant::now() + if waits { pause } else { HOUR };
+            loop {
+                tokio::select! {
+                    () = self.doubt.notified() => { pause = SOONEST; break }
+                    () = tokio::time::sleep_until(again) => break,
+                    () = tokio::time::sleep(IDLE_CHECK) => self.wallet.iter().for_each(Wallet::forget_if_idle),
+                }
+            }
+        }
     }
 
-    pub async fn why(&self, id: &str) -> Result<Story, Refusal> {
-        let _ = id;
-        todo!()
+    async fn make_room(&self) {
+        let bodies = self.bodies.clone();
+        let swept = tokio::task::spawn_blocking(move || bodies.sweep(SystemTime::now())).await;
+        if let Ok(Err(cause)) = swept {
+            tracing::warn!("stored bodies could not be cleared away: {cause}");
+        }
+        if let Err(cause) = self.ledger.tidy(self.now()).await {
+            tracing::warn!("the ledger could not be tidied: {cause}");
+        }
     }
+}
 
-    pub async fn pending(&self) -> Result<Vec<Pending>, Refusal> {
-        todo!()
+impl Refusal {
+    pub fn of(code: &str, cause: impl std::fmt::Display, next: &str) -> Refusal {
+        let reason = Reason::new(code, "bursar", cause.to_string(), Who::Owner);
+        Refusal { reasons: vec![reason], next: next.to_owned() }
     }
+}
 
-    /// The caller has made sure that this is the owner.
-    pub async fn approve(&self, id: &str) -> Result<Pending, Refusal> {
-        let _ = id;
-        todo!()
+impl From<LedgerError> for Refusal {
+    fn from(cause: LedgerError) -> Refusal {
+        let next = match cause {
+            LedgerError::Busy => "try again: another program is writing to the ledger",
+            LedgerError::Full => "make room on the disk and try again",
+            LedgerError::NotNow(_) | LedgerError::Conflict(_) => "look at the purchase as it stands now",
+            _ => "the owner can look closer with `bursar doctor`",
+        };
+        Refusal { reasons: vec![cause.into()], next: next.to_owned() }
     }
+}
 
-    pub async fn deny(&self, id: &str) -> Result<Pending, Refusal> {
-        let _ = id;
-        todo!()
+impl From<LedgerError> for Reason {
+    fn from(cause: LedgerError) -> Reason {
+        let who = match cause {
+            LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
+            LedgerError::Conflict(_) => Who::Agent,
+            _ => Who::Owner,
+        };
+        Reason::new(cause.code(), "ledger", cause.to_string(), who)
     }
+}
 
-    pub async fn freeze(&self, why: &str) -> Result<(), Refusal> {
-        let _ = why;
-        todo!()
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let messages: Vec<&str> = self.reasons.iter().map(|reason| reason.message.as_str()).collect();
+        write!(f, "{}\n  {}", messages.join("; "), self.next)
     }
+}
 
-    pub async fn thaw(&self) -> Result<(), Refusal> {
-        todo!()
-    }
+impl std::error::Error for Refusal {}
 
-    pub async fn reconcile(&self) -> Result<Reconciled, Refusal> {
-        todo!()
-    }
+pub(crate) fn wallet_reason(cause: &WalletError) -> Reason {
+    Reason::new(cause.code(), "wallet", cause.to_string(), Who::Owner)
+}
 
-    /// Gives the budget of an open authorization back by the owner's word.
-    pub async fn release(&self, id: &str) -> Result<Row, Refusal> {
-        let _ = id;
-        todo!()
-    }
+/// Fresh randomness, for ids and nonces.
+pub(crate) fn fresh<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
 
-    pub async fn audit(&self) -> Result<Audit, Refusal> {
-        todo!()
-    }
+fn anchor_of(seal: crate::ledger::Seal) -> Anchor {
+    Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations }
+}
 
-    /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.
-    pub async fn adopt(&self) -> Result<(), Refusal> {
-        todo!()
-    }
+/// Nodes for every chain bursar has an asset on: the owner's, or the built-in ones.
+fn nodes(config: &Config) -> Vec<(crate::money::Network, Nodes)> {
+    let assets = config.assets();
+    let mut networks: Vec<_> = assets.networks().into_iter().chain(config.chains().cloned()).collect();
+    networks.sort();
+    networks.dedup();
+    let of = |network: &crate::money::Network| {
+        let chain = config.chain(network);
+        Nodes { rpc: chain.rpc, confirmations: chain.confirmations }
+    };
+    networks.into_iter().map(|network| (network.clone(), of(&network))).collect()
+}
+
+fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }

@@ -26,8 +26,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use close::{Answered, Closing};
+pub use events::Stored as Event;
 pub use questions::Question;
-pub use read::{Entry, Filter, Found, Money, Page, Story, Unproven};
+pub use read::{Entry, Filter, Found, Money, Page, Story, Terms, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 use writer::{Sync, Writer};
@@ -80,7 +81,8 @@ impl Ledger {
         let name = alloy_primitives::hex::encode(nonce);
         let mut conn = connect(path)?;
         schema::configure(&conn)?;
-        let queue = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, "lock"))?;
+        let queue =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, "lock"))?;
         queue.lock()?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
         queue.unlock()?;

@@ -4,18 +4,22 @@
 //! Pure rooms (`money`, `offer`, `policy`, `authorization`, `settlement`) know no clock, network, disk, environment or
 //! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
 
+pub mod account;
 pub mod authorization;
 pub mod bursar;
 pub mod chain;
 pub mod config;
+pub mod funds;
 pub mod ledger;
 pub mod limits;
 pub mod mcp;
 pub mod money;
 pub mod offer;
+pub mod owner;
 pub mod policy;
 pub mod purchase;
 pub mod reason;
+pub mod reconcile;
 pub mod sandbox;
 pub mod seller;
 pub mod settlement;

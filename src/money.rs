@@ -215,6 +215,14 @@ impl Assets {
         self.0.iter().find(|asset| asset.network == *network && asset.address == address)
     }
 
+    /// Every network an asset is known on.
+    pub fn networks(&self) -> Vec<Network> {
+        let mut networks: Vec<Network> = self.0.iter().map(|asset| asset.network.clone()).collect();
+        networks.sort();
+        networks.dedup();
+        networks
+    }
+
     pub fn on(&self, network: &Network) -> impl Iterator<Item = &Asset> {
         self.0.iter().filter(move |asset| asset.network == *network)
     }

@@ -223,6 +223,13 @@ impl Listed {
 }
 
 impl Dialect {
+    /// By the name a row has it under.
+    pub fn named(name: &str) -> Dialect {
+        use Dialect::{Cashu, L402, Mpp, PayPerCrawl, X402V1, X402V2};
+        let all = [X402V1, X402V2, Mpp, L402, Cashu, PayPerCrawl];
+        all.into_iter().find(|dialect| dialect.name() == name).unwrap_or(Dialect::Unknown)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Dialect::X402V1 => "x402v1",

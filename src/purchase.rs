@@ -1,3 +1,322 @@
-//! THE FLOW.
+//! THE FLOW. One purchase, from a wish to an answer.
+//!
+//! ```text
+//! ask        the seller for the URL, unpaid                  a free answer ends here
+//! parse      the challenge into offers
+//! decide     policy over purchase, offers and what is spent  advisory here
+//! sign       in memory
+//! authorize  ONE durable commit                              below this line nothing may be lost
+//! present    those stored bytes to the origin that asked
+//! judge      the reply
+//! close      the row
+//! answer     the agent
+//! ```
+//!
+//! Above the line every step may refuse. Below it there is no `?` and no early return, and nobody can cancel: the whole
+//! purchase runs as a task of its own, and an agent that stops listening finds the outcome in the ledger.
 
 pub mod answer;
+mod ask;
+mod closing;
+mod quote;
+mod refuse;
+mod resume;
+mod tell;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{B256, hex};
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::authorization::Authorization;
+use crate::bursar::{Bursar, Progress, fresh, wallet_reason};
+use crate::ledger::{Authorized, Draft, Recorded, View};
+use crate::limits;
+use crate::offer::{self, Listed, Offer};
+use crate::policy::{self, Decision, Funds, Policy, Question};
+use crate::reason::Reason;
+use crate::seller::Reply;
+use crate::wish::{Call, Wish};
+use answer::Answer;
+use ask::Asked;
+pub(crate) use resume::Concluded;
+use resume::Next;
+pub use tell::{Binary, Stored, page};
+
+/// One purchase on its way through the flow.
+struct Purchase {
+    house: Arc<Bursar>,
+    wish: Wish,
+    client: Option<String>,
+    /// Given by the agent, found in the ledger, or fresh.
+    id: String,
+    /// `buy_again`: the row of the purchase this one buys once more.
+    parent: Option<i64>,
+}
+
+/// Everything the decision was made from, kept for the record.
+struct Considered {
+    policy: Arc<Policy>,
+    funds: Funds,
+    reply: Reply,
+    listed: Vec<Listed>,
+    offers: Value,
+}
+
+/// Signed, and not yet in force.
+struct Signed {
+    offer: Offer,
+    draft: Box<Draft>,
+}
+
+/// An answer that ends the purchase above the line.
+type Stop = Box<Answer>;
+
+impl Bursar {
+    /// Gets a URL for an agent, paying for it if its owner's rules allow. Answers within [`limits::ANSWER_WITHIN`];
+    /// unfinished work goes on, and the next call with the same id is told what came of it. `client` is what the host
+    /// says of itself: recorded, never trusted.
+    pub async fn fetch_paid(
+        self: &Arc<Bursar>,
+        agent: &str,
+        client: Option<&str>,
+        call: Call,
+        progress: &dyn Progress,
+    ) -> Answer {
+        let wish = match Wish::parse(agent, &call) {
+            Ok(wish) => wish,
+            Err(reasons) => return refuse::not_understood(reasons),
+        };
+        let Some(stay) = self.stay().await else { return refuse::leaving() };
+        let id = match wish.purchase_id.clone().map_or_else(fresh_id, Ok) {
+            Ok(id) => id,
+            Err(reason) => return refuse::failed(vec![reason], None),
+        };
+        let (house, client) = (self.clone(), client.map(str::to_owned));
+        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None };
+        let work = tokio::spawn(purchase.run_to_the_end(stay));
+        let (answer, row) = match listen(work, progress).await {
+            Heard::Answer(answer, row) => (answer, row),
+            Heard::NotYet => return refuse::pending(id),
+        };
+        if let Some(row) = row {
+            // Whoever asks next is told that it was charged already.
+            let _ = self.ledger.hand_over(row).await;
+        }
+        *answer
+    }
+}
+
+impl Purchase {
+    /// Runs as a task of its own. A panic in it loses its lease, so that the next call can pick the purchase up.
+    async fn run_to_the_end(self, stay: impl Send) -> (Stop, Option<i64>) {
+        let (house, agent, id) = (self.house.clone(), self.wish.agent.clone(), self.id.clone());
+        let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
+        let outcome = match ran {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let _ = house.ledger.drop_lease(agent, id.clone()).await;
+                (Box::new(refuse::fault(id)), None)
+            }
+        };
+        drop(stay);
+        outcome
+    }
+
+    /// The answer, and the row it is about if money is.
+    async fn run(mut self) -> (Stop, Option<i64>) {
+        let found = match self.recall().await {
+            Ok(Next::Tell(entry, how)) => return self.tell(&entry, how).await,
+            Ok(Next::Resume(entry)) => return self.resume(*entry).await,
+            Ok(Next::Fresh) => self.fresh().await,
+            Err(stop) => Err(stop),
+        };
+        match found {
+            Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
+            Ok(Authorized::Taken(row)) => self.join(row).await,
+            Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
+            Err(stop) => (stop, None),
+        }
+    }
+
+    /// Above the line: each step may stop the purchase, and nothing has been promised to anybody.
+    async fn fresh(&self) -> Result<Authorized, Stop> {
+        let reply = match self.ask().await? {
+            Asked::Free(answer) => return Err(answer),
+            Asked::Priced(reply) => reply,
+        };
+        let considered = self.consider(reply).await?;
+        let offer = self.decide(&considered).await?;
+        let signed = self.sign(offer, &considered).await?;
+        self.authorize(signed, &considered).await
+    }
+
+    /// Parses the challenge, and reads what the decision needs beside it.
+    async fn consider(&self, reply: Reply) -> Result<Considered, Stop> {
+        let policy = self.policy()?;
+        let listed = offer::parse(&reply.headers, &reply.body, &self.house.assets);
+        let funds = self.house.known_funds().await;
+        let offers = quote::for_the_record(&listed);
+        Ok(Considered { policy, funds, reply, listed, offers })
+    }
+
+    /// Advice: which offer, and whether it would be allowed now. The commit asks again.
+    async fn decide(&self, considered: &Considered) -> Result<Offer, Stop> {
+        let Considered { policy, funds, reply, listed, .. } = considered;
+        let snapshot = self.house.ledger.snapshot(self.view(considered)).await.map_err(|cause| self.stop(cause))?;
+        let question = self.question(reply, funds);
+        let decided = policy::decide(policy, &question, listed, &snapshot);
+        let rules = decided.nearest.and_then(|nearest| listed[nearest].offer());
+        let rules = rules.map(|offer| json!(policy::explain(policy, &question, offer, &snapshot)));
+        let considered = Rules { considered, rules: rules.unwrap_or_default() };
+        match decided.decision {
+            Decision::Allow(offer) => Ok(offer),
+            Decision::Ask(offer, reasons) => Err(self.put_question(offer, reasons, &considered).await),
+            Decision::Refuse(reasons) => Err(self.refuse(reasons, Some(&considered)).await),
+        }
+    }
+
+    /// Unlocks the key and signs exactly this offer, in memory.
+    async fn sign(&self, offer: Offer, considered: &Considered) -> Result<Signed, Stop> {
+        self.check_clock(&considered.reply).await?;
+        let Some(wallet) = &self.house.wallet else {
+            return Err(self.refuse(vec![refuse::no_wallet()], None).await);
+        };
+        let key = match wallet.unlock().await {
+            Ok(key) => key,
+            Err(cause) => return Err(self.refuse(vec![wallet_reason(&cause)], None).await),
+        };
+        if let Err(reason) = self.house.check_seal(wallet).await {
+            return Err(self.refuse(vec![reason], None).await);
+        }
+        let nonce = fresh().map(B256::new).map_err(|_| self.stop(refuse::no_randomness()))?;
+        let now = self.house.now();
+        let authorization = match Authorization::draft(&offer, wallet.address(), now, nonce) {
+            Ok(authorization) => authorization,
+            Err(cause) => return Err(self.refuse(vec![cause.into()], None).await),
+        };
+        let signature = match key.sign(&authorization) {
+            Ok(signature) => signature,
+            Err(cause) => return Err(self.refuse(vec![wallet_reason(&cause)], None).await),
+        };
+        let payment_header =
+            offer::payment_header(&offer, &authorization, &signature, Some(&self.payment_identifier()));
+        let draft = Draft {
+            purchase_id: self.id.clone(),
+            agent: self.wish.agent.clone(),
+            client: self.client.clone(),
+            identity: self.wish.identity(),
+            headers: self.wish.headers_fingerprint(),
+            parent: self.parent,
+            asked: self.wish.request.clone(),
+            request: considered.reply.request.clone(),
+            max_price: self.wish.max_price,
+            // Read again: the owner may have changed it since the offer was decided on.
+            policy: self.policy()?,
+            funds: considered.funds.clone(),
+            offer: offer.clone(),
+            authorization,
+            signature,
+            payment_header,
+            offers: considered.offers.clone(),
+            now,
+        };
+        Ok(Signed { offer, draft: Box::new(draft) })
+    }
+
+    /// The one durable commit. What it refuses is dropped unseen.
+    async fn authorize(&self, signed: Signed, considered: &Considered) -> Result<Authorized, Stop> {
+        let Signed { offer, draft } = signed;
+        match self.house.ledger.authorize(*draft).await {
+            Ok(Authorized::Refused { reasons, ask, rules }) => {
+                let considered = Rules { considered, rules };
+                Err(match ask {
+                    true => self.put_question(offer, reasons, &considered).await,
+                    false => self.refuse(reasons, Some(&considered)).await,
+                })
+            }
+            Ok(authorized) => Ok(authorized),
+            Err(cause) => Err(self.refuse(vec![cause.into()], None).await),
+        }
+    }
+
+    // From here on the authorization may settle.
+
+    /// Presents the stored bytes, judges the reply, closes the row, and answers. It cannot fail: whatever happens, the
+    /// row says what is known.
+    async fn settle_up(self, recorded: Recorded) -> (Stop, Option<i64>) {
+        self.house.note_anchor();
+        let row = recorded.row();
+        let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
+        let presented = self.house.seller.present(&recorded, crate::seller::Egress { allow: &egress }).await;
+        let judged = closing::judge(&recorded, presented);
+        let entry = self.close(&recorded, &judged).await;
+        let answer = self.answer(entry, judged).await;
+        (answer, Some(row))
+    }
+
+    fn view(&self, considered: &Considered) -> View {
+        View {
+            agent: self.wish.agent.clone(),
+            identity: Some(self.wish.identity()),
+            policy: considered.policy.clone(),
+            url: Some(considered.reply.request.url.clone()),
+            payees: considered.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
+            now: self.house.now(),
+        }
+    }
+
+    fn question<'a>(&self, reply: &'a Reply, funds: &'a Funds) -> Question<'a> {
+        let request = &reply.request;
+        Question { method: &request.method, url: &request.url, max_price: self.wish.max_price, funds }
+    }
+
+    fn policy(&self) -> Result<Arc<Policy>, Stop> {
+        self.house.policy().map_err(|reason| self.stop(reason))
+    }
+
+    /// For sellers that know purchases by an id: one for each, the same at every presenting.
+    fn payment_identifier(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update((self.wish.agent.len() as u64).to_be_bytes());
+        hash.update(&self.wish.agent);
+        hash.update(&self.id);
+        format!("pay_{}", hex::encode(&hash.finalize()[..16]))
+    }
+}
+
+/// What was considered, with what every rule said of the best offer.
+struct Rules<'a> {
+    considered: &'a Considered,
+    rules: Value,
+}
+
+enum Heard {
+    Answer(Stop, Option<i64>),
+    NotYet,
+}
+
+/// Waits for the purchase, telling whoever waits that it goes on. Dropping this does not stop the purchase.
+async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, progress: &dyn Progress) -> Heard {
+    const EVERY: Duration = Duration::from_secs(5);
+    let until = tokio::time::Instant::now() + limits::ANSWER_WITHIN;
+    let mut work = work;
+    loop {
+        let tick = (tokio::time::Instant::now() + EVERY).min(until);
+        match tokio::time::timeout_at(tick, &mut work).await {
+            Ok(Ok((answer, row))) => return Heard::Answer(answer, row),
+            Ok(Err(_)) => return Heard::NotYet,
+            Err(_) if tick == until => return Heard::NotYet,
+            Err(_) => progress.step("waiting for the seller"),
+        }
+    }
+}
+
+fn fresh_id() -> Result<String, Reason> {
+    let bytes: [u8; 10] = fresh().map_err(|_| refuse::no_randomness())?;
+    Ok(format!("pu_{}", hex::encode(bytes)))
+}

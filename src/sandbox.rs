@@ -30,12 +30,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            chain: ChainOptions::default(),
-            rpc_port: 0,
-            sellers_port: 0,
-            stalls: catalogue::stalls(),
-        }
+        Self { chain: ChainOptions::default(), rpc_port: 0, sellers_port: 0, stalls: catalogue::stalls() }
     }
 }
 
@@ -51,11 +46,7 @@ impl Sandbox {
         let chain = Arc::new(PlayChain::new(options.chain));
         let rpc = Rpc::start(chain.clone(), options.rpc_port).await?;
         let sellers = Sellers::start(chain.clone(), options.sellers_port, options.stalls).await?;
-        Ok(Self {
-            chain,
-            rpc,
-            sellers,
-        })
+        Ok(Self { chain, rpc, sellers })
     }
 
     pub fn rpc_url(&self) -> String {

@@ -152,11 +152,7 @@ fn check_count(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerE
 }
 
 /// Every bucket that is still there must hold what its purchases add up to, and none may be missing that still counts.
-fn check_buckets(
-    conn: &Connection,
-    all: Vec<(Counted, Standing)>,
-    findings: &mut Findings,
-) -> Result<(), LedgerError> {
+fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut derived = budget::derive(all.into_iter());
     let mut query = conn.prepare("SELECT scope, window, start, counted, held FROM bucket")?;
     let mut rows = query.query([])?;

@@ -40,9 +40,8 @@ pub struct Draft {
     pub authorization: Authorization,
     pub signature: Signature,
     pub payment_header: (String, String),
-    /// For the record: what was offered, and what every rule said.
+    /// For the record: what was offered.
     pub offers: Value,
-    pub rules: Value,
     pub now: Time,
 }
 
@@ -51,14 +50,14 @@ pub enum Authorized {
     /// It is on the disk, and ours to present.
     Recorded(Box<Recorded>),
     /// Not on this snapshot: the bytes are dropped unseen.
-    Refused { reasons: Vec<Reason>, ask: bool },
+    Refused { reasons: Vec<Reason>, ask: bool, rules: Value },
     /// Another purchase of this identity is open: join it.
     Taken(i64),
 }
 
 enum Claimed {
     Row(i64),
-    Refused { reasons: Vec<Reason>, ask: bool },
+    Refused { reasons: Vec<Reason>, ask: bool, rules: Value },
     Taken(i64),
 }
 
@@ -68,7 +67,7 @@ impl Ledger {
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await?;
         match claimed {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
-            Claimed::Refused { reasons, ask } => Ok(Authorized::Refused { reasons, ask }),
+            Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
             Claimed::Row(row) => {
                 let holder = self.holder.name().to_owned();
                 let recorded = self.read(move |conn| Recorded::load(conn, row, &holder)).await?;
@@ -116,8 +115,11 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         now,
     };
     let snapshot = snapshot(conn, &view, now)?;
-    if let Some(refusal) = refusal(&draft, &snapshot) {
-        return Ok(refusal);
+    let (decision, rules) = decide(&draft, &snapshot);
+    match decision {
+        Decision::Allow(_) => {}
+        Decision::Ask(_, reasons) => return Ok(Claimed::Refused { reasons, ask: true, rules }),
+        Decision::Refuse(reasons) => return Ok(Claimed::Refused { reasons, ask: false, rules }),
     }
     let counted = Counted {
         at: now,
@@ -127,6 +129,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         usd: draft.offer.usd,
     };
     let row = store(conn, &draft, &counted, reused, holder)?;
+    store_signed(conn, &draft, row, &rules)?;
     budget::count(conn, &counted)?;
     questions::use_up(conn, &draft.identity, &policy::terms(&draft.offer))?;
     remember_payee(conn, &draft, now)?;
@@ -136,20 +139,18 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     Ok(Claimed::Row(row))
 }
 
-/// The same function that advised, over what is true in here. It goes on only if that allows the very same offer.
-fn refusal(draft: &Draft, snapshot: &Snapshot) -> Option<Claimed> {
+/// The same function that advised, over what is true in here, and what each rule said for the record. It goes on only
+/// if that allows the very same offer.
+fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
     let question = Question {
         method: &draft.request.method,
         url: &draft.request.url,
         max_price: draft.max_price,
         funds: &draft.funds,
     };
+    let rules = json!(policy::explain(&draft.policy, &question, &draft.offer, snapshot));
     let offers = [Listed::Payable(Box::new(draft.offer.clone()))];
-    match policy::decide(&draft.policy, &question, &offers, snapshot).decision {
-        Decision::Allow(_) => None,
-        Decision::Ask(_, reasons) => Some(Claimed::Refused { reasons, ask: true }),
-        Decision::Refuse(reasons) => Some(Claimed::Refused { reasons, ask: false }),
-    }
+    (policy::decide(&draft.policy, &question, &offers, snapshot).decision, rules)
 }
 
 pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
@@ -285,11 +286,10 @@ fn store(
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
     }
-    store_signed(conn, draft, row)?;
     Ok(row)
 }
 
-fn store_signed(conn: &Connection, draft: &Draft, row: i64) -> Result<(), LedgerError> {
+fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Result<(), LedgerError> {
     let text = |value: serde_json::Result<String>| value.map_err(|cause| LedgerError::Io(cause.to_string()));
     conn.prepare_cached("INSERT INTO signed VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
         row,
@@ -300,14 +300,13 @@ fn store_signed(conn: &Connection, draft: &Draft, row: i64) -> Result<(), Ledger
         text(serde_json::to_string(&draft.request))?,
     ])?;
     conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, draft.client, draft.offers.to_string(), draft.rules.to_string()])?;
+        .execute(params![row, draft.client, draft.offers.to_string(), rules.to_string()])?;
     Ok(())
 }
 
 fn remember_payee(conn: &Connection, draft: &Draft, now: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (origin, payee, since) VALUES (?1, ?2, ?3)")?.execute(
-        params![wish::origin(&draft.request.url), draft.offer.payee.to_checksum(None), now.millis()],
-    )?;
+    conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (origin, payee, since) VALUES (?1, ?2, ?3)")?
+        .execute(params![wish::origin(&draft.request.url), draft.offer.payee.to_checksum(None), now.millis()])?;
     Ok(())
 }
 

@@ -99,7 +99,9 @@ pub fn payments_last_minute(conn: &Connection, now: Time) -> Result<u32, LedgerE
     let column = Column::rate();
     let horizon = column.horizon(Some(MINUTE_SPAN), now);
     let count: i64 = conn
-        .prepare_cached("SELECT coalesce(sum(payments), 0) FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3")?
+        .prepare_cached(
+            "SELECT coalesce(sum(payments), 0) FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3",
+        )?
         .query_row(params![column.scope, column.window, horizon], |row| row.get(0))?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -31,6 +31,8 @@ pub struct Answered {
 #[derive(Clone, Debug)]
 pub struct Closing {
     pub standing: Standing,
+    /// Some byte of the payment may have left.
+    pub presented: bool,
     pub delivered: bool,
     pub answered: Option<Answered>,
     pub chain_tx: Option<String>,
@@ -106,12 +108,15 @@ impl Ledger {
         self.read(move |conn| Recorded::load(conn, row, &name)).await
     }
 
-    /// Lets go of a lease without a word on the outcome: nothing was presented, or nobody knows.
-    pub async fn let_go(&self, row: i64) -> Result<(), LedgerError> {
+    /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out.
+    pub async fn drop_lease(&self, agent: String, purchase_id: String) -> Result<(), LedgerError> {
         let name = self.holder.name().to_owned();
         self.writer
             .write(Sync::Lazy, move |conn| {
-                conn.execute("UPDATE purchase SET lease = NULL WHERE row = ?1 AND lease = ?2", params![row, name])?;
+                conn.execute(
+                    "UPDATE purchase SET lease = NULL WHERE agent = ?1 AND purchase_id = ?2 AND lease = ?3",
+                    params![agent, purchase_id, name],
+                )?;
                 Ok(())
             })
             .await
@@ -130,6 +135,12 @@ impl Ledger {
                 Ok(())
             })
             .await
+    }
+
+    /// Drops sums no window can see any more, and marks questions nobody answered in time.
+    pub async fn tidy(&self, now: Time) -> Result<(), LedgerError> {
+        self.expire_questions(now).await?;
+        self.writer.write(Sync::Lazy, move |conn| budget::sweep(conn, ledger_time(conn, now)?)).await
     }
 
     /// Somebody has heard the outcome of this purchase.
@@ -206,9 +217,9 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     }
     conn.prepare_cached(
         "UPDATE purchase SET lease = NULL, chain_tx = coalesce(chain_tx, ?2), delivered = delivered OR ?3,
-                open = open AND NOT (delivered OR ?3) WHERE row = ?1",
+                open = open AND NOT (delivered OR ?3), presents = presents - ?4 WHERE row = ?1",
     )?
-    .execute(params![row, closing.chain_tx, closing.delivered])?;
+    .execute(params![row, closing.chain_tx, closing.delivered, !closing.presented])?;
     if let Some(receipt) = &closing.receipt {
         conn.prepare_cached("UPDATE detail SET receipt = ?2 WHERE purchase = ?1")?
             .execute(params![row, receipt.to_string()])?;
@@ -267,8 +278,7 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
         })
         .optional()?
         .ok_or_else(|| LedgerError::NotNow("no money was authorized for this purchase".to_owned()))?;
-    let standing =
-        Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? };
+    let standing = Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? };
     let (at, session, domain, payee, usd) = counted;
     let payee = payee.parse().map_err(damaged)?;
     let usd = Usd::micros(usd.max(0) as u64);

@@ -48,8 +48,8 @@ pub fn seal(before: &[u8], purchase: Option<i64>, at: Time, kind: &str, detail: 
 
 /// The events of one purchase, oldest first.
 pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<Stored>, LedgerError> {
-    let mut query = conn
-        .prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = ?1 ORDER BY id")?;
+    let mut query =
+        conn.prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = ?1 ORDER BY id")?;
     let events = query.query_map([row], read)?.collect::<Result<_, _>>()?;
     Ok(events)
 }

@@ -92,8 +92,7 @@ impl Ledger {
                     "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
                       WHERE p.state = 'needs_approval' AND q.expires_at <= ?1",
                 )?;
-                let rows: Vec<i64> =
-                    query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                let rows: Vec<i64> = query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for row in rows {
                     conn.execute("UPDATE purchase SET state = 'expired' WHERE row = ?1", [row])?;
                     events::append(conn, Some(row), now, "expired", &json!({}))?;
@@ -106,13 +105,7 @@ impl Ledger {
 
 /// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old
 /// answer does not fit them. Answers whether it is new.
-pub fn ask(
-    conn: &Connection,
-    row: i64,
-    offer: &Offer,
-    now: Time,
-    pending_for: Duration,
-) -> Result<bool, LedgerError> {
+pub fn ask(conn: &Connection, row: i64, offer: &Offer, now: Time, pending_for: Duration) -> Result<bool, LedgerError> {
     let terms = policy::terms(offer);
     let stands: Option<String> = conn
         .prepare_cached("SELECT terms FROM question WHERE purchase = ?1 AND expires_at > ?2 AND used = 0")?

@@ -4,7 +4,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::events::{self, Stored};
-use super::{Ledger, LedgerError, damaged};
+use super::{Ledger, LedgerError, Sync, damaged};
 use crate::authorization::Authorization;
 use crate::money::Usd;
 use crate::reason::Reason;
@@ -76,6 +76,8 @@ pub struct Found {
     pub open: Option<Entry>,
     /// The newest that was paid for and delivered: repeats are served from it.
     pub delivered: Option<Entry>,
+    /// The one of this wish that waits for its owner.
+    pub asked: Option<Entry>,
     /// The one `buy_again` names, and its child if it has one.
     pub parent: Option<Entry>,
     pub child: Option<Entry>,
@@ -144,7 +146,7 @@ impl Ledger {
         buy_again: Option<String>,
     ) -> Result<Found, LedgerError> {
         self.read(move |conn| {
-            let mut found = Found { open: None, ..Found::default() };
+            let mut found = Found::default();
             if let Some(row) = open_row(conn, &identity)? {
                 found.open = by_row(conn, row)?;
             }
@@ -157,6 +159,8 @@ impl Ledger {
             if let Some(parent) = &found.parent {
                 found.child = child_of(conn, parent.row)?;
             }
+            found.asked =
+                one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
             found.delivered = one(
                 conn,
                 "identity = ?1 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
@@ -270,6 +274,37 @@ impl Ledger {
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
+    }
+
+    /// How far a chain was searched for payments that no row explains.
+    pub async fn searched_to(&self, network: String, asset: String) -> Result<Option<u64>, LedgerError> {
+        self.read(move |conn| {
+            let block: Option<i64> = conn
+                .prepare_cached("SELECT block FROM searched WHERE network = ?1 AND asset = ?2")?
+                .query_row([network, asset], |row| row.get(0))
+                .optional()?;
+            Ok(block.map(|block| block.max(0) as u64))
+        })
+        .await
+    }
+
+    pub async fn note_searched(&self, network: String, asset: String, block: u64) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                conn.execute(
+                    "INSERT INTO searched (network, asset, block) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET block = max(block, excluded.block)",
+                    params![network, asset, block as i64],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Whether an alarm has named this chain transaction already.
+    pub async fn was_alarmed(&self, chain_tx: String) -> Result<bool, LedgerError> {
+        let alarms = self.alarms(1_000).await?;
+        Ok(alarms.iter().any(|alarm| alarm.detail.contains(&chain_tx)))
     }
 
     /// Alarms the owner must hear about, newest first.

@@ -15,6 +15,7 @@ pub struct Recorded {
     request: Request,
     header_name: String,
     header_value: String,
+    presented: bool,
 }
 
 impl Recorded {
@@ -22,15 +23,18 @@ impl Recorded {
     pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
-                "SELECT p.purchase_id, s.authorization, s.signature, s.header_name, s.header_value, s.request, p.nonce
+                "SELECT p.purchase_id, s.authorization, s.signature, s.header_name, s.header_value, s.request, p.nonce, p.presents, p.state
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = ?1 AND p.lease = ?2",
             )?
             .query_row(params![row, holder], |row| {
                 let texts: [String; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-                Ok((texts, row.get::<_, Option<String>>(5)?, row.get::<_, Vec<u8>>(6)?))
+                let presented = row.get::<_, u32>(7)? > 1 || row.get::<_, String>(8)? != "authorized";
+                Ok((texts, row.get::<_, Option<String>>(5)?, row.get::<_, Vec<u8>>(6)?, presented))
             })
             .optional()?;
-        let Some(([purchase_id, authorization, signature, header_name, header_value], request, nonce)) = found else {
+        let Some(([purchase_id, authorization, signature, header_name, header_value], request, nonce, presented)) =
+            found
+        else {
             return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
         };
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
@@ -41,7 +45,7 @@ impl Recorded {
             return Err(damaged(format!("what purchase {purchase_id} signed is not what its row says")));
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;
-        Ok(Recorded { row, purchase_id, authorization, request, header_name, header_value })
+        Ok(Recorded { row, purchase_id, authorization, request, header_name, header_value, presented })
     }
 
     pub(crate) fn row(&self) -> i64 {
@@ -50,6 +54,11 @@ impl Recorded {
 
     pub fn purchase_id(&self) -> &str {
         &self.purchase_id
+    }
+
+    /// It may have been presented before: a failure to connect now says nothing about then.
+    pub fn was_presented(&self) -> bool {
+        self.presented
     }
 
     pub fn authorization(&self) -> &Authorization {

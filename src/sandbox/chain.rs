@@ -50,11 +50,7 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The clock on the wall.
 pub fn system_clock() -> Clock {
-    Arc::new(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
-    })
+    Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
 /// A clock that stands still until a test moves its hand, and the hand.
@@ -75,11 +71,7 @@ pub struct ChainOptions {
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        Self {
-            clock: system_clock(),
-            finality_depth: 2,
-            idle_blocks: true,
-        }
+        Self { clock: system_clock(), finality_depth: 2, idle_blocks: true }
     }
 }
 
@@ -138,10 +130,7 @@ struct State {
 impl PlayChain {
     pub fn new(options: ChainOptions) -> Self {
         let state = State::with_play_dollar((options.clock)());
-        Self {
-            options,
-            state: Mutex::new(state),
-        }
+        Self { options, state: Mutex::new(state) }
     }
 
     /// What time the chain's clock shows; a block may be a little behind it.
@@ -155,28 +144,21 @@ impl PlayChain {
     }
 
     /// Takes a signed authorization to the contract. What would revert is not sent, so it leaves no block.
-    pub fn transfer_with_authorization(
-        &self,
-        transfer: &Transfer,
-        signature: &[u8],
-    ) -> Result<B256, Reverted> {
+    pub fn transfer_with_authorization(&self, transfer: &Transfer, signature: &[u8]) -> Result<B256, Reverted> {
         self.send(transfer_call(transfer, signature))
     }
 
     /// What sending the same would say now, without sending it.
     pub fn simulate_transfer(&self, transfer: &Transfer, signature: &[u8]) -> Result<(), Reverted> {
-        self.call(ASSET, transfer_call(transfer, signature))
-            .map(drop)
+        self.call(ASSET, transfer_call(transfer, signature)).map(drop)
     }
 
     pub fn balance_of(&self, owner: Address) -> U256 {
-        self.ask(PlayDollar::balanceOfCall { owner })
-            .unwrap_or_default()
+        self.ask(PlayDollar::balanceOfCall { owner }).unwrap_or_default()
     }
 
     pub fn authorization_used(&self, authorizer: Address, nonce: B256) -> bool {
-        self.ask(PlayDollar::authorizationStateCall { authorizer, nonce })
-            .unwrap_or_default()
+        self.ask(PlayDollar::authorizationStateCall { authorizer, nonce }).unwrap_or_default()
     }
 
     /// Runs a call on the latest state, as if in the next block, and keeps nothing.
@@ -191,9 +173,7 @@ impl PlayChain {
     pub fn call_at(&self, block: u64, to: Address, data: Bytes) -> Result<Bytes, Reverted> {
         let mut state = self.state();
         let State { db, blocks } = &mut *state;
-        let newer = blocks
-            .get((block as usize).saturating_add(1)..)
-            .unwrap_or_default();
+        let newer = blocks.get((block as usize).saturating_add(1)..).unwrap_or_default();
         let at = &blocks[blocks.len() - 1 - newer.len()];
         if newer.is_empty() {
             // No copy for the latest state, which is asked for most.
@@ -206,11 +186,7 @@ impl PlayChain {
 
     /// The code at an address: the play dollar's, or none.
     pub fn code_at(&self, address: Address) -> Bytes {
-        if address == ASSET {
-            play_dollar_code()
-        } else {
-            Bytes::new()
-        }
+        if address == ASSET { play_dollar_code() } else { Bytes::new() }
     }
 
     /// Adds empty blocks.
@@ -242,10 +218,7 @@ impl PlayChain {
     }
 
     pub fn block(&self, number: u64) -> Option<Block> {
-        self.state()
-            .blocks
-            .get(usize::try_from(number).ok()?)
-            .cloned()
+        self.state().blocks.get(usize::try_from(number).ok()?).cloned()
     }
 
     pub fn block_with_hash(&self, hash: B256) -> Option<Block> {
@@ -264,11 +237,7 @@ impl PlayChain {
     pub fn blocks_with_receipts(&self, from: u64, to: u64) -> Vec<Block> {
         let state = self.state();
         let in_range = state.blocks.iter().skip(from as usize);
-        in_range
-            .take_while(|b| b.number <= to)
-            .filter(|b| b.receipt.is_some())
-            .cloned()
-            .collect()
+        in_range.take_while(|b| b.number <= to).filter(|b| b.receipt.is_some()).cloned().collect()
     }
 
     fn send(&self, data: Bytes) -> Result<B256, Reverted> {
@@ -279,13 +248,7 @@ impl PlayChain {
         let undo = slots_before(&done.changes);
         state.db.commit(done.changes);
         let tx = tx_hash(number, &data);
-        let receipt = Receipt {
-            tx,
-            from: SETTLER,
-            to: ASSET,
-            gas_used: done.gas_used,
-            logs: done.logs,
-        };
+        let receipt = Receipt { tx, from: SETTLER, to: ASSET, gas_used: done.gas_used, logs: done.logs };
         state.append(now, Some(receipt), undo);
         Ok(tx)
     }
@@ -317,10 +280,7 @@ impl State {
         let mut db = CacheDB::new(EmptyDB::default());
         let code = Bytecode::new_raw(play_dollar_code());
         db.insert_account_info(ASSET, AccountInfo::from_bytecode(code));
-        let mut state = Self {
-            db,
-            blocks: Vec::new(),
-        };
+        let mut state = Self { db, blocks: Vec::new() };
         state.append(now, None, Vec::new());
         state
     }
@@ -337,14 +297,7 @@ impl State {
         let parent = parent.map_or(B256::ZERO, |p| p.hash);
         let tx = receipt.as_ref().map_or(B256::ZERO, |r| r.tx);
         let hash = keccak256([parent.0, tx.0, U256::from(timestamp).to_be_bytes()].concat());
-        self.blocks.push(Block {
-            number,
-            hash,
-            parent,
-            timestamp,
-            receipt,
-            undo,
-        });
+        self.blocks.push(Block { number, hash, parent, timestamp, receipt, undo });
     }
 
     /// Adds the blocks that passed while nobody looked: enough that the finalized one is young too, and no more, so
@@ -365,11 +318,7 @@ fn execute(
     to: Address,
     data: Bytes,
 ) -> Result<Executed, Reverted> {
-    let block = BlockEnv {
-        number: U256::from(number),
-        timestamp: U256::from(timestamp),
-        ..BlockEnv::default()
-    };
+    let block = BlockEnv { number: U256::from(number), timestamp: U256::from(timestamp), ..BlockEnv::default() };
     let call = TxEnv {
         caller: SETTLER,
         gas_limit: GAS_LIMIT,
@@ -393,15 +342,11 @@ fn execute(
 fn executed(result: ExecutionResult, changes: EvmState) -> Result<Executed, Reverted> {
     let gas_used = result.tx_gas_used();
     match result {
-        ExecutionResult::Success { logs, output, .. } => Ok(Executed {
-            output: output.into_data(),
-            logs,
-            gas_used,
-            changes,
-        }),
+        ExecutionResult::Success { logs, output, .. } => {
+            Ok(Executed { output: output.into_data(), logs, gas_used, changes })
+        }
         ExecutionResult::Revert { output, .. } => Err(Reverted {
-            reason: Revert::abi_decode(&output)
-                .map_or_else(|_| "reverted without a reason".into(), |r| r.reason),
+            reason: Revert::abi_decode(&output).map_or_else(|_| "reverted without a reason".into(), |r| r.reason),
             data: output,
         }),
         ExecutionResult::Halt { reason, .. } => Err(halted(&format!("{reason:?}"))),
@@ -409,10 +354,7 @@ fn executed(result: ExecutionResult, changes: EvmState) -> Result<Executed, Reve
 }
 
 fn halted(reason: &str) -> Reverted {
-    Reverted {
-        reason: reason.to_owned(),
-        data: Bytes::new(),
-    }
+    Reverted { reason: reason.to_owned(), data: Bytes::new() }
 }
 
 fn slots_before(changes: &EvmState) -> Vec<(U256, U256)> {
@@ -467,15 +409,9 @@ mod tests {
     impl Scene {
         fn new(idle_blocks: bool) -> Self {
             let (clock, time) = hand_clock(START);
-            let chain = PlayChain::new(ChainOptions {
-                clock,
-                idle_blocks,
-                ..ChainOptions::default()
-            });
+            let chain = PlayChain::new(ChainOptions { clock, idle_blocks, ..ChainOptions::default() });
             let payer = Payer::well_known();
-            chain
-                .mint(payer.address, U256::from(1_000_000))
-                .expect("minted");
+            chain.mint(payer.address, U256::from(1_000_000)).expect("minted");
             Self { chain, time, payer }
         }
 
@@ -488,9 +424,7 @@ mod tests {
         }
 
         fn settle_with(&self, transfer: &Transfer, signature: &[u8]) -> Result<B256, String> {
-            self.chain
-                .transfer_with_authorization(transfer, signature)
-                .map_err(|e| e.reason)
+            self.chain.transfer_with_authorization(transfer, signature).map_err(|e| e.reason)
         }
     }
 
@@ -536,10 +470,7 @@ mod tests {
         let mut dearer = cent.clone();
         dearer.value = U256::from(10_001);
         let reason = s.settle_with(&dearer, &s.payer.sign(&cent));
-        assert_eq!(
-            reason.expect_err("not what was signed"),
-            "PlayDollar: signature is not the payer's"
-        );
+        assert_eq!(reason.expect_err("not what was signed"), "PlayDollar: signature is not the payer's");
     }
 
     #[test]
@@ -624,10 +555,7 @@ mod tests {
         let s = Scene::new(true);
         s.wait(365 * 24 * 3_600);
         let head = s.chain.head();
-        let finalized = s
-            .chain
-            .block(head.number - s.chain.finality_depth())
-            .expect("a block");
+        let finalized = s.chain.block(head.number - s.chain.finality_depth()).expect("a block");
         assert_eq!(head.timestamp, s.chain.now());
         assert_eq!(finalized.timestamp, s.chain.now() - 4);
         assert!(head.number < 10);

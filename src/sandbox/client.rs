@@ -20,38 +20,22 @@ pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> Result<Reply, Er
     send(Method::GET, url, headers, Bytes::new()).await
 }
 
-pub(crate) async fn post(
-    url: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Result<Reply, Error> {
+pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Result<Reply, Error> {
     send(Method::POST, url, headers, body.into()).await
 }
 
-async fn send(
-    method: Method,
-    url: &str,
-    headers: &[(&str, &str)],
-    body: Bytes,
-) -> Result<Reply, Error> {
+async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Reply, Error> {
     let uri: http::Uri = url.parse()?;
     let host = uri.authority().ok_or("no host")?.to_string();
     let stream = TcpStream::connect(&host).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
-    let mut request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", host);
+    let mut request = http::Request::builder().method(method).uri(path).header("host", host);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let reply = sender.send_request(request.body(Full::new(body))?).await?;
     let (head, body) = reply.into_parts();
-    Ok(Reply {
-        status: head.status,
-        headers: head.headers,
-        body: body.collect().await?.to_bytes(),
-    })
+    Ok(Reply { status: head.status, headers: head.headers, body: body.collect().await?.to_bytes() })
 }

@@ -83,10 +83,7 @@ pub(crate) mod payer {
 
         pub(crate) fn sign(&self, transfer: &Transfer) -> Vec<u8> {
             let hash = signing_hash(transfer);
-            let (signature, recovery) = self
-                .key
-                .sign_prehash_recoverable(hash.as_slice())
-                .expect("a signature");
+            let (signature, recovery) = self.key.sign_prehash_recoverable(hash.as_slice()).expect("a signature");
             [&signature.to_bytes()[..], &[27 + recovery.to_byte()]].concat()
         }
 
@@ -127,10 +124,7 @@ mod tests {
     fn the_published_vector_hashes_and_signs_as_published() {
         let payer = Payer::well_known();
         let transfer = payer.vector();
-        assert_eq!(
-            signing_hash(&transfer),
-            b256!("50708d3bf7216e1aeabe7bf22081b9f36c7c287530f92510318f13a03d89dc86")
-        );
+        assert_eq!(signing_hash(&transfer), b256!("50708d3bf7216e1aeabe7bf22081b9f36c7c287530f92510318f13a03d89dc86"));
         assert_eq!(
             hex::encode(payer.sign(&transfer)),
             "dc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3\
@@ -141,10 +135,7 @@ mod tests {
     #[test]
     fn the_specification_s_example_recovers_to_its_payer() {
         let from = address!("857b06519E91e3A54538791bDbb0E22373e36b66");
-        let transfer = Transfer {
-            from,
-            ..Payer::well_known().vector()
-        };
+        let transfer = Transfer { from, ..Payer::well_known().vector() };
         let signature = hex!(
             "2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a1283259764173608a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c"
         );
@@ -158,12 +149,7 @@ mod tests {
         let good = payer.sign(&payer.vector());
         let mut strange_v = good.clone();
         strange_v[64] = 29;
-        for bad in [
-            &good[..64],
-            &[],
-            &strange_v,
-            &[good.as_slice(), &[0]].concat(),
-        ] {
+        for bad in [&good[..64], &[], &strange_v, &[good.as_slice(), &[0]].concat()] {
             assert_eq!(signer(hash, bad), None);
         }
     }
@@ -176,9 +162,7 @@ mod tests {
     }
 
     fn mirror(signature: &[u8]) -> Vec<u8> {
-        let (r, s) = Signature::from_slice(&signature[..64])
-            .expect("r and s")
-            .split_scalars();
+        let (r, s) = Signature::from_slice(&signature[..64]).expect("r and s").split_scalars();
         let high = Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).expect("mirrored");
         [&high.to_bytes()[..], &[55 - signature[64]]].concat()
     }

@@ -47,12 +47,7 @@ pub struct HostOptions {
 
 impl From<Era> for HostOptions {
     fn from(era: Era) -> Self {
-        Self {
-            era,
-            capabilities: json!({}),
-            answer: Arc::new(|_, _| None),
-            patience: Duration::from_secs(60),
-        }
+        Self { era, capabilities: json!({}), answer: Arc::new(|_, _| None), patience: Duration::from_secs(60) }
     }
 }
 
@@ -66,11 +61,7 @@ pub enum HostError {
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("the server answered with error {code}: {message}")]
-    Answered {
-        code: i64,
-        message: String,
-        data: Option<Value>,
-    },
+    Answered { code: i64, message: String, data: Option<Value> },
 }
 
 /// A conversation with one server. Calls may overlap. Dropping it kills the child.
@@ -93,10 +84,7 @@ pub struct Pending {
 
 impl Host {
     /// Starts a server as a child and opens the conversation. Stderr goes where the command says.
-    pub async fn start(
-        command: Command,
-        options: impl Into<HostOptions>,
-    ) -> Result<Self, HostError> {
+    pub async fn start(command: Command, options: impl Into<HostOptions>) -> Result<Self, HostError> {
         let (process, stdout, stdin) = Process::spawn(command).map_err(HostError::Start)?;
         Self::open(stdout, stdin, options.into(), Some(process)).await
     }
@@ -117,19 +105,10 @@ impl Host {
         process: Option<Process>,
     ) -> Result<Self, HostError> {
         let (lines, outbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            lines: Mutex::new(Some(lines)),
-            heard: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { lines: Mutex::new(Some(lines)), heard: Mutex::default() });
         tokio::spawn(write_lines(outbox, writer));
         tokio::spawn(listen(reader, shared.clone(), options.answer.clone()));
-        let mut host = Self {
-            options,
-            server: Value::Null,
-            shared,
-            next_id: AtomicU64::new(1),
-            process,
-        };
+        let mut host = Self { options, server: Value::Null, shared, next_id: AtomicU64::new(1), process };
         host.server = host.greet().await?;
         Ok(host)
     }
@@ -168,11 +147,7 @@ impl Host {
         if !self.shared.say(&request) {
             self.shared.forget(id);
         }
-        Pending {
-            id,
-            answer,
-            patience: self.options.patience,
-        }
+        Pending { id, answer, patience: self.options.patience }
     }
 
     /// Calls a tool and comes back at once.
@@ -225,9 +200,7 @@ impl Host {
     #[cfg(unix)]
     pub fn terminate(&self) -> std::io::Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        let asked = std::process::Command::new("kill")
-            .args(["-TERM", &pid.to_string()])
-            .status()?;
+        let asked = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
         match asked.success() || self.pid().is_none() {
             true => Ok(()),
             false => Err(std::io::Error::other("kill refused")),
@@ -247,15 +220,9 @@ impl Host {
             return params;
         }
         let mut meta = Map::from_iter([
-            (
-                "io.modelcontextprotocol/protocolVersion".into(),
-                json!(self.options.era.protocol_version()),
-            ),
+            ("io.modelcontextprotocol/protocolVersion".into(), json!(self.options.era.protocol_version())),
             ("io.modelcontextprotocol/clientInfo".into(), client_info()),
-            (
-                "io.modelcontextprotocol/clientCapabilities".into(),
-                self.options.capabilities.clone(),
-            ),
+            ("io.modelcontextprotocol/clientCapabilities".into(), self.options.capabilities.clone()),
         ]);
         if let Some(Value::Object(own)) = params.get("_meta") {
             meta.extend(own.clone());
@@ -317,9 +284,7 @@ impl Shared {
     /// Whether the line is on its way.
     fn say(&self, message: &Value) -> bool {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .as_ref()
-            .is_some_and(|l| l.send(format!("{message}\n")).is_ok())
+        lines.as_ref().is_some_and(|l| l.send(format!("{message}\n")).is_ok())
     }
 
     fn expect(&self, id: u64, sender: oneshot::Sender<Value>) {
@@ -337,10 +302,7 @@ impl Shared {
         let Ok(message) = serde_json::from_str::<Value>(&line) else {
             return self.heard().noise.push(line);
         };
-        match (
-            message.get("method").and_then(Value::as_str),
-            message.get("id"),
-        ) {
+        match (message.get("method").and_then(Value::as_str), message.get("id")) {
             (Some(method), Some(id)) => self.reply(id, method, &message["params"], answer),
             (Some(_), None) => self.heard().notifications.push(message),
             (None, id) => {
@@ -368,10 +330,7 @@ impl Shared {
 }
 
 /// Ends, and with it the server's input, when the host hangs up or the server stops reading.
-async fn write_lines(
-    mut outbox: mpsc::UnboundedReceiver<String>,
-    mut writer: impl AsyncWrite + Unpin,
-) {
+async fn write_lines(mut outbox: mpsc::UnboundedReceiver<String>, mut writer: impl AsyncWrite + Unpin) {
     while let Some(line) = outbox.recv().await {
         let written = writer.write_all(line.as_bytes()).await;
         if written.is_err() || writer.flush().await.is_err() {
@@ -400,13 +359,7 @@ struct Process {
 }
 
 impl Process {
-    fn spawn(
-        mut command: Command,
-    ) -> std::io::Result<(
-        Self,
-        tokio::process::ChildStdout,
-        tokio::process::ChildStdin,
-    )> {
+    fn spawn(mut command: Command) -> std::io::Result<(Self, tokio::process::ChildStdout, tokio::process::ChildStdin)> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn()?;
         let gone = || std::io::Error::other("the child has no pipes");
@@ -421,11 +374,7 @@ impl Process {
 }
 
 /// Owns the child: kills it on demand or when its host is dropped, and reports how it ended.
-async fn reap(
-    mut child: Child,
-    mut killed: mpsc::UnboundedReceiver<()>,
-    report: watch::Sender<Option<ExitStatus>>,
-) {
+async fn reap(mut child: Child, mut killed: mpsc::UnboundedReceiver<()>, report: watch::Sender<Option<ExitStatus>>) {
     let mut status = tokio::select! {
         status = child.wait() => status.ok(),
         _ = killed.recv() => None,
@@ -517,16 +466,10 @@ mod tests {
 
     #[tokio::test]
     async fn patience_ends_and_errors_come_back_as_errors() {
-        let options = HostOptions {
-            patience: Duration::from_millis(100),
-            ..Era::Initialize.into()
-        };
+        let options = HostOptions { patience: Duration::from_millis(100), ..Era::Initialize.into() };
         let host = host(options).await;
         let unknown = host.call("no/such", json!({})).await;
-        assert!(matches!(
-            unknown,
-            Err(HostError::Answered { code: -32601, .. })
-        ));
+        assert!(matches!(unknown, Err(HostError::Answered { code: -32601, .. })));
         let slow = host.tool("nap", json!({"ms": 60_000})).await;
         assert!(matches!(slow, Err(HostError::TimedOut(_))));
     }
@@ -552,9 +495,7 @@ mod tests {
         let greeting = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
         let mut command = Command::new("sh");
         command.args(["-c", &format!("read hello; echo '{greeting}'; {then}")]);
-        Host::start(command, Era::Initialize)
-            .await
-            .expect("greeted")
+        Host::start(command, Era::Initialize).await.expect("greeted")
     }
 
     #[cfg(unix)]
@@ -584,10 +525,8 @@ mod tests {
     async fn a_server_s_requests_notes_and_noise_are_told_apart() {
         let asks = r#"{"jsonrpc":"2.0","id":"q1","method":"elicitation/create","params":{}}"#;
         let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#;
-        let host = shell(&format!(
-            "echo oops; echo '{note}'; read initialized; echo '{asks}'; read reply; exit 3"
-        ))
-        .await;
+        let host =
+            shell(&format!("echo oops; echo '{note}'; read initialized; echo '{asks}'; read reply; exit 3")).await;
         assert_eq!(host.exited().await.expect("ended").code(), Some(3));
         let pending = host.call("tools/list", json!({})).await;
         assert!(matches!(pending, Err(HostError::Gone)));

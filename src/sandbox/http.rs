@@ -89,16 +89,11 @@ where
 {
     let service = service_fn(|request| reply(request, handle.clone()));
     // A peer that goes away mid-sentence is its own business.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// An error from here makes hyper close the connection without a word.
-async fn reply<H, F>(
-    request: http::Request<Incoming>,
-    handle: Arc<H>,
-) -> Result<Response<Full<Bytes>>, io::Error>
+async fn reply<H, F>(request: http::Request<Incoming>, handle: Arc<H>) -> Result<Response<Full<Bytes>>, io::Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Wire>,
@@ -108,18 +103,11 @@ where
         Ok(body) => body.to_bytes(),
         Err(_) => return Err(hung_up()),
     };
-    let request = Request {
-        method: head.method,
-        uri: head.uri,
-        headers: head.headers,
-        body,
-    };
+    let request = Request { method: head.method, uri: head.uri, headers: head.headers, body };
     match handle(request).await {
         Wire::Answer(response) => Ok(response.map(Full::new)),
         Wire::HangUp => Err(hung_up()),
-        Wire::Silence => pending::<Result<_, Infallible>>()
-            .await
-            .map_err(|never| match never {}),
+        Wire::Silence => pending::<Result<_, Infallible>>().await.map_err(|never| match never {}),
     }
 }
 
@@ -130,8 +118,7 @@ fn hung_up() -> io::Error {
 /// A response with a body of the given type.
 pub fn response(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = content_type.parse() {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }

@@ -216,10 +216,7 @@ impl Node<'_> {
             _ => self.chain.blocks_with_receipts(from, to),
         };
         let logs = blocks.iter().flat_map(log_rows);
-        Ok(logs
-            .filter(|(log, _)| wanted.matches(log))
-            .map(|(_, row)| row)
-            .collect())
+        Ok(logs.filter(|(log, _)| wanted.matches(log)).map(|(_, row)| row).collect())
     }
 
     fn range(&self, filter: &Value) -> Result<(u64, u64), Failure> {
@@ -254,10 +251,7 @@ impl Filter {
         };
         Ok(Self {
             addresses: one_or_many(filter.get("address"))?,
-            topics: topics
-                .iter()
-                .map(|topic| one_or_many(Some(topic)))
-                .collect::<Result<_, _>>()?,
+            topics: topics.iter().map(|topic| one_or_many(Some(topic))).collect::<Result<_, _>>()?,
         })
     }
 
@@ -285,8 +279,7 @@ impl Params<'_> {
 /// Reads an address, a hash or bytes from their hex.
 fn parse<T: FromStr>(value: &Value) -> Result<T, Failure> {
     let text = value.as_str();
-    text.and_then(|t| t.parse().ok())
-        .ok_or_else(|| Failure::bad("a hex string is missing or malformed"))
+    text.and_then(|t| t.parse().ok()).ok_or_else(|| Failure::bad("a hex string is missing or malformed"))
 }
 
 fn one_or_many<T: FromStr>(value: Option<&Value>) -> Result<Vec<T>, Failure> {
@@ -299,11 +292,7 @@ fn one_or_many<T: FromStr>(value: Option<&Value>) -> Result<Vec<T>, Failure> {
 
 impl Failure {
     fn new(code: i64, message: &str) -> Self {
-        Self {
-            code,
-            message: message.to_owned(),
-            data: None,
-        }
+        Self { code, message: message.to_owned(), data: None }
     }
 
     fn bad(message: &str) -> Self {
@@ -314,11 +303,7 @@ impl Failure {
 /// Nodes answer a revert with code 3 and the contract's own bytes.
 impl From<Reverted> for Failure {
     fn from(reverted: Reverted) -> Self {
-        Self {
-            code: 3,
-            message: format!("execution reverted: {}", reverted.reason),
-            data: Some(reverted.data),
-        }
+        Self { code: 3, message: format!("execution reverted: {}", reverted.reason), data: Some(reverted.data) }
     }
 }
 
@@ -402,8 +387,7 @@ mod tests {
     use crate::sandbox::client;
     use crate::sandbox::eip3009::payer::Payer;
 
-    const AUTHORIZATION_USED: &str =
-        "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
+    const AUTHORIZATION_USED: &str = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
 
     struct Scene {
         chain: Arc<PlayChain>,
@@ -413,29 +397,20 @@ mod tests {
 
     impl Scene {
         async fn new() -> Self {
-            let chain = Arc::new(PlayChain::new(ChainOptions {
-                idle_blocks: false,
-                ..ChainOptions::default()
-            }));
+            let chain = Arc::new(PlayChain::new(ChainOptions { idle_blocks: false, ..ChainOptions::default() }));
             let payer = Payer::well_known();
-            chain
-                .mint(payer.address, U256::from(1_000_000))
-                .expect("minted");
+            chain.mint(payer.address, U256::from(1_000_000)).expect("minted");
             let rpc = Rpc::start(chain.clone(), 0).await.expect("listening");
             Self { chain, rpc, payer }
         }
 
         fn settle(&self, nonce: u8) -> B256 {
             let cent = self.payer.one_cent(&self.chain, nonce);
-            self.chain
-                .transfer_with_authorization(&cent, &self.payer.sign(&cent))
-                .expect("settled")
+            self.chain.transfer_with_authorization(&cent, &self.payer.sign(&cent)).expect("settled")
         }
 
         async fn post(&self, body: &Value) -> Value {
-            let reply = client::post(&self.rpc.url(), &[], body.to_string())
-                .await
-                .expect("a reply");
+            let reply = client::post(&self.rpc.url(), &[], body.to_string()).await.expect("a reply");
             serde_json::from_slice(&reply.body).expect("JSON")
         }
 
@@ -459,9 +434,7 @@ mod tests {
         assert_eq!(s.ask("eth_chainId", json!([])).await, "0x14a34");
         assert_eq!(s.ask("net_version", json!([])).await, "84532");
         assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
-        let code = s
-            .ask("eth_getCode", json!([ASSET.to_string(), "latest"]))
-            .await;
+        let code = s.ask("eth_getCode", json!([ASSET.to_string(), "latest"])).await;
         assert!(code.as_str().expect("hex").len() > 1_000);
     }
 
@@ -573,19 +546,10 @@ mod tests {
         assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
         let unused = B256::ZERO;
         let call = s.authorization_state(1);
-        assert_eq!(
-            s.ask("eth_call", json!([call, "latest"])).await,
-            bytes(unused)
-        );
+        assert_eq!(s.ask("eth_call", json!([call, "latest"])).await, bytes(unused));
         s.rpc.set_mood(Mood::Blind);
-        assert_eq!(
-            s.ask("eth_call", json!([call, "latest"])).await,
-            bytes(unused)
-        );
-        assert_eq!(
-            s.ask("eth_getLogs", json!([{"fromBlock": "0x0"}])).await,
-            json!([])
-        );
+        assert_eq!(s.ask("eth_call", json!([call, "latest"])).await, bytes(unused));
+        assert_eq!(s.ask("eth_getLogs", json!([{"fromBlock": "0x0"}])).await, json!([]));
         s.rpc.set_mood(Mood::Failing);
         assert_eq!(s.ask("eth_chainId", json!([])).await, Value::Null);
     }

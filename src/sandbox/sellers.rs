@@ -146,12 +146,7 @@ impl Market {
             _ => {}
         }
         let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
-        let sale = Sale {
-            market: self,
-            stall,
-            offer: offer(stall, price, request),
-            place,
-        };
+        let sale = Sale { market: self, stall, offer: offer(stall, price, request), place };
         sale.serve(request).await
     }
 
@@ -177,10 +172,7 @@ impl Market {
     }
 
     fn remember(&self, key: &str, payment: &Payment, answer: &Response<Bytes>) {
-        let sold = Sold {
-            payment_header: payment.header.clone(),
-            answer: answer.clone(),
-        };
+        let sold = Sold { payment_header: payment.header.clone(), answer: answer.clone() };
         let mut all = self.sold.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(key.to_owned(), sold);
     }
@@ -217,17 +209,13 @@ impl Sale<'_> {
         let declared = self.stall.extensions.get("payment-identifier")?;
         let Some(id) = payment.identifier() else {
             let required = declared["info"]["required"] == true;
-            return required
-                .then(|| wire::json(400, &json!({"error": "a payment id is required"})));
+            return required.then(|| wire::json(400, &json!({"error": "a payment id is required"})));
         };
         let sold = self.market.sold(&self.key(id))?;
         if sold.payment_header == payment.header {
             return Some(sold.answer);
         }
-        Some(wire::json(
-            409,
-            &json!({"error": "this payment id had another payment"}),
-        ))
+        Some(wire::json(409, &json!({"error": "this payment id had another payment"})))
     }
 
     /// The payment is good; the keeper is what it is.

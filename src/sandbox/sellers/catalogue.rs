@@ -49,11 +49,7 @@ pub fn index<'a>(stalls: impl Iterator<Item = &'a Stall>) -> String {
         let method = stall.methods.first().map_or("GET", Method::as_str);
         let (price, dialect) = (price(stall), dialect(stall));
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            page,
-            "{method:<4} {:<12} {price:>8}  {dialect:<10} {}",
-            stall.path, stall.description
-        );
+        let _ = writeln!(page, "{method:<4} {:<12} {price:>8}  {dialect:<10} {}", stall.path, stall.description);
     }
     page
 }
@@ -95,9 +91,7 @@ fn weather() -> Stall {
         })),
         ..Stall::get("/weather", 10_000)
     };
-    stall
-        .declare("bazaar", stall::bazaar(json!({})))
-        .describe("Tomorrow's weather in four cities")
+    stall.declare("bazaar", stall::bazaar(json!({}))).describe("Tomorrow's weather in four cities")
 }
 
 fn joke() -> Stall {
@@ -113,11 +107,7 @@ fn joke() -> Stall {
 }
 
 fn stocks() -> Stall {
-    let stall = Stall {
-        payee: NEWSROOM,
-        handler: Arc::new(quote_stock),
-        ..Stall::get("/stocks", 20_000)
-    };
+    let stall = Stall { payee: NEWSROOM, handler: Arc::new(quote_stock), ..Stall::get("/stocks", 20_000) };
     let parameters = json!({"symbol": "ACME"});
     stall
         .declare("bazaar", stall::bazaar(parameters))
@@ -134,10 +124,7 @@ fn quote_stock(request: &Request) -> Response<Bytes> {
         Some("GLOBEX") => "61.05",
         Some("INITECH") => "3.99",
         _ => {
-            return wire::json(
-                404,
-                &json!({"error": "known symbols: ACME, GLOBEX, INITECH"}),
-            );
+            return wire::json(404, &json!({"error": "known symbols: ACME, GLOBEX, INITECH"}));
         }
     };
     let body = json!({"symbol": symbol, "price": price, "currency": "USD", "as_of": "closing"});
@@ -156,9 +143,7 @@ fn report() -> Stall {
         ),
         ..Stall::get("/report", 250_000)
     };
-    stall
-        .declare("payment-identifier", stall::payment_identifier(false))
-        .describe("A market report, in Markdown")
+    stall.declare("payment-identifier", stall::payment_identifier(false)).describe("A market report, in Markdown")
 }
 
 fn dataset() -> Stall {
@@ -167,11 +152,7 @@ fn dataset() -> Stall {
         // Writing to a string cannot fail.
         let _ = writeln!(csv, "{day},{},{}", 400 + day * 37 % 211, 20 + day * 13 % 17);
     }
-    let stall = Stall {
-        payee: NEWSROOM,
-        handler: stall::always("text/csv", csv),
-        ..Stall::get("/dataset", 400_000)
-    };
+    let stall = Stall { payee: NEWSROOM, handler: stall::always("text/csv", csv), ..Stall::get("/dataset", 400_000) };
     stall.describe("Two hundred days of visits and purchases, as CSV")
 }
 

@@ -30,9 +30,7 @@ pub fn verify(chain: &PlayChain, offer: &Offer, payment: &Payment) -> Result<(),
 
 /// Moves the money.
 pub fn settle(chain: &PlayChain, payment: &Payment) -> Result<B256, Reason> {
-    chain
-        .transfer_with_authorization(&payment.transfer, &payment.signature)
-        .map_err(|_| "invalid_transaction_state")
+    chain.transfer_with_authorization(&payment.transfer, &payment.signature).map_err(|_| "invalid_transaction_state")
 }
 
 fn is_exact_v1(payment: &Payment) -> Result<(), Reason> {
@@ -45,18 +43,10 @@ fn is_exact_v1(payment: &Payment) -> Result<(), Reason> {
 fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let said = &payment.said;
     ensure(said["x402Version"] == 2, "invalid_x402_version")?;
-    ensure(
-        accepts_as_offered(&offer.accepts_v2(), &said["accepted"]),
-        "No matching payment requirements",
-    )?;
-    ensure(
-        said["resource"] == offer.resource_v2(),
-        "invalid_payment_requirements",
-    )?;
-    let echoed = offer
-        .extensions
-        .iter()
-        .all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
+    ensure(accepts_as_offered(&offer.accepts_v2(), &said["accepted"]), "No matching payment requirements")?;
+    ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
+    let echoed =
+        offer.extensions.iter().all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
     ensure(echoed, "extension_echo_mismatch")
 }
 
@@ -72,38 +62,28 @@ fn accepts_as_offered(offered: &Value, accepted: &Value) -> bool {
 /// Whether `echo` has everything `declared` has; a client may add to it, not change it.
 fn holds_all(declared: &Value, echo: &Value) -> bool {
     match (declared, echo) {
-        (Value::Object(declared), Value::Object(echo)) => declared
-            .iter()
-            .all(|(key, value)| echo.get(key).is_some_and(|e| holds_all(value, e))),
+        (Value::Object(declared), Value::Object(echo)) => {
+            declared.iter().all(|(key, value)| echo.get(key).is_some_and(|e| holds_all(value, e)))
+        }
         _ => declared == echo,
     }
 }
 
 fn pays_the_offer(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let price = U256::from(offer.price_atomic);
-    ensure(
-        payment.transfer.to == offer.payee,
-        "invalid_exact_evm_payload_recipient_mismatch",
-    )?;
+    ensure(payment.transfer.to == offer.payee, "invalid_exact_evm_payload_recipient_mismatch")?;
     match payment.version {
-        Version::V1 => ensure(
-            payment.transfer.value >= price,
-            "invalid_exact_evm_payload_authorization_value",
-        ),
-        Version::V2 => ensure(
-            payment.transfer.value == price,
-            "invalid_exact_evm_payload_authorization_value_mismatch",
-        ),
+        Version::V1 => ensure(payment.transfer.value >= price, "invalid_exact_evm_payload_authorization_value"),
+        Version::V2 => {
+            ensure(payment.transfer.value == price, "invalid_exact_evm_payload_authorization_value_mismatch")
+        }
     }
 }
 
 fn is_signed_by_its_payer(payment: &Payment) -> Result<(), Reason> {
     let hash = eip3009::signing_hash(&payment.transfer);
     let signer = eip3009::signer(hash, &payment.signature);
-    ensure(
-        signer == Some(payment.transfer.from),
-        "invalid_exact_evm_payload_signature",
-    )
+    ensure(signer == Some(payment.transfer.from), "invalid_exact_evm_payload_signature")
 }
 
 fn is_in_time(now: u64, payment: &Payment) -> Result<(), Reason> {
@@ -111,25 +91,14 @@ fn is_in_time(now: u64, payment: &Payment) -> Result<(), Reason> {
         payment.transfer.valid_before >= U256::from(now + SETTLING_S),
         "invalid_exact_evm_payload_authorization_valid_before",
     )?;
-    ensure(
-        payment.transfer.valid_after <= U256::from(now),
-        "invalid_exact_evm_payload_authorization_valid_after",
-    )
+    ensure(payment.transfer.valid_after <= U256::from(now), "invalid_exact_evm_payload_authorization_valid_after")
 }
 
 fn would_settle(chain: &PlayChain, payment: &Payment) -> Result<(), Reason> {
     let transfer = &payment.transfer;
-    ensure(
-        !chain.authorization_used(transfer.from, transfer.nonce),
-        "invalid_exact_evm_nonce_already_used",
-    )?;
-    ensure(
-        chain.balance_of(transfer.from) >= transfer.value,
-        "insufficient_funds",
-    )?;
-    chain
-        .simulate_transfer(transfer, &payment.signature)
-        .map_err(|_| "invalid_exact_evm_transaction_simulation_failed")
+    ensure(!chain.authorization_used(transfer.from, transfer.nonce), "invalid_exact_evm_nonce_already_used")?;
+    ensure(chain.balance_of(transfer.from) >= transfer.value, "insufficient_funds")?;
+    chain.simulate_transfer(transfer, &payment.signature).map_err(|_| "invalid_exact_evm_transaction_simulation_failed")
 }
 
 fn ensure(holds: bool, otherwise: Reason) -> Result<(), Reason> {

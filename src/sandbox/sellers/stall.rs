@@ -110,27 +110,17 @@ impl Stall {
 
     /// Sells back whatever is posted.
     pub fn post(path: &str, price_atomic: u64) -> Self {
-        Self {
-            methods: vec![Method::POST],
-            handler: echo(),
-            ..Self::get(path, price_atomic)
-        }
+        Self { methods: vec![Method::POST], handler: echo(), ..Self::get(path, price_atomic) }
     }
 
     /// Gives `{"goods": path}` away.
     pub fn free(path: &str) -> Self {
-        Self {
-            behaviour: Behaviour::Free,
-            ..Self::get(path, 0)
-        }
+        Self { behaviour: Behaviour::Free, ..Self::get(path, 0) }
     }
 
     /// A stall whose keeper misbehaves.
     pub fn that(behaviour: Behaviour, path: &str, price_atomic: u64) -> Self {
-        Self {
-            behaviour,
-            ..Self::get(path, price_atomic)
-        }
+        Self { behaviour, ..Self::get(path, price_atomic) }
     }
 
     pub fn describe(mut self, description: &str) -> Self {
@@ -147,11 +137,9 @@ impl Stall {
     /// The price of the `visit`th request, the first being 0.
     pub fn price_at(&self, visit: usize) -> u64 {
         match &self.behaviour {
-            Behaviour::PriceChanges(prices) => prices
-                .get(visit)
-                .or(prices.last())
-                .copied()
-                .unwrap_or(self.price_atomic),
+            Behaviour::PriceChanges(prices) => {
+                prices.get(visit).or(prices.last()).copied().unwrap_or(self.price_atomic)
+            }
             _ => self.price_atomic,
         }
     }
@@ -190,14 +178,7 @@ pub fn binary(len: usize) -> Handler {
 
 /// A text this long.
 pub fn big_body(len: usize) -> Handler {
-    always(
-        "text/plain",
-        "lorem ipsum "
-            .bytes()
-            .cycle()
-            .take(len)
-            .collect::<Vec<u8>>(),
-    )
+    always("text/plain", "lorem ipsum ".bytes().cycle().take(len).collect::<Vec<u8>>())
 }
 
 /// The `bazaar` extension: how to call a stall that takes these query parameters.

@@ -28,10 +28,7 @@ struct Purchase {
 impl Scene {
     async fn with(stalls: Vec<Stall>) -> Self {
         let options = Options {
-            chain: ChainOptions {
-                idle_blocks: false,
-                ..ChainOptions::default()
-            },
+            chain: ChainOptions { idle_blocks: false, ..ChainOptions::default() },
             stalls,
             ..Options::default()
         };
@@ -75,11 +72,7 @@ impl Scene {
         let chain = &self.sandbox.chain;
         let count = self.sandbox.sellers.seen().len() as u64;
         Transfer {
-            to: offer["payTo"]
-                .as_str()
-                .expect("a payee")
-                .parse()
-                .expect("an address"),
+            to: offer["payTo"].as_str().expect("a payee").parse().expect("an address"),
             value: amount.as_str().expect("a price").parse().expect("a number"),
             nonce: B256::from(U256::from(count)),
             ..self.payer.one_cent(chain, 0)
@@ -104,18 +97,8 @@ impl Scene {
         })
     }
 
-    fn purchase(
-        &self,
-        path: &str,
-        name: &'static str,
-        payment: &Value,
-        transfer: Transfer,
-    ) -> Purchase {
-        Purchase {
-            url: self.url(path),
-            header: (name, STANDARD.encode(payment.to_string())),
-            transfer,
-        }
+    fn purchase(&self, path: &str, name: &'static str, payment: &Value, transfer: Transfer) -> Purchase {
+        Purchase { url: self.url(path), header: (name, STANDARD.encode(payment.to_string())), transfer }
     }
 
     fn balance(&self, owner: Address) -> u64 {
@@ -178,18 +161,9 @@ async fn a_v2_purchase_delivers_with_a_receipt_and_moves_the_price() {
 
 #[tokio::test]
 async fn a_v1_purchase_delivers_with_a_receipt_and_moves_the_price() {
-    let v1 = Stall {
-        dialect: Dialect::V1,
-        ..Stall::get("/thing", 10_000)
-    };
+    let v1 = Stall { dialect: Dialect::V1, ..Stall::get("/thing", 10_000) };
     let s = Scene::with(vec![v1]).await;
-    assert!(
-        s.ask("/thing")
-            .await
-            .headers
-            .get("payment-required")
-            .is_none()
-    );
+    assert!(s.ask("/thing").await.headers.get("payment-required").is_none());
     let purchase = s.prepare_v1("/thing").await;
     let reply = purchase.reply().await;
     assert_eq!(reply.status, 200);
@@ -201,10 +175,7 @@ async fn a_v1_purchase_delivers_with_a_receipt_and_moves_the_price() {
 
 #[tokio::test]
 async fn a_stall_of_both_dialects_takes_either_payment() {
-    let both = Stall {
-        dialect: Dialect::Both,
-        ..Stall::get("/thing", 10_000)
-    };
+    let both = Stall { dialect: Dialect::Both, ..Stall::get("/thing", 10_000) };
     let s = Scene::with(vec![both]).await;
     assert_eq!(s.prepare("/thing").await.reply().await.status, 200);
     assert_eq!(s.prepare_v1("/thing").await.reply().await.status, 200);
@@ -235,31 +206,11 @@ async fn a_seller_is_strict_about_the_terms_it_offered() {
     let challenge = decoded(&s.ask("/thing").await, "payment-required");
     let transfer = s.transfer(&challenge["accepts"][0], &json!("10000"));
     for (pointer, value, reason) in [
-        (
-            "/accepts/0/amount",
-            json!("9999"),
-            "No matching payment requirements",
-        ),
-        (
-            "/accepts/0/maxTimeoutSeconds",
-            json!("60"),
-            "No matching payment requirements",
-        ),
-        (
-            "/accepts/0/extra/name",
-            json!("USD Coin"),
-            "No matching payment requirements",
-        ),
-        (
-            "/resource/description",
-            json!("other"),
-            "invalid_payment_requirements",
-        ),
-        (
-            "/extensions/bazaar/info/input/queryParams/q",
-            json!("y"),
-            "extension_echo_mismatch",
-        ),
+        ("/accepts/0/amount", json!("9999"), "No matching payment requirements"),
+        ("/accepts/0/maxTimeoutSeconds", json!("60"), "No matching payment requirements"),
+        ("/accepts/0/extra/name", json!("USD Coin"), "No matching payment requirements"),
+        ("/resource/description", json!("other"), "invalid_payment_requirements"),
+        ("/extensions/bazaar/info/input/queryParams/q", json!("y"), "extension_echo_mismatch"),
         ("/extensions", json!({}), "extension_echo_mismatch"),
     ] {
         let mut changed = challenge.clone();
@@ -289,14 +240,8 @@ async fn a_seller_is_strict_about_what_was_signed() {
     for (transfer, reason) in [
         (with(|t, _| t.to = t.from), "recipient_mismatch"),
         (with(|t, _| t.value += U256::ONE), "value_mismatch"),
-        (
-            with(|t, now| t.valid_before = U256::from(now + 3)),
-            "valid_before",
-        ),
-        (
-            with(|t, now| t.valid_after = U256::from(now + 60)),
-            "valid_after",
-        ),
+        (with(|t, now| t.valid_before = U256::from(now + 3)), "valid_before"),
+        (with(|t, now| t.valid_after = U256::from(now + 60)), "valid_after"),
         (with(|t, _| t.from = t.to), "signature"),
     ] {
         let purchase = s.signed_v2("/thing", &challenge, transfer);
@@ -332,10 +277,7 @@ async fn a_free_stall_asks_for_nothing() {
 
 #[tokio::test]
 async fn a_handler_that_fails_leaves_the_payment_unsettled() {
-    let broken = Stall {
-        handler: stall::fails(500),
-        ..Stall::get("/thing", 10_000)
-    };
+    let broken = Stall { handler: stall::fails(500), ..Stall::get("/thing", 10_000) };
     let s = Scene::with(vec![broken]).await;
     let purchase = s.prepare("/thing").await;
     let reply = purchase.reply().await;
@@ -346,10 +288,7 @@ async fn a_handler_that_fails_leaves_the_payment_unsettled() {
 
 #[tokio::test]
 async fn a_dropped_line_says_nothing_about_the_money() {
-    for (behaviour, spent) in [
-        (Behaviour::DropBeforeSettling, UNPAID),
-        (Behaviour::DropAfterSettling, PAID_ONCE),
-    ] {
+    for (behaviour, spent) in [(Behaviour::DropBeforeSettling, UNPAID), (Behaviour::DropAfterSettling, PAID_ONCE)] {
         let s = Scene::of(behaviour).await;
         let purchase = s.prepare("/thing").await;
         assert!(purchase.present().await.is_err());
@@ -373,11 +312,7 @@ async fn a_silent_seller_keeps_the_line_open_and_the_payment_unsettled() {
     let s = Scene::of(Behaviour::NeverAnswers).await;
     let purchase = s.prepare("/thing").await;
     let patience = Duration::from_millis(100);
-    assert!(
-        tokio::time::timeout(patience, purchase.present())
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(patience, purchase.present()).await.is_err());
     assert_eq!(s.spent(&purchase), UNPAID);
 }
 
@@ -424,11 +359,7 @@ async fn a_slow_seller_settles_even_when_the_buyer_has_left() {
     let s = Scene::of(Behaviour::Slow(Duration::from_millis(50))).await;
     let purchase = s.prepare("/thing").await;
     let impatient = Duration::from_millis(10);
-    assert!(
-        tokio::time::timeout(impatient, purchase.present())
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(impatient, purchase.present()).await.is_err());
     while !s.spent(&purchase).1 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -477,22 +408,14 @@ async fn a_payment_id_gets_the_same_answer_for_the_same_payment_only() {
 
 #[tokio::test]
 async fn posted_binary_and_big_goods_arrive_whole() {
-    let with = |path, handler| Stall {
-        handler,
-        behaviour: Behaviour::Free,
-        ..Stall::post(path, 0)
-    };
+    let with = |path, handler| Stall { handler, behaviour: Behaviour::Free, ..Stall::post(path, 0) };
     let s = Scene::with(vec![
         with("/echo", stall::echo()),
         with("/binary", stall::binary(300)),
         with("/big", stall::big_body(1_000_000)),
     ])
     .await;
-    let post = async |path| {
-        client::post(&s.url(path), &[], "hello")
-            .await
-            .expect("a reply")
-    };
+    let post = async |path| client::post(&s.url(path), &[], "hello").await.expect("a reply");
     assert_eq!(&post("/echo").await.body[..], b"hello");
     assert_eq!(post("/binary").await.body[255..258], [255, 0, 1]);
     assert_eq!(post("/big").await.body.len(), 1_000_000);
@@ -519,9 +442,7 @@ async fn the_index_lists_every_stall_of_the_demo_with_its_price() {
     let page = String::from_utf8_lossy(&page.body).into_owned();
     let line = |path: &str| {
         let found = page.lines().find(|l| l.contains(&format!(" {path} ")));
-        found
-            .unwrap_or_else(|| panic!("{path} is listed"))
-            .to_owned()
+        found.unwrap_or_else(|| panic!("{path} is listed")).to_owned()
     };
     assert!(line("/free").contains("free"));
     assert!(line("/joke").contains("$0.005  x402 v1"));

@@ -179,13 +179,7 @@ impl Payment {
         };
         let signature = hex::decode(said["payload"]["signature"].as_str()?).ok()?;
         let header = header.to_owned();
-        Some(Self {
-            version,
-            header,
-            said,
-            transfer,
-            signature,
-        })
+        Some(Self { version, header, said, transfer, signature })
     }
 
     /// The id a client chose for its purchase, where the `payment-identifier` extension is spoken.
@@ -210,9 +204,7 @@ impl Payment {
 /// Digits and nothing else; a sign, a space or a `0x` is not a number here.
 fn decimal(text: &str) -> Option<U256> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits
-        .then(|| U256::from_str_radix(text, 10).ok())
-        .flatten()
+    digits.then(|| U256::from_str_radix(text, 10).ok()).flatten()
 }
 
 fn put_json(headers: &mut HeaderMap, name: &'static str, value: &Value) {

@@ -1,0 +1,267 @@
+//! What an agent may know of its own account: balances, budgets, its log, its purchases. Nothing here moves money.
+
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use url::Url;
+
+use crate::bursar::{Bursar, Refusal};
+use crate::ledger::{self, Entry, Filter, View};
+use crate::limits;
+use crate::money::{Network, Usd};
+use crate::policy::{self, Cap, Scope, Window};
+use crate::purchase::answer::{Balance, Balances, Budget, Budgets, Event, Purchase, Row, Spend, SpendQuery, Totals};
+use crate::purchase::{Binary, Stored, page};
+use crate::reason::{Reason, Who};
+use crate::time::Time;
+use crate::wish::masked;
+
+impl Bursar {
+    pub async fn balances(&self, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
+        let Some(wallet) = &self.wallet else {
+            return Err(agents("no_wallet", "this bursar has no wallet yet", "its owner can make one"));
+        };
+        let reading = self.read_funds().await;
+        let wanted = network.map(Network::new);
+        let is_wanted = |on: &Network| wanted.as_ref().is_none_or(|wanted| wanted == on);
+        let balances: Vec<Balance> = reading
+            .balances
+            .iter()
+            .filter(|((on, _), _)| is_wanted(on))
+            .filter_map(|((on, address), amount)| {
+                let asset = self.assets.known(on, *address)?;
+                Some(Balance {
+                    network: on.to_string(),
+                    asset: asset.symbol.clone(),
+                    amount: asset.units(*amount),
+                    amount_atomic: amount.to_string(),
+                    usd: asset.usd(*amount).unwrap_or(Usd::MAX),
+                })
+            })
+            .collect();
+        let held = balances.iter().fold(Usd::ZERO, |sum, balance| sum.saturating_add(balance.usd));
+        let free = self.budgets(agent, None).await?;
+        let left = free.budgets.iter().filter(|cap| cap.window != "payment").map(|cap| cap.left_usd).min();
+        let spendable = if free.frozen { Usd::ZERO } else { left.unwrap_or(Usd::MAX).min(held) };
+        Ok(Balances {
+            address: wallet.address().to_checksum(None),
+            balances,
+            spendable_usd: spendable,
+            as_of: reading.at.unwrap_or(self.now()),
+            problems: reading.problems,
+        })
+    }
+
+    /// Every cap that applies, here or in general.
+    pub async fn budgets(&self, agent: &str, url: Option<&str>) -> Result<Budgets, Refusal> {
+        let url = match url.map(Url::parse).transpose() {
+            Ok(url) => url,
+            Err(cause) => return Err(agents("bad_url", format!("`url` is not a whole URL: {cause}"), "correct it")),
+        };
+        let policy = self.policy().map_err(one)?;
+        let view = View {
+            agent: agent.to_owned(),
+            identity: None,
+            policy: policy.clone(),
+            url: url.clone(),
+            payees: Vec::<Address>::new(),
+            now: self.now(),
+        };
+        let snapshot = self.ledger.snapshot(view).await?;
+        let budgets = policy::caps(&policy, url.as_ref(), None).iter().map(|cap| budget(cap, &snapshot)).collect();
+        Ok(Budgets { budgets, frozen: snapshot.frozen })
+    }
+
+    /// The calling agent's own log.
+    pub async fn spend(&self, agent: &str, query: SpendQuery) -> Result<Spend, Refusal> {
+        let filter = Filter { agent: Some(agent.to_owned()), ..self.filter(&query)? };
+        let page = self.ledger.page(filter).await?;
+        Ok(spend(page, Shown::Masked))
+    }
+
+    /// One purchase of this agent, with a page of its stored body.
+    pub async fn purchase(
+        &self,
+        agent: &str,
+        purchase_id: &str,
+        offset: u64,
+        max_chars: Option<usize>,
+    ) -> Result<Purchase, Refusal> {
+        let entry = self.ledger.entry_of(agent.to_owned(), purchase_id.to_owned()).await?;
+        let Some(entry) = entry else {
+            return Err(agents(
+                "no_such_purchase",
+                "this agent has no purchase with that id",
+                "list_spend lists the ones it has",
+            ));
+        };
+        let Some(story) = self.ledger.story(entry.row).await? else {
+            return Err(agents("no_such_purchase", "that purchase is gone", "look at list_spend"));
+        };
+        let chars = max_chars.unwrap_or(limits::ANSWER_CHARS).clamp(8, limits::ANSWER_CHARS_AT_MOST) / 2;
+        let body = self.stored_page(&entry, offset, chars).await;
+        let (body, next_offset) = body.map_or((None, None), |(body, next)| (Some(body), next));
+        let receipt = story.receipt.and_then(|text| serde_json::from_str(&text).ok());
+        let events = story.events.iter().map(event).collect();
+        Ok(Purchase { row: row(&entry, Shown::Masked), body, next_offset, receipt, events })
+    }
+
+    async fn stored_page(
+        &self,
+        entry: &Entry,
+        offset: u64,
+        chars: usize,
+    ) -> Option<(crate::purchase::answer::Body, Option<u64>)> {
+        if !entry.body_kept {
+            return None;
+        }
+        let (bodies, agent, id) = (self.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
+        let most = (chars as u64).saturating_mul(4).saturating_add(4);
+        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, offset, most)).await;
+        let bytes = read.ok()?.ok()?;
+        let stored =
+            Stored { total: entry.body_bytes.unwrap_or_default(), content_type: entry.content_type.as_deref() };
+        let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
+        Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
+    }
+
+    /// Reads what a person or a model wrote into a filter.
+    pub(crate) fn filter(&self, query: &SpendQuery) -> Result<Filter, Refusal> {
+        const STATES: [&str; 9] =
+            ["free", "needs_approval", "denied", "expired", "refused", "authorized", "settled", "held", "lapsed"];
+        const PAGE: usize = 50;
+        const PAGE_AT_MOST: usize = 1_000;
+        if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
+            let message = format!("`{}` is no state; they are {}", crate::text::quoted(state, 40), STATES.join(", "));
+            return Err(agents("bad_state", message, "use one of those"));
+        }
+        let cursor = match query.cursor.as_deref().map(str::parse) {
+            Some(Err(_)) => return Err(agents("bad_cursor", "`cursor` is not one of ours", "leave it out")),
+            Some(Ok(row)) => Some(row),
+            None => None,
+        };
+        Ok(Filter {
+            domain: query.domain.clone(),
+            state: query.state.clone(),
+            since: self.moment("since", query.since.as_deref())?,
+            until: self.moment("until", query.until.as_deref())?,
+            before: cursor,
+            limit: query.limit.unwrap_or(PAGE).clamp(1, PAGE_AT_MOST),
+            ..Filter::default()
+        })
+    }
+
+    /// A moment as RFC 3339, or a span back from now: `24h`.
+    fn moment(&self, name: &str, text: Option<&str>) -> Result<Option<Time>, Refusal> {
+        let Some(text) = text.map(str::trim) else { return Ok(None) };
+        if let Some(span) = span(text) {
+            return Ok(Some(self.now().minus(span)));
+        }
+        let date = format!("{text}T00:00:00Z");
+        let at = [text, date.as_str()].iter().find_map(|text| text.parse::<jiff::Timestamp>().ok());
+        match at {
+            Some(at) => Ok(Some(Time::from_millis(at.as_millisecond()))),
+            None => {
+                let message = format!("`{name}` is a time such as 2026-11-21T08:00:00Z, a day, or a span such as 24h");
+                Err(agents("bad_time", message, "correct it"))
+            }
+        }
+    }
+}
+
+/// Whether query values of URLs are shown: to the owner only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Masked,
+    Whole,
+}
+
+pub fn spend(page: ledger::Page, shown: Shown) -> Spend {
+    Spend {
+        purchases: page.entries.iter().map(|entry| row(entry, shown)).collect(),
+        totals: Totals { count: page.count, settled_usd: page.settled, held_usd: page.held },
+        next_cursor: page.next.map(|row| row.to_string()),
+    }
+}
+
+pub fn row(entry: &Entry, shown: Shown) -> Row {
+    let terms = entry.terms.as_ref();
+    let url = match shown {
+        Shown::Whole => entry.url.clone(),
+        Shown::Masked => Url::parse(&entry.url).map(|url| masked(&url)).unwrap_or_default(),
+    };
+    Row {
+        purchase_id: entry.purchase_id.clone(),
+        at: entry.at,
+        agent: entry.agent.clone(),
+        session: entry.session.map(|id| format!("se_{id}")),
+        method: entry.method.clone(),
+        url,
+        domain: entry.domain.clone(),
+        state: entry.state.clone(),
+        delivered: entry.delivered,
+        http_status: entry.http_status,
+        amount_usd: terms.map(|terms| terms.usd),
+        amount_atomic: terms.map(|terms| terms.amount.clone()),
+        asset: terms.map(|terms| terms.asset.clone()),
+        network: terms.map(|terms| terms.network.clone()),
+        payee: terms.map(|terms| terms.payee.clone()),
+        dialect: terms.map(|terms| terms.dialect.clone()),
+        scheme: terms.map(|terms| terms.scheme.clone()),
+        chain_tx: entry.money.as_ref().and_then(|money| money.chain_tx.clone()),
+        proof: entry.money.as_ref().map(|money| money.standing.proof.to_string()),
+        reasons: entry.reasons.clone(),
+    }
+}
+
+pub fn event(stored: &ledger::Event) -> Event {
+    Event { at: stored.at, kind: stored.kind.clone(), detail: serde_json::from_str(&stored.detail).unwrap_or_default() }
+}
+
+fn budget(cap: &Cap, snapshot: &policy::Snapshot) -> Budget {
+    let used = cap.used(snapshot);
+    let scope = match &cap.meter.scope {
+        Scope::Wallet => "wallet".to_owned(),
+        Scope::Session => "session".to_owned(),
+        Scope::Domain(key) => format!("domain {key}"),
+        Scope::Payee(payee) => format!("payee {payee}"),
+    };
+    let window = match cap.meter.window {
+        Window::Payment => "payment",
+        Window::Hour => "hour",
+        Window::Day => "day",
+        Window::Month => "month",
+        Window::Session => "session",
+    };
+    Budget {
+        scope,
+        window: window.to_owned(),
+        limit_usd: cap.limit,
+        used_usd: used.counted,
+        held_usd: used.held,
+        left_usd: cap.left(snapshot),
+        frees_at: used.frees_at,
+    }
+}
+
+/// `90s`, `30m`, `24h`, `7d`.
+fn span(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+    let secs = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return None,
+    };
+    count.checked_mul(secs).map(Duration::from_secs)
+}
+
+fn agents(code: &str, message: impl Into<String>, next: &str) -> Refusal {
+    Refusal { reasons: vec![Reason::new(code, "arguments", message, Who::Agent)], next: next.to_owned() }
+}
+
+fn one(reason: Reason) -> Refusal {
+    Refusal { reasons: vec![reason], next: "its owner must correct the policy".to_owned() }
+}

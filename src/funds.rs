@@ -1,0 +1,79 @@
+//! What the wallet is known to hold. Read in the background; the path of a payment only looks.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use alloy_primitives::Address;
+
+use crate::bursar::Bursar;
+use crate::money::{Amount, Network};
+use crate::policy::{Funds, Policy};
+use crate::time::Time;
+
+/// The last reading, and what went wrong with it.
+pub struct FundsBook {
+    address: Option<Address>,
+    read: Mutex<Reading>,
+}
+
+#[derive(Clone, Default)]
+pub struct Reading {
+    pub at: Option<Time>,
+    pub balances: BTreeMap<(Network, Address), Amount>,
+    pub problems: Vec<String>,
+}
+
+impl FundsBook {
+    pub fn new(address: Option<Address>) -> FundsBook {
+        FundsBook { address, read: Mutex::default() }
+    }
+
+    pub fn last(&self) -> Reading {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, reading: Reading) {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = reading;
+    }
+}
+
+impl Bursar {
+    /// Asks the nodes of every network the policy allows, all at once. What does not answer stays as it was.
+    pub async fn read_funds(&self) -> Reading {
+        let (Some(owner), Ok(policy)) = (self.funds.address, self.policy()) else { return Reading::default() };
+        let asked = wanted(self, &policy).into_iter().map(|(network, asset)| async move {
+            let answer = self.chains.balance(&network, asset, owner).await;
+            (network, asset, answer)
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let mut reading = Reading { at: Some(self.now()), problems: Vec::new(), ..self.funds.last() };
+        for (network, asset, answer) in answers {
+            match answer {
+                Ok(amount) => _ = reading.balances.insert((network, asset), amount),
+                Err(cause) => reading.problems.push(cause.to_string()),
+            }
+        }
+        self.funds.note(reading.clone());
+        reading
+    }
+
+    /// What may be relied on now: the last reading less everything that may still be taken out of it.
+    pub(crate) async fn known_funds(&self) -> Funds {
+        let mut known = self.funds.last().balances;
+        let in_doubt = self.ledger.in_doubt().await.unwrap_or_default();
+        for (network, asset, amount) in in_doubt {
+            let (Ok(asset), Some(amount)) = (asset.parse::<Address>(), Amount::parse(&amount)) else { continue };
+            if let Some(balance) = known.get_mut(&(Network::new(network), asset)) {
+                balance.0 = balance.0.saturating_sub(amount.0);
+            }
+        }
+        Funds { address: self.funds.address, known }
+    }
+}
+
+fn wanted(house: &Bursar, policy: &Policy) -> Vec<(Network, Address)> {
+    let on = |network: &Network| {
+        house.assets.on(network).map(|asset| (asset.network.clone(), asset.address)).collect::<Vec<_>>()
+    };
+    policy.networks.iter().flat_map(on).collect()
+}

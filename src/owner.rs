@@ -1,0 +1,158 @@
+//! What only the owner may know or do. Whoever calls this has made sure that it is the owner.
+
+use url::Url;
+
+use crate::account::{Shown, event, row, spend};
+use crate::bursar::{Audit, Bursar, LogQuery, Pending, Refusal, Story};
+use crate::ledger::{Entry, Filter, Question};
+use crate::policy::ApprovedBy;
+use crate::purchase::answer::{Row, Spend};
+use crate::reason::{Reason, Who};
+use crate::settlement::Standing;
+use crate::time::Time;
+use crate::wallet::Anchor;
+
+impl Bursar {
+    /// The log of every agent.
+    pub async fn log(&self, query: LogQuery) -> Result<Spend, Refusal> {
+        let session = match query.session.as_deref().map(|text| text.trim_start_matches("se_").parse()) {
+            Some(Err(_)) => return Err(nothing("no session has that id")),
+            Some(Ok(session)) => Some(session),
+            None => None,
+        };
+        let filter = Filter { agent: query.agent.clone(), session, ..self.filter(&query.spend)? };
+        let shown = if query.unmasked { Shown::Whole } else { Shown::Masked };
+        Ok(spend(self.ledger.page(filter).await?, shown))
+    }
+
+    pub async fn why(&self, id: &str) -> Result<Story, Refusal> {
+        let entry = self.one(id).await?;
+        let story = self.ledger.story(entry.row).await?.ok_or_else(|| nothing("that purchase is gone"))?;
+        let json = |text: Option<String>| {
+            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(serde_json::Value::Null)
+        };
+        Ok(Story {
+            row: row(&entry, Shown::Whole),
+            url: entry.url.clone(),
+            client: story.client,
+            offers: json(story.offers),
+            rules: json(story.rules),
+            policy_hash: entry.policy.clone(),
+            events: story.events.iter().map(event).collect(),
+            receipt: story.receipt.and_then(|text| serde_json::from_str(&text).ok()),
+            evidence: json(story.evidence),
+            window_ends: entry.money.as_ref().map(|money| Time::from_secs(money.valid_before)),
+        })
+    }
+
+    /// Questions that stand, oldest first.
+    pub async fn pending(&self) -> Result<Vec<Pending>, Refusal> {
+        Ok(self.ledger.pending(self.now()).await?.iter().map(|question| self.shown(question)).collect())
+    }
+
+    pub async fn approve(&self, id: &str) -> Result<Pending, Refusal> {
+        self.answer_question(id, true).await
+    }
+
+    pub async fn deny(&self, id: &str) -> Result<Pending, Refusal> {
+        self.answer_question(id, false).await
+    }
+
+    async fn answer_question(&self, id: &str, yes: bool) -> Result<Pending, Refusal> {
+        let entry = self.one(id).await?;
+        let standing = self.ledger.pending(self.now()).await?;
+        let question = standing.into_iter().find(|question| question.entry.row == entry.row);
+        let question =
+            question.ok_or_else(|| nothing("no question stands under that id: it was answered, or expired"))?;
+        let valid_for = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
+        let valid_for = valid_for.approval.valid_for;
+        self.ledger.answer(entry.row, yes, ApprovedBy::Owner, valid_for, self.now()).await?;
+        let mut shown = self.shown(&question);
+        shown.approved_until = yes.then(|| self.now().plus(valid_for));
+        Ok(shown)
+    }
+
+    pub async fn freeze(&self, why: &str) -> Result<(), Refusal> {
+        Ok(self.ledger.freeze(Some(why.to_owned()), self.now()).await?)
+    }
+
+    pub async fn thaw(&self) -> Result<(), Refusal> {
+        Ok(self.ledger.freeze(None, self.now()).await?)
+    }
+
+    /// Why everything is stopped, if it is.
+    pub async fn frozen(&self) -> Result<Option<String>, Refusal> {
+        Ok(self.ledger.frozen().await?)
+    }
+
+    /// Gives the budget of an open authorization back by the owner's word. The chain is still asked about it later.
+    pub async fn release(&self, id: &str) -> Result<Row, Refusal> {
+        let entry = self.one(id).await?;
+        let released = serde_json::json!({ "by": "owner" });
+        match self.ledger.move_to(entry.row, Standing::RELEASED, "released", released, self.now()).await? {
+            true => Ok(row(&self.one(id).await?, Shown::Whole)),
+            false => Err(nothing(&format!("that purchase is {} and holds no budget to give back", entry.state))),
+        }
+    }
+
+    pub async fn audit(&self) -> Result<Audit, Refusal> {
+        let found = self.ledger.audit().await?;
+        Ok(Audit {
+            purchases: found.purchases,
+            authorizations: found.authorizations,
+            events: found.events,
+            settled_usd: found.settled,
+            held_usd: found.held,
+            violations: found.violations,
+        })
+    }
+
+    /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.
+    pub async fn adopt(&self) -> Result<(), Refusal> {
+        let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
+        let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
+        let kept = wallet.anchor().await.map_err(failed)?;
+        self.ledger.adopt(kept.map_or(0, |kept| kept.authorizations), self.now()).await?;
+        let seal = self.ledger.seal().await?;
+        let anchor = Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations };
+        wallet.adopt(anchor).await.map_err(failed)
+    }
+
+    /// The one purchase an id means, which may be shortened.
+    async fn one(&self, id: &str) -> Result<Entry, Refusal> {
+        let mut matching = self.ledger.matching(id.to_owned()).await?;
+        match matching.len() {
+            0 => Err(nothing("no purchase has that id")),
+            1 => Ok(matching.remove(0)),
+            _ if matching[0].purchase_id == id && matching[1].purchase_id != id => Ok(matching.remove(0)),
+            _ => Err(nothing("several purchases have an id that begins like that: write more of it")),
+        }
+    }
+
+    fn shown(&self, question: &Question) -> Pending {
+        let entry = &question.entry;
+        let terms = entry.terms.as_ref();
+        let text = |read: fn(&crate::ledger::Terms) -> &String| terms.map(read).cloned().unwrap_or_default();
+        Pending {
+            purchase_id: entry.purchase_id.clone(),
+            agent: entry.agent.clone(),
+            asked_at: question.asked_at,
+            expires_at: question.expires_at,
+            method: entry.method.clone(),
+            url: Url::parse(&entry.url).map(|url| url.to_string()).unwrap_or_default(),
+            domain: entry.domain.clone(),
+            amount_usd: terms.map(|terms| terms.usd).unwrap_or_default(),
+            amount: text(|terms| &terms.amount),
+            asset: text(|terms| &terms.asset),
+            network: text(|terms| &terms.network),
+            payee: text(|terms| &terms.payee),
+            reasons: entry.reasons.clone(),
+            approved_until: question.approved_until,
+        }
+    }
+}
+
+fn nothing(message: &str) -> Refusal {
+    let reason = Reason::new("not_possible", "bursar", message, Who::Owner);
+    Refusal { reasons: vec![reason], next: "`bursar log` and `bursar pending` show what there is".to_owned() }
+}

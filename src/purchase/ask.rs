@@ -1,0 +1,134 @@
+//! The unpaid leg: what does the seller say when nobody pays?
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::answer::{Answer, Charged, Outcome};
+use super::{Purchase, Stop, refuse, tell};
+use crate::ledger::{Answered, Unpaid, Worth};
+use crate::limits;
+use crate::reason::{Reason, Who};
+use crate::seller::{Egress, Reply, SellerError};
+use crate::time::Time;
+
+pub(super) enum Asked {
+    /// No money was wanted: the seller's answer.
+    Free(Stop),
+    Priced(Reply),
+}
+
+impl Purchase {
+    pub(super) async fn ask(&self) -> Result<Asked, Stop> {
+        let policy = self.policy()?;
+        let egress = Egress { allow: &policy.egress };
+        let (reply, ()) = tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.first_look_at_funds());
+        match reply {
+            Ok(reply) if reply.status == 402 => Ok(Asked::Priced(reply)),
+            Ok(reply) => Ok(Asked::Free(self.free(reply).await)),
+            Err(cause @ SellerError::Forbidden(_)) => Err(self.refuse(vec![seller_reason(&cause)], None).await),
+            Err(cause) => Err(Box::new(refuse::failed(vec![seller_reason(&cause)], Some(self.id.clone())))),
+        }
+    }
+
+    /// A clock that is off would sign windows that are not what they say.
+    pub(super) async fn check_clock(&self, reply: &Reply) -> Result<(), Stop> {
+        let ours = self.house.now();
+        let Some(skew) = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))) else { return Ok(()) };
+        if skew <= limits::CLOCK_SKEW {
+            return Ok(());
+        }
+        let message = format!(
+            "the seller's clock and this machine's are {} s apart, so a payment would not mean what it says",
+            skew.as_secs()
+        );
+        Err(self.refuse(vec![Reason::new("clock_skew", "clock", message, Who::Owner)], None).await)
+    }
+
+    /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
+    async fn first_look_at_funds(&self) {
+        const SHORT: Duration = Duration::from_secs(1);
+        if self.house.funds.last().at.is_none() {
+            let _ = tokio::time::timeout(SHORT, self.house.read_funds()).await;
+        }
+    }
+
+    async fn free(&self, reply: Reply) -> Stop {
+        let answered = self.keep(&reply, Worth::Free).await;
+        let recorded = self.house.ledger.record_free(self.unpaid(Vec::new(), None), answered).await;
+        if let Err(cause) = recorded {
+            tracing::warn!("a free answer could not be logged: {cause}");
+        }
+        let body = tell::body_of(&reply, self.wish.max_chars);
+        let next = tell::read_on(&body, &self.id).unwrap_or_else(|| "this was free: nothing was paid".to_owned());
+        Box::new(Answer {
+            outcome: Outcome::Answered,
+            charged: Charged::No,
+            purchase_id: Some(self.id.clone()),
+            http: Some(tell::http_of(&reply)),
+            body: Some(body),
+            served_from_store: false,
+            age_s: 0,
+            payment: None,
+            budget_left_usd: None,
+            reasons: Vec::new(),
+            next,
+        })
+    }
+
+    /// Puts a reply's body into the store. A body that cannot be kept is still answered with.
+    pub(super) async fn keep(&self, reply: &Reply, worth: Worth) -> Answered {
+        let (bodies, agent, id) = (self.house.bodies.clone(), self.wish.agent.clone(), self.id.clone());
+        let body = reply.body.clone();
+        let kept = tokio::task::spawn_blocking(move || bodies.keep(&agent, &id, worth, &body)).await;
+        let kept = kept.map_err(|cause| cause.to_string()).and_then(|kept| kept.map_err(|cause| cause.to_string()));
+        if let Err(cause) = &kept {
+            tracing::warn!("a body could not be stored: {cause}");
+        }
+        let http = tell::http_of(reply);
+        Answered {
+            status: reply.status,
+            content_type: http.content_type,
+            final_url: reply.request.url.to_string(),
+            body_bytes: reply.body.len() as u64,
+            kept: kept.is_ok(),
+        }
+    }
+
+    /// This purchase as a row without money.
+    pub(super) fn unpaid(&self, reasons: Vec<Reason>, rules: Option<&super::Rules<'_>>) -> Unpaid {
+        Unpaid {
+            purchase_id: self.id.clone(),
+            agent: self.wish.agent.clone(),
+            client: self.client.clone(),
+            identity: self.wish.identity(),
+            headers: self.wish.headers_fingerprint(),
+            parent: self.parent,
+            asked: self.wish.request.clone(),
+            policy_hash: rules.map(|rules| rules.considered.policy.hash.clone()),
+            reasons,
+            offers: rules.map_or(Value::Null, |rules| rules.considered.offers.clone()),
+            rules: rules.map_or(Value::Null, |rules| rules.rules.clone()),
+            now: self.house.now(),
+        }
+    }
+}
+
+pub(super) fn seller_reason(cause: &SellerError) -> Reason {
+    let (code, who) = match cause {
+        SellerError::Forbidden(_) => ("egress_forbidden", Who::Owner),
+        SellerError::NoSuchHost { .. } => ("no_such_host", Who::Agent),
+        SellerError::Unreachable { .. } => ("seller_unreachable", Who::Time),
+        SellerError::TooSlow { .. } => ("seller_too_slow", Who::Time),
+        SellerError::Broken { .. } => ("seller_broke_off", Who::Time),
+        SellerError::TooManyRedirects { .. } => ("too_many_redirects", Who::Agent),
+        SellerError::Misbehaved { .. } => ("seller_misbehaved", Who::Agent),
+    };
+    Reason::new(code, "seller", crate::text::quoted(&cause.to_string(), limits::QUOTED_CHARS), who)
+}
+
+fn date(reply: &Reply) -> Option<Time> {
+    let text = reply.headers.get("date")?.to_str().ok()?;
+    let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    Some(Time::from_secs(i64::try_from(at.as_secs()).ok()?))
+}

@@ -1,0 +1,148 @@
+//! `quote`: the first half of the flow, which never pays.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
+use super::ask::seller_reason;
+use super::{refuse, tell};
+use crate::bursar::Bursar;
+use crate::ledger::View;
+use crate::offer::{self, Listed};
+use crate::policy::{self, Decided, Decision, Policy, Question, Verdict};
+use crate::reason::Reason;
+use crate::seller::{Egress, Reply};
+use crate::wish::{Call, Wish};
+
+impl Bursar {
+    /// Sends the request unpaid and says what would come of paying. A free endpoint runs, and its answer is inside.
+    pub async fn quote(self: &Arc<Bursar>, agent: &str, call: Call) -> Quote {
+        match self.try_quote(agent, call).await {
+            Ok(quote) => quote,
+            Err(reasons) => nothing(reasons),
+        }
+    }
+
+    async fn try_quote(&self, agent: &str, call: Call) -> Result<Quote, Vec<Reason>> {
+        let wish = Wish::parse(agent, &call)?;
+        let policy = self.policy().map_err(|reason| vec![reason])?;
+        let egress = Egress { allow: &policy.egress };
+        let asked = self.seller.ask(&wish.request, egress).await;
+        let reply = asked.map_err(|cause| vec![seller_reason(&cause)])?;
+        match reply.status {
+            402 => self.priced(&wish, policy, &reply).await,
+            _ => Ok(free(&wish, &reply)),
+        }
+    }
+
+    async fn priced(&self, wish: &Wish, policy: Arc<Policy>, reply: &Reply) -> Result<Quote, Vec<Reason>> {
+        let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
+        if self.funds.last().at.is_none() {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.read_funds()).await;
+        }
+        let funds = self.known_funds().await;
+        let view = View {
+            agent: wish.agent.clone(),
+            identity: Some(wish.identity()),
+            policy: policy.clone(),
+            url: Some(reply.request.url.clone()),
+            payees: listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
+            now: self.now(),
+        };
+        let snapshot = self.ledger.snapshot(view).await.map_err(|cause| vec![cause.into()])?;
+        let (method, url) = (reply.request.method.as_str(), &reply.request.url);
+        let question = Question { method, url, max_price: wish.max_price, funds: &funds };
+        let decided = policy::decide(&policy, &question, &listed, &snapshot);
+        let left = policy::budget_left(&policy, url, &snapshot);
+        let budget_left_usd = Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day });
+        let (payable, reasons, next) = conclude(&decided);
+        Ok(Quote {
+            payable,
+            http: Some(tell::http_of(reply)),
+            body: None,
+            offers: listed.iter().zip(decided.verdicts).map(|(listed, verdict)| quoted(listed, verdict)).collect(),
+            chosen: decided.chosen,
+            budget_left_usd,
+            reasons,
+            next,
+            failed: false,
+        })
+    }
+}
+
+/// What was offered, for the row.
+pub(super) fn for_the_record(listed: &[Listed]) -> Value {
+    let one = |listed: &Listed| {
+        json!({
+            "dialect": listed.dialect(),
+            "scheme": listed.scheme(),
+            "network": listed.network(),
+            "asset": listed.asset(),
+            "amount_usd": listed.amount_usd(),
+            "amount_atomic": listed.amount_atomic(),
+            "payee": listed.payee(),
+            "unpayable": listed.reason(),
+        })
+    };
+    listed.iter().map(one).collect()
+}
+
+fn conclude(decided: &Decided) -> (bool, Vec<Reason>, String) {
+    match &decided.decision {
+        Decision::Allow(offer) => (true, Vec::new(), format!("fetch_paid would pay ${} for this", offer.usd)),
+        Decision::Ask(offer, reasons) => {
+            (false, reasons.clone(), format!("the owner would have to approve ${} first", offer.usd))
+        }
+        Decision::Refuse(reasons) => (false, reasons.clone(), refuse::next_step(reasons)),
+    }
+}
+
+fn free(wish: &Wish, reply: &Reply) -> Quote {
+    Quote {
+        payable: false,
+        http: Some(tell::http_of(reply)),
+        body: Some(tell::body_of(reply, wish.max_chars)),
+        offers: Vec::new(),
+        chosen: None,
+        budget_left_usd: None,
+        reasons: Vec::new(),
+        next: "the seller asked for no money: this is its answer".to_owned(),
+        failed: false,
+    }
+}
+
+fn nothing(reasons: Vec<Reason>) -> Quote {
+    let next = refuse::next_step(&reasons);
+    Quote {
+        payable: false,
+        http: None,
+        body: None,
+        offers: Vec::new(),
+        chosen: None,
+        budget_left_usd: None,
+        reasons,
+        next,
+        failed: true,
+    }
+}
+
+fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
+    let (verdict, reasons) = match verdict {
+        Verdict::Allow => (OfferVerdict::Allow, Vec::new()),
+        Verdict::Ask(reasons) => (OfferVerdict::Ask, reasons),
+        Verdict::Refuse(reasons) => (OfferVerdict::Refuse, reasons),
+        Verdict::Unpayable(reasons) => (OfferVerdict::Unpayable, reasons),
+    };
+    QuotedOffer {
+        dialect: listed.dialect(),
+        scheme: listed.scheme().to_owned(),
+        network: listed.network().to_owned(),
+        asset: listed.asset().to_owned(),
+        amount_usd: listed.amount_usd(),
+        amount_atomic: listed.amount_atomic(),
+        payee: listed.payee(),
+        verdict,
+        reasons,
+    }
+}

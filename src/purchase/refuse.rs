@@ -1,0 +1,123 @@
+//! Saying no, not yet, or something went wrong: each says whether money may have moved, and what to do next.
+
+use super::answer::{Answer, Charged, Outcome};
+use super::{Purchase, Rules, Stop};
+use crate::ledger::LedgerError;
+use crate::offer::Offer;
+use crate::policy;
+use crate::reason::{Reason, Who};
+
+impl Purchase {
+    /// A refusal, in the log and for the agent.
+    pub(super) async fn refuse(&self, reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
+        let listed = self.house.ledger.record_refusal(self.unpaid(reasons.clone(), rules)).await;
+        let id = match listed {
+            Ok(true) => Some(self.id.clone()),
+            Ok(false) => None,
+            Err(cause) => {
+                tracing::warn!("a refusal could not be logged: {cause}");
+                None
+            }
+        };
+        let next = next_step(&reasons);
+        let budget_left_usd = match rules {
+            Some(rules) => self.left(&rules.considered.policy, &rules.considered.reply.request.url).await,
+            None => None,
+        };
+        Box::new(Answer { budget_left_usd, ..without_money(Outcome::Refused, id, reasons, next) })
+    }
+
+    /// The owner has to say yes: the question stands, and nothing is held for it meanwhile.
+    pub(super) async fn put_question(&self, offer: Offer, reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
+        let policy = &rules.considered.policy;
+        let unpaid = self.unpaid(reasons.clone(), Some(rules));
+        let (usd, terms) = (offer.usd, policy::terms(&offer));
+        tracing::debug!("asking the owner about {}", terms.0);
+        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for).await {
+            Ok(id) => {
+                let next = format!(
+                    "no money moved: the owner must approve this ${usd} in bursar. Tell them, do not try to approve it \
+                     yourself, and call again with purchase_id {id} once they have"
+                );
+                Box::new(without_money(Outcome::NeedsApproval, Some(id), reasons, next))
+            }
+            Err(LedgerError::NotNow(message)) => {
+                let full = Reason::new("too_many_questions", "approval", message, Who::Owner);
+                self.refuse(vec![full], Some(rules)).await
+            }
+            Err(cause) => self.stop(cause),
+        }
+    }
+
+    /// Something of ours went wrong before any money was promised.
+    pub(super) fn stop(&self, cause: impl Into<Reason>) -> Stop {
+        Box::new(failed(vec![cause.into()], Some(self.id.clone())))
+    }
+}
+
+pub(super) fn not_understood(reasons: Vec<Reason>) -> Answer {
+    let next = "correct the arguments and call again: nothing was asked and no money moved".to_owned();
+    without_money(Outcome::Refused, None, reasons, next)
+}
+
+pub(super) fn failed(reasons: Vec<Reason>, id: Option<String>) -> Answer {
+    let next = next_step(&reasons);
+    without_money(Outcome::Failed, id, reasons, next)
+}
+
+pub(super) fn leaving() -> Answer {
+    let message = "bursar is shutting down and takes no new calls";
+    failed(vec![Reason::new("shutting_down", "bursar", message, Who::Time)], None)
+}
+
+/// Unfinished work goes on. Nobody knows yet whether it will have cost anything.
+pub(super) fn pending(id: String) -> Answer {
+    let next = format!("this is still under way: call again with purchase_id {id} to hear what came of it");
+    Answer { charged: Charged::Unknown, ..without_money(Outcome::Pending, Some(id), Vec::new(), next) }
+}
+
+/// A fault inside bursar. The ledger knows whether money may have moved; this answer does not.
+pub(super) fn fault(id: String) -> Answer {
+    let message = "a fault inside bursar interrupted this purchase; what it had recorded is kept";
+    let reasons = vec![Reason::new("internal_fault", "bursar", message, Who::Time)];
+    let next = format!("call again with purchase_id {id}: it resumes what was recorded and never pays twice");
+    Answer { charged: Charged::Unknown, ..without_money(Outcome::Failed, Some(id), reasons, next) }
+}
+
+pub(super) fn no_wallet() -> Reason {
+    let message = "this bursar has no wallet yet, so it can fetch what is free and pay for nothing";
+    Reason::new("no_wallet", "wallet", message, Who::Owner)
+}
+
+pub(super) fn no_randomness() -> Reason {
+    Reason::new("no_randomness", "bursar", "the system gave no randomness", Who::Time)
+}
+
+pub(super) fn without_money(outcome: Outcome, id: Option<String>, reasons: Vec<Reason>, next: String) -> Answer {
+    Answer {
+        outcome,
+        charged: Charged::No,
+        purchase_id: id,
+        http: None,
+        body: None,
+        served_from_store: false,
+        age_s: 0,
+        payment: None,
+        budget_left_usd: None,
+        reasons,
+        next,
+    }
+}
+
+/// What an agent can do about a refusal. Never: ask for more.
+pub(super) fn next_step(reasons: &[Reason]) -> String {
+    let by = |who| reasons.iter().any(|reason| reason.who_can_fix == who);
+    let step = if by(Who::Owner) {
+        "only the owner can change this: tell them, and do not try again meanwhile"
+    } else if by(Who::Agent) {
+        "correct the call, or do without it"
+    } else {
+        "wait and try later, or do without it"
+    };
+    format!("no money moved; {step}")
+}

@@ -1,0 +1,270 @@
+//! Picking a purchase up again: what the ledger already has, what the chain says, the same bytes once more.
+
+use std::time::Duration;
+
+use super::answer::{Charged, Outcome};
+use super::tell::How;
+use super::{Purchase, Stop, refuse};
+use crate::bursar::Bursar;
+use crate::ledger::{Authorized, Entry, LedgerError};
+use crate::limits;
+use crate::reason::{Reason, Who};
+use crate::settlement::{self, Evidence, Proof, Standing, State};
+
+/// What to do with a wish, after a look into the ledger.
+pub(super) enum Next {
+    /// It is there already.
+    Tell(Box<Entry>, How),
+    /// It is open: join whoever presents it, or take it up.
+    Resume(Box<Entry>),
+    Fresh,
+}
+
+impl Purchase {
+    /// Looks for this wish in the ledger, and settles which purchase this call is about.
+    pub(super) async fn recall(&mut self) -> Result<Next, Stop> {
+        let (agent, identity) = (self.wish.agent.clone(), self.wish.identity());
+        let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
+        let found = self.house.ledger.find(agent, identity, given, again.clone()).await;
+        let found = found.map_err(|cause| self.stop(cause))?;
+        if let Some(entry) = found.by_id {
+            if entry.identity != identity {
+                return Err(self.conflict());
+            }
+            if entry.money.is_some() {
+                return Ok(self.known(entry));
+            }
+        }
+        if again.is_some() {
+            return self.buy_again(found.parent, found.child);
+        }
+        if let Some(open) = found.open {
+            return Ok(Next::Resume(Box::new(open)));
+        }
+        if let Some(delivered) = found.delivered.filter(|entry| self.may_repeat(entry)) {
+            return Ok(Next::Tell(Box::new(delivered), How::Repeat));
+        }
+        if let Some(asked) = found.asked {
+            self.id = asked.purchase_id;
+        }
+        Ok(Next::Fresh)
+    }
+
+    /// A purchase with money in it is never begun again under the same id.
+    fn known(&self, entry: Entry) -> Next {
+        match entry.open {
+            true => Next::Resume(Box::new(entry)),
+            false => Next::Tell(Box::new(entry), How::Repeat),
+        }
+    }
+
+    /// Once more what another purchase bought: when that one is done with, and through one child only.
+    fn buy_again(&mut self, parent: Option<Entry>, child: Option<Entry>) -> Result<Next, Stop> {
+        let no = |code, message| {
+            let reasons = vec![Reason::new(code, "buy_again", message, Who::Agent)];
+            let next = refuse::next_step(&reasons);
+            Box::new(refuse::without_money(Outcome::Refused, None, reasons, next))
+        };
+        let Some(parent) = parent else {
+            return Err(no("no_such_purchase", "`buy_again` names no purchase of this agent"));
+        };
+        if parent.identity != self.wish.identity() {
+            return Err(no("purchase_id_conflict", "`buy_again` names a purchase of something else"));
+        }
+        let is_done = parent
+            .money
+            .as_ref()
+            .is_some_and(|money| parent.delivered || matches!(money.standing.state, State::Settled | State::Lapsed));
+        if !is_done {
+            return Err(no("not_done", "the purchase `buy_again` names is not settled, delivered or lapsed yet"));
+        }
+        self.parent = Some(parent.row);
+        Ok(match child {
+            Some(child) if child.money.is_some() => self.known(child),
+            Some(child) => {
+                self.id = child.purchase_id;
+                Next::Fresh
+            }
+            None => Next::Fresh,
+        })
+    }
+
+    /// Within its repeat window and with the same headers; or whenever it was, if nobody has heard of it yet.
+    fn may_repeat(&self, entry: &Entry) -> bool {
+        let Some(at) = entry.answered_at.filter(|_| entry.body_kept || entry.body_bytes == Some(0)) else {
+            return false;
+        };
+        let age = self.house.now().since(at);
+        let window = self.house.policy().map(|policy| policy.repeat_window(&self.wish.request.url)).unwrap_or_default();
+        let same_headers = entry.headers == self.wish.headers_fingerprint();
+        same_headers && (age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED))
+    }
+
+    /// Takes an open purchase up: by what the chain says, with the same bytes or none.
+    pub(super) async fn resume(mut self, entry: Entry) -> (Stop, Option<i64>) {
+        let Some(money) = &entry.money else { return self.tell(&entry, How::Outcome).await };
+        if money.lease.as_deref().is_some_and(|lease| self.house.ledger.is_alive(lease)) {
+            return self.join(entry.row).await;
+        }
+        self.id = entry.purchase_id.clone();
+        if money.standing.state == State::Settled {
+            return self.resume_settled(entry).await;
+        }
+        let evidence = self.house.evidence(entry.row).await;
+        match self.house.follow_evidence(entry.row, money.standing, &evidence).await {
+            Ok(Concluded::Anew) => self.anew(entry).await,
+            Ok(Concluded::Moved) => self.tell_row(entry.row).await,
+            Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => {
+                self.tell(&entry, How::Outcome).await
+            }
+            Ok(Concluded::StillOpen) => self.present_again(entry).await,
+            Err(cause) => (self.stop(cause), Some(entry.row)),
+        }
+    }
+
+    /// Settled without goods: told as it is, for a day. After that the wish may be bought anew.
+    async fn resume_settled(self, entry: Entry) -> (Stop, Option<i64>) {
+        let since = entry.money.as_ref().and_then(|money| money.settled_at).unwrap_or(entry.at);
+        if self.house.now().since(since) < limits::OPEN_AFTER_SETTLED {
+            return self.tell(&entry, How::Outcome).await;
+        }
+        let ended = self.house.ledger.end_open(entry.row, "settled a day ago", self.house.now()).await;
+        match ended {
+            Ok(()) => self.anew(entry).await,
+            Err(cause) => (self.stop(cause), Some(entry.row)),
+        }
+    }
+
+    /// The old authorization is done with (or counts on beside it). Under its own id it stays what it was.
+    async fn anew(mut self, entry: Entry) -> (Stop, Option<i64>) {
+        if self.wish.purchase_id.as_deref() == Some(entry.purchase_id.as_str()) || self.wish.buy_again.is_some() {
+            return self.tell_row(entry.row).await;
+        }
+        match super::fresh_id() {
+            Ok(id) => self.id = self.wish.purchase_id.clone().unwrap_or(id),
+            Err(reason) => return (self.stop(reason), None),
+        }
+        match self.fresh().await {
+            Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
+            Ok(Authorized::Taken(row)) => self.join(row).await,
+            Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
+            Err(stop) => (stop, None),
+        }
+    }
+
+    /// The same bytes, to the same origin: they cannot pay twice.
+    async fn present_again(self, entry: Entry) -> (Stop, Option<i64>) {
+        match self.house.ledger.take_over(entry.row, self.house.now()).await {
+            Ok(recorded) => self.settle_up(recorded).await,
+            Err(LedgerError::NotNow(_)) => self.join(entry.row).await,
+            Err(cause) => (self.stop(cause), Some(entry.row)),
+        }
+    }
+
+    /// Waits for whoever presents this purchase, in this process or another, and tells its outcome as ours.
+    pub(super) async fn join(&self, row: i64) -> (Stop, Option<i64>) {
+        const FIRST: Duration = Duration::from_millis(5);
+        const LONGEST: Duration = Duration::from_millis(200);
+        let mut pause = FIRST;
+        loop {
+            match self.house.ledger.entry(row).await {
+                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {}
+                Ok(Some(entry)) => return self.tell(&entry, How::Outcome).await,
+                Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
+                Err(cause) => return (self.stop(cause), Some(row)),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    async fn tell_row(&self, row: i64) -> (Stop, Option<i64>) {
+        match self.house.ledger.entry(row).await {
+            Ok(Some(entry)) => self.tell(&entry, How::Outcome).await,
+            Ok(None) => (Box::new(refuse::fault(self.id.clone())), None),
+            Err(cause) => (self.stop(cause), Some(row)),
+        }
+    }
+
+    fn conflict(&self) -> Stop {
+        let message = "this purchase_id already belongs to a purchase of something else";
+        let reasons = vec![Reason::new("purchase_id_conflict", "purchase_id", message, Who::Agent)];
+        let next = "leave out purchase_id to buy something new; no money moved".to_owned();
+        Box::new(super::answer::Answer {
+            charged: Charged::No,
+            ..refuse::without_money(Outcome::Refused, None, reasons, next)
+        })
+    }
+}
+
+/// What evidence led to.
+pub(crate) enum Concluded {
+    /// The row moved: settled, or lapsed under an id that was given.
+    Moved,
+    /// Never used, or past its window: the wish may be bought anew.
+    Anew,
+    StillOpen,
+}
+
+impl Bursar {
+    /// What the chain says about a purchase's authorization, now.
+    pub(crate) async fn evidence(&self, row: i64) -> Evidence {
+        match self.ledger.authorization(row).await {
+            Ok(Some(authorization)) => {
+                let testimonies = self.chains.testimony(&authorization).await;
+                settlement::verdict(&testimonies, &authorization)
+            }
+            Ok(None) => Evidence::Unknown { why: "nothing was signed".to_owned() },
+            Err(cause) => Evidence::Unknown { why: cause.to_string() },
+        }
+    }
+
+    /// Moves a row where evidence leads it, and raises the alarm where evidence and row disagree.
+    pub(crate) async fn follow_evidence(
+        &self,
+        row: i64,
+        standing: Standing,
+        evidence: &Evidence,
+    ) -> Result<Concluded, LedgerError> {
+        let conclusion = settlement::conclude(standing, evidence);
+        if let Some(alarm) = &conclusion.alarm {
+            self.ledger.alarm(Some(row), alarm.clone(), self.now()).await?;
+        }
+        if let Some(next) = conclusion.next {
+            let kind = if next.state == State::Lapsed { "lapsed" } else { "settled" };
+            self.ledger.move_to(row, next, kind, detail(evidence), self.now()).await?;
+            return Ok(if next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
+        }
+        if let Some(authorization) = self.ledger.authorization(row).await?
+            && settlement::may_buy_anew(evidence, &authorization, self.now())
+        {
+            self.ledger.end_open(row, "past its window, unused", self.now()).await?;
+            return Ok(Concluded::Anew);
+        }
+        Ok(Concluded::StillOpen)
+    }
+}
+
+fn is_under_way(house: &Bursar, entry: &Entry) -> bool {
+    let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
+    lease.is_some_and(|lease| house.ledger.is_alive(lease))
+}
+
+fn detail(evidence: &Evidence) -> serde_json::Value {
+    use serde_json::json;
+    match evidence {
+        Evidence::SettledByChain { transfer } => json!({
+            "chain_tx": transfer.chain_tx.to_string(),
+            "block": transfer.block,
+            "amount": transfer.amount.to_string(),
+            "payee": transfer.to,
+            "proof": Proof::Chain,
+        }),
+        Evidence::Used { why, .. } | Evidence::Unknown { why } => json!({ "why": why }),
+        Evidence::Lapsed { proof } => json!({ "evidence": proof }),
+        Evidence::UnusedInWindow => json!({ "why": "unused, and its window is open" }),
+        Evidence::PastWindowNotFinal { earliest_head_secs } => {
+            json!({ "why": "unused, past its window, not final", "earliest_head": earliest_head_secs })
+        }
+    }
+}
