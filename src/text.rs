@@ -27,7 +27,7 @@ pub fn quoted(text: &str, chars: usize) -> String {
 
 /// A stranger's text that is handed over whole: line breaks and tabs stay, what cannot be seen goes.
 pub fn visible(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !is_unseen(*c)).collect()
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !(is_unseen(*c) || c.is_control())).collect()
 }
 
 fn as_one_line(c: char) -> char {
