@@ -7,6 +7,7 @@
 pub mod authorization;
 pub mod bursar;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod ledger;
 pub mod limits;

@@ -1,0 +1,12 @@
+use crate::cli::Context;
+use crate::cli::exit::{Exit, Failure};
+use clap::Args;
+/// Stub
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar doctor")]
+pub struct Doctor {}
+impl Doctor {
+    pub async fn run(self, _: &Context) -> Result<Exit, Failure> {
+        todo!()
+    }
+}
