@@ -189,13 +189,18 @@ impl PlayChain {
 
     /// Runs a call on the state a block left behind; a block that does not exist yet counts as the latest.
     pub fn call_at(&self, block: u64, to: Address, data: Bytes) -> Result<Bytes, Reverted> {
-        let state = self.state();
-        let block = block.min(state.head().number);
-        let mut db = state.db.clone();
-        for newer in state.blocks[block as usize + 1..].iter().rev() {
-            undo(&mut db, newer);
+        let mut state = self.state();
+        let State { db, blocks } = &mut *state;
+        let newer = blocks
+            .get((block as usize).saturating_add(1)..)
+            .unwrap_or_default();
+        let at = &blocks[blocks.len() - 1 - newer.len()];
+        if newer.is_empty() {
+            // No copy for the latest state, which is asked for most.
+            return execute(db, at.number, at.timestamp, to, data).map(|done| done.output);
         }
-        let at = &state.blocks[block as usize];
+        let mut db = db.clone();
+        newer.iter().rev().for_each(|block| undo(&mut db, block));
         execute(&mut db, at.number, at.timestamp, to, data).map(|done| done.output)
     }
 
