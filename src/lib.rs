@@ -16,6 +16,7 @@ pub mod offer;
 pub mod policy;
 pub mod purchase;
 pub mod reason;
+pub mod sandbox;
 pub mod seller;
 pub mod settlement;
 pub mod text;

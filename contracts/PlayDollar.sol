@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// Play money for bursar's sandbox and tests: a dollar that moves by signed authorization (EIP-3009).
+/// It answers to the signing domain of USDC on test networks ("USDC", version "2"). It keeps nothing in the code that
+/// depends on where it was deployed, so its runtime code works at any address on any chain.
+/// Anyone may mint. Never deploy it where it could be taken for money.
+contract PlayDollar {
+    string public constant name = "USDC";
+    string public constant version = "2";
+    string public constant symbol = "USDC";
+    uint8 public constant decimals = 6;
+
+    bytes32 public constant TRANSFER_WITH_AUTHORIZATION_TYPEHASH = keccak256(
+        "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
+    bytes32 public constant CANCEL_AUTHORIZATION_TYPEHASH =
+        keccak256("CancelAuthorization(address authorizer,bytes32 nonce)");
+
+    uint256 public totalSupply;
+    mapping(address => uint256) public balanceOf;
+    /// True once the authorization was used or cancelled; it never becomes false again.
+    mapping(address => mapping(bytes32 => bool)) public authorizationState;
+
+    event Transfer(address indexed from, address indexed to, uint256 value);
+    event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
+    event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
+
+    function mint(address to, uint256 value) external {
+        totalSupply += value;
+        balanceOf[to] += value;
+        emit Transfer(address(0), to, value);
+    }
+
+    function transfer(address to, uint256 value) external returns (bool) {
+        _move(msg.sender, to, value);
+        return true;
+    }
+
+    function transferWithAuthorization(
+        address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce,
+        uint8 v, bytes32 r, bytes32 s
+    ) public {
+        require(block.timestamp > validAfter, "PlayDollar: authorization is not valid yet");
+        require(block.timestamp < validBefore, "PlayDollar: authorization has expired");
+        require(!authorizationState[from][nonce], "PlayDollar: authorization is used or cancelled");
+        bytes32 message = keccak256(
+            abi.encode(TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
+        require(_signer(message, v, r, s) == from, "PlayDollar: signature is not the payer's");
+        authorizationState[from][nonce] = true;
+        emit AuthorizationUsed(from, nonce);
+        _move(from, to, value);
+    }
+
+    function transferWithAuthorization(
+        address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce,
+        bytes memory signature
+    ) external {
+        require(signature.length == 65, "PlayDollar: signature is not 65 bytes long");
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly {
+            r := mload(add(signature, 32))
+            s := mload(add(signature, 64))
+            v := byte(0, mload(add(signature, 96)))
+        }
+        transferWithAuthorization(from, to, value, validAfter, validBefore, nonce, v, r, s);
+    }
+
+    function cancelAuthorization(address authorizer, bytes32 nonce, uint8 v, bytes32 r, bytes32 s) external {
+        require(!authorizationState[authorizer][nonce], "PlayDollar: authorization is used or cancelled");
+        bytes32 message = keccak256(abi.encode(CANCEL_AUTHORIZATION_TYPEHASH, authorizer, nonce));
+        require(_signer(message, v, r, s) == authorizer, "PlayDollar: signature is not the payer's");
+        authorizationState[authorizer][nonce] = true;
+        emit AuthorizationCanceled(authorizer, nonce);
+    }
+
+    function DOMAIN_SEPARATOR() public view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(bytes(name)), keccak256(bytes(version)), block.chainid, address(this)
+            )
+        );
+    }
+
+    /// The one address that can have signed `message`. Each signature has a mirror image with a high `s`: refused.
+    function _signer(bytes32 message, uint8 v, bytes32 r, bytes32 s) private view returns (address signer) {
+        bytes32 halfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+        require(uint256(s) <= uint256(halfOrder), "PlayDollar: signature has a high s");
+        require(v == 27 || v == 28, "PlayDollar: signature has a strange v");
+        signer = ecrecover(keccak256(abi.encodePacked(hex"1901", DOMAIN_SEPARATOR(), message)), v, r, s);
+        require(signer != address(0), "PlayDollar: signature recovers to nobody");
+    }
+
+    function _move(address from, address to, uint256 value) private {
+        require(to != address(0), "PlayDollar: payee is the zero address");
+        require(balanceOf[from] >= value, "PlayDollar: balance is too low");
+        balanceOf[from] -= value;
+        balanceOf[to] += value;
+        emit Transfer(from, to, value);
+    }
+}

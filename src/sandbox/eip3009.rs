@@ -1,0 +1,185 @@
+//! The EIP-3009 message as a facilitator sees it: what was signed, and who signed it.
+//!
+//! Written apart from the wallet's signing code on purpose: when both agree, and the contract with them, they are right.
+
+use alloy_primitives::{Address, B256};
+use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+
+use super::chain::{ASSET, CHAIN_ID, Transfer};
+
+sol! {
+    struct TransferWithAuthorization {
+        address from;
+        address to;
+        uint256 value;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 nonce;
+    }
+}
+
+/// The play dollar's signing domain, USDC's on Base Sepolia.
+const DOMAIN: Eip712Domain = eip712_domain! {
+    name: "USDC",
+    version: "2",
+    chain_id: CHAIN_ID,
+    verifying_contract: ASSET,
+};
+
+/// The 32 bytes a payer signs.
+pub fn signing_hash(transfer: &Transfer) -> B256 {
+    let message = TransferWithAuthorization {
+        from: transfer.from,
+        to: transfer.to,
+        value: transfer.value,
+        validAfter: transfer.valid_after,
+        validBefore: transfer.valid_before,
+        nonce: transfer.nonce,
+    };
+    message.eip712_signing_hash(&DOMAIN)
+}
+
+/// Who made a 65-byte `r s v` signature over a hash, if anyone. High `s` and a `v` other than 27 or 28 are nobody's.
+pub fn signer(hash: B256, signature: &[u8]) -> Option<Address> {
+    let (rs, v) = (signature.get(..64)?, signature.get(64..)?);
+    let [v @ 27..=28] = v else { return None };
+    let recovery = RecoveryId::from_byte(v - 27)?;
+    let signature = Signature::from_slice(rs).ok()?;
+    if signature.normalize_s().is_some() {
+        return None;
+    }
+    let key = VerifyingKey::recover_from_prehash(hash.as_slice(), &signature, recovery).ok()?;
+    Some(address_of(&key))
+}
+
+/// The address of a public key.
+pub fn address_of(key: &VerifyingKey) -> Address {
+    Address::from_raw_public_key(&key.to_encoded_point(false).as_bytes()[1..])
+}
+
+/// A payer for the sandbox's own tests.
+#[cfg(test)]
+pub(crate) mod payer {
+    use alloy_primitives::{B256, U256, address, b256, hex};
+    use k256::ecdsa::SigningKey;
+
+    use super::*;
+    use crate::sandbox::chain::PlayChain;
+
+    pub(crate) struct Payer {
+        key: SigningKey,
+        pub(crate) address: Address,
+    }
+
+    impl Payer {
+        /// The first account of every test node; its key is public knowledge.
+        pub(crate) fn well_known() -> Self {
+            let key = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+            let key = SigningKey::from_slice(&key).expect("a valid key");
+            let address = address_of(key.verifying_key());
+            Self { key, address }
+        }
+
+        pub(crate) fn sign(&self, transfer: &Transfer) -> Vec<u8> {
+            let hash = signing_hash(transfer);
+            let (signature, recovery) = self
+                .key
+                .sign_prehash_recoverable(hash.as_slice())
+                .expect("a signature");
+            [&signature.to_bytes()[..], &[27 + recovery.to_byte()]].concat()
+        }
+
+        /// One cent to the spec's example payee, valid for a minute, with a nonce of the caller's choice.
+        pub(crate) fn one_cent(&self, chain: &PlayChain, nonce: u8) -> Transfer {
+            Transfer {
+                from: self.address,
+                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
+                value: U256::from(10_000),
+                valid_after: U256::from(chain.now() - 600),
+                valid_before: U256::from(chain.now() + 60),
+                nonce: B256::repeat_byte(nonce),
+            }
+        }
+
+        /// The message of the published signing vector.
+        pub(crate) fn vector(&self) -> Transfer {
+            Transfer {
+                from: self.address,
+                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
+                value: U256::from(10_000),
+                valid_after: U256::from(1_740_672_089u64),
+                valid_before: U256::from(1_740_672_154u64),
+                nonce: b256!("f3746613c2d920b5fdabc0856f2aeb2d4f88ee6037b8cc5d04a71a4462f13480"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{address, b256, hex};
+
+    use super::payer::Payer;
+    use super::*;
+
+    #[test]
+    fn the_published_vector_hashes_and_signs_as_published() {
+        let payer = Payer::well_known();
+        let transfer = payer.vector();
+        assert_eq!(
+            signing_hash(&transfer),
+            b256!("50708d3bf7216e1aeabe7bf22081b9f36c7c287530f92510318f13a03d89dc86")
+        );
+        assert_eq!(
+            hex::encode(payer.sign(&transfer)),
+            "dc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3\
+             157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b"
+        );
+    }
+
+    #[test]
+    fn the_specification_s_example_recovers_to_its_payer() {
+        let from = address!("857b06519E91e3A54538791bDbb0E22373e36b66");
+        let transfer = Transfer {
+            from,
+            ..Payer::well_known().vector()
+        };
+        let signature = hex!(
+            "2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a1283259764173608a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c"
+        );
+        assert_eq!(signer(signing_hash(&transfer), &signature), Some(from));
+    }
+
+    #[test]
+    fn a_signature_of_a_strange_shape_is_nobody_s() {
+        let payer = Payer::well_known();
+        let hash = signing_hash(&payer.vector());
+        let good = payer.sign(&payer.vector());
+        let mut strange_v = good.clone();
+        strange_v[64] = 29;
+        for bad in [
+            &good[..64],
+            &[],
+            &strange_v,
+            &[good.as_slice(), &[0]].concat(),
+        ] {
+            assert_eq!(signer(hash, bad), None);
+        }
+    }
+
+    #[test]
+    fn the_mirror_image_with_a_high_s_is_nobody_s() {
+        let payer = Payer::well_known();
+        let mirrored = mirror(&payer.sign(&payer.vector()));
+        assert_eq!(signer(signing_hash(&payer.vector()), &mirrored), None);
+    }
+
+    fn mirror(signature: &[u8]) -> Vec<u8> {
+        let (r, s) = Signature::from_slice(&signature[..64])
+            .expect("r and s")
+            .split_scalars();
+        let high = Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).expect("mirrored");
+        [&high.to_bytes()[..], &[55 - signature[64]]].concat()
+    }
+}

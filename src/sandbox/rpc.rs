@@ -1,0 +1,592 @@
+//! The play chain's JSON-RPC: the calls a wallet makes to learn what a chain knows, over HTTP on loopback.
+//!
+//! Old blocks answer with their own state. `safe` is `finalized`, `pending` is `latest`, and blocks list hashes only.
+//! A node can be told to lie or to fail (`Mood`), because a wallet must survive nodes that do.
+
+use std::io;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alloy_primitives::{Address, B256, Bytes, Log, hex};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::chain::{Block, CHAIN_ID, PlayChain, Receipt, Reverted};
+use super::http::{self as wire, Request, Server, Wire};
+
+/// How a node behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    #[default]
+    Honest,
+    /// Hangs up on everyone.
+    Down,
+    /// Takes requests and never answers.
+    Silent,
+    /// Answers every call with a JSON-RPC error.
+    Failing,
+    /// Answers with status 429, as public nodes love to.
+    Busy,
+    /// Says it is another chain.
+    WrongChain(u64),
+    /// Has seen nothing after this block.
+    StaleSince(u64),
+    /// Says of every authorization that it was never used, and shows no log.
+    Blind,
+}
+
+/// A node that stops when dropped.
+pub struct Rpc {
+    server: Server,
+    mood: Arc<Mutex<Mood>>,
+}
+
+impl Rpc {
+    /// Listens on 127.0.0.1; port 0 takes any free one.
+    pub async fn start(chain: Arc<PlayChain>, port: u16) -> io::Result<Self> {
+        let mood = Arc::new(Mutex::new(Mood::Honest));
+        let felt = mood.clone();
+        let server = Server::start(port, move |request| {
+            let mood = *felt.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = reply(&chain, mood, &request);
+            async move { reply }
+        });
+        let server = server.await?;
+        Ok(Self { server, mood })
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    pub fn set_mood(&self, mood: Mood) {
+        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.set_mood(if down { Mood::Down } else { Mood::Honest });
+    }
+}
+
+fn reply(chain: &PlayChain, mood: Mood, request: &Request) -> Wire {
+    match mood {
+        Mood::Down => return Wire::HangUp,
+        Mood::Silent => return Wire::Silence,
+        Mood::Busy => {
+            let status = StatusCode::TOO_MANY_REQUESTS.as_u16();
+            return Wire::Answer(wire::response(status, "text/plain", "slow down"));
+        }
+        _ => {}
+    }
+    let node = Node { chain, mood };
+    let answer = match serde_json::from_slice(&request.body) {
+        Ok(Value::Array(calls)) => calls.iter().map(|call| node.answer(call)).collect(),
+        Ok(call) => node.answer(&call),
+        Err(_) => failure(&Value::Null, &Failure::new(-32700, "this is not JSON")),
+    };
+    Wire::Answer(wire::json(200, &answer))
+}
+
+struct Node<'a> {
+    chain: &'a PlayChain,
+    mood: Mood,
+}
+
+struct Failure {
+    code: i64,
+    message: String,
+    data: Option<Bytes>,
+}
+
+type Outcome = Result<Value, Failure>;
+
+impl Node<'_> {
+    fn answer(&self, call: &Value) -> Value {
+        let id = call.get("id").unwrap_or(&Value::Null);
+        let Some(method) = call.get("method").and_then(Value::as_str) else {
+            return failure(id, &Failure::new(-32600, "this is not a JSON-RPC request"));
+        };
+        match self.dispatch(method, &Params(call.get("params"))) {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(f) => failure(id, &f),
+        }
+    }
+
+    fn dispatch(&self, method: &str, params: &Params) -> Outcome {
+        if self.mood == Mood::Failing {
+            return Err(Failure::new(-32000, "this node was told to fail"));
+        }
+        match method {
+            "web3_clientVersion" => Ok(json!("bursar-sandbox")),
+            "net_version" => Ok(json!(self.chain_id().to_string())),
+            "eth_chainId" => Ok(quantity(self.chain_id())),
+            "eth_blockNumber" => Ok(quantity(self.head())),
+            "eth_getBlockByNumber" => self.block_by_number(params),
+            "eth_getBlockByHash" => self.block_by_hash(params),
+            "eth_call" => self.call(params),
+            "eth_getLogs" => self.logs(params),
+            "eth_getTransactionReceipt" => self.receipt(params),
+            "eth_getBalance" => Ok(quantity(0)), // nobody here owns ether, and nothing costs any
+            "eth_getCode" => Ok(bytes(self.chain.code_at(params.at(0)?))),
+            _ => Err(Failure::new(-32601, &format!("no method `{method}` here"))),
+        }
+    }
+
+    fn chain_id(&self) -> u64 {
+        match self.mood {
+            Mood::WrongChain(id) => id,
+            _ => CHAIN_ID,
+        }
+    }
+
+    fn head(&self) -> u64 {
+        let head = self.chain.head().number;
+        match self.mood {
+            Mood::StaleSince(block) => head.min(block),
+            _ => head,
+        }
+    }
+
+    /// A block by tag, number or `{blockHash}`, if this node has seen it; none given means the latest.
+    fn find(&self, which: Option<&Value>) -> Result<Option<Block>, Failure> {
+        let number = match which {
+            None | Some(Value::Null) => self.head(),
+            Some(Value::String(name)) => self.named(name)?,
+            Some(Value::Object(by)) => match (by.get("blockHash"), by.get("blockNumber")) {
+                (Some(hash), _) => {
+                    let block = self.chain.block_with_hash(parse(hash)?);
+                    return Ok(block.filter(|b| b.number <= self.head()));
+                }
+                (None, number) => return self.find(number),
+            },
+            Some(_) => return Err(Failure::bad("a block is a tag, a number or a hash")),
+        };
+        let seen = number <= self.head();
+        Ok(seen.then(|| self.chain.block(number)).flatten())
+    }
+
+    fn named(&self, name: &str) -> Result<u64, Failure> {
+        match name {
+            "latest" | "pending" => Ok(self.head()),
+            "safe" | "finalized" => Ok(self.head().saturating_sub(self.chain.finality_depth())),
+            "earliest" => Ok(0),
+            number => number
+                .strip_prefix("0x")
+                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                .ok_or_else(|| Failure::bad("no such block tag or number")),
+        }
+    }
+
+    fn block_by_number(&self, params: &Params) -> Outcome {
+        let block = self.find(params.get(0))?;
+        Ok(block.map_or(Value::Null, |b| block_json(&b)))
+    }
+
+    fn block_by_hash(&self, params: &Params) -> Outcome {
+        let block = self.find(Some(&json!({"blockHash": params.get(0)})))?;
+        Ok(block.map_or(Value::Null, |b| block_json(&b)))
+    }
+
+    fn call(&self, params: &Params) -> Outcome {
+        let call = params.get(0).ok_or_else(|| Failure::bad("no call"))?;
+        let to: Address = parse(call.get("to").unwrap_or(&Value::Null))?;
+        let data = call.get("input").or_else(|| call.get("data"));
+        let data: Bytes = data.map_or(Ok(Bytes::new()), parse)?;
+        let block = self.find(params.get(1))?;
+        let block = block.ok_or_else(|| Failure::new(-32000, "header not found"))?;
+        if self.mood == Mood::Blind && data.starts_with(&AUTHORIZATION_STATE) {
+            return Ok(bytes(B256::ZERO));
+        }
+        Ok(bytes(self.chain.call_at(block.number, to, data)?))
+    }
+
+    fn receipt(&self, params: &Params) -> Outcome {
+        let block = self.chain.block_of(params.at(0)?);
+        let seen = block.filter(|b| b.number <= self.head() && self.mood != Mood::Blind);
+        let receipt = seen.and_then(|b| Some(receipt_json(&b, b.receipt.as_ref()?)));
+        Ok(receipt.unwrap_or(Value::Null))
+    }
+
+    fn logs(&self, params: &Params) -> Outcome {
+        let filter = params.get(0).ok_or_else(|| Failure::bad("no filter"))?;
+        let (from, to) = self.range(filter)?;
+        let wanted = Filter::parse(filter)?;
+        let blocks = match self.mood {
+            Mood::Blind => Vec::new(),
+            _ => self.chain.blocks_with_receipts(from, to),
+        };
+        let logs = blocks.iter().flat_map(log_rows);
+        Ok(logs
+            .filter(|(log, _)| wanted.matches(log))
+            .map(|(_, row)| row)
+            .collect())
+    }
+
+    fn range(&self, filter: &Value) -> Result<(u64, u64), Failure> {
+        if filter.get("blockHash").is_some() {
+            let block = self.find(Some(filter))?;
+            let block = block.ok_or_else(|| Failure::new(-32000, "unknown block"))?;
+            return Ok((block.number, block.number));
+        }
+        let bound = |key| match filter.get(key).and_then(Value::as_str) {
+            Some(name) => self.named(name),
+            None => Ok(self.head()),
+        };
+        Ok((bound("fromBlock")?, bound("toBlock")?.min(self.head())))
+    }
+}
+
+/// The selector of `authorizationState(address,bytes32)`.
+const AUTHORIZATION_STATE: [u8; 4] = [0xe9, 0x4a, 0x01, 0x02];
+
+/// Which logs a caller wants: for the address and for each topic, any of a list; an empty list is anything.
+struct Filter {
+    addresses: Vec<Address>,
+    topics: Vec<Vec<B256>>,
+}
+
+impl Filter {
+    fn parse(filter: &Value) -> Result<Self, Failure> {
+        let topics = match filter.get("topics") {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(topics)) => topics.as_slice(),
+            Some(_) => return Err(Failure::bad("topics are a list")),
+        };
+        Ok(Self {
+            addresses: one_or_many(filter.get("address"))?,
+            topics: topics
+                .iter()
+                .map(|topic| one_or_many(Some(topic)))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn matches(&self, log: &Log) -> bool {
+        let any = self.addresses.is_empty() || self.addresses.contains(&log.address);
+        any && self.topics.iter().enumerate().all(|(position, wanted)| {
+            let topic = log.topics().get(position);
+            wanted.is_empty() || topic.is_some_and(|t| wanted.contains(t))
+        })
+    }
+}
+
+struct Params<'a>(Option<&'a Value>);
+
+impl Params<'_> {
+    fn get(&self, position: usize) -> Option<&Value> {
+        self.0?.get(position)
+    }
+
+    fn at<T: FromStr>(&self, position: usize) -> Result<T, Failure> {
+        parse(self.get(position).unwrap_or(&Value::Null))
+    }
+}
+
+/// Reads an address, a hash or bytes from their hex.
+fn parse<T: FromStr>(value: &Value) -> Result<T, Failure> {
+    let text = value.as_str();
+    text.and_then(|t| t.parse().ok())
+        .ok_or_else(|| Failure::bad("a hex string is missing or malformed"))
+}
+
+fn one_or_many<T: FromStr>(value: Option<&Value>) -> Result<Vec<T>, Failure> {
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(many)) => many.iter().map(parse).collect(),
+        Some(one) => Ok(vec![parse(one)?]),
+    }
+}
+
+impl Failure {
+    fn new(code: i64, message: &str) -> Self {
+        Self {
+            code,
+            message: message.to_owned(),
+            data: None,
+        }
+    }
+
+    fn bad(message: &str) -> Self {
+        Self::new(-32602, message)
+    }
+}
+
+/// Nodes answer a revert with code 3 and the contract's own bytes.
+impl From<Reverted> for Failure {
+    fn from(reverted: Reverted) -> Self {
+        Self {
+            code: 3,
+            message: format!("execution reverted: {}", reverted.reason),
+            data: Some(reverted.data),
+        }
+    }
+}
+
+fn failure(id: &Value, f: &Failure) -> Value {
+    let mut error = json!({"code": f.code, "message": f.message});
+    if let Some(data) = &f.data {
+        error["data"] = bytes(data);
+    }
+    json!({"jsonrpc": "2.0", "id": id, "error": error})
+}
+
+fn quantity(n: u64) -> Value {
+    json!(format!("{n:#x}"))
+}
+
+fn bytes(raw: impl AsRef<[u8]>) -> Value {
+    json!(hex::encode_prefixed(raw))
+}
+
+fn block_json(block: &Block) -> Value {
+    let txs: Vec<Value> = block.receipt.iter().map(|r| bytes(r.tx)).collect();
+    let gas_used = block.receipt.as_ref().map_or(0, |r| r.gas_used);
+    json!({
+        "number": quantity(block.number),
+        "hash": bytes(block.hash),
+        "parentHash": bytes(block.parent),
+        "timestamp": quantity(block.timestamp),
+        "gasLimit": quantity(30_000_000),
+        "gasUsed": quantity(gas_used),
+        "baseFeePerGas": quantity(0),
+        "transactions": txs,
+    })
+}
+
+fn receipt_json(block: &Block, receipt: &Receipt) -> Value {
+    let logs: Vec<Value> = log_rows(block).map(|(_, row)| row).collect();
+    json!({
+        "transactionHash": bytes(receipt.tx),
+        "transactionIndex": quantity(0),
+        "blockHash": bytes(block.hash),
+        "blockNumber": quantity(block.number),
+        "from": bytes(receipt.from),
+        "to": bytes(receipt.to),
+        "contractAddress": null,
+        "status": quantity(1), // what would revert is never sent
+        "gasUsed": quantity(receipt.gas_used),
+        "cumulativeGasUsed": quantity(receipt.gas_used),
+        "effectiveGasPrice": quantity(0),
+        "type": quantity(2),
+        "logs": logs,
+    })
+}
+
+fn log_rows(block: &Block) -> impl Iterator<Item = (&Log, Value)> {
+    let receipt = block.receipt.iter();
+    let logs = receipt.flat_map(|r| r.logs.iter().enumerate().map(move |(i, log)| (r, i, log)));
+    logs.map(|(receipt, index, log)| (log, log_json(block, receipt, index, log)))
+}
+
+fn log_json(block: &Block, receipt: &Receipt, index: usize, log: &Log) -> Value {
+    let topics: Vec<Value> = log.topics().iter().map(bytes).collect();
+    json!({
+        "address": bytes(log.address),
+        "topics": topics,
+        "data": bytes(&log.data.data),
+        "blockNumber": quantity(block.number),
+        "blockHash": bytes(block.hash),
+        "transactionHash": bytes(receipt.tx),
+        "transactionIndex": quantity(0),
+        "logIndex": quantity(index as u64),
+        "removed": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::U256;
+
+    use super::*;
+    use crate::sandbox::chain::{ASSET, ChainOptions};
+    use crate::sandbox::client;
+    use crate::sandbox::eip3009::payer::Payer;
+
+    const AUTHORIZATION_USED: &str =
+        "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
+
+    struct Scene {
+        chain: Arc<PlayChain>,
+        rpc: Rpc,
+        payer: Payer,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let chain = Arc::new(PlayChain::new(ChainOptions {
+                idle_blocks: false,
+                ..ChainOptions::default()
+            }));
+            let payer = Payer::well_known();
+            chain
+                .mint(payer.address, U256::from(1_000_000))
+                .expect("minted");
+            let rpc = Rpc::start(chain.clone(), 0).await.expect("listening");
+            Self { chain, rpc, payer }
+        }
+
+        fn settle(&self, nonce: u8) -> B256 {
+            let cent = self.payer.one_cent(&self.chain, nonce);
+            self.chain
+                .transfer_with_authorization(&cent, &self.payer.sign(&cent))
+                .expect("settled")
+        }
+
+        async fn post(&self, body: &Value) -> Value {
+            let reply = client::post(&self.rpc.url(), &[], body.to_string())
+                .await
+                .expect("a reply");
+            serde_json::from_slice(&reply.body).expect("JSON")
+        }
+
+        async fn ask(&self, method: &str, params: Value) -> Value {
+            let call = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+            let answer = self.post(&call).await;
+            assert_eq!(answer["id"], 7);
+            answer["result"].clone()
+        }
+
+        fn authorization_state(&self, nonce: u8) -> Value {
+            let nonce = B256::repeat_byte(nonce);
+            let data = format!("0xe94a0102{}{}", self.payer.address.into_word(), nonce);
+            json!({"to": ASSET.to_string(), "data": data.replace("0x", "").replacen("", "0x", 1)})
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_says_which_chain_it_is_and_where_it_stands() {
+        let s = Scene::new().await;
+        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x14a34");
+        assert_eq!(s.ask("net_version", json!([])).await, "84532");
+        assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
+        let code = s
+            .ask("eth_getCode", json!([ASSET.to_string(), "latest"]))
+            .await;
+        assert!(code.as_str().expect("hex").len() > 1_000);
+    }
+
+    #[tokio::test]
+    async fn finalized_lags_behind_latest_and_unknown_blocks_are_null() {
+        let s = Scene::new().await;
+        s.chain.mine(4);
+        for (tag, number) in [
+            ("latest", "0x5"),
+            ("pending", "0x5"),
+            ("safe", "0x3"),
+            ("finalized", "0x3"),
+            ("earliest", "0x0"),
+            ("0x2", "0x2"),
+        ] {
+            let block = s.ask("eth_getBlockByNumber", json!([tag, false])).await;
+            assert_eq!(block["number"], number, "{tag}");
+        }
+        let unknown = s.ask("eth_getBlockByNumber", json!(["0x99", false])).await;
+        assert_eq!(unknown, Value::Null);
+    }
+
+    #[tokio::test]
+    async fn an_authorization_is_used_at_latest_before_it_is_used_at_finalized() {
+        let s = Scene::new().await;
+        s.settle(1);
+        let call = s.authorization_state(1);
+        let used = |answer: Value| answer.as_str().expect("hex").ends_with('1');
+        assert!(used(s.ask("eth_call", json!([call, "latest"])).await));
+        assert!(!used(s.ask("eth_call", json!([call, "finalized"])).await));
+        s.chain.mine(2);
+        assert!(used(s.ask("eth_call", json!([call, "finalized"])).await));
+        let hash = json!({"blockHash": bytes(s.chain.head().hash)});
+        assert!(used(s.ask("eth_call", json!([call, hash])).await));
+    }
+
+    #[tokio::test]
+    async fn an_exact_filter_finds_the_one_log_and_its_receipt() {
+        let s = Scene::new().await;
+        s.settle(1);
+        let tx = s.settle(2);
+        let who = s.payer.address.into_word();
+        let filter = json!({"address": ASSET.to_string(), "fromBlock": "0x0", "toBlock": "latest",
+            "topics": [AUTHORIZATION_USED, bytes(who), bytes(B256::repeat_byte(2))]});
+        let logs = s.ask("eth_getLogs", json!([filter])).await;
+        assert_eq!(logs.as_array().expect("a list").len(), 1);
+        assert_eq!(logs[0]["transactionHash"], bytes(tx));
+        let receipt = s.ask("eth_getTransactionReceipt", json!([bytes(tx)])).await;
+        assert_eq!(receipt["status"], "0x1");
+        assert_eq!(receipt["logs"].as_array().expect("a list").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn topics_may_be_lists_or_holes() {
+        let s = Scene::new().await;
+        s.settle(1);
+        s.settle(2);
+        let nonces = [1, 2].map(|n| bytes(B256::repeat_byte(n)));
+        let count = async |topics: Value| {
+            let filter = json!({"fromBlock": "earliest", "topics": topics});
+            let logs = s.ask("eth_getLogs", json!([filter])).await;
+            logs.as_array().expect("a list").len()
+        };
+        assert_eq!(count(json!([AUTHORIZATION_USED, null, nonces])).await, 2);
+        assert_eq!(count(json!([AUTHORIZATION_USED, null, nonces[0]])).await, 1);
+        assert_eq!(count(json!([])).await, 5);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_answered_in_order_with_errors_in_their_places() {
+        let s = Scene::new().await;
+        let batch = json!([
+            {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"},
+            {"jsonrpc": "2.0", "id": 2, "method": "eth_sendRawTransaction", "params": []},
+            {"jsonrpc": "2.0", "id": 3, "method": "eth_call", "params": [{"to": "nowhere"}]},
+            "nonsense",
+        ]);
+        let answers = s.post(&batch).await;
+        assert_eq!(answers[0]["result"], "0x14a34");
+        assert_eq!(answers[1]["error"]["code"], -32601);
+        assert_eq!(answers[2]["error"]["code"], -32602);
+        assert_eq!(answers[3]["error"]["code"], -32600);
+    }
+
+    #[tokio::test]
+    async fn a_revert_carries_the_contract_s_reason() {
+        let s = Scene::new().await;
+        let call = json!({"to": ASSET.to_string(), "data": "0xdeadbeef"});
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call]});
+        assert_eq!(s.post(&request).await["error"]["code"], 3);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_down_hangs_up_and_comes_back() {
+        let s = Scene::new().await;
+        s.rpc.set_down(true);
+        assert!(client::post(&s.rpc.url(), &[], "{}").await.is_err());
+        s.rpc.set_down(false);
+        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x14a34");
+    }
+
+    #[tokio::test]
+    async fn a_node_lies_as_it_is_told() {
+        let s = Scene::new().await;
+        s.settle(1);
+        s.rpc.set_mood(Mood::WrongChain(1));
+        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x1");
+        s.rpc.set_mood(Mood::StaleSince(1));
+        assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
+        let unused = B256::ZERO;
+        let call = s.authorization_state(1);
+        assert_eq!(
+            s.ask("eth_call", json!([call, "latest"])).await,
+            bytes(unused)
+        );
+        s.rpc.set_mood(Mood::Blind);
+        assert_eq!(
+            s.ask("eth_call", json!([call, "latest"])).await,
+            bytes(unused)
+        );
+        assert_eq!(
+            s.ask("eth_getLogs", json!([{"fromBlock": "0x0"}])).await,
+            json!([])
+        );
+        s.rpc.set_mood(Mood::Failing);
+        assert_eq!(s.ask("eth_chainId", json!([])).await, Value::Null);
+    }
+}

@@ -1,0 +1,337 @@
+//! A market of sellers on loopback: each stall speaks x402 as a reference seller would, or fails the way real ones do.
+//!
+//! Every request is recorded, settlements are real on the play chain, and stalls can be added while the market runs.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use alloy_primitives::{B256, keccak256};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use serde_json::json;
+
+use self::facilitator::Reason;
+use self::recorder::Recorder;
+use self::x402::{Offer, Payment};
+use super::chain::PlayChain;
+use super::http::{self as wire, Request, Server, Wire};
+
+pub mod catalogue;
+pub mod facilitator;
+pub mod recorder;
+pub mod stall;
+pub mod x402;
+
+pub use recorder::Seen;
+pub use stall::{Behaviour, Dialect, Stall};
+
+/// The market; it closes when dropped.
+pub struct Sellers {
+    server: Server,
+    market: Arc<Market>,
+}
+
+impl Sellers {
+    /// Listens on 127.0.0.1; port 0 takes any free one.
+    pub async fn start(chain: Arc<PlayChain>, port: u16, stalls: Vec<Stall>) -> io::Result<Self> {
+        let market = Arc::new(Market {
+            chain,
+            pitches: RwLock::default(),
+            recorder: Recorder::default(),
+            sold: Mutex::default(),
+        });
+        stalls.into_iter().for_each(|stall| market.put(stall));
+        let keeper = market.clone();
+        let server = Server::start(port, move |request| attend(keeper.clone(), request)).await?;
+        Ok(Self { server, market })
+    }
+
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Opens a stall, in place of any that had its path.
+    pub fn put(&self, stall: Stall) {
+        self.market.put(stall);
+    }
+
+    /// Every request so far, oldest first.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.market.recorder.all()
+    }
+
+    /// The requests to one path.
+    pub fn seen_at(&self, path: &str) -> Vec<Seen> {
+        let mut seen = self.seen();
+        seen.retain(|s| s.path == path);
+        seen
+    }
+
+    /// How many requests a path has had.
+    pub fn hits(&self, path: &str) -> usize {
+        self.seen_at(path).len()
+    }
+
+    /// Takes a payment seen earlier to the chain, as a dishonest or tardy seller could at any time in its window.
+    pub fn redeem(&self, seen: &Seen) -> Result<B256, Reason> {
+        let payment = Payment::presented(&seen.headers).ok_or("invalid_payload")?;
+        facilitator::settle(&self.market.chain, &payment)
+    }
+}
+
+/// A seller finishes what it began, also when the buyer has hung up meanwhile.
+async fn attend(market: Arc<Market>, request: Request) -> Wire {
+    let visit = tokio::spawn(async move { market.serve(&request).await });
+    visit.await.unwrap_or(Wire::HangUp)
+}
+
+struct Market {
+    chain: Arc<PlayChain>,
+    pitches: RwLock<Vec<Arc<Pitch>>>,
+    recorder: Recorder,
+    /// Answers already paid for that may be asked for again, by payment or by payment id.
+    sold: Mutex<HashMap<String, Sold>>,
+}
+
+/// A stall that is open, and how often it was visited.
+struct Pitch {
+    stall: Stall,
+    visits: AtomicUsize,
+}
+
+#[derive(Clone)]
+struct Sold {
+    payment_header: String,
+    answer: Response<Bytes>,
+}
+
+impl Market {
+    fn put(&self, stall: Stall) {
+        let mut pitches = self.pitches.write().unwrap_or_else(PoisonError::into_inner);
+        let visits = AtomicUsize::new(0);
+        pitches.retain(|p| p.stall.path != stall.path);
+        pitches.push(Arc::new(Pitch { stall, visits }));
+    }
+
+    fn pitches(&self) -> Vec<Arc<Pitch>> {
+        let pitches = self.pitches.read().unwrap_or_else(PoisonError::into_inner);
+        pitches.clone()
+    }
+
+    async fn serve(&self, request: &Request) -> Wire {
+        let place = self.recorder.note(request, self.chain.now());
+        let mut wire = self.visit(request, place).await;
+        if let Wire::Answer(response) = &mut wire {
+            self.put_date(response);
+        }
+        wire
+    }
+
+    async fn visit(&self, request: &Request, place: usize) -> Wire {
+        let pitches = self.pitches();
+        let path = request.uri.path();
+        let Some(pitch) = pitches.iter().find(|p| p.stall.path == path) else {
+            return Wire::Answer(self.index_or_404(&pitches, path));
+        };
+        let stall = &pitch.stall;
+        if !stall.methods.contains(&request.method) {
+            return Wire::Answer(wrong_method(stall));
+        }
+        match &stall.behaviour {
+            Behaviour::Free => return Wire::Answer((stall.handler)(request)),
+            Behaviour::Redirect(to) => return Wire::Answer(redirect(to)),
+            _ => {}
+        }
+        let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
+        let sale = Sale {
+            market: self,
+            stall,
+            offer: offer(stall, price, request),
+            place,
+        };
+        sale.serve(request).await
+    }
+
+    fn index_or_404(&self, pitches: &[Arc<Pitch>], path: &str) -> Response<Bytes> {
+        if path != "/" {
+            return wire::json(404, &json!({"error": "no such stall; GET / lists them"}));
+        }
+        let stalls = pitches.iter().map(|p| &p.stall);
+        wire::response(200, "text/plain; charset=utf-8", catalogue::index(stalls))
+    }
+
+    /// Sellers live in the chain's time, so a test that moves it moves them too.
+    fn put_date(&self, response: &mut Response<Bytes>) {
+        let now = UNIX_EPOCH + Duration::from_secs(self.chain.now());
+        if let Ok(date) = httpdate::fmt_http_date(now).parse() {
+            response.headers_mut().insert(header::DATE, date);
+        }
+    }
+
+    fn sold(&self, key: &str) -> Option<Sold> {
+        let sold = self.sold.lock().unwrap_or_else(PoisonError::into_inner);
+        sold.get(key).cloned()
+    }
+
+    fn remember(&self, key: &str, payment: &Payment, answer: &Response<Bytes>) {
+        let sold = Sold {
+            payment_header: payment.header.clone(),
+            answer: answer.clone(),
+        };
+        let mut all = self.sold.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(key.to_owned(), sold);
+    }
+}
+
+/// One request at one stall that wants money.
+struct Sale<'a> {
+    market: &'a Market,
+    stall: &'a Stall,
+    offer: Offer,
+    place: usize,
+}
+
+impl Sale<'_> {
+    async fn serve(&self, request: &Request) -> Wire {
+        let presented = Payment::presented(&request.headers);
+        let Some(payment) = presented.filter(|p| self.stall.dialect.speaks(p.version)) else {
+            return self.challenge("payment is required");
+        };
+        if let Some(answer) = self.answered_before(&payment) {
+            return Wire::Answer(answer);
+        }
+        match facilitator::verify(&self.market.chain, &self.offer, &payment) {
+            Err(reason) => self.challenge(reason),
+            Ok(()) => self.sell(request, &payment).await,
+        }
+    }
+
+    /// What a seller that keeps its answers says to a payment or payment id it knows.
+    fn answered_before(&self, payment: &Payment) -> Option<Response<Bytes>> {
+        if self.stall.behaviour == Behaviour::HonoursSameBytes {
+            return Some(self.market.sold(&payment.header)?.answer);
+        }
+        let declared = self.stall.extensions.get("payment-identifier")?;
+        let Some(id) = payment.identifier() else {
+            let required = declared["info"]["required"] == true;
+            return required
+                .then(|| wire::json(400, &json!({"error": "a payment id is required"})));
+        };
+        let sold = self.market.sold(&self.key(id))?;
+        if sold.payment_header == payment.header {
+            return Some(sold.answer);
+        }
+        Some(wire::json(
+            409,
+            &json!({"error": "this payment id had another payment"}),
+        ))
+    }
+
+    /// The payment is good; the keeper is what it is.
+    async fn sell(&self, request: &Request, payment: &Payment) -> Wire {
+        match &self.stall.behaviour {
+            Behaviour::RefuseAlways => return self.challenge("payment was not accepted"),
+            Behaviour::NeverAnswers => return Wire::Silence,
+            Behaviour::DropBeforeSettling => return Wire::HangUp,
+            Behaviour::Slow(pause) => tokio::time::sleep(*pause).await,
+            _ => {}
+        }
+        let goods = (self.stall.handler)(request);
+        if goods.status().as_u16() >= 400 {
+            return Wire::Answer(goods);
+        }
+        match self.settle(payment) {
+            Ok(tx) => self.hand_over(goods, payment, tx),
+            Err(reason) => Wire::Answer(self.offer.settlement_failed(payment, reason)),
+        }
+    }
+
+    fn settle(&self, payment: &Payment) -> Result<B256, Reason> {
+        match self.stall.behaviour {
+            Behaviour::FailsToSettle => return Err("unexpected_settle_error"),
+            Behaviour::LieAboutSettling => return Ok(keccak256(&payment.signature)),
+            _ => {}
+        }
+        let tx = facilitator::settle(&self.market.chain, payment)?;
+        self.market.recorder.note_settled(self.place, tx);
+        Ok(tx)
+    }
+
+    /// The money has moved, or so the keeper says.
+    fn hand_over(&self, goods: Response<Bytes>, payment: &Payment, tx: B256) -> Wire {
+        let mut answer = goods.clone();
+        payment.put_receipt(&mut answer, tx);
+        if let Some(id) = payment.identifier() {
+            self.market.remember(&self.key(id), payment, &answer);
+        }
+        match self.stall.behaviour {
+            Behaviour::DropAfterSettling => Wire::HangUp,
+            Behaviour::HonoursSameBytes => {
+                self.market.remember(&payment.header, payment, &answer);
+                Wire::HangUp
+            }
+            Behaviour::SettleThenStatus(status) => {
+                Wire::Answer(wire::json(status, &json!({"error": "something broke"})))
+            }
+            Behaviour::RefuseAfterSettling => {
+                let reason = "unexpected_settle_error";
+                Wire::Answer(self.offer.settlement_failed(payment, reason))
+            }
+            Behaviour::NoReceipt => Wire::Answer(goods),
+            _ => Wire::Answer(answer),
+        }
+    }
+
+    /// Ids are a stall's own: two sellers may meet the same one.
+    fn key(&self, id: &str) -> String {
+        format!("{} {id}", self.stall.path)
+    }
+
+    fn challenge(&self, error: &str) -> Wire {
+        Wire::Answer(self.offer.challenge(error))
+    }
+}
+
+fn offer(stall: &Stall, price_atomic: u64, request: &Request) -> Offer {
+    Offer {
+        dialect: stall.dialect,
+        resource: resource_url(&request.headers, &request.uri),
+        description: stall.description.clone(),
+        price_atomic,
+        payee: stall.payee,
+        max_timeout_s: stall.max_timeout_s,
+        extensions: stall.extensions.clone(),
+    }
+}
+
+/// The URL as the client wrote it, as far as a server can know.
+fn resource_url(headers: &HeaderMap, uri: &http::Uri) -> String {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let path = uri.path_and_query().map_or("/", |p| p.as_str());
+    format!("http://{}{path}", host.unwrap_or("127.0.0.1"))
+}
+
+fn redirect(to: &str) -> Response<Bytes> {
+    let mut response = wire::response(302, "text/plain", "elsewhere");
+    put_text(response.headers_mut(), header::LOCATION, to);
+    response
+}
+
+fn wrong_method(stall: &Stall) -> Response<Bytes> {
+    let methods: Vec<&str> = stall.methods.iter().map(Method::as_str).collect();
+    let mut response = wire::json(405, &json!({"error": "method not allowed"}));
+    put_text(response.headers_mut(), header::ALLOW, &methods.join(", "));
+    response
+}
+
+fn put_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
