@@ -3,6 +3,21 @@
 //! [`decide`] is asked twice for every purchase: once for advice, and once inside the commit that records the money,
 //! over a snapshot read there. Only the second answer counts.
 
+mod budget;
+mod decide;
+mod deny_list;
+mod hosts;
+mod parse;
+mod place;
+pub(crate) mod read;
+pub mod rules;
+#[cfg(test)]
+mod scene;
+
+pub use budget::{BudgetLeft, budget_left, caps, meters};
+pub use decide::{RuleReport, decide, explain, terms};
+pub use read::{FileError as PolicyError, Problem};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,7 +32,7 @@ use crate::time::Time;
 /// The owner's rules, complete: what the file left out has its built-in value. `None` is an explicit `"none"`.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// SHA-256 of the file's bytes, in hex: stored beside every decision.
+    /// SHA-256 of the file's bytes (and of its deny lists, where it names any), in hex: stored beside every decision.
     pub hash: String,
     pub wallet: WalletRules,
     pub session: SessionRules,
@@ -84,7 +99,10 @@ pub struct DomainRule {
 pub struct PayeeRules {
     pub per_day: Option<Usd>,
     pub on_change: Access,
+    /// Never paid: the policy's own addresses, and those of its deny lists once they are read.
     pub deny: BTreeSet<Address>,
+    /// Files the policy names; the loader reads them and hands them to [`Policy::with_deny_lists`].
+    pub deny_lists: Vec<String>,
     /// A deny list that could not be read: nothing is paid until it can.
     pub deny_list_error: Option<String>,
 }
@@ -214,8 +232,10 @@ pub struct Decided {
     pub decision: Decision,
     /// In the order of the offers.
     pub verdicts: Vec<Verdict>,
-    /// Which offer the decision is about.
+    /// Which offer the decision is about; none when it is a refusal.
     pub chosen: Option<usize>,
+    /// The offer that is chosen, or that came closest to it: what a log names beside a refusal.
+    pub nearest: Option<usize>,
 }
 
 /// One cap that applies to a question, for `get_budget` and the rules alike.

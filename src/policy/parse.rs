@@ -1,0 +1,462 @@
+//! Pure: `policy.toml` becomes a [`Policy`], or a list of what is wrong with it.
+//!
+//! A key that is left out has its value in `policies/default.toml`, which is built in; a `[[domain]]` rule takes what
+//! it leaves out from `[each_domain]`. Nothing is ever unlimited unless the file says `"none"`.
+
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use toml_edit::Item;
+
+use super::read::{self, Complaint, FileError, Notes, Placed, Section};
+use super::{Access, ApprovalRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts};
+use crate::money::{Network, Usd};
+use crate::text::quoted;
+
+/// The policy of a wallet whose owner wrote none.
+const BUILT_IN: &str = include_str!("../../policies/default.toml");
+
+/// Schemes bursar can pay. Another word in `[schemes] allow` is a mistake that would read like a permission.
+const SCHEMES: [&str; 1] = ["exact"];
+
+const DAY: u64 = 24 * 3600;
+/// No span in a policy is longer: what is meant to last for ever should not be a number.
+const LONGEST: Duration = Duration::from_secs(366 * DAY);
+
+static DEFAULT: LazyLock<Policy> = LazyLock::new(|| match parse("policies/default.toml", BUILT_IN, None) {
+    Ok(policy) => policy,
+    Err(error) => panic!("the built-in policy does not parse, which a test rules out:\n{error}"),
+});
+
+impl Policy {
+    /// `policies/default.toml`, which is in force where the owner wrote no policy.
+    pub fn built_in() -> Policy {
+        DEFAULT.clone()
+    }
+
+    /// The text of the built-in policy, to be read and to start from.
+    pub fn built_in_text() -> &'static str {
+        BUILT_IN
+    }
+
+    /// A policy from its text; `file` is what complaints call it. If it names deny lists, nothing is paid until
+    /// [`Policy::with_deny_lists`] has been given them.
+    pub fn parse(file: &str, text: &str) -> Result<Policy, FileError> {
+        parse(file, text, Some(BUILT_IN))
+    }
+}
+
+fn parse(file: &str, text: &str, fallback: Option<&str>) -> Result<Policy, FileError> {
+    let hash = hex(&Sha256::digest(text));
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let document = read::document(file, text)?;
+    let notes = Notes::new(text);
+    let fallback_text = fallback.unwrap_or_default();
+    let fallback_document = read::document("policies/default.toml", fallback_text)?;
+    let fallback_notes = Notes::new(fallback_text);
+    let beneath = fallback.map(|_| Rc::new(Section::root(&fallback_document, &fallback_notes, None)));
+    let policy = whole(&Section::root(&document, &notes, beneath), hash);
+    notes.conclude(file, policy)
+}
+
+/// The file from top to bottom. Where a value is bad there is a complaint and a stand-in that nobody gets to see.
+fn whole(root: &Section<'_>, hash: String) -> Policy {
+    version(root);
+    let each_domain = root.section("each_domain");
+    let policy = Policy {
+        hash,
+        wallet: wallet(&root.section("wallet")),
+        session: session(&root.section("session")),
+        each_domain: domain_rules(&each_domain),
+        domains: domains(root, &each_domain),
+        payee: payee(&root.section("payee")),
+        approval: approval(&root.section("approval")),
+        price_rise: price(&root.section("price")),
+        networks: networks(&root.section("networks")),
+        schemes: schemes(&root.section("schemes")),
+        egress: egress(&root.section("egress")),
+    };
+    each_domain.finish();
+    root.finish();
+    policy
+}
+
+/// Stands in the file itself, always: a file cut short while it is written is not mistaken for one that leaves all to
+/// the built-in values.
+fn version(root: &Section<'_>) {
+    let is_one = |item: &Item| match item.as_integer() {
+        Some(1) => Ok(()),
+        _ => Err(Complaint::new("this bursar reads version 1, not {value}", "write version = 1")),
+    };
+    if root.own("version", is_one).is_none() && !root.has("version") {
+        root.notes().say(Some(0..0), "`version` is missing", "begin the file with version = 1");
+    }
+}
+
+fn wallet(section: &Section<'_>) -> WalletRules {
+    let rules = WalletRules {
+        per_payment: usd(section, "per_payment"),
+        per_hour: usd(section, "per_hour"),
+        per_day: usd(section, "per_day"),
+        per_month: usd(section, "per_month"),
+        payments_per_minute: value(section, "payments_per_minute", count_or_none).flatten(),
+    };
+    section.finish();
+    rules
+}
+
+fn session(section: &Section<'_>) -> SessionRules {
+    let rules = SessionRules { total: usd(section, "total"), idle: span(section, "idle", at_least_a_second) };
+    section.finish();
+    rules
+}
+
+fn domain_rules(section: &Section<'_>) -> DomainRules {
+    DomainRules {
+        access: access(section, "access"),
+        per_payment: usd(section, "per_payment"),
+        per_session: usd(section, "per_session"),
+        per_day: usd(section, "per_day"),
+        repeat_window: span(section, "repeat_window", any_span),
+    }
+}
+
+fn domains<'a>(root: &Section<'a>, each_domain: &Rc<Section<'a>>) -> Vec<DomainRule> {
+    let mut seen: Vec<Placed<String>> = Vec::new();
+    let mut rules = Vec::new();
+    for section in root.list("domain", Some(Rc::clone(each_domain))) {
+        if let Some(host) = host(&section, &seen) {
+            seen.push(host.clone());
+            rules.push(domain(&section, host.value));
+        } else {
+            domain(&section, String::new());
+        }
+        section.finish();
+    }
+    rules
+}
+
+fn domain(section: &Section<'_>, host: String) -> DomainRule {
+    let plain = |list: Vec<Placed<String>>| list.into_iter().map(|entry| entry.value).collect();
+    DomainRule {
+        host,
+        rules: domain_rules(section),
+        methods: plain(section.own_texts("methods", method)),
+        paths: plain(section.own_texts("paths", path)),
+        payees: section.own_texts("payees", read::address).into_iter().map(|entry| entry.value).collect(),
+        payee_changes: section.own("payee_changes", access_word).map(|word| word.value),
+    }
+}
+
+/// The host of a rule, if it is one that can match: the first rule that matches is the one that holds.
+fn host(section: &Section<'_>, seen: &[Placed<String>]) -> Option<Placed<String>> {
+    if !section.has("host") {
+        let remedy = "add a line host = \"api.example.com\", or \"*.example.com\" for its subdomains";
+        section.notes().say(section.span(), "this [[domain]] names no `host`", remedy);
+    }
+    let host = section.own("host", |item| hosts::pattern(read::text(item)?))?;
+    let notes = section.notes();
+    let line_of = |other: &Placed<String>| notes.line_and_column(other.span.clone().unwrap_or_default().start).0;
+    if let Some(same) = seen.iter().find(|other| other.value == host.value) {
+        let what = format!("`{}` has a rule already, on line {}", host.value, line_of(same));
+        notes.say(host.span.clone(), what, "put everything about one host into one [[domain]]");
+    } else if let Some(wider) = seen.iter().find(|other| hosts::covers(&other.value, &host.value)) {
+        let (line, wide) = (line_of(wider), &wider.value);
+        let what = format!("this rule is never reached: `{wide}` on line {line} matches `{}` first", host.value);
+        notes.say(host.span.clone(), what, format!("move it above the rule for `{wide}`"));
+    }
+    Some(host)
+}
+
+fn payee(section: &Section<'_>) -> PayeeRules {
+    let deny_lists: Vec<_> = section.texts("deny_lists", file_name).into_iter().map(|entry| entry.value).collect();
+    let rules = PayeeRules {
+        per_day: usd(section, "per_day"),
+        on_change: access(section, "on_change"),
+        deny: section.texts("deny", read::address).into_iter().map(|entry| entry.value).collect(),
+        deny_list_error: (!deny_lists.is_empty()).then(|| "the deny lists were not read yet".to_owned()),
+        deny_lists,
+    };
+    section.finish();
+    rules
+}
+
+fn approval(section: &Section<'_>) -> ApprovalRules {
+    let rules = ApprovalRules {
+        above: usd(section, "above"),
+        host_up_to: usd(section, "host_up_to"),
+        pending_for: span(section, "pending_for", at_least_a_second),
+        valid_for: span(section, "valid_for", at_least_a_second),
+    };
+    section.finish();
+    rules
+}
+
+fn price(section: &Section<'_>) -> Option<u32> {
+    let rise = value(section, "rise", percent_or_none).flatten();
+    section.finish();
+    rise
+}
+
+fn networks(section: &Section<'_>) -> Vec<Network> {
+    let mut allowed = Vec::new();
+    for network in section.texts("allow", read::network) {
+        if allowed.contains(&network.value) {
+            let what = format!("`{}` stands in [networks] allow twice", network.value);
+            section.notes().say(network.span, what, "keep it once: the order is your preference");
+        } else {
+            allowed.push(network.value);
+        }
+    }
+    section.finish();
+    allowed
+}
+
+fn schemes(section: &Section<'_>) -> Vec<String> {
+    let allowed = section.texts("allow", scheme).into_iter().map(|entry| entry.value).collect();
+    section.finish();
+    allowed
+}
+
+fn egress(section: &Section<'_>) -> Vec<String> {
+    let allowed = section.texts("allow", hosts::host_and_port).into_iter().map(|entry| entry.value).collect();
+    section.finish();
+    allowed
+}
+
+fn value<T>(section: &Section<'_>, key: &'static str, read: impl Fn(&Item) -> Result<T, Complaint>) -> Option<T> {
+    section.value(key, read).map(|placed| placed.value)
+}
+
+fn usd(section: &Section<'_>, key: &'static str) -> Option<Usd> {
+    value(section, key, read::usd_or_none).flatten()
+}
+
+fn span(section: &Section<'_>, key: &'static str, read: fn(&Item) -> Result<Duration, Complaint>) -> Duration {
+    value(section, key, read).unwrap_or_default()
+}
+
+fn access(section: &Section<'_>, key: &'static str) -> Access {
+    value(section, key, access_word).unwrap_or(Access::Refuse)
+}
+
+fn access_word(item: &Item) -> Result<Access, Complaint> {
+    match item.as_str() {
+        Some("allow") => Ok(Access::Allow),
+        Some("ask") => Ok(Access::Ask),
+        Some("refuse") => Ok(Access::Refuse),
+        Some("deny") => Err(Complaint::new("{value} is not a word for this", "write {key} = \"refuse\"")),
+        _ => Err(Complaint::new("{value} is not a word for this", "write \"allow\", \"ask\" or \"refuse\"")),
+    }
+}
+
+fn at_least_a_second(item: &Item) -> Result<Duration, Complaint> {
+    match any_span(item)? {
+        Duration::ZERO => Err(Complaint::new("this cannot be no time at all", "write a span such as \"30m\"")),
+        span => Ok(span),
+    }
+}
+
+/// A whole number and a unit: `30s`, `10m`, `24h`, `30d`.
+fn any_span(item: &Item) -> Result<Duration, Complaint> {
+    const REMEDY: &str = "write a whole number and s, m, h or d: \"30s\", \"10m\", \"24h\", \"30d\"";
+    let complain = || Complaint::new("{value} is not a span of time", REMEDY);
+    let text = item.as_str().ok_or_else(complain)?;
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => DAY,
+        _ => return Err(complain()),
+    };
+    let number = &text[..text.len() - 1];
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| digits).ok_or_else(complain)?;
+    match number.checked_mul(unit).map(Duration::from_secs).filter(|span| *span <= LONGEST) {
+        Some(span) => Ok(span),
+        None => Err(Complaint::new("{value} is longer than a year", REMEDY)),
+    }
+}
+
+fn percent_or_none(item: &Item) -> Result<Option<u32>, Complaint> {
+    const REMEDY: &str = "write {key} = \"50%\", or \"none\" to never ask";
+    let complain = || Complaint::new("{value} is not a percentage", REMEDY);
+    let text = item.as_str().ok_or_else(complain)?;
+    if text == "none" {
+        return Ok(None);
+    }
+    let number = text.strip_suffix('%').ok_or_else(complain)?;
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let percent = number.parse().ok().filter(|percent| digits && *percent <= 100_000);
+    percent.map(Some).ok_or_else(complain)
+}
+
+fn count_or_none(item: &Item) -> Result<Option<u32>, Complaint> {
+    match (item.as_integer(), item.as_str()) {
+        (_, Some("none")) => Ok(None),
+        (Some(count @ 1..=1_000_000), _) => Ok(Some(count as u32)),
+        (Some(0), _) => Err(Complaint::new("0 would stop every payment", "to stop everything, run `bursar freeze`")),
+        _ => Err(Complaint::new("{value} is not a count", "write {key} = 30, or \"none\" for no limit")),
+    }
+}
+
+/// An HTTP method, in the one spelling requests have.
+fn method(text: &str) -> Result<String, Complaint> {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let shown = quoted(text, 40);
+    let upper = text.to_ascii_uppercase();
+    let token = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    if token && (KNOWN.contains(&text) || read::nearest(text, &KNOWN).is_none()) {
+        return Ok(text.to_owned());
+    }
+    let near = KNOWN.contains(&upper.as_str()).then_some(upper.as_str()).or(read::nearest(&upper, &KNOWN));
+    Err(Complaint::new(
+        format!("`{shown}` is not an HTTP method"),
+        format!("write it in capitals: \"{}\"", near.unwrap_or("GET")),
+    ))
+}
+
+/// An exact path, or one that ends in `/*` for everything beneath it.
+fn path(text: &str) -> Result<String, Complaint> {
+    let shown = quoted(text, 100);
+    let fixed = text.strip_suffix("/*").unwrap_or(text);
+    if !text.starts_with('/') {
+        let remedy = format!("write \"/{}\"", shown.trim_start_matches('/'));
+        return Err(Complaint::new(format!("the path `{shown}` does not begin with /"), remedy));
+    }
+    if fixed.contains('*') {
+        let what = format!("in the path `{shown}` a * stands elsewhere than alone at the end");
+        return Err(Complaint::new(what, "write \"/v1/*\" for everything beneath /v1/"));
+    }
+    let as_sent = url::Url::parse("https://x.invalid").and_then(|base| base.join(text));
+    if text.contains(['?', '#']) || !as_sent.is_ok_and(|url| url.path() == text) {
+        let what = format!("`{shown}` is not how a path stands in a request");
+        return Err(Complaint::new(what, "write it percent-encoded, without query, fragment, `.` or `..`"));
+    }
+    Ok(text.to_owned())
+}
+
+fn scheme(text: &str) -> Result<String, Complaint> {
+    if SCHEMES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let what = format!("bursar cannot pay by the scheme `{}`", quoted(text, 40));
+    Err(Complaint::new(what, format!("what it can pay: {}", SCHEMES.join(", "))))
+}
+
+fn file_name(text: &str) -> Result<String, Complaint> {
+    match text.trim().is_empty() || text.contains(char::is_control) {
+        true => Err(Complaint::new("this is not the name of a file", "name a file of addresses, one a line")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a policy with these lines after `version = 1`.
+    fn complaint(lines: &str) -> String {
+        match Policy::parse("policy.toml", &format!("version = 1\n{lines}")) {
+            Ok(policy) => panic!("this was taken: {policy:#?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn parsed(lines: &str) -> Policy {
+        Policy::parse("policy.toml", &format!("version = 1\n{lines}")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn usd(text: &str) -> Option<Usd> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_built_in_policy_is_what_the_design_says() {
+        let spoken = |line: &'static str| line.split('#').next().unwrap_or_default().trim();
+        let lines: Vec<_> = BUILT_IN.lines().map(spoken).filter(|line| !line.is_empty()).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        version = 1
+        [wallet]
+        per_payment = "1.00"
+        per_hour = "1.00"
+        per_day = "2.00"
+        per_month = "20.00"
+        payments_per_minute = 30
+        [session]
+        total = "1.00"
+        idle = "30m"
+        [each_domain]
+        access = "allow"
+        per_payment = "0.50"
+        per_session = "0.50"
+        per_day = "1.00"
+        repeat_window = "2m"
+        [payee]
+        per_day = "2.00"
+        on_change = "ask"
+        deny = []
+        deny_lists = []
+        [approval]
+        above = "0.10"
+        host_up_to = "0.25"
+        pending_for = "24h"
+        valid_for = "10m"
+        [price]
+        rise = "50%"
+        [networks]
+        allow = ["eip155:8453"]
+        [schemes]
+        allow = ["exact"]
+        [egress]
+        allow = []
+        "#);
+    }
+
+    #[test]
+    fn every_policy_in_the_box_parses() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")).unwrap();
+        for file in files {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.starts_with("# For "), "{}: says at its top whom it is for", path.display());
+            Policy::parse(&path.display().to_string(), &text).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_left_out_has_its_built_in_value() {
+        let policy = parsed("[wallet]\nper_day = \"5\"\n");
+        assert_eq!(policy.wallet.per_day, usd("5"));
+        assert_eq!(policy.wallet.per_month, Policy::built_in().wallet.per_month);
+        assert_eq!(policy.session.total, Policy::built_in().session.total);
+    }
+
+    #[test]
+    fn only_the_word_none_is_unlimited() {
+        assert_eq!(parsed("[wallet]\nper_day = \"none\"\n").wallet.per_day, None);
+        assert_eq!(parsed("[price]\nrise = \"none\"\n").price_rise, None);
+        assert_eq!(parsed("[wallet]\npayments_per_minute = \"none\"\n").wallet.payments_per_minute, None);
+    }
+
+    #[test]
+    fn a_domain_takes_what_it_leaves_out_from_each_domain_and_then_from_the_built_in() {
+        let policy =
+            parsed("[[domain]]\nhost = \"a.example\"\nper_day = \"3\"\n[each_domain]\nper_session = \"0.7\"\n");
+        let rules = &policy.domains[0].rules;
+        assert_eq!((rules.per_day, rules.per_session, rules.per_payment), (usd("3"), usd("0.7"), usd("0.50")));
+        assert_eq!(rules.access, Access::Allow);
+    }
+
+    #[test]
+    fn the_hash_is_of_the_files_bytes() {
+        let policy = Policy::parse("policy.toml", "version = 1\n").unwrap();
+        assert_eq!(policy.hash, "dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1");
+    }
+}

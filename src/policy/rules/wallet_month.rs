@@ -1,0 +1,38 @@
+//! What the whole wallet may spend in 30 days.
+
+use super::{Cap, Check, Rule, Site};
+use crate::policy::{Scope, Window};
+
+pub const RULE: Rule = Rule {
+    code: "over_month",
+    sentence: "All payments of 30 days together cost at most this.",
+    key: "wallet per_month",
+    check: Check::Cap(cap),
+};
+
+fn cap(site: &Site<'_>) -> Option<Cap> {
+    let limit = site.policy.wallet.per_month;
+    RULE.limits(limit, Scope::Wallet, Window::Month, RULE.key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::scene::*;
+    use crate::policy::*;
+
+    #[test]
+    fn a_month_holds_what_was_spent_in_it_and_this() {
+        let scene = || {
+            scene().policy("[approval]\nabove = \"none\"\n[wallet]\nper_month = \"1.00\"\n").spent(
+                Scope::Wallet,
+                Window::Month,
+                "0.90",
+            )
+        };
+        assert_eq!(scene().price("0.10").says(), "allow");
+        let refused = scene().price("0.100001");
+        assert_eq!(refused.says(), "refuse over_month");
+        assert_eq!(refused.reason().rule, "wallet per_month");
+        assert_eq!(refused.reason().used_usd, Some(usd("0.90")));
+    }
+}
