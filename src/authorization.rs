@@ -3,9 +3,14 @@
 //! Nothing here is a digest somebody else made: the signer takes an [`Authorization`], and whoever wants to know what
 //! was signed rebuilds it from the same fields.
 
+mod eip3009;
+mod signature;
+
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
+pub use self::eip3009::CannotDraft;
+pub use self::signature::{NotASignature, Signature, address_of};
 use crate::money::Network;
 
 /// A transfer the payee may take once, between two moments: EIP-3009 `TransferWithAuthorization`.
@@ -23,7 +28,3 @@ pub struct Authorization {
     pub valid_before: u64,
     pub nonce: B256,
 }
-
-/// 65 bytes: r, s, v (27 or 28), s in the lower half.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub [u8; 65]);

@@ -1,8 +1,12 @@
 //! What the chains say: balances, and whether an authorization was used.
 
+mod node;
+mod rpc;
+
 use alloy_primitives::{Address, B256};
 use async_trait::async_trait;
 
+pub use self::rpc::{Nodes, Rpc};
 use crate::authorization::Authorization;
 use crate::money::{Amount, Network};
 

@@ -23,7 +23,7 @@ pub struct Usd(u64);
 pub struct Network(String);
 
 /// An asset bursar knows: what one unit is, how it is signed for, and what it counts for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
     pub network: Network,
     pub address: Address,
@@ -36,14 +36,16 @@ pub struct Asset {
 }
 
 /// How an asset moves without gas from the payer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transfer {
     Eip3009,
     Permit2,
 }
 
 /// What one whole unit counts for, in 10^-12 dollars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Rate(u64);
 
 /// The assets this wallet can speak about: the built-in table, and the owner's own rows before it.
@@ -76,6 +78,19 @@ impl Amount {
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Amount, D::Error> {
+        let text = String::deserialize(d)?;
+        Amount::parse(&text).ok_or_else(|| serde::de::Error::custom("an amount is base-10 digits"))
     }
 }
 

@@ -1,14 +1,32 @@
 //! Pure: a challenge becomes offers.
 //!
 //! One file per dialect. Every entry is parsed on its own: one bad offer never spoils its neighbours, and what cannot
-//! be paid is an offer with a reason, not an error.
+//! be paid is an offer with a reason, not an error. What the seller wrote is kept as it wrote it, because it compares
+//! what comes back.
+
+mod base64;
+mod cashu;
+mod json;
+mod l402;
+mod mpp;
+mod pay_per_crawl;
+mod payment;
+mod receipt;
+mod www_authenticate;
+mod x402;
+mod x402_v1;
+mod x402_v2;
 
 use alloy_primitives::Address;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::money::{Amount, Asset, Network, Usd};
-use crate::reason::Reason;
+pub use self::payment::payment_header;
+pub use self::receipt::{Receipt, receipt};
+use crate::limits;
+use crate::money::{Amount, Asset, Assets, Network, Usd};
+use crate::reason::{Reason, Who};
+use crate::text;
 
 /// The language of a 402.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,7 +48,7 @@ pub enum Dialect {
 }
 
 /// One way to pay, parsed and checked. It is the one object that is shown, budgeted, hashed and signed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     pub dialect: Dialect,
     /// Only `exact` is payable today.
@@ -45,26 +63,27 @@ pub struct Offer {
     pub echo: Echo,
 }
 
-/// What the seller wrote, kept as it wrote it, because it compares what comes back.
-#[derive(Clone, Debug)]
+/// What the seller wrote, byte for byte: JSON texts, never rebuilt from values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echo {
     /// The chosen entry of `accepts`.
-    pub accepted: Box<RawValue>,
+    pub accepted: String,
     /// v2: the top-level `resource`.
-    pub resource: Option<Box<RawValue>>,
+    pub resource: Option<String>,
     /// v2: the whole `extensions` object.
-    pub extensions: Option<Box<RawValue>>,
+    pub extensions: Option<String>,
 }
 
 /// One entry of a challenge.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a few of them a call, and never kept")]
 pub enum Listed {
     Payable(Box<Offer>),
     Unpayable(Unpayable),
 }
 
 /// An entry bursar recognises and cannot pay. The texts are the seller's, bounded and cleaned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpayable {
     pub dialect: Dialect,
     pub scheme: String,
@@ -75,9 +94,131 @@ pub struct Unpayable {
     pub reason: Reason,
 }
 
+/// Everything a 402 offers, in the seller's order within each dialect; what can be paid first comes from x402.
+pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
+    let mut listed = x402::offers(headers, body, assets);
+    listed.extend(mpp::offers(headers));
+    listed.extend(l402::offers(headers));
+    listed.extend(cashu::offers(headers));
+    listed.extend(pay_per_crawl::offers(headers));
+    if listed.is_empty() {
+        listed.push(nothing_understood());
+    }
+    if listed.len() > limits::OFFERS {
+        listed.truncate(limits::OFFERS);
+        listed.push(more_than_are_read());
+    }
+    listed
+}
+
+fn nothing_understood() -> Listed {
+    let message = "the seller asks to be paid in a way bursar does not know";
+    Unpayable::bare(Dialect::Unknown, refusal("challenge_not_understood", message)).into()
+}
+
+fn more_than_are_read() -> Listed {
+    let message = format!("the seller lists more offers than the {} that are read", limits::OFFERS);
+    Unpayable::bare(Dialect::Unknown, refusal("too_many_offers", message)).into()
+}
+
+/// Why an entry cannot be paid. The words are ours alone; what the seller wrote stands in the fields beside them.
+fn refusal(code: &str, message: impl Into<String>) -> Reason {
+    Reason::new(code, "offer", message, Who::Agent)
+}
+
+/// A dialect that is recognised by name and spoken by nobody here.
+fn not_spoken(name: &str) -> Reason {
+    refusal("dialect_not_supported", format!("the seller speaks {name}, which bursar recognises and does not pay"))
+}
+
+/// A seller's text as it may be shown.
+fn shown(text: &str) -> String {
+    text::quoted(text, limits::QUOTED_CHARS)
+}
+
 impl Offer {
     pub fn network(&self) -> &Network {
         &self.asset.network
+    }
+}
+
+impl Unpayable {
+    /// An entry of which nothing but its dialect can be told.
+    fn bare(dialect: Dialect, reason: Reason) -> Unpayable {
+        let empty = String::new;
+        let (scheme, network, asset, amount, payee) = (empty(), empty(), empty(), empty(), empty());
+        Unpayable { dialect, scheme, network, asset, amount, payee, reason }
+    }
+}
+
+impl From<Unpayable> for Listed {
+    fn from(unpayable: Unpayable) -> Listed {
+        Listed::Unpayable(unpayable)
+    }
+}
+
+/// What is shown of an entry, whichever kind it is.
+impl Listed {
+    pub fn offer(&self) -> Option<&Offer> {
+        match self {
+            Listed::Payable(offer) => Some(offer),
+            Listed::Unpayable(_) => None,
+        }
+    }
+
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Listed::Payable(_) => None,
+            Listed::Unpayable(entry) => Some(&entry.reason),
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Listed::Payable(offer) => offer.dialect,
+            Listed::Unpayable(entry) => entry.dialect,
+        }
+    }
+
+    pub fn scheme(&self) -> &str {
+        match self {
+            Listed::Payable(offer) => &offer.scheme,
+            Listed::Unpayable(entry) => &entry.scheme,
+        }
+    }
+
+    pub fn network(&self) -> &str {
+        match self {
+            Listed::Payable(offer) => offer.network().as_str(),
+            Listed::Unpayable(entry) => &entry.network,
+        }
+    }
+
+    /// The symbol of an asset bursar knows, or what the seller called it.
+    pub fn asset(&self) -> &str {
+        match self {
+            Listed::Payable(offer) => &offer.asset.symbol,
+            Listed::Unpayable(entry) => &entry.asset,
+        }
+    }
+
+    pub fn amount_atomic(&self) -> String {
+        match self {
+            Listed::Payable(offer) => offer.amount.to_string(),
+            Listed::Unpayable(entry) => entry.amount.clone(),
+        }
+    }
+
+    /// Only what can be paid has a price bursar vouches for.
+    pub fn amount_usd(&self) -> Option<Usd> {
+        self.offer().map(|offer| offer.usd)
+    }
+
+    pub fn payee(&self) -> String {
+        match self {
+            Listed::Payable(offer) => offer.payee.to_string(),
+            Listed::Unpayable(entry) => entry.payee.clone(),
+        }
     }
 }
 
@@ -94,3 +235,6 @@ impl Dialect {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

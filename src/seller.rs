@@ -3,13 +3,18 @@
 //! An unpaid request goes to whatever URL an agent names, within the egress rules. A payment is presented as the ledger
 //! recorded it, to the origin that asked for it, and to no other: [`Seller::present`] takes nothing but a [`Recorded`].
 
+pub mod egress;
 pub mod headers;
+pub mod http;
+pub mod redirect;
 
+use ::http::HeaderMap;
 use async_trait::async_trait;
-use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::headers::{check_headers, check_method};
+pub use self::http::HttpSeller;
 use crate::ledger::Recorded;
 
 /// One HTTP request as it goes out. Headers are the agent's own, already checked.
@@ -42,6 +47,7 @@ pub struct Egress<'a> {
 
 /// What became of presenting a payment.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per purchase, and it is taken apart at once")]
 pub enum Presented {
     /// No byte of the payment left: it can be presented later.
     NeverConnected(SellerError),

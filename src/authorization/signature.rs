@@ -1,0 +1,107 @@
+//! A signature in the one form we make and take: 65 bytes, s in the lower half, v 27 or 28.
+
+use std::fmt;
+use std::str::FromStr;
+
+use alloy_primitives::{Address, B256, hex, keccak256};
+use k256::ecdsa::{self, RecoveryId, VerifyingKey};
+
+/// 65 bytes: r, s, v (27 or 28), s in the lower half. Whoever holds it can take the money, so it has no Debug of its
+/// bytes; Display is for the payment header and the ledger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 65]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a signature is 0x and 130 hex digits")]
+pub struct NotASignature;
+
+impl Signature {
+    /// Whose it is over this digest. High-s twins and other values of v are nobody's.
+    pub(super) fn recovers(&self, digest: B256) -> Option<Address> {
+        let v = RecoveryId::from_byte(self.0[64].checked_sub(27).filter(|v| *v < 2)?)?;
+        let pair = ecdsa::Signature::from_slice(&self.0[..64]).ok()?;
+        if pair.normalize_s().is_some() {
+            return None;
+        }
+        VerifyingKey::recover_from_prehash(digest.as_slice(), &pair, v).ok().map(|key| address_of(&key))
+    }
+}
+
+/// The last 20 bytes of the Keccak hash of the public key.
+pub fn address_of(key: &VerifyingKey) -> Address {
+    let point = key.to_encoded_point(false);
+    Address::from_slice(&keccak256(&point.as_bytes()[1..])[12..])
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode_prefixed(self.0))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature(..)")
+    }
+}
+
+impl FromStr for Signature {
+    type Err = NotASignature;
+
+    fn from_str(text: &str) -> Result<Signature, NotASignature> {
+        let digits = text.strip_prefix("0x").ok_or(NotASignature)?;
+        let mut bytes = [0; 65];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| NotASignature)?;
+        Ok(Signature(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: B256 = alloy_primitives::b256!("50708d3bf7216e1aeabe7bf22081b9f36c7c287530f92510318f13a03d89dc86");
+    const TEXT: &str = "0xdc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b";
+
+    #[test]
+    fn a_signature_is_read_and_written_as_hex() {
+        let signature: Signature = TEXT.parse().unwrap();
+        assert_eq!(signature.to_string(), TEXT);
+        for text in ["", "0x", &TEXT[2..], &TEXT[..130], &format!("{TEXT}00"), &format!("0x0x{}", &TEXT[4..])] {
+            assert_eq!(text.parse::<Signature>(), Err(NotASignature), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_form_recovers() {
+        let good: Signature = TEXT.parse().unwrap();
+        assert!(good.recovers(DIGEST).is_some());
+        for v in [0, 1, 26, 29, 255] {
+            let mut other = good;
+            other.0[64] = v;
+            assert_eq!(other.recovers(DIGEST), None, "v = {v}");
+        }
+        assert_eq!(Signature([0; 65]).recovers(DIGEST), None);
+        assert_eq!(Signature([255; 65]).recovers(DIGEST), None);
+    }
+
+    #[test]
+    fn the_high_s_twin_of_a_signature_is_nobodys() {
+        let mut twin: Signature = TEXT.parse().unwrap();
+        let order = alloy_primitives::U256::from_str_radix(
+            "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+            16,
+        )
+        .unwrap();
+        let s = alloy_primitives::U256::from_be_slice(&twin.0[32..64]);
+        twin.0[32..64].copy_from_slice(&(order - s).to_be_bytes::<32>());
+        twin.0[64] = 28;
+        assert_eq!(twin.recovers(DIGEST), None);
+    }
+
+    #[test]
+    fn debug_does_not_show_what_can_be_spent() {
+        let signature: Signature = TEXT.parse().unwrap();
+        assert_eq!(format!("{signature:?}"), "Signature(..)");
+    }
+}

@@ -1,0 +1,473 @@
+//! Nodes on real sockets that answer as they are told.
+
+use std::sync::{Arc, Mutex};
+
+use alloy_primitives::{B256, hex};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const CHAIN: u64 = 84532;
+const HEAD: u64 = 50_000;
+const FINAL: u64 = 49_900;
+
+/// One node: what it is asked, and its URL, with a key that must never be shown.
+struct Fake {
+    url: Url,
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+/// What a node says to one question: a result, a refusal, or these bytes instead of either.
+enum Say {
+    Result(Value),
+    Refuse(&'static str),
+    Raw(String),
+    Nothing,
+}
+
+impl Fake {
+    async fn open(script: impl Fn(&str, &Value) -> Say + Send + Sync + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v2/SECRET?key=SECRET", listener.local_addr().unwrap()).parse().unwrap();
+        let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+        let (heard, script) = (asked.clone(), Arc::new(script));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, heard.clone(), script.clone()));
+            }
+        });
+        Fake { url, asked }
+    }
+
+    /// An honest node; `special` goes first.
+    async fn honest(special: impl Fn(&str, &Value) -> Option<Say> + Send + Sync + 'static) -> Fake {
+        Fake::open(move |method, params| special(method, params).unwrap_or_else(|| honestly(method, params))).await
+    }
+
+    fn questions(&self, method: &str) -> Vec<Value> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
+    }
+}
+
+/// Two seconds a block; the head at 100,000 s; nothing used.
+fn honestly(method: &str, params: &Value) -> Say {
+    Say::Result(match method {
+        "eth_chainId" => json!(format!("{CHAIN:#x}")),
+        "eth_getBlockByNumber" => header(match params[0].as_str().unwrap() {
+            "latest" => HEAD,
+            "finalized" => FINAL,
+            number => parsed(number),
+        }),
+        "eth_call" => json!(B256::ZERO),
+        "eth_getLogs" => json!([]),
+        _ => Value::Null,
+    })
+}
+
+fn header(number: u64) -> Value {
+    json!({ "number": format!("{number:#x}"), "timestamp": format!("{:#x}", number * 2), "hash": "ignored" })
+}
+
+fn parsed(number: &str) -> u64 {
+    u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
+}
+
+fn block(number: u64) -> Block {
+    Block { number, time_secs: number * 2 }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    script: Arc<impl Fn(&str, &Value) -> Say + Send + Sync + 'static>,
+) {
+    while let Some(question) = hear(&mut stream).await {
+        let (method, params) = (question["method"].as_str().unwrap().to_owned(), question["params"].clone());
+        heard.lock().unwrap().push((method.clone(), params.clone()));
+        let body = match script(&method, &params) {
+            Say::Result(result) => json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string(),
+            Say::Refuse(why) => {
+                json!({ "jsonrpc": "2.0", "id": question["id"], "error": { "code": -32000, "message": why } })
+                    .to_string()
+            }
+            Say::Raw(body) => body,
+            Say::Nothing => return std::future::pending().await,
+        };
+        let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        if stream.write_all(reply.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear(stream: &mut TcpStream) -> Option<Value> {
+    let mut text = String::new();
+    loop {
+        if let Some((_, body)) = text.split_once("\r\n\r\n")
+            && let Ok(question) = serde_json::from_str(body)
+        {
+            return Some(question);
+        }
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+}
+
+fn network() -> Network {
+    Network::eip155(CHAIN)
+}
+
+fn rpc(nodes: &[&Fake]) -> Rpc {
+    confirmed_after(None, nodes)
+}
+
+fn confirmed_after(confirmations: Option<u64>, nodes: &[&Fake]) -> Rpc {
+    let rpc = nodes.iter().map(|node| node.url.clone()).collect();
+    Rpc::new([(network(), Nodes { rpc, confirmations })])
+}
+
+/// Signed for a window around block 49,700.
+fn signed() -> Authorization {
+    Authorization {
+        network: network(),
+        asset: Address::repeat_byte(0xaa),
+        asset_name: "USDC".into(),
+        asset_version: "2".into(),
+        from: Address::repeat_byte(1),
+        to: Address::repeat_byte(2),
+        value: U256::from(10_000),
+        valid_after: 99_000,
+        valid_before: 99_600,
+        nonce: B256::repeat_byte(7),
+    }
+}
+
+fn tx() -> B256 {
+    B256::repeat_byte(9)
+}
+
+fn used_log(block: u64) -> Value {
+    let topics = [token::AuthorizationUsed::SIGNATURE_HASH, signed().from.into_word(), signed().nonce];
+    log(block, 4, &topics, "0x")
+}
+
+fn transfer_log(index: u64, from: Address, to: Address, value: u64) -> Value {
+    let topics = [token::Transfer::SIGNATURE_HASH, from.into_word(), to.into_word()];
+    log(49_700, index, &topics, &hex::encode_prefixed(U256::from(value).to_be_bytes::<32>()))
+}
+
+fn log(block: u64, index: u64, topics: &[B256], data: &str) -> Value {
+    json!({
+        "address": signed().asset, "topics": topics, "data": data, "blockNumber": format!("{block:#x}"),
+        "transactionHash": tx(), "logIndex": format!("{index:#x}"), "removed": false,
+    })
+}
+
+/// A node that saw it used in block 49,700, with these logs in the receipt.
+async fn that_saw_it_used(receipt: Vec<Value>) -> Fake {
+    Fake::honest(move |method, params| {
+        let filter = &params[0];
+        Some(Say::Result(match method {
+            "eth_call" => json!(B256::with_last_byte(1)),
+            "eth_getLogs" => {
+                let within = |log: &Value| {
+                    let number = parsed(log["blockNumber"].as_str().unwrap());
+                    let edge = |name: &str| parsed(filter[name].as_str().unwrap());
+                    (edge("fromBlock")..=edge("toBlock")).contains(&number)
+                };
+                json!([used_log(49_700)].into_iter().filter(within).collect::<Vec<_>>())
+            }
+            "eth_getTransactionReceipt" => json!({ "status": "0x1", "logs": receipt }),
+            _ => return None,
+        }))
+    })
+    .await
+}
+
+async fn word_of(node: &Fake) -> Result<Testimony, ChainError> {
+    rpc(&[node]).testimony(&signed()).await.remove(0)
+}
+
+#[tokio::test]
+async fn a_testimony_is_of_one_block_of_one_node() {
+    let node = Fake::honest(|_, _| None).await;
+    let name = node.url.authority().to_owned();
+    let expected =
+        Testimony { node: name, used: false, at: block(HEAD), finalized: Some(block(FINAL)), transfer: None };
+    let chains = rpc(&[&node]);
+    assert_eq!(chains.testimony(&signed()).await, [Ok(expected.clone())]);
+    assert_eq!(chains.testimony(&signed()).await, [Ok(expected)]);
+
+    assert_eq!(node.questions("eth_chainId").len(), 1, "asked once");
+    assert!(node.questions("eth_getLogs").is_empty());
+    let calls = node.questions("eth_call");
+    assert_eq!(calls[0][1], json!(format!("{HEAD:#x}")), "at a certain block");
+    let data = hex::decode(calls[0][0]["data"].as_str().unwrap()).unwrap();
+    assert_eq!(hex::encode(&data[..4]), "e94a0102");
+    assert_eq!((&data[16..36], &data[36..]), (signed().from.as_slice(), signed().nonce.as_slice()));
+}
+
+#[tokio::test]
+async fn a_used_authorization_comes_with_its_transfer() {
+    let (from, to) = (signed().from, signed().to);
+    let stranger = Address::repeat_byte(3);
+    let receipts = [
+        vec![used_log(49_700), transfer_log(5, from, to, 10_000)],
+        // Settled together with others of ours and of strangers, in any order.
+        vec![
+            transfer_log(1, from, to, 7),
+            transfer_log(2, stranger, to, 10_000),
+            transfer_log(3, from, to, 10_000),
+            used_log(49_700),
+            transfer_log(5, from, to, 8),
+        ],
+    ];
+    for receipt in receipts {
+        let node = that_saw_it_used(receipt).await;
+        let told = word_of(&node).await.unwrap();
+        let amount = Amount(signed().value);
+        assert!(told.used);
+        assert_eq!(told.transfer, Some(Transfer { chain_tx: tx(), block: 49_700, from, to, amount }));
+        let topics = json!([token::AuthorizationUsed::SIGNATURE_HASH, from.into_word(), signed().nonce]);
+        assert_eq!(node.questions("eth_getLogs")[0][0]["topics"], topics);
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_is_not_what_was_signed_is_told_as_it_is() {
+    let (from, to) = (signed().from, signed().to);
+    let receipt = vec![transfer_log(1, from, to, 3), used_log(49_700), transfer_log(5, from, to, 999_999)];
+    let told = word_of(&that_saw_it_used(receipt).await).await.unwrap();
+    assert_eq!(told.transfer.unwrap().amount, Amount(U256::from(999_999)));
+}
+
+#[tokio::test]
+async fn logs_that_fail_do_not_spoil_what_the_state_said() {
+    for failing in ["eth_getLogs", "eth_getTransactionReceipt"] {
+        let node = Fake::honest(move |method, _| match method {
+            "eth_call" => Some(Say::Result(json!(B256::with_last_byte(1)))),
+            "eth_getLogs" if failing != method => Some(Say::Result(json!([used_log(49_700)]))),
+            _ if failing == method => Some(Say::Refuse("not on this plan")),
+            _ => None,
+        })
+        .await;
+        let told = word_of(&node).await.unwrap();
+        assert_eq!((told.used, told.transfer), (true, None), "{failing}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_not_asked_for_is_no_evidence() {
+    let other = B256::repeat_byte(8);
+    let mut removed = used_log(49_700);
+    removed["removed"] = json!(true);
+    let mut elsewhere = used_log(49_700);
+    elsewhere["address"] = json!(Address::repeat_byte(0xbb));
+    let mut of_another = used_log(49_700);
+    of_another["topics"][2] = json!(other);
+    let node = Fake::honest(move |method, _| match method {
+        "eth_call" => Some(Say::Result(json!(B256::with_last_byte(1)))),
+        "eth_getLogs" => Some(Say::Result(json!([removed, elsewhere, of_another, used_log(1)]))),
+        _ => None,
+    })
+    .await;
+    assert_eq!(word_of(&node).await.unwrap().transfer, None);
+    assert!(node.questions("eth_getTransactionReceipt").is_empty());
+}
+
+#[tokio::test]
+async fn a_machine_without_the_newest_block_is_asked_about_one_a_little_older() {
+    let node = Fake::honest(|method, params| {
+        let is_head = params[1] == json!(format!("{HEAD:#x}"));
+        (method == "eth_call" && is_head).then_some(Say::Refuse("header not found"))
+    })
+    .await;
+    let told = word_of(&node).await.unwrap();
+    assert_eq!((told.used, told.at), (false, block(HEAD - BEHIND_HEAD)));
+}
+
+#[tokio::test]
+async fn without_a_finalized_tag_the_owners_confirmations_count_or_nothing_is_final() {
+    let node = Fake::honest(|_, params| (params[0] == "finalized").then_some(Say::Refuse("unknown tag"))).await;
+    let finalized = async |confirmations| {
+        let told = confirmed_after(confirmations, &[&node]).testimony(&signed()).await;
+        told[0].as_ref().unwrap().finalized
+    };
+    assert_eq!(finalized(Some(64)).await, Some(block(HEAD - 64)));
+    assert_eq!(finalized(None).await, None);
+}
+
+#[tokio::test]
+async fn a_node_on_another_chain_is_not_believed() {
+    let node = Fake::honest(|method, _| (method == "eth_chainId").then_some(Say::Result(json!("0x1")))).await;
+    let name = node.url.authority().to_owned();
+    let other = ChainError::OtherChain { node: name, found: 1, expected: CHAIN };
+    assert_eq!(word_of(&node).await, Err(other.clone()));
+    let chains = rpc(&[&node]);
+    assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(other.clone()));
+    assert_eq!(chains.newest_block(&network()).await, Err(other.clone()));
+    assert_eq!(chains.sightings(&network(), signed().asset, signed().from, None).await, Err(other));
+}
+
+#[tokio::test]
+async fn nonsense_is_an_error_with_the_nodes_name_and_without_its_key() {
+    type Case = (&'static str, fn() -> Say);
+    let nonsense: [Case; 15] = [
+        ("eth_chainId", || Say::Result(json!(84532))),
+        ("eth_chainId", || Say::Result(json!("0x"))),
+        ("eth_chainId", || Say::Raw("<html>Too Many Requests</html>".to_owned())),
+        ("eth_chainId", || Say::Raw("".to_owned())),
+        ("eth_chainId", || Say::Raw(r#"{"jsonrpc":"2.0","id":7,"result":"0x14a34"}"#.to_owned())),
+        ("eth_getBlockByNumber", || Say::Result(Value::Null)),
+        ("eth_getBlockByNumber", || Say::Result(json!({ "number": "0x1" }))),
+        ("eth_getBlockByNumber", || Say::Result(json!({ "number": "0x1", "timestamp": -1 }))),
+        ("eth_call", || Say::Result(json!("0x"))),
+        ("eth_call", || Say::Result(Value::Null)),
+        ("eth_call", || Say::Result(json!("0x01"))),
+        ("eth_call", || Say::Result(json!("0xzz"))),
+        ("eth_call", || Say::Result(json!(B256::with_last_byte(2)))),
+        ("eth_call", || Say::Result(json!(B256::repeat_byte(0xff)))),
+        ("eth_call", || Say::Result(json!(format!("0x{}", "00".repeat(64))))),
+    ];
+    for (number, (question, answer)) in nonsense.into_iter().enumerate() {
+        let node = Fake::honest(move |method, _| (method == question).then(answer)).await;
+        let error = word_of(&node).await.unwrap_err();
+        assert!(matches!(error, ChainError::Nonsense { .. }), "{number}: {error:?}");
+        assert!(!error.to_string().contains("SECRET"));
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = Fake { url: format!("http://{closed}/SECRET?k=SECRET").parse().unwrap(), asked: Arc::default() };
+    let hanging = Fake::open(|_, _| Say::Nothing).await;
+    let refusing = Fake::open(|_, _| Say::Refuse("rate limit\nexceeded")).await;
+    let pouring = Fake::open(|_, _| Say::Raw("x".repeat(3 * 1024 * 1024))).await;
+    for node in [gone, hanging, refusing, pouring] {
+        let nodes = Nodes { rpc: vec![node.url.clone()], confirmations: None };
+        let chains = Rpc::waiting(Duration::from_millis(300), [(network(), nodes)]);
+        let error = chains.testimony(&signed()).await.remove(0).unwrap_err();
+        assert!(matches!(error, ChainError::Silent { .. }), "{error:?}");
+        assert!(error.to_string().starts_with(node.url.authority()), "{error}");
+        assert!(!error.to_string().contains("SECRET"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn every_node_is_heard_and_each_only_once() {
+    let honest = Fake::honest(|_, _| None).await;
+    let refusing = Fake::open(|_, _| Say::Refuse("no")).await;
+    let told = rpc(&[&honest, &refusing, &honest]).testimony(&signed()).await;
+    assert_eq!(told.len(), 2);
+    assert!(told[0].is_ok() && told[1].is_err());
+}
+
+#[tokio::test]
+async fn without_a_node_the_owner_is_told_where_to_add_one() {
+    let nowhere = [Rpc::new([]), Rpc::new([(network(), Nodes::default())]), {
+        let solana = Network::new("solana:mainnet");
+        Rpc::new([(solana, Nodes { rpc: vec!["http://127.0.0.1:1".parse().unwrap()], confirmations: None })])
+    }];
+    for chains in nowhere {
+        let none = ChainError::NoNode(network());
+        assert_eq!(chains.testimony(&signed()).await, [Err(none.clone())]);
+        assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(none.clone()));
+        assert_eq!(chains.newest_block(&network()).await, Err(none));
+    }
+}
+
+#[tokio::test]
+async fn a_balance_is_what_the_first_node_that_answers_says() {
+    let dead = Fake::open(|_, _| Say::Refuse("no")).await;
+    let full = B256::repeat_byte(0xff);
+    let node = Fake::honest(move |method, _| (method == "eth_call").then(|| Say::Result(json!(full)))).await;
+    let balance = rpc(&[&dead, &node]).balance(&network(), signed().asset, signed().from).await;
+    assert_eq!(balance, Ok(Amount(U256::MAX)));
+    let data = node.questions("eth_call")[0][0]["data"].as_str().unwrap().to_owned();
+    assert_eq!(data, format!("0x70a08231{}", hex::encode(signed().from.into_word())));
+}
+
+#[tokio::test]
+async fn the_newest_block_is_that_of_the_node_furthest_ahead() {
+    let behind = Fake::honest(|_, params| (params[0] == "latest").then(|| Say::Result(header(7)))).await;
+    let dead = Fake::open(|_, _| Say::Refuse("no")).await;
+    let ahead = Fake::honest(|_, _| None).await;
+    assert_eq!(rpc(&[&behind, &ahead, &dead]).newest_block(&network()).await, Ok(block(HEAD)));
+}
+
+#[tokio::test]
+async fn sightings_are_read_in_ranges_that_the_node_allows() {
+    let node = Fake::honest(|method, params| {
+        let edge = |name: &str| parsed(params[0][name].as_str().unwrap_or("0x0"));
+        let (from, to) = (edge("fromBlock"), edge("toBlock"));
+        match method {
+            "eth_getLogs" if to - from >= 600 => Some(Say::Refuse("range too wide")),
+            "eth_getLogs" if (from..=to).contains(&49_700) => Some(Say::Result(json!([used_log(49_700)]))),
+            _ => None,
+        }
+    })
+    .await;
+    let chains = rpc(&[&node]);
+    let (asset, owner) = (signed().asset, signed().from);
+    let (seen, read_to) = chains.sightings(&network(), asset, owner, Some(47_000)).await.unwrap();
+    let nonce = signed().nonce;
+    assert_eq!(seen, [Sighting { network: network(), asset, nonce, chain_tx: tx(), block: 49_700 }]);
+    assert_eq!(read_to, FINAL, "what is not final is read again");
+
+    let asked: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();
+    let allowed: Vec<_> = asked.into_iter().filter(|(from, to)| to - from < 600).collect();
+    assert_eq!((allowed[0].0, allowed.last().unwrap().1), (47_000, HEAD));
+    assert!(allowed.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0), "no gap and no overlap");
+}
+
+fn range_of(filter: &Value) -> (u64, u64) {
+    let edge = |name: &str| parsed(filter[name].as_str().unwrap());
+    (edge("fromBlock"), edge("toBlock"))
+}
+
+#[tokio::test]
+async fn one_look_for_sightings_is_bounded_and_says_how_far_it_came() {
+    let node = Fake::honest(|_, params| (params[0] == "latest").then(|| Say::Result(header(10_000_000)))).await;
+    let late = Fake::honest(|_, params| {
+        let is_last = matches!(params[0].as_str(), Some("latest" | "finalized"));
+        is_last.then(|| Say::Result(header(10_000_000)))
+    })
+    .await;
+    let (asset, owner) = (signed().asset, signed().from);
+    let (_, read_to) = rpc(&[&late]).sightings(&network(), asset, owner, Some(1_000)).await.unwrap();
+    assert_eq!(read_to, 999 + LOG_BLOCKS * LOG_QUESTIONS as u64);
+    assert_eq!(late.questions("eth_getLogs").len(), LOG_QUESTIONS);
+    // With nothing known from before it begins at the head.
+    let (_, read_to) = rpc(&[&node]).sightings(&network(), asset, owner, None).await.unwrap();
+    assert_eq!(read_to, 10_000_000);
+}
+
+#[tokio::test]
+async fn the_next_node_is_asked_for_sightings_when_one_cannot() {
+    let refusing = Fake::honest(|method, _| (method == "eth_getLogs").then_some(Say::Refuse("not on this plan"))).await;
+    let node = Fake::honest(|_, _| None).await;
+    let (asset, owner) = (signed().asset, signed().from);
+    let seen = rpc(&[&refusing, &node]).sightings(&network(), asset, owner, Some(HEAD - 10)).await;
+    assert_eq!(seen, Ok((vec![], HEAD - 10)));
+    assert!(refusing.questions("eth_getLogs").len() < 10);
+}
+
+#[tokio::test]
+async fn an_old_use_is_looked_for_where_its_window_was() {
+    let node = Fake::honest(|method, _| match method {
+        "eth_call" => Some(Say::Result(json!(B256::with_last_byte(1)))),
+        _ => None,
+    })
+    .await;
+    let old = Authorization { valid_after: 50_000, valid_before: 50_600, ..signed() };
+    rpc(&[&node]).testimony(&old).await.remove(0).unwrap();
+    let ranges: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();
+    let (first, last) = (ranges[0].0, ranges.last().unwrap().1);
+    assert!(first < 25_000 && 25_300 < last, "{ranges:?}");
+    assert!(last - first < 4 * LOG_BLOCKS, "{ranges:?}");
+}

@@ -1,0 +1,30 @@
+//! MPP, the `Payment` HTTP authentication scheme: recognised and explained.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::www_authenticate::{Challenge, challenges};
+use super::{Dialect, Listed, Unpayable, base64, json, not_spoken, shown};
+use crate::limits;
+
+pub(super) fn offers(headers: &HeaderMap) -> Vec<Listed> {
+    let all = challenges(headers);
+    all.iter().filter(|challenge| challenge.is("Payment")).take(limits::OFFERS + 1).map(listed).collect()
+}
+
+fn listed(challenge: &Challenge) -> Listed {
+    let param = |name| challenge.param(name).unwrap_or_default();
+    let request = base64::decode_text(param("request")).and_then(|text| json::strict(&text).ok()).unwrap_or_default();
+    let text = |key: &str| request.get(key).and_then(Value::as_str).map(shown).unwrap_or_default();
+    let chain = request.pointer("/methodDetails/chainId").and_then(Value::as_u64);
+    Unpayable {
+        dialect: Dialect::Mpp,
+        scheme: shown(&format!("{}/{}", param("method"), param("intent"))),
+        network: chain.map(|id| format!("eip155:{id}")).unwrap_or_default(),
+        asset: text("currency"),
+        amount: text("amount"),
+        payee: text("recipient"),
+        reason: not_spoken("MPP (the `Payment` authentication scheme)"),
+    }
+    .into()
+}

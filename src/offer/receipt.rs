@@ -1,0 +1,48 @@
+//! What the seller says became of a payment: a claim, not a proof.
+
+use alloy_primitives::{Address, B256};
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Dialect, base64, json, shown};
+use crate::limits;
+use crate::money::Amount;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub success: bool,
+    pub chain_tx: Option<B256>,
+    /// As the seller writes it: a CAIP-2 name, or a v1 one.
+    pub network: String,
+    pub payer: Option<Address>,
+    /// Cleaned and bounded, and still the seller's words.
+    pub error_reason: Option<String>,
+    /// What was taken, where the seller says so.
+    pub amount: Option<Amount>,
+}
+
+/// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.
+pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
+    const V2: &str = "payment-response";
+    const V1: &str = "x-payment-response";
+    let names = if dialect == Dialect::X402V1 { [V1, V2] } else { [V2, V1] };
+    names.into_iter().find_map(|name| read(headers.get(name)?.to_str().ok()?))
+}
+
+/// One that can be read in two ways is none: the money then counts as gone until the chain is asked.
+fn read(text: &str) -> Option<Receipt> {
+    if text.len() > limits::CHALLENGE_HEADER_BYTES {
+        return None;
+    }
+    let claim = json::strict(&base64::decode_text(text)?).ok()?;
+    let text = |key: &str| claim.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    Some(Receipt {
+        success: claim.get("success")?.as_bool()?,
+        chain_tx: text("transaction").and_then(|text| text.parse().ok()),
+        network: text("network").map(shown).unwrap_or_default(),
+        payer: text("payer").and_then(|text| text.parse().ok()),
+        error_reason: text("errorReason").map(shown),
+        amount: text("amount").and_then(Amount::parse),
+    })
+}

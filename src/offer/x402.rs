@@ -1,0 +1,353 @@
+//! What both versions of x402 share: the envelope around the entries, and every check an entry must pass.
+
+use alloy_primitives::Address;
+use http::HeaderMap;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::json::{self, Unreadable};
+use super::{Dialect, Echo, Listed, Offer, Unpayable, refusal, shown, x402_v1, x402_v2};
+use crate::limits;
+use crate::money::{Amount, Asset, Assets, Network, Transfer};
+use crate::reason::{Reason, Who};
+
+/// Where the two versions differ.
+pub(super) struct Wire {
+    pub(super) dialect: Dialect,
+    /// The field the amount stands in.
+    pub(super) amount: &'static str,
+    /// The other version's field for it: a seller that writes both must mean the same.
+    pub(super) rival: &'static str,
+    pub(super) network: fn(&str) -> Option<Network>,
+}
+
+/// A challenge whose entries are still text.
+struct Envelope<'a> {
+    wire: &'static Wire,
+    accepts: Vec<&'a RawValue>,
+    resource: Option<&'a str>,
+    extensions: Option<&'a str>,
+}
+
+/// The header wins; a body of the same version beside it is not read.
+pub(super) fn offers(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
+    let in_body = body_text(body);
+    let in_body = in_body.as_ref().map(|text| text.as_deref().map_err(Reason::clone).and_then(envelope));
+    let Some(header) = x402_v2::header(headers) else {
+        return in_body.map_or_else(Vec::new, |read| listed(read, Dialect::X402V1, assets));
+    };
+    let in_header = header.as_deref().map_err(Reason::clone).and_then(envelope);
+    let in_header_v1 = in_header.as_ref().is_ok_and(Envelope::is_v1);
+    let mut offers = listed(in_header, Dialect::X402V2, assets);
+    if let Some(Ok(legacy)) = in_body
+        && legacy.is_v1()
+        && !in_header_v1
+    {
+        offers.extend(listed(Ok(legacy), Dialect::X402V1, assets));
+    }
+    offers
+}
+
+/// The body when it looks like a challenge. Any other body of a 402 is for people.
+fn body_text(body: &[u8]) -> Option<Result<String, Reason>> {
+    let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
+    if !text.starts_with(b"{") {
+        return None;
+    }
+    if text.len() > limits::CHALLENGE_BODY_BYTES {
+        return Some(Err(refusal("challenge_too_large", "the challenge is larger than bursar reads")));
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let members = json::members(text)?;
+    (members.has("x402Version") || members.has("accepts")).then(|| Ok(text.to_owned()))
+}
+
+fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
+    let members = json::members(text).ok_or(Unreadable::Malformed)?;
+    let wire = version(members.member("x402Version")?)?;
+    let accepts = members.member("accepts")?.unwrap_or("[]");
+    let accepts = serde_json::from_str(accepts).map_err(|_| Unreadable::Malformed)?;
+    let (resource, extensions) = match wire.dialect {
+        Dialect::X402V2 => (members.member("resource")?, members.member("extensions")?),
+        _ => (None, None),
+    };
+    Ok(Envelope { wire, accepts, resource, extensions })
+}
+
+fn version(text: Option<&str>) -> Result<&'static Wire, Reason> {
+    match text {
+        Some("1" | "\"1\"") => Ok(&x402_v1::WIRE),
+        Some("2" | "\"2\"") => Ok(&x402_v2::WIRE),
+        Some(_) => Err(refusal("version_not_supported", "the seller speaks a version of x402 that bursar does not")),
+        None => Err(refusal("malformed_challenge", "the challenge does not say which version of x402 it is")),
+    }
+}
+
+fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets) -> Vec<Listed> {
+    let envelope = match read {
+        Ok(envelope) => envelope,
+        Err(reason) => return vec![Unpayable::bare(dialect, reason).into()],
+    };
+    if envelope.accepts.is_empty() {
+        let reason = refusal("no_offers", "the challenge lists no way to pay");
+        return vec![Unpayable::bare(envelope.wire.dialect, reason).into()];
+    }
+    // One more than are kept, so that the caller sees there were more.
+    envelope.accepts.iter().take(limits::OFFERS + 1).map(|raw| envelope.entry(raw.get(), assets)).collect()
+}
+
+impl Envelope<'_> {
+    fn is_v1(&self) -> bool {
+        self.wire.dialect == Dialect::X402V1
+    }
+
+    fn entry(&self, text: &str, assets: &Assets) -> Listed {
+        let dialect = self.wire.dialect;
+        let fields = match json::strict(text) {
+            Ok(Value::Object(fields)) => Fields(fields),
+            Ok(_) => return Unpayable::bare(dialect, malformed("the entry is not an object")).into(),
+            Err(unreadable) => return Unpayable::bare(dialect, unreadable.into()).into(),
+        };
+        match terms(self.wire, &fields, assets) {
+            Ok(terms) => Listed::Payable(Box::new(self.offer(text, terms))),
+            Err(reason) => unpayable(self.wire, &fields, reason).into(),
+        }
+    }
+
+    fn offer(&self, text: &str, terms: Terms<'_>) -> Offer {
+        let kept = |text: Option<&str>| text.map(str::to_owned);
+        Offer {
+            dialect: self.wire.dialect,
+            scheme: EXACT.to_owned(),
+            asset: terms.asset.clone(),
+            amount: terms.amount,
+            usd: terms.usd,
+            payee: terms.payee,
+            window_secs: terms.window_secs,
+            echo: Echo { accepted: text.to_owned(), resource: kept(self.resource), extensions: kept(self.extensions) },
+        }
+    }
+}
+
+fn unpayable(wire: &Wire, fields: &Fields, reason: Reason) -> Unpayable {
+    let seen = |key: &str| fields.shown(key);
+    Unpayable {
+        dialect: wire.dialect,
+        scheme: seen("scheme"),
+        network: seen("network"),
+        asset: seen("asset"),
+        amount: seen(wire.amount),
+        payee: seen("payTo"),
+        reason,
+    }
+}
+
+/// What an entry says, once all of it has been checked.
+struct Terms<'a> {
+    asset: &'a Asset,
+    amount: Amount,
+    usd: crate::money::Usd,
+    payee: Address,
+    window_secs: u64,
+}
+
+/// From what it is, over what it is paid in, to how much and to whom: the first thing in the way is the reason.
+fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'a>, Reason> {
+    is_exact(fields)?;
+    let network = network(wire, fields)?;
+    let extra = fields.object("extra")?;
+    settles_after_delivery(&extra)?;
+    moves_by_eip3009(&extra)?;
+    let asset = asset(&network, fields, assets)?;
+    is_the_asset_we_know(&extra, asset)?;
+    let amount = amount(wire, fields)?;
+    let usd = asset
+        .usd(amount)
+        .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
+    Ok(Terms { asset, amount, usd, payee: payee(fields, asset)?, window_secs: window(fields)? })
+}
+
+const EXACT: &str = "exact";
+
+fn is_exact(fields: &Fields) -> Result<(), Reason> {
+    let why = match fields.required("scheme")? {
+        EXACT => return Ok(()),
+        "upto" => "`upto` lets the seller decide how much it takes; bursar pays `exact` prices only",
+        "batch-settlement" => {
+            "`batch-settlement` asks for a deposit larger than the price; bursar pays `exact` prices only"
+        }
+        "auth-capture" => "`auth-capture` locks money until the seller decides; bursar pays `exact` prices only",
+        _ => "bursar pays `exact` prices only",
+    };
+    Err(refusal("scheme_not_supported", why))
+}
+
+fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
+    let network = (wire.network)(fields.required("network")?);
+    network.filter(|network| network.chain_id().is_some()).ok_or_else(|| {
+        refusal("network_not_supported", "bursar pays on EVM chains it knows (`eip155:` and a chain id) only")
+    })
+}
+
+/// Flows that take the money first leave nothing to hold on to when the goods do not come.
+fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
+    let why = match extra.text("paymentFlow")? {
+        None | Some("authorization") => return Ok(()),
+        Some("upfront") => "the seller takes the money before it does the work; bursar pays after only",
+        Some("escrow") => "the seller wants the money in escrow first; bursar pays after the work only",
+        Some(_) => "the seller wants the payment in an order bursar does not know",
+    };
+    Err(refusal("flow_not_supported", why))
+}
+
+const TRANSFER_NOT_SUPPORTED: &str = "transfer_method_not_supported";
+
+fn moves_by_eip3009(extra: &Fields) -> Result<(), Reason> {
+    let why = match extra.text("assetTransferMethod")? {
+        None | Some("eip3009") => return Ok(()),
+        Some("permit2") => "the seller wants a Permit2 transfer; bursar signs EIP-3009 authorizations only",
+        Some("erc7710") => "the seller wants an ERC-7710 delegation; bursar signs EIP-3009 authorizations only",
+        Some(_) => "the seller wants the asset moved in a way bursar does not know",
+    };
+    Err(refusal(TRANSFER_NOT_SUPPORTED, why))
+}
+
+fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&'a Asset, Reason> {
+    let unknown = || {
+        let message = "bursar does not know this asset on this network, so it cannot tell what it is worth; \
+                       the owner can add it to config.toml as an [[asset]]";
+        Reason::new("unknown_asset", "offer", message, Who::Owner)
+    };
+    let address = address(fields.required("asset")?).map(|(address, _)| address);
+    let asset = address.and_then(|address| assets.known(network, address)).ok_or_else(unknown)?;
+    match asset.transfer {
+        Transfer::Eip3009 => Ok(asset),
+        Transfer::Permit2 => Err(refusal(
+            TRANSFER_NOT_SUPPORTED,
+            "this asset moves by Permit2; bursar signs EIP-3009 authorizations only",
+        )),
+    }
+}
+
+/// A name or version other than ours gives a signature that settles nothing, whoever is wrong.
+fn is_the_asset_we_know(extra: &Fields, asset: &Asset) -> Result<(), Reason> {
+    let agrees = |key: &str, ours: &str| Ok::<_, Reason>(extra.text(key)?.is_none_or(|theirs| theirs == ours));
+    if agrees("name", &asset.eip712_name)? && agrees("version", &asset.eip712_version)? {
+        return Ok(());
+    }
+    let message = "the seller gives this asset a signing name or version other than the one bursar knows";
+    Err(Reason::new("asset_mismatch", "offer", message, Who::Owner))
+}
+
+fn amount(wire: &Wire, fields: &Fields) -> Result<Amount, Reason> {
+    let read = |text: &str| Amount::parse(text).ok_or_else(|| malformed("an amount is a string of digits"));
+    let amount = read(fields.required(wire.amount)?)?;
+    if let Some(rival) = fields.text(wire.rival)?
+        && read(rival)? != amount
+    {
+        return Err(refusal("ambiguous", "the entry names two different amounts"));
+    }
+    if amount.is_zero() {
+        return Err(refusal("amount_zero", "the entry asks for nothing, which is not a price"));
+    }
+    Ok(amount)
+}
+
+fn payee(fields: &Fields, asset: &Asset) -> Result<Address, Reason> {
+    let bad = |message: &str| refusal("bad_payee", message);
+    let text = fields.required("payTo")?;
+    let (payee, spelling) = address(text).ok_or_else(|| bad("the payee is not an address: 0x and 40 hex digits"))?;
+    if spelling == Spelling::WrongChecksum {
+        return Err(bad("the payee's address has a wrong checksum: a digit of it may be mistaken"));
+    }
+    if payee.is_zero() || payee == asset.address {
+        return Err(bad("the payee is an address that nobody can spend from"));
+    }
+    Ok(payee)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// A right checksum, or (in one case throughout) none.
+    Fine,
+    WrongChecksum,
+}
+
+fn address(text: &str) -> Option<(Address, Spelling)> {
+    let digits = text.strip_prefix("0x")?;
+    if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mixed = digits.contains(|c: char| c.is_ascii_lowercase()) && digits.contains(|c: char| c.is_ascii_uppercase());
+    let wrong = mixed && Address::parse_checksummed(text, None).is_err();
+    Some((text.parse().ok()?, if wrong { Spelling::WrongChecksum } else { Spelling::Fine }))
+}
+
+fn window(fields: &Fields) -> Result<u64, Reason> {
+    let secs = match fields.0.get("maxTimeoutSeconds") {
+        Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    };
+    let secs = secs.ok_or_else(|| malformed("`maxTimeoutSeconds` is not a number of seconds"))?;
+    if secs < limits::WINDOW_AT_LEAST.as_secs() {
+        return Err(refusal("window_too_short", "the seller leaves too little time for a payment to arrive"));
+    }
+    if secs > limits::WINDOW_AT_MOST.as_secs() {
+        return Err(refusal("window_too_long", "the seller wants to be able to take the money for too long"));
+    }
+    Ok(secs)
+}
+
+/// `60.0` is what some languages make of 60. The bound keeps the conversion exact.
+fn whole(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then_some(number as u64)
+}
+
+/// The fields of an entry. `null` is the same as absent, everywhere.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn text(&self, key: &str) -> Result<Option<&str>, Reason> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(malformed(&format!("`{key}` is not a string"))),
+        }
+    }
+
+    fn required(&self, key: &str) -> Result<&str, Reason> {
+        self.text(key)?.ok_or_else(|| malformed(&format!("`{key}` is missing")))
+    }
+
+    fn object(&self, key: &str) -> Result<Fields, Reason> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Ok(Fields(Map::new())),
+            Some(Value::Object(object)) => Ok(Fields(object.clone())),
+            Some(_) => Err(malformed(&format!("`{key}` is not an object"))),
+        }
+    }
+
+    fn shown(&self, key: &str) -> String {
+        match self.0.get(key) {
+            Some(Value::String(text)) => shown(text),
+            Some(Value::Number(number)) => shown(&number.to_string()),
+            _ => String::new(),
+        }
+    }
+}
+
+fn malformed(message: &str) -> Reason {
+    refusal("malformed_offer", message)
+}
+
+impl From<Unreadable> for Reason {
+    fn from(unreadable: Unreadable) -> Reason {
+        match unreadable {
+            Unreadable::Ambiguous => refusal("ambiguous", "a key stands there twice, so it can be read in two ways"),
+            Unreadable::Malformed => {
+                refusal("malformed_challenge", "what the seller sent is not the JSON it should be")
+            }
+        }
+    }
+}
