@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::{Color, Out};
-use crate::config::Home;
+use crate::config::{Config, Home};
 
 mod approve;
 mod audit;
@@ -28,6 +28,7 @@ mod exit;
 mod fetch;
 mod freeze;
 mod groups;
+mod hosts;
 mod init;
 mod ledger;
 mod log;
@@ -35,6 +36,7 @@ mod man;
 mod out;
 mod owner;
 mod pending;
+mod playground;
 mod policy;
 mod reconcile;
 mod release;
@@ -116,7 +118,12 @@ pub fn run() -> ExitCode {
     cli.globals.color.settle();
     let context = Context { home: cli.globals.home, out: Out };
     let Some(command) = cli.command else { return orientation(&context.out) };
-    let done = runtime().and_then(|runtime| runtime.block_on(command.run(&context)));
+    let done = runtime().and_then(|runtime| {
+        let done = runtime.block_on(command.run(&context));
+        // A read of stdin that nobody ends (a host that holds it open) must not hold the process.
+        runtime.shutdown_background();
+        done
+    });
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -169,12 +176,24 @@ fn orientation(out: &Out) -> ExitCode {
 
 impl Context {
     fn home(&self) -> Result<Home, Failure> {
-        todo!()
+        Ok(Home::resolve(self.home.as_deref())?)
     }
 
-    /// The whole house, opened.
+    /// The home, made if it is not there, and closed to others. Says what had to be closed: somebody may have read it.
+    fn prepared_home(&self) -> Result<Home, Failure> {
+        let home = self.home()?;
+        for tightened in home.prepare()? {
+            let (path, was) = (tightened.path.display(), tightened.was);
+            self.out.say(format_args!("{} {path} could be read by others (mode {was:o}); closed", out::warn("warning:")));
+        }
+        Ok(home)
+    }
+
+    /// The whole house, opened by a person: a passphrase may be asked for at the terminal.
     async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
-        Ok(Bursar::open(&self.home()?).await?)
+        let home = self.prepared_home()?;
+        let store = wallet::store_of(&home, Config::load(&home)?.wallet.store, wallet::Asking::Person);
+        Ok(Bursar::open_with(&home, store).await?)
     }
 }
 

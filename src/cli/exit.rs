@@ -6,8 +6,11 @@ use serde::Serialize;
 
 use crate::bursar::Refusal;
 use crate::cli::out::{self, Out};
+use crate::config::{ConfigError as FileError, HomeError};
+use crate::policy::Problem;
 use crate::purchase::answer::{Answer, Charged, Outcome};
 use crate::reason::{Reason, Who};
+use crate::wallet::WalletError;
 
 /// Documented in `docs/commands.md`; scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,35 @@ impl Failure {
         if !self.next.is_empty() {
             out.say(format_args!("{} {}", out::dim(" next:"), out::clean(&self.next)));
         }
+    }
+}
+
+/// Every mistake in a file, each with its place and its remedy.
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        let reason = |problem: Problem| {
+            let place = problem.at.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+            let message = format!("{}{place}: {}; {}", error.file, problem.what, problem.remedy);
+            Reason::new("bad_file", "", message, Who::Owner)
+        };
+        let reasons = error.problems.into_iter().map(reason).collect();
+        Failure { reasons, next: "nothing is paid until this is right".to_owned(), exit: Exit::Failed }
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Failure {
+        let text = error.to_string();
+        let (what, remedy) = text.split_once('\n').unwrap_or((&text, ""));
+        Failure::new("no_home", what, remedy.trim())
+    }
+}
+
+impl From<WalletError> for Failure {
+    fn from(error: WalletError) -> Failure {
+        let text = error.to_string();
+        let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
+        Failure::new(error.code(), what, remedy)
     }
 }
 

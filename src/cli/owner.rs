@@ -28,6 +28,12 @@ impl Owner {
         writeln!(self.writer, "{}", anstream::adapter::strip_str(line)).map_err(terminal_gone)
     }
 
+    /// A secret goes here and nowhere else.
+    pub fn tell_secret(&mut self, secret: &str) -> Result<(), Failure> {
+        let written = self.writer.write_all(secret.as_bytes()).and_then(|()| self.writer.write_all(b"\n"));
+        written.map_err(terminal_gone)
+    }
+
     /// Goes on only when the owner types `expected`.
     pub fn must_type(&mut self, expected: &str, so_that: &str) -> Result<(), Failure> {
         let expected = out::clean(expected);
