@@ -1,2 +1,398 @@
-//! Where things are.
-pub struct Home;
+//! Where things are: the home directory, `config.toml`, and the policy file as it stands on disk now.
+//!
+//! This is an edge: it reads the environment and the disk, and hands values to rooms that do neither.
+
+mod files;
+mod home;
+mod nodes;
+mod policy_file;
+
+pub use files::write_private;
+pub use home::{Home, HomeError, Tightened};
+pub use policy_file::PolicyFile;
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::Address;
+use toml_edit::{DocumentMut, Item, Table, TableLike};
+use url::Url;
+
+use crate::money::{Asset, Assets, Network, Rate, Transfer};
+use crate::policy::edit;
+use crate::policy::read::{self, Complaint, FileError, Notes, Section};
+use crate::text::quoted;
+
+pub use crate::policy::read::FileError as ConfigError;
+
+/// `config.toml`. Every key may be left out.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    pub wallet: WalletConfig,
+    chains: BTreeMap<Network, ChainConfig>,
+    assets: Vec<Asset>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalletConfig {
+    pub store: Option<Store>,
+    /// The address the key is expected to have: a key store that holds another, or none, is not this wallet's.
+    pub address: Option<Address>,
+}
+
+/// Where the key is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Keyring,
+    File,
+}
+
+/// Which nodes are asked about a chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChainConfig {
+    /// All are asked, and have to agree.
+    pub rpc: Vec<Url>,
+    /// For chains without a `finalized` tag: how many blocks back is final.
+    pub confirmations: Option<u64>,
+}
+
+impl Config {
+    /// The file in `home`, or the values of an empty one if there is none.
+    pub fn load(home: &Home) -> Result<Config, ConfigError> {
+        match files::read(&home.config_file(), files::SMALL) {
+            Ok(text) => Config::parse("config.toml", &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+            Err(error) => Err(unreadable(home, &error)),
+        }
+    }
+
+    /// Pure: a config from its text; `file` is what complaints call it.
+    pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
+        let document = read::document(file, text)?;
+        let notes = Notes::new(text);
+        let root = Section::root(&document, &notes, None);
+        let config = Config { wallet: wallet(&root.section("wallet")), chains: chains(&root), assets: assets(&root) };
+        root.finish();
+        notes.conclude(file, config)
+    }
+
+    /// The owner's assets, before those that are built in.
+    pub fn assets(&self) -> Assets {
+        Assets::with(self.assets.clone())
+    }
+
+    /// The nodes of a chain: the owner's, or the built-in ones. No nodes: nothing is known of this chain.
+    pub fn chain(&self, network: &Network) -> ChainConfig {
+        let own = self.chains.get(network).cloned().unwrap_or_default();
+        if own.rpc.is_empty() { ChainConfig { rpc: nodes::built_in(network), ..own } } else { own }
+    }
+
+    /// The chains the owner wrote something about.
+    pub fn chains(&self) -> impl Iterator<Item = &Network> {
+        self.chains.keys()
+    }
+
+    /// Writes down where the key is and which address it has, leaving the rest of the file as it is.
+    pub fn write_wallet(home: &Home, store: Store, address: Address) -> Result<(), ConfigError> {
+        let text = match files::read(&home.config_file(), files::SMALL) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(unreadable(home, &error)),
+        };
+        let text = with_wallet("config.toml", &text, store, address)?;
+        write_private(&home.config_file(), text.as_bytes()).map_err(|error| {
+            let what = format!("it could not be written: {error}");
+            FileError::whole(
+                home.config_file().display().to_string(),
+                what,
+                "check the disk and who owns the directory",
+            )
+        })
+    }
+}
+
+impl Store {
+    pub fn word(self) -> &'static str {
+        match self {
+            Store::Keyring => "keyring",
+            Store::File => "file",
+        }
+    }
+}
+
+/// Pure: `text` with the wallet's place and address in it.
+fn with_wallet(file: &str, text: &str, store: Store, address: Address) -> Result<String, ConfigError> {
+    Config::parse(file, text)?;
+    let mut document: DocumentMut = read::document(file, text)?.into_mut();
+    let wallet = document.entry("wallet").or_insert_with(|| Item::Table(Table::new()));
+    if let Some(wallet) = wallet.as_table_like_mut() {
+        let wallet: &mut dyn TableLike = wallet;
+        edit::set(wallet, "store", store.word());
+        edit::set(wallet, "address", address.to_checksum(None));
+    }
+    let text = document.to_string();
+    Config::parse(file, &text).map(|_| text)
+}
+
+fn wallet(section: &Section<'_>) -> WalletConfig {
+    let store = section.own("store", |item| match item.as_str() {
+        Some("keyring") => Ok(Store::Keyring),
+        Some("file") => Ok(Store::File),
+        _ => Err(Complaint::new("{value} is no place for a key", "write \"keyring\" or \"file\"")),
+    });
+    let address = section.own("address", |item| read::address(read::text(item)?));
+    section.finish();
+    WalletConfig { store: store.map(|placed| placed.value), address: address.map(|placed| placed.value) }
+}
+
+fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
+    let mut chains = BTreeMap::new();
+    for (name, section) in root.named("chains") {
+        let chain = ChainConfig {
+            rpc: section.own_texts("rpc", node).into_iter().map(|entry| entry.value).collect(),
+            confirmations: section.own("confirmations", at_least_one).map(|placed| placed.value),
+        };
+        section.finish();
+        match evm(&name.value) {
+            Ok(network) => _ = chains.insert(network, chain),
+            Err(complaint) => root.notes().say(name.span, complaint.what(), complaint.remedy()),
+        }
+    }
+    chains
+}
+
+fn assets(root: &Section<'_>) -> Vec<Asset> {
+    let mut assets: Vec<Asset> = Vec::new();
+    for section in root.list("asset", None) {
+        let asset = asset(&section);
+        section.finish();
+        let Some(asset) = asset else { continue };
+        if assets.iter().any(|known| known.network == asset.network && known.address == asset.address) {
+            let what = format!("{} on {} stands here twice", asset.address, asset.network);
+            root.notes().say(section.span(), what, "put everything about one asset into one [[asset]]");
+        }
+        assets.push(asset);
+    }
+    assets
+}
+
+/// All keys are read before any is missed, so that all complaints are heard.
+fn asset(section: &Section<'_>) -> Option<Asset> {
+    let text = |key| section.value(key, name).map(|placed| placed.value);
+    let network = section.value("network", |item| evm(read::text(item)?));
+    let address = section.value("address", |item| read::address(read::text(item)?));
+    let symbol = text("symbol");
+    let decimals = section.value("decimals", decimals);
+    let (eip712_name, eip712_version) = (text("eip712_name"), text("eip712_version"));
+    let usd = section.value("usd", rate);
+    Some(Asset {
+        network: network?.value,
+        address: address?.value,
+        symbol: symbol?,
+        decimals: decimals?.value,
+        eip712_name: eip712_name?,
+        eip712_version: eip712_version?,
+        usd: usd?.value,
+        transfer: Transfer::Eip3009,
+    })
+}
+
+/// A chain bursar can speak to.
+fn evm(text: &str) -> Result<Network, Complaint> {
+    let network = read::network(text)?;
+    match network.chain_id() {
+        Some(_) => Ok(network),
+        None => Err(Complaint::new(format!("`{network}` is not an EVM chain"), "write \"eip155:\" and the chain id")),
+    }
+}
+
+/// The owner's word, so any host will do; but it is a URL one can ask over HTTP.
+fn node(text: &str) -> Result<Url, Complaint> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    let complain = || {
+        let what = format!("`{}` is not the http(s) address of a node", quoted(text, 60));
+        Complaint::new(what, "write it as \"https://mainnet.base.org\"")
+    };
+    url.ok_or_else(complain)
+}
+
+fn at_least_one(item: &Item) -> Result<u64, Complaint> {
+    match item.as_integer() {
+        Some(count @ 1..=1_000_000) => Ok(count as u64),
+        _ => Err(Complaint::new("{value} is not a count of blocks", "write {key} = 64")),
+    }
+}
+
+fn decimals(item: &Item) -> Result<u8, Complaint> {
+    match item.as_integer() {
+        Some(count @ 0..=36) => Ok(count as u8),
+        _ => Err(Complaint::new("{value} is not a count of decimals", "write a number from 0 to 36; USDC has 6")),
+    }
+}
+
+fn rate(item: &Item) -> Result<Rate, Complaint> {
+    const REMEDY: &str = "write what one unit counts for, in quotes: {key} = \"1\"";
+    let text = item.as_str().ok_or_else(|| Complaint::new("a rate is written in quotes, not as {value}", REMEDY))?;
+    match Rate::parse(text) {
+        Ok(rate) if Rate::parse("0") != Ok(rate) => Ok(rate),
+        Ok(_) => Err(Complaint::new("an asset that counts for nothing would escape every limit", REMEDY)),
+        Err(_) => Err(Complaint::new("{value} is not a rate in dollars", REMEDY)),
+    }
+}
+
+/// A name that is signed or shown: the owner's, yet bounded like any other.
+fn name(item: &Item) -> Result<String, Complaint> {
+    let text = read::text(item)?;
+    match text.is_empty() || quoted(text, 64) != text {
+        true => Err(Complaint::new("{value} is not a name", "write 1 to 64 visible characters")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+fn unreadable(home: &Home, error: &std::io::Error) -> ConfigError {
+    let file = home.config_file().display().to_string();
+    FileError::whole(file, format!("it cannot be read: {error}"), "make it a readable text file, or remove it")
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::address;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Config {
+        Config::parse("config.toml", text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn complaint(text: &str) -> String {
+        Config::parse("config.toml", text).unwrap_err().to_string()
+    }
+
+    const ASSET: &str = r#"[[asset]]
+network = "eip155:84532"
+address = "0x00000000000000000000000000000000000000aa"
+symbol = "PLAY"
+decimals = 6
+eip712_name = "Play Dollar"
+eip712_version = "2"
+usd = "1"
+"#;
+
+    #[test]
+    fn an_empty_config_is_a_config() {
+        let config = parsed("");
+        assert_eq!(config.wallet, WalletConfig::default());
+        assert_eq!(config.chain(&Network::eip155(8453)).rpc.len(), nodes::built_in(&Network::eip155(8453)).len());
+    }
+
+    #[test]
+    fn the_owners_nodes_replace_the_built_in_ones_of_their_chain() {
+        let config = parsed("[chains.\"eip155:8453\"]\nrpc = [\"http://127.0.0.1:8545\"]\nconfirmations = 64\n");
+        let base = config.chain(&Network::eip155(8453));
+        assert_eq!((base.rpc.len(), base.confirmations), (1, Some(64)));
+        assert!(config.chain(&Network::eip155(1)).rpc.len() >= 2);
+        assert!(config.chain(&Network::eip155(999_999)).rpc.is_empty());
+    }
+
+    #[test]
+    fn confirmations_alone_leave_the_built_in_nodes() {
+        let config = parsed("[chains.\"eip155:8453\"]\nconfirmations = 64\n");
+        assert!(config.chain(&Network::eip155(8453)).rpc.len() >= 2);
+    }
+
+    #[test]
+    fn the_owners_assets_are_known() {
+        let asset = address!("00000000000000000000000000000000000000aa");
+        let assets = parsed(ASSET).assets();
+        assert_eq!(assets.known(&Network::eip155(84532), asset).map(|asset| asset.symbol.as_str()), Some("PLAY"));
+    }
+
+    #[test]
+    fn mistakes_have_their_line_and_a_remedy() {
+        insta::assert_snapshot!(complaint("[wallet]\nadress = \"0x\"\n"), @"
+        config.toml:2:1: unknown key `adress` in [wallet]; did you mean `address`?
+          write `address`, or remove the line
+        ");
+        insta::assert_snapshot!(complaint("[wallet]\nstore = \"usb\"\naddress = \"0x12\"\n"), @r#"
+        config.toml:2:9: `store` in [wallet]: "usb" is no place for a key
+          write "keyring" or "file"
+        config.toml:3:11: `address` in [wallet]: `0x12` is not an address
+          an address is 0x and 40 hexadecimal digits
+        "#);
+        insta::assert_snapshot!(complaint("[chains.base]\nrpc = [\"https://mainnet.base.org\"]\n"), @r#"
+        config.toml:1:9: `base` is not a network's CAIP-2 name
+          write "eip155:8453"
+        "#);
+        insta::assert_snapshot!(complaint("[chains.\"eip155:1\"]\nrpc = [\"wss://x.example\"]\nconfirmation = 3\n"), @r#"
+        config.toml:2:8: `rpc` in [chains."eip155:1"]: `wss://x.example` is not the http(s) address of a node
+          write it as "https://mainnet.base.org"
+        config.toml:3:1: unknown key `confirmation` in [chains."eip155:1"]; did you mean `confirmations`?
+          write `confirmations`, or remove the line
+        "#);
+        insta::assert_snapshot!(complaint("[chains.\"eip155:1\"]\nrpc = []\n"), @r#"
+        config.toml:2:7: `rpc` in [chains."eip155:1"]: this list is empty
+          leave rpc out, or list at least one
+        "#);
+        insta::assert_snapshot!(complaint("[[asset]]\nsymbol = \"X\"\ndecimals = 99\nusd = 1\n"), @r#"
+        config.toml:1:1: `network` is missing in [[asset]]
+          add a line network = ...
+        config.toml:1:1: `address` is missing in [[asset]]
+          add a line address = ...
+        config.toml:1:1: `eip712_name` is missing in [[asset]]
+          add a line eip712_name = ...
+        config.toml:1:1: `eip712_version` is missing in [[asset]]
+          add a line eip712_version = ...
+        config.toml:3:12: `decimals` in [[asset]]: 99 is not a count of decimals
+          write a number from 0 to 36; USDC has 6
+        config.toml:4:7: `usd` in [[asset]]: a rate is written in quotes, not as 1
+          write what one unit counts for, in quotes: usd = "1"
+        "#);
+        insta::assert_snapshot!(complaint(&ASSET.replace("usd = \"1\"", "usd = \"0\"")), @r#"
+        config.toml:8:7: `usd` in [[asset]]: an asset that counts for nothing would escape every limit
+          write what one unit counts for, in quotes: usd = "1"
+        "#);
+        insta::assert_snapshot!(complaint(&format!("{ASSET}{ASSET}")), @"
+        config.toml:9:1: 0x00000000000000000000000000000000000000AA on eip155:84532 stands here twice
+          put everything about one asset into one [[asset]]
+        ");
+    }
+
+    #[test]
+    fn the_wallets_address_is_written_and_all_else_stays() {
+        let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+        let before =
+            "# mine\n[chains.\"eip155:8453\"]\nconfirmations = 64 # deep\n\n[wallet]\nstore = \"keyring\" # or file\n";
+        insta::assert_snapshot!(with_wallet("config.toml", before, Store::File, address).unwrap(), @r#"
+        # mine
+        [chains."eip155:8453"]
+        confirmations = 64 # deep
+
+        [wallet]
+        store = "file" # or file
+        address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+        "#);
+        insta::assert_snapshot!(with_wallet("config.toml", "", Store::Keyring, address).unwrap(), @r#"
+        [wallet]
+        store = "keyring"
+        address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
+        "#);
+    }
+
+    #[test]
+    fn a_broken_config_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        std::fs::write(home.config_file(), "[wallet\n").unwrap();
+        assert!(Config::write_wallet(&home, Store::File, Address::ZERO).is_err());
+        assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), "[wallet\n");
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+        Config::write_wallet(&home, Store::File, address).unwrap();
+        let wallet = Config::load(&home).unwrap().wallet;
+        assert_eq!(wallet, WalletConfig { store: Some(Store::File), address: Some(address) });
+    }
+}

@@ -3,9 +3,11 @@
 //! [`decide`] is asked twice for every purchase: once for advice, and once inside the commit that records the money,
 //! over a snapshot read there. Only the second answer counts.
 
+mod allow;
 mod budget;
 mod decide;
 mod deny_list;
+pub(crate) mod edit;
 mod hosts;
 mod parse;
 mod place;
@@ -14,8 +16,10 @@ pub mod rules;
 #[cfg(test)]
 mod scene;
 
+pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};
-pub use decide::{RuleReport, decide, explain, terms};
+pub use decide::{RuleReport, Word, decide, explain, terms};
+pub use place::Place;
 pub use read::{FileError as PolicyError, Problem};
 
 use std::collections::{BTreeMap, BTreeSet};

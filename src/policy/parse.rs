@@ -311,11 +311,11 @@ fn method(text: &str) -> Result<String, Complaint> {
     if token && (KNOWN.contains(&text) || read::nearest(text, &KNOWN).is_none()) {
         return Ok(text.to_owned());
     }
-    let near = KNOWN.contains(&upper.as_str()).then_some(upper.as_str()).or(read::nearest(&upper, &KNOWN));
-    Err(Complaint::new(
-        format!("`{shown}` is not an HTTP method"),
-        format!("write it in capitals: \"{}\"", near.unwrap_or("GET")),
-    ))
+    let remedy = match KNOWN.contains(&upper.as_str()) {
+        true => format!("write it in capitals: \"{upper}\""),
+        false => format!("write one in capitals: \"{}\"", read::nearest(text, &KNOWN).unwrap_or("GET")),
+    };
+    Err(Complaint::new(format!("`{shown}` is not an HTTP method"), remedy))
 }
 
 /// An exact path, or one that ends in `/*` for everything beneath it.
@@ -458,5 +458,366 @@ mod tests {
     fn the_hash_is_of_the_files_bytes() {
         let policy = Policy::parse("policy.toml", "version = 1\n").unwrap();
         assert_eq!(policy.hash, "dbab12665d98aef021ba64953c61b0ed8a908cfb56a1c01e2fcb4b052b71a2a1");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_its_neighbour() {
+        insta::assert_snapshot!(complaint("[wallet]\nperday = \"1\"\n"), @"
+        policy.toml:3:1: unknown key `perday` in [wallet]; did you mean `per_day`?
+          write `per_day`, or remove the line
+        ");
+        insta::assert_snapshot!(complaint("[walet]\nper_day = \"1\"\n"), @"
+        policy.toml:2:2: unknown key `walet` in the file; did you mean `wallet`?
+          write `wallet`, or remove the line
+        ");
+        insta::assert_snapshot!(complaint("[each_domain]\ncolour = \"red\"\n"), @"
+        policy.toml:3:1: unknown key `colour` in [each_domain]
+          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window
+        ");
+        insta::assert_snapshot!(complaint("per_day = \"1\"\n"), @"
+        policy.toml:2:1: unknown key `per_day` in the file
+          remove it; what may stand here: version, each_domain, wallet, session, domain, payee, approval, price, networks, schemes, egress
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethod = [\"GET\"]\n"), @"
+        policy.toml:4:1: unknown key `method` in [[domain]]; did you mean `methods`?
+          write `methods`, or remove the line
+        ");
+        insta::assert_snapshot!(complaint("[each_domain]\npaths = [\"/x\"]\n"), @"
+        policy.toml:3:1: unknown key `paths` in [each_domain]
+          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window
+        ");
+    }
+
+    #[test]
+    fn an_amount_is_a_decimal_in_quotes() {
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = 2\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: amounts are written in quotes, not as the bare number 2
+          write per_day = "2"
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = 2.5\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: amounts are written in quotes, not as the bare number 2.5
+          write per_day = "2.5"
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = -1\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: amounts are written in quotes, not as the bare number -1
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"-1\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "-1" is not an amount of dollars: an amount is a decimal number such as "0.25"
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"1e3\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "1e3" is not an amount of dollars: an amount is a decimal number such as "0.25"
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"$1\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "$1" is not an amount of dollars: an amount is a decimal number such as "0.25"
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"0.0000001\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "0.0000001" is not an amount of dollars: an amount has at most 6 digits after the point
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"unlimited\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "unlimited" is not an amount of dollars: an amount is a decimal number such as "0.25"
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = []\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: [] is not an amount of dollars in quotes
+          write per_day = "1.00", or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"99999999999999\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [wallet]: "99999999999999" is not an amount of dollars: that amount is too large
+          write per_day = "1.00", or "none" for no limit
+        "#);
+    }
+
+    #[test]
+    fn a_span_is_a_whole_number_and_a_unit() {
+        insta::assert_snapshot!(complaint("[session]\nidle = 30\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: 30 is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"30\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: "30" is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"0s\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: this cannot be no time at all
+          write a span such as "30m"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"1.5h\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: "1.5h" is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"2 weeks\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: "2 weeks" is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"9000d\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: "9000d" is longer than a year
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+        insta::assert_snapshot!(complaint("[session]\nidle = \"\"\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: "" is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        "#);
+    }
+
+    #[test]
+    fn a_rise_is_a_percentage_and_a_count_is_a_number() {
+        insta::assert_snapshot!(complaint("[price]\nrise = 50\n"), @r#"
+        policy.toml:3:8: `rise` in [price]: 50 is not a percentage
+          write rise = "50%", or "none" to never ask
+        "#);
+        insta::assert_snapshot!(complaint("[price]\nrise = \"-5%\"\n"), @r#"
+        policy.toml:3:8: `rise` in [price]: "-5%" is not a percentage
+          write rise = "50%", or "none" to never ask
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\npayments_per_minute = \"30\"\n"), @r#"
+        policy.toml:3:23: `payments_per_minute` in [wallet]: "30" is not a count
+          write payments_per_minute = 30, or "none" for no limit
+        "#);
+        insta::assert_snapshot!(complaint("[wallet]\npayments_per_minute = 0\n"), @"
+        policy.toml:3:23: `payments_per_minute` in [wallet]: 0 would stop every payment
+          to stop everything, run `bursar freeze`
+        ");
+    }
+
+    #[test]
+    fn an_access_is_one_of_three_words() {
+        insta::assert_snapshot!(complaint("[each_domain]\naccess = \"deny\"\n"), @r#"
+        policy.toml:3:10: `access` in [each_domain]: "deny" is not a word for this
+          write access = "refuse"
+        "#);
+        insta::assert_snapshot!(complaint("[payee]\non_change = true\n"), @r#"
+        policy.toml:3:13: `on_change` in [payee]: true is not a word for this
+          write "allow", "ask" or "refuse"
+        "#);
+    }
+
+    #[test]
+    fn a_network_has_its_caip_2_name() {
+        insta::assert_snapshot!(complaint("[networks]\nallow = [\"base\"]\n"), @r#"
+        policy.toml:3:10: `allow` in [networks]: `base` is not a network's CAIP-2 name
+          write "eip155:8453"
+        "#);
+        insta::assert_snapshot!(complaint("[networks]\nallow = [\"eip155:08453\"]\n"), @r#"
+        policy.toml:3:10: `allow` in [networks]: `eip155:08453` is not a network's CAIP-2 name
+          write it as "eip155:" and the chain id: "eip155:8453" is Base
+        "#);
+        insta::assert_snapshot!(complaint("[networks]\nallow = \"eip155:8453\"\n"), @r#"
+        policy.toml:3:9: `allow` in [networks]: this is a list of quoted texts, not "eip155:8453"
+          write allow = ["eip155:8453"]
+        "#);
+        insta::assert_snapshot!(complaint("[networks]\nallow = [8453]\n"), @"
+        policy.toml:3:10: `allow` in [networks]: each entry is a text in quotes
+          put the entry in quotes
+        ");
+        insta::assert_snapshot!(complaint("[networks]\nallow = [\"eip155:1\", \"eip155:1\"]\n"), @"
+        policy.toml:3:22: `eip155:1` stands in [networks] allow twice
+          keep it once: the order is your preference
+        ");
+    }
+
+    #[test]
+    fn a_scheme_is_one_that_can_be_paid() {
+        insta::assert_snapshot!(complaint("[schemes]\nallow = [\"upto\"]\n"), @"
+        policy.toml:3:10: `allow` in [schemes]: bursar cannot pay by the scheme `upto`
+          what it can pay: exact
+        ");
+    }
+
+    #[test]
+    fn a_host_is_exact_or_the_subdomains_of_a_registered_domain() {
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"*\"\n"), @"
+        policy.toml:3:8: `host` in [[domain]]: `*` means every host
+          what holds for every host stands in [each_domain]; name a host here
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"*.com\"\n"), @r#"
+        policy.toml:3:8: `host` in [[domain]]: `*.com` means the hosts of many owners: `com` is not a domain somebody registered
+          name a domain in full: "*.example.com"
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"https://example.com/x\"\n"), @r#"
+        policy.toml:3:8: `host` in [[domain]]: `https://example.com/x` is not a host
+          write only the host: "example.com"
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"example.com:443\"\n"), @r#"
+        policy.toml:3:8: `host` in [[domain]]: `example.com:443` is not a host
+          write an exact host, or "*." and a domain: no scheme, port or path
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"::1\"\n"), @r#"
+        policy.toml:3:8: `host` in [[domain]]: `::1` is an IPv6 address without brackets
+          write "[::1]"
+        "#);
+    }
+
+    #[test]
+    fn a_rule_without_a_host_or_one_that_is_never_reached_is_a_mistake() {
+        insta::assert_snapshot!(complaint("[[domain]]\nper_day = \"1\"\n"), @r#"
+        policy.toml:2:1: this [[domain]] names no `host`
+          add a line host = "api.example.com", or "*.example.com" for its subdomains
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\n[[domain]]\nhost = \"A.example\"\n"), @"
+        policy.toml:5:8: `a.example` has a rule already, on line 3
+          put everything about one host into one [[domain]]
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"*.b.example\"\n[[domain]]\nhost = \"a.b.example\"\n"), @"
+        policy.toml:5:8: this rule is never reached: `*.b.example` on line 3 matches `a.b.example` first
+          move it above the rule for `*.b.example`
+        ");
+        insta::assert_snapshot!(complaint("[domain]\nhost = \"a.example\"\n"), @"
+        policy.toml:2:1: `domain` is a list of tables
+          begin each one with a line [[domain]]
+        ");
+    }
+
+    #[test]
+    fn a_method_is_in_capitals_and_a_path_as_requests_have_it() {
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethods = [\"get\"]\n"), @r#"
+        policy.toml:4:12: `methods` in [[domain]]: `get` is not an HTTP method
+          write it in capitals: "GET"
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethods = [\"PSOT\"]\n"), @r#"
+        policy.toml:4:12: `methods` in [[domain]]: `PSOT` is not an HTTP method
+          write one in capitals: "POST"
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethods = []\n"), @"
+        policy.toml:4:11: `methods` in [[domain]]: this list is empty
+          leave methods out, or list at least one
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\npaths = [\"v1\"]\n"), @r#"
+        policy.toml:4:10: `paths` in [[domain]]: the path `v1` does not begin with /
+          write "/v1"
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\npaths = [\"/v1*\"]\n"), @r#"
+        policy.toml:4:10: `paths` in [[domain]]: in the path `/v1*` a * stands elsewhere than alone at the end
+          write "/v1/*" for everything beneath /v1/
+        "#);
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\npaths = [\"/a/../b\"]\n"), @"
+        policy.toml:4:10: `paths` in [[domain]]: `/a/../b` is not how a path stands in a request
+          write it percent-encoded, without query, fragment, `.` or `..`
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\npaths = [\"/a?b\"]\n"), @"
+        policy.toml:4:10: `paths` in [[domain]]: `/a?b` is not how a path stands in a request
+          write it percent-encoded, without query, fragment, `.` or `..`
+        ");
+        insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\npaths = [\"/a b\"]\n"), @"
+        policy.toml:4:10: `paths` in [[domain]]: `/a b` is not how a path stands in a request
+          write it percent-encoded, without query, fragment, `.` or `..`
+        ");
+    }
+
+    #[test]
+    fn an_address_is_complete_and_its_checksum_holds() {
+        insta::assert_snapshot!(complaint("[payee]\ndeny = [\"0x12\"]\n"), @"
+        policy.toml:3:9: `deny` in [payee]: `0x12` is not an address
+          an address is 0x and 40 hexadecimal digits
+        ");
+        insta::assert_snapshot!(complaint("[payee]\ndeny = [\"0x833589fcD6eDb6E08f4c7C32D4f71b54bdA02913\"]\n"), @"
+        policy.toml:3:9: `deny` in [payee]: the checksum of the address `0x833589fcD6eDb6E08f4c7C32D4f71b54bdA02913` does not hold: a digit or a letter's case is wrong
+          copy it again from where it comes from
+        ");
+    }
+
+    #[test]
+    fn a_hole_for_private_addresses_is_one_host_and_port() {
+        insta::assert_snapshot!(complaint("[egress]\nallow = [\"127.0.0.1\"]\n"), @r#"
+        policy.toml:3:10: `allow` in [egress]: `127.0.0.1` has no host and port
+          write host and port, as "127.0.0.1:4021" or "[::1]:4021"
+        "#);
+        insta::assert_snapshot!(complaint("[egress]\nallow = [\"http://127.0.0.1:80\"]\n"), @r#"
+        policy.toml:3:10: `allow` in [egress]: `http://127.0.0.1:80` is not an exact host and port
+          write host and port, as "127.0.0.1:4021" or "[::1]:4021"
+        "#);
+    }
+
+    #[test]
+    fn what_is_no_toml_has_its_line_too() {
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \n"), @"
+        policy.toml:3:11: string values must be quoted, expected literal string
+          correct the line; strings are quoted, tables are [in brackets], comments begin with #
+        ");
+        insta::assert_snapshot!(complaint("[wallet]\nper_day = \"1\"\nper_day = \"2\"\n"), @"
+        policy.toml:4:1: duplicate key
+          correct the line; strings are quoted, tables are [in brackets], comments begin with #
+        ");
+        insta::assert_snapshot!(complaint("wallet = 3\n"), @"
+        policy.toml:2:10: `wallet` is a table, not a value
+          write it as [wallet], with its keys on the lines below
+        ");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
+        insta::assert_snapshot!(complaint("[session]\nidle = 5\n[wallet]\nper_day = 1\nperhour = \"1\"\n[networks]\nallow = [\"base\", \"nowhere\"]\n"), @r#"
+        policy.toml:3:8: `idle` in [session]: 5 is not a span of time
+          write a whole number and s, m, h or d: "30s", "10m", "24h", "30d"
+        policy.toml:5:11: `per_day` in [wallet]: amounts are written in quotes, not as the bare number 1
+          write per_day = "1"
+        policy.toml:6:1: unknown key `perhour` in [wallet]; did you mean `per_hour`?
+          write `per_hour`, or remove the line
+        policy.toml:8:10: `allow` in [networks]: `base` is not a network's CAIP-2 name
+          write "eip155:8453"
+        policy.toml:8:18: `allow` in [networks]: `nowhere` is not a network's CAIP-2 name
+          write it as "eip155:" and the chain id: "eip155:8453" is Base
+        "#);
+    }
+
+    #[test]
+    fn a_mistake_many_rules_inherit_is_told_once() {
+        insta::assert_snapshot!(complaint("[each_domain]\nper_day = 1\n[[domain]]\nhost = \"a.example\"\n[[domain]]\nhost = \"b.example\"\n"), @r#"
+        policy.toml:3:11: `per_day` in [each_domain]: amounts are written in quotes, not as the bare number 1
+          write per_day = "1"
+        "#);
+    }
+
+    #[test]
+    fn a_file_cut_short_is_not_taken_for_one_that_leaves_all_to_the_built_in() {
+        let complaint = |text: &str| Policy::parse("policy.toml", text).unwrap_err().to_string();
+        insta::assert_snapshot!(complaint(""), @"
+        policy.toml:1:1: `version` is missing
+          begin the file with version = 1
+        ");
+        insta::assert_snapshot!(complaint("version = 2\n"), @"
+        policy.toml:1:11: `version` in the file: this bursar reads version 1, not 2
+          write version = 1
+        ");
+        insta::assert_snapshot!(complaint("version = \"1\"\n"), @r#"
+        policy.toml:1:11: `version` in the file: this bursar reads version 1, not "1"
+          write version = 1
+        "#);
+    }
+
+    #[test]
+    fn rules_of_the_design_are_read_as_they_stand_there() {
+        let policy = parsed(
+            r#"
+            [[domain]]
+            host = "*.example.com"
+            access = "allow"
+            per_day = "2.00"
+            methods = ["GET", "POST"]
+            paths = ["/v1/*"]
+            payees = ["0x00000000000000000000000000000000000000aa"]
+            payee_changes = "allow"
+            repeat_window = "0s"
+            [egress]
+            allow = ["127.0.0.1:4021"]
+            "#,
+        );
+        let rule = &policy.domains[0];
+        assert_eq!((rule.host.as_str(), rule.rules.per_day), ("*.example.com", usd("2")));
+        assert_eq!((rule.methods.len(), rule.paths.len(), rule.payees.len()), (2, 1, 1));
+        assert_eq!((rule.payee_changes, rule.rules.repeat_window), (Some(Access::Allow), Duration::ZERO));
+        assert_eq!(policy.egress, ["127.0.0.1:4021"]);
+    }
+
+    proptest::proptest! {
+        // Whatever the file holds, the answer is a policy or a complaint, never a panic.
+        #[test]
+        fn no_file_makes_the_parser_panic(text in "(\\PC|\n|\\[|\\]|=|\"){0,200}") {
+            let _ = Policy::parse("policy.toml", &format!("version = 1\n{text}"));
+        }
     }
 }

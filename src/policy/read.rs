@@ -92,6 +92,10 @@ impl Complaint {
     pub fn what(&self) -> &str {
         &self.what
     }
+
+    pub fn remedy(&self) -> &str {
+        &self.remedy
+    }
 }
 
 /// The TOML itself, or where it breaks.
@@ -253,14 +257,11 @@ impl<'a> Section<'a> {
         list.map(|list| list.value).unwrap_or_default()
     }
 
-    /// A list of texts of this section alone. Left out, it restricts nothing; empty, it would forbid everything in a
-    /// way that reads like nothing, so it is not taken.
+    /// A list of texts of this section alone. Left out, it restricts nothing; empty, it would read like the same and
+    /// mean the opposite, so it is not taken.
     pub fn own_texts<T>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, Complaint>) -> Vec<Placed<T>> {
         let list = self.own(key, |item| match item.as_array().is_some_and(toml_edit::Array::is_empty) {
-            true => Err(Complaint::new(
-                "an empty list allows none",
-                "leave {key} out to allow any, or list what is allowed",
-            )),
+            true => Err(Complaint::new("this list is empty", "leave {key} out, or list at least one")),
             false => self.entries(key, item, &read),
         });
         list.map(|list| list.value).unwrap_or_default()
@@ -325,7 +326,7 @@ fn unknown(key: &str, place: &str, known: &[&str]) -> (String, String) {
 /// The known word a mistyped one was probably meant to be.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let word = word.to_lowercase().replace(['-', ' '], "_");
-    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&word, known);
+    let likeness = |known: &str| strsim::normalized_damerau_levenshtein(&word, &known.to_lowercase());
     let best = known.iter().map(|known| (likeness(known), *known)).max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= 0.5).then_some(best.1)
 }

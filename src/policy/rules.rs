@@ -252,4 +252,14 @@ mod tests {
             assert!(rule.sentence.ends_with('.') && !rule.key.is_empty(), "{}", rule.code);
         }
     }
+
+    #[test]
+    fn every_rule_stands_in_the_reference_with_its_code_and_its_key() {
+        let reference = include_str!("../../docs/policy.md");
+        for rule in ALL {
+            for word in [rule.code, rule.key.split(' ').next_back().unwrap()] {
+                assert!(reference.contains(&format!("`{word}`")), "docs/policy.md does not speak of `{word}`");
+            }
+        }
+    }
 }

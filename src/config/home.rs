@@ -1,0 +1,184 @@
+//! The home directory: one place for the wallet's files, closed to everybody else.
+//!
+//! Not an XDG directory: some hosts scrub the environment, and one wallet must never have two ledgers.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+/// A file or directory that others could read, and can no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tightened {
+    pub path: PathBuf,
+    pub was: u32,
+    pub is: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    #[error("there is no home directory to keep a wallet in\n  set BURSAR_HOME, or pass --home DIRECTORY")]
+    Nowhere,
+    #[error("`{}` cannot be used as bursar's home: {cause}\n  it must be a directory of your own; or choose another with --home", path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error("`{}` could be read by others, and that could not be changed: {cause}\n  run: chmod {mode:o} '{}'", path.display(), path.display())]
+    Open { path: PathBuf, mode: u32, cause: io::Error },
+}
+
+const FILES: [&str; 6] = ["config.toml", "policy.toml", "ledger.db", "ledger.db-wal", "ledger.db-shm", "wallet.json"];
+const DIRECTORIES: [&str; 2] = ["purchases", "leases"];
+
+impl Home {
+    /// `--home`, or `BURSAR_HOME`, or `~/.bursar`.
+    pub fn resolve(flag: Option<&Path>) -> Result<Home, HomeError> {
+        choose(flag, std::env::var_os("BURSAR_HOME"), std::env::home_dir())
+    }
+
+    pub fn at(dir: impl Into<PathBuf>) -> Home {
+        Home { dir: dir.into() }
+    }
+
+    /// Makes the directory if it is not there, and closes to others what they could open. What had to be closed is
+    /// told, because somebody may have read it.
+    pub fn prepare(&self) -> Result<Vec<Tightened>, HomeError> {
+        self.create().map_err(|cause| HomeError::Unusable { path: self.dir.clone(), cause })?;
+        let mut tightened = Vec::new();
+        tightened.extend(tighten(&self.dir, 0o700)?);
+        for name in DIRECTORIES {
+            tightened.extend(tighten(&self.dir.join(name), 0o700)?);
+        }
+        for name in FILES {
+            tightened.extend(tighten(&self.dir.join(name), 0o600)?);
+        }
+        Ok(tightened)
+    }
+
+    fn create(&self) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.dir)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("config.toml")
+    }
+
+    pub fn policy_file(&self) -> PathBuf {
+        self.dir.join("policy.toml")
+    }
+
+    pub fn ledger_file(&self) -> PathBuf {
+        self.dir.join("ledger.db")
+    }
+
+    /// The encrypted key, where the owner chose a file for it.
+    pub fn wallet_file(&self) -> PathBuf {
+        self.dir.join("wallet.json")
+    }
+
+    /// Stored bodies.
+    pub fn purchases_dir(&self) -> PathBuf {
+        self.dir.join("purchases")
+    }
+
+    /// Locks that say which process presents which purchase.
+    pub fn leases_dir(&self) -> PathBuf {
+        self.dir.join("leases")
+    }
+}
+
+/// Absolute at once: the working directory may change, the wallet does not.
+fn choose(flag: Option<&Path>, variable: Option<OsString>, user: Option<PathBuf>) -> Result<Home, HomeError> {
+    let set = |path: &PathBuf| !path.as_os_str().is_empty();
+    let named = flag.map(Path::to_owned).or(variable.map(PathBuf::from)).filter(set);
+    let dir = named.or_else(|| Some(user.filter(set)?.join(".bursar"))).ok_or(HomeError::Nowhere)?;
+    match std::path::absolute(&dir) {
+        Ok(dir) => Ok(Home { dir }),
+        Err(cause) => Err(HomeError::Unusable { path: dir, cause }),
+    }
+}
+
+#[cfg(unix)]
+fn tighten(path: &Path, mode: u32) -> Result<Option<Tightened>, HomeError> {
+    use std::os::unix::fs::PermissionsExt;
+    let open = |cause| HomeError::Open { path: path.to_owned(), mode, cause };
+    let was = match fs::metadata(path) {
+        Ok(metadata) => metadata.permissions().mode() & 0o7777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(open(error)),
+    };
+    // What the owner closed further, to read-only say, stays so.
+    let is = was & mode;
+    if is == was {
+        return Ok(None);
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(is)).map_err(open)?;
+    Ok(Some(Tightened { path: path.to_owned(), was, is }))
+}
+
+/// Elsewhere a user's own directory is closed to others as it is.
+#[cfg(not(unix))]
+fn tighten(_: &Path, _: u32) -> Result<Option<Tightened>, HomeError> {
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(flag: Option<&str>, variable: Option<&str>, user: Option<&str>) -> Option<PathBuf> {
+        choose(flag.map(Path::new), variable.map(OsString::from), user.map(PathBuf::from)).ok().map(|home| home.dir)
+    }
+
+    #[test]
+    fn the_flag_comes_before_the_variable_and_that_before_the_users_home() {
+        assert_eq!(chosen(Some("/a"), Some("/b"), Some("/u")), Some("/a".into()));
+        assert_eq!(chosen(None, Some("/b"), Some("/u")), Some("/b".into()));
+        assert_eq!(chosen(None, None, Some("/u")), Some("/u/.bursar".into()));
+        assert_eq!(chosen(None, Some(""), Some("/u")), Some("/u/.bursar".into()));
+        assert_eq!(chosen(None, None, None), None);
+    }
+
+    #[test]
+    fn a_relative_home_does_not_move_with_the_working_directory() {
+        assert!(chosen(Some("wallet"), None, None).unwrap().is_absolute());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_could_read_is_closed_and_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("a/b"));
+        assert_eq!(home.prepare().unwrap(), []);
+        assert_eq!(fs::metadata(home.dir()).unwrap().permissions().mode() & 0o777, 0o700);
+
+        fs::write(home.policy_file(), "version = 1\n").unwrap();
+        fs::set_permissions(home.policy_file(), fs::Permissions::from_mode(0o664)).unwrap();
+        fs::write(home.config_file(), "").unwrap();
+        fs::set_permissions(home.config_file(), fs::Permissions::from_mode(0o400)).unwrap();
+        let tightened = home.prepare().unwrap();
+        assert_eq!(tightened, [Tightened { path: home.policy_file(), was: 0o664, is: 0o600 }]);
+        assert_eq!(home.prepare().unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_home_is_an_error_that_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "").unwrap();
+        let error = Home::at(path).prepare().unwrap_err().to_string();
+        assert!(error.contains("cannot be used") && error.contains("--home"), "{error}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The policy as it stands on disk now. It is read before every decision, because the owner may have changed it; it is
+//! parsed again only when its bytes, or those of its deny lists, are not the same as before.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Home, files};
+use crate::policy::{Policy, PolicyError};
+
+/// The longest deny list: hundreds of thousands of addresses.
+const DENY_LIST_BYTES: u64 = 32 * 1024 * 1024;
+
+#[derive(Debug)]
+pub struct PolicyFile {
+    home: Home,
+    last: Mutex<Option<Loaded>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    text: Option<String>,
+    /// Before its deny lists were read into it.
+    bare: Policy,
+    lists: Vec<(String, Result<String, String>)>,
+    policy: Arc<Policy>,
+}
+
+impl PolicyFile {
+    pub fn new(home: &Home) -> PolicyFile {
+        PolicyFile { home: home.clone(), last: Mutex::new(None) }
+    }
+
+    /// The policy in force. No file: the built-in one. A file that is no policy: an error, and nothing is paid; what
+    /// was in force before it was damaged is not in force now.
+    pub fn current(&self) -> Result<Arc<Policy>, PolicyError> {
+        let text = self.text()?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.take().filter(|known| known.text == text);
+        let (bare, known) = match known {
+            Some(known) => (known.bare, Some((known.lists, known.policy))),
+            None => (parsed(text.as_deref())?, None),
+        };
+        let lists = self.lists(&bare);
+        let policy = match known {
+            Some((before, policy)) if before == lists => policy,
+            _ => Arc::new(bare.clone().with_deny_lists(&lists)),
+        };
+        *last = Some(Loaded { text, bare, lists, policy: Arc::clone(&policy) });
+        Ok(policy)
+    }
+
+    /// The file's own text, `None` where the owner wrote no policy.
+    pub fn text(&self) -> Result<Option<String>, PolicyError> {
+        let path = self.home.policy_file();
+        match files::read(&path, files::SMALL) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let what = format!("it cannot be read, so nothing is paid: {error}");
+                Err(PolicyError::whole(path.display().to_string(), what, "make it a readable text file"))
+            }
+        }
+    }
+
+    /// The deny lists a policy names, relative to the home directory.
+    fn lists(&self, policy: &Policy) -> Vec<(String, Result<String, String>)> {
+        let read = |name: &String| {
+            let path: PathBuf = self.home.dir().join(name);
+            (name.clone(), files::read(&path, DENY_LIST_BYTES).map_err(|error| error.to_string()))
+        };
+        policy.payee.deny_lists.iter().map(read).collect()
+    }
+}
+
+fn parsed(text: Option<&str>) -> Result<Policy, PolicyError> {
+    text.map_or_else(|| Ok(Policy::built_in()), |text| Policy::parse("policy.toml", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home, PolicyFile) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        let file = PolicyFile::new(&home);
+        (dir, home, file)
+    }
+
+    #[test]
+    fn without_a_file_the_built_in_policy_is_in_force() {
+        let (_dir, _home, file) = home();
+        assert_eq!(file.current().unwrap().hash, Policy::built_in().hash);
+    }
+
+    #[test]
+    fn a_change_is_in_force_at_the_next_decision() {
+        let (_dir, home, file) = home();
+        fs::write(home.policy_file(), "version = 1\n[wallet]\nper_day = \"1\"\n").unwrap();
+        let first = file.current().unwrap();
+        assert!(Arc::ptr_eq(&first, &file.current().unwrap()));
+        fs::write(home.policy_file(), "version = 1\n[wallet]\nper_day = \"2\"\n").unwrap();
+        assert_ne!(first.wallet.per_day, file.current().unwrap().wallet.per_day);
+        fs::remove_file(home.policy_file()).unwrap();
+        assert_eq!(file.current().unwrap().hash, Policy::built_in().hash);
+    }
+
+    #[test]
+    fn a_damaged_policy_is_an_error_and_not_the_one_before_it() {
+        let (_dir, home, file) = home();
+        fs::write(home.policy_file(), "version = 1\n").unwrap();
+        file.current().unwrap();
+        fs::write(home.policy_file(), "version = 1\n[wallet").unwrap();
+        assert!(file.current().is_err());
+        assert!(file.current().is_err());
+        fs::write(home.policy_file(), "").unwrap();
+        assert!(file.current().is_err());
+    }
+
+    #[test]
+    fn a_deny_list_is_read_again_when_it_changes_and_its_absence_stops_everything() {
+        let (_dir, home, file) = home();
+        fs::write(home.policy_file(), "version = 1\n[payee]\ndeny_lists = [\"bad.txt\"]\n").unwrap();
+        assert!(file.current().unwrap().payee.deny_list_error.is_some());
+        fs::write(home.dir().join("bad.txt"), "0x00000000000000000000000000000000000000aa\n").unwrap();
+        let policy = file.current().unwrap();
+        assert_eq!((policy.payee.deny_list_error.clone(), policy.payee.deny.len()), (None, 1));
+        assert!(Arc::ptr_eq(&policy, &file.current().unwrap()));
+        fs::remove_file(home.dir().join("bad.txt")).unwrap();
+        assert!(file.current().unwrap().payee.deny_list_error.is_some());
+    }
+
+    #[test]
+    fn a_directory_in_the_place_of_the_policy_is_not_the_absence_of_one() {
+        let (_dir, home, file) = home();
+        fs::create_dir(home.policy_file()).unwrap();
+        assert!(file.current().is_err());
+    }
+}
