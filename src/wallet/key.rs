@@ -1,0 +1,169 @@
+//! A private key in memory: it can sign an authorization, and nothing else. No Debug, Display, Clone or Serialize;
+//! its bytes are zeroized when it is dropped.
+
+use std::io::Read;
+
+use alloy_primitives::{Address, hex};
+use k256::ecdsa::SigningKey;
+use zeroize::Zeroizing;
+
+use super::WalletError;
+use crate::authorization::{Authorization, Signature, address_of};
+
+pub struct Key {
+    /// Boxed, so that moving a `Key` leaves no copy of it behind.
+    signing: Box<SigningKey>,
+    address: Address,
+}
+
+impl Key {
+    /// A key as its owner hands it over: hex, with or without `0x`, in as many lines as it likes.
+    pub fn read(from: impl Read) -> Result<Key, WalletError> {
+        // Room for all of it at once: a growing buffer would leave copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(AT_MOST + 1));
+        from.take(AT_MOST as u64).read_to_end(&mut bytes).map_err(|_| WalletError::NotAKey)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| WalletError::NotAKey)?;
+        let mut digits = Zeroizing::new(String::with_capacity(bytes.len()));
+        digits.extend(text.chars().filter(|c| !c.is_whitespace()));
+        Key::from_hex(&digits).ok_or(WalletError::NotAKey)
+    }
+
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Signs what is rebuilt from the fields of a typed authorization, from this very address, and makes sure that the
+    /// result says so to whoever checks it.
+    pub fn sign(&self, authorization: &Authorization) -> Result<Signature, WalletError> {
+        if authorization.from != self.address {
+            return Err(WalletError::NotOurs { ours: self.address });
+        }
+        let digest = authorization.digest();
+        let signed = self.signing.sign_prehash_recoverable(digest.as_slice());
+        let (pair, recovery) = signed.map_err(|_| WalletError::BadSignature)?;
+        let mut bytes = [0; 65];
+        bytes[..64].copy_from_slice(&pair.to_bytes());
+        bytes[64] = 27 + recovery.to_byte();
+        let signature = Signature(bytes);
+        match authorization.recovers(&signature) {
+            Some(signer) if signer == self.address => Ok(signature),
+            _ => Err(WalletError::BadSignature),
+        }
+    }
+
+    pub(super) fn fresh() -> Result<Key, WalletError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        loop {
+            getrandom::fill(bytes.as_mut_slice()).map_err(|_| WalletError::NoRandomness)?;
+            // Out of range once in 2^128.
+            if let Some(key) = Key::from_bytes(bytes.as_slice()) {
+                return Ok(key);
+            }
+        }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Key> {
+        let signing = Box::new(SigningKey::from_slice(bytes).ok().filter(|_| bytes.len() == 32)?);
+        let address = address_of(signing.verifying_key());
+        Some(Key { signing, address })
+    }
+
+    pub(super) fn from_hex(text: &str) -> Option<Key> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        // Told apart from what the decoder would strip itself: `0x0x…` is no key.
+        let all_hex = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        hex::decode_to_slice(digits, bytes.as_mut_slice()).ok().filter(|()| all_hex)?;
+        Key::from_bytes(bytes.as_slice())
+    }
+
+    pub(super) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.signing.to_bytes().into())
+    }
+
+    pub(super) fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex::encode_prefixed(self.to_bytes().as_slice()))
+    }
+}
+
+/// 66 characters are a key; the rest is room for blanks.
+const AT_MOST: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{B256, U256, address, b256};
+
+    use super::*;
+    use crate::money::Network;
+
+    /// The first account of every development chain.
+    const ANVIL: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+    fn authorization(from: Address) -> Authorization {
+        Authorization {
+            network: Network::new("eip155:84532"),
+            asset: address!("036CbD53842c5426634e7929541eC2318f3dCF7e"),
+            asset_name: "USDC".into(),
+            asset_version: "2".into(),
+            from,
+            to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
+            value: U256::from(10_000),
+            valid_after: 1740672089,
+            valid_before: 1740672154,
+            nonce: b256!("f3746613c2d920b5fdabc0856f2aeb2d4f88ee6037b8cc5d04a71a4462f13480"),
+        }
+    }
+
+    #[test]
+    fn a_signature_is_byte_for_byte_that_of_an_independent_implementation() {
+        let key = Key::from_hex(ANVIL).unwrap();
+        assert_eq!(key.address(), address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
+        let signature = key.sign(&authorization(key.address())).unwrap();
+        assert_eq!(
+            signature.to_string(),
+            "0xdc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b"
+        );
+    }
+
+    #[test]
+    fn many_signatures_all_recover_to_their_key() {
+        let key = Key::fresh().unwrap();
+        for n in 0..64 {
+            let authorization = Authorization { nonce: B256::repeat_byte(n), ..authorization(key.address()) };
+            let signature = key.sign(&authorization).unwrap();
+            assert_eq!(authorization.recovers(&signature), Some(key.address()));
+        }
+    }
+
+    #[test]
+    fn an_authorization_from_someone_else_is_not_signed() {
+        let key = Key::from_hex(ANVIL).unwrap();
+        let foreign = authorization(Address::repeat_byte(1));
+        assert_eq!(key.sign(&foreign), Err(WalletError::NotOurs { ours: key.address() }));
+    }
+
+    #[test]
+    fn a_key_is_read_as_people_paste_it() {
+        let expected = Key::from_hex(ANVIL).unwrap().address();
+        let (front, back) = ANVIL.split_at(32);
+        for text in [ANVIL, &format!("0x{ANVIL}\n"), &format!("  {front}\r\n\t{back}\n"), &ANVIL.to_uppercase()] {
+            assert_eq!(Key::read(text.as_bytes()).map(|key| key.address()), Ok(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_key_in_range_is_not_imported() {
+        let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        let (zero, long) = ("0".repeat(64), format!("{ANVIL}00"));
+        for text in ["", "0x", &zero, order, &ANVIL[1..], &long, &format!("0x0x{}", &ANVIL[4..]), &"1".repeat(5_000)] {
+            assert_eq!(Key::read(text.as_bytes()).err(), Some(WalletError::NotAKey), "{text}");
+        }
+        assert!(Key::read(&[0xff; 64][..]).is_err());
+    }
+
+    #[test]
+    fn a_key_goes_through_its_text_unchanged() {
+        let key = Key::fresh().unwrap();
+        assert_eq!(Key::from_hex(&key.to_hex()).unwrap().to_bytes(), key.to_bytes());
+    }
+}

@@ -1,0 +1,358 @@
+//! `wallet.json`: the key, encrypted under a passphrase, for machines without a keyring.
+//!
+//! Argon2id makes a key of the passphrase, XChaCha20-Poly1305 seals the private key with the address as associated
+//! data. Whoever has the file and not the passphrase can do nothing but guess, slowly.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use alloy_primitives::{Address, hex};
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::passphrase::{Purpose, from_first};
+use super::{Key, KeyStore, PassphraseSource, WalletError, files, guard};
+
+pub(super) struct KeyFile {
+    path: PathBuf,
+    anchor: PathBuf,
+    sources: Vec<PassphraseSource>,
+    cost: Cost,
+    /// A descriptor gives its passphrase once, and the key is read again after every rest.
+    from_fd: Mutex<Option<Zeroizing<String>>>,
+}
+
+/// What one guess costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+/// A fifth of a second here, and 64 MiB for every guess.
+const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
+
+/// A file may come from a stronger or a weaker machine, and must not take this one down.
+const CHEAPEST: Cost = Cost { memory_kib: 8 * 1024, passes: 1, lanes: 1 };
+const DEAREST: Cost = Cost { memory_kib: 512 * 1024, passes: 16, lanes: 4 };
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    bursar_wallet: u32,
+    address: Address,
+    argon2id: Cost,
+    salt: String,
+    nonce: String,
+    xchacha20poly1305: String,
+}
+
+const FORMAT: u32 = 1;
+
+impl KeyFile {
+    pub(super) fn in_home(home: &Path, sources: Vec<PassphraseSource>) -> KeyFile {
+        let (path, anchor) = (home.join("wallet.json"), home.join("wallet.anchor"));
+        KeyFile { path, anchor, sources, cost: COST, from_fd: Mutex::new(None) }
+    }
+
+    fn contents(&self) -> Result<Option<Contents>, WalletError> {
+        let Some(text) = files::read(&self.path)? else { return Ok(None) };
+        let contents: Contents = serde_json::from_str(&text).map_err(|error| self.damaged(error.to_string()))?;
+        if contents.bursar_wallet != FORMAT {
+            return Err(self.damaged(format!("its format is {}, not {FORMAT}", contents.bursar_wallet)));
+        }
+        Ok(Some(contents))
+    }
+
+    /// The file of this very address. What it says of itself is not a secret, so nobody is asked for a passphrase first.
+    fn contents_for(&self, address: Address) -> Result<Contents, WalletError> {
+        let place = || self.path.display().to_string();
+        let contents = self.contents()?.ok_or_else(|| WalletError::NoKey { address, place: place() })?;
+        if contents.address != address {
+            return Err(WalletError::WrongKey { expected: address, found: contents.address });
+        }
+        Ok(contents)
+    }
+
+    fn seal(&self, key: &Key, passphrase: &str) -> Result<Contents, WalletError> {
+        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
+        getrandom::fill(&mut salt).map_err(|_| WalletError::NoRandomness)?;
+        getrandom::fill(&mut nonce).map_err(|_| WalletError::NoRandomness)?;
+        let (secret, address) = (key.to_bytes(), key.address());
+        let payload = Payload { msg: secret.as_slice(), aad: address.as_slice() };
+        let cipher = self.cipher(passphrase, &salt, self.cost)?;
+        let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
+        Ok(Contents {
+            bursar_wallet: FORMAT,
+            address,
+            argon2id: self.cost,
+            salt: hex::encode(salt),
+            nonce: hex::encode(nonce),
+            xchacha20poly1305: hex::encode(sealed.map_err(|_| self.damaged("it could not be sealed"))?),
+        })
+    }
+
+    fn unseal(&self, contents: &Contents, passphrase: &str) -> Result<Key, WalletError> {
+        let field = |name: &str| self.damaged(format!("`{name}` is not what it should be"));
+        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
+        hex::decode_to_slice(&contents.salt, &mut salt).map_err(|_| field("salt"))?;
+        hex::decode_to_slice(&contents.nonce, &mut nonce).map_err(|_| field("nonce"))?;
+        let sealed = hex::decode(&contents.xchacha20poly1305).map_err(|_| field("xchacha20poly1305"))?;
+        let cipher = self.cipher(passphrase, &salt, contents.argon2id)?;
+        let payload = Payload { msg: &sealed, aad: contents.address.as_slice() };
+        let secret = cipher.decrypt(&XNonce::from(nonce), payload).map(Zeroizing::new);
+        let secret = secret.map_err(|_| WalletError::WrongPassphrase { path: self.path.clone() })?;
+        Key::from_bytes(&secret).ok_or_else(|| self.damaged("what it holds is not a key"))
+    }
+
+    fn cipher(&self, passphrase: &str, salt: &[u8], cost: Cost) -> Result<XChaCha20Poly1305, WalletError> {
+        if !cost.is_bearable() {
+            return Err(self.damaged("the cost of opening it is out of bounds"));
+        }
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32));
+        let params = params.map_err(|_| self.damaged("the cost of opening it is out of bounds"))?;
+        let mut key = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
+            .map_err(|_| self.damaged("the passphrase could not be used with it"))?;
+        Ok(XChaCha20Poly1305::new((&*key).into()))
+    }
+
+    fn passphrase(&self, purpose: Purpose) -> Result<Zeroizing<String>, WalletError> {
+        if let Some(known) = guard(&self.from_fd).clone() {
+            return Ok(known);
+        }
+        let (passphrase, source) = from_first(&self.sources, purpose, &self.path)?;
+        if matches!(source, PassphraseSource::Fd(_)) {
+            *guard(&self.from_fd) = Some(passphrase.clone());
+        }
+        Ok(passphrase)
+    }
+
+    fn damaged(&self, cause: impl Into<String>) -> WalletError {
+        WalletError::KeyfileDamaged { path: self.path.clone(), cause: cause.into() }
+    }
+}
+
+impl Cost {
+    fn is_bearable(self) -> bool {
+        let within = |cost: u32, least: u32, most: u32| (least..=most).contains(&cost);
+        within(self.memory_kib, CHEAPEST.memory_kib, DEAREST.memory_kib)
+            && within(self.passes, CHEAPEST.passes, DEAREST.passes)
+            && within(self.lanes, CHEAPEST.lanes, DEAREST.lanes)
+    }
+}
+
+impl KeyStore for KeyFile {
+    fn load(&self, address: Address) -> Result<Key, WalletError> {
+        let contents = self.contents_for(address)?;
+        let passphrase = self.passphrase(Purpose::Open)?;
+        self.unseal(&contents, &passphrase)
+    }
+
+    /// One file holds one key: another one there is never written over.
+    fn save(&self, key: &Key) -> Result<(), WalletError> {
+        if let Some(there) = self.contents()? {
+            let place = self.path.display().to_string();
+            return Err(WalletError::AlreadyThere { address: there.address, place });
+        }
+        let passphrase = self.passphrase(Purpose::Choose)?;
+        let contents = self.seal(key, &passphrase)?;
+        let text = serde_json::to_string_pretty(&contents).map_err(|error| self.damaged(error.to_string()))?;
+        files::write(&self.path, &(text + "\n"))?;
+        // What was written is opened again: a file that does not open is no place for a key.
+        self.unseal(&self.contents_for(key.address())?, &passphrase).map(drop)
+    }
+
+    fn remove(&self, address: Address) -> Result<(), WalletError> {
+        self.contents_for(address)?;
+        files::remove(&self.path)?;
+        files::remove(&self.anchor)
+    }
+
+    fn list(&self) -> Result<Vec<Address>, WalletError> {
+        Ok(self.contents()?.into_iter().map(|contents| contents.address).collect())
+    }
+
+    fn read_anchor(&self, _: Address) -> Result<Option<String>, WalletError> {
+        files::read(&self.anchor)
+    }
+
+    fn write_anchor(&self, _: Address, text: &str) -> Result<(), WalletError> {
+        files::write(&self.anchor, text)
+    }
+
+    fn slow(&self, waited: Duration) -> WalletError {
+        WalletError::KeyfileSlow { path: self.path.clone(), seconds: waited.as_secs() }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn keyfile(home: &TempDir, passphrase: &str) -> KeyFile {
+        let path = home.path().join("passphrase");
+        fs::write(&path, passphrase).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        KeyFile { cost: CHEAPEST, ..KeyFile::in_home(home.path(), vec![PassphraseSource::File(path)]) }
+    }
+
+    fn saved() -> (TempDir, KeyFile, Key) {
+        let home = tempfile::tempdir().unwrap();
+        let (file, key) = (keyfile(&home, "open sesame"), Key::fresh().unwrap());
+        file.save(&key).unwrap();
+        (home, file, key)
+    }
+
+    fn code<T>(result: Result<T, WalletError>) -> &'static str {
+        result.err().map_or("fine", |error| error.code())
+    }
+
+    #[test]
+    fn a_key_comes_back_with_the_passphrase_it_was_kept_with() {
+        let (home, file, key) = saved();
+        assert_eq!(file.load(key.address()).unwrap().to_bytes(), key.to_bytes());
+        assert_eq!(file.list(), Ok(vec![key.address()]));
+        assert_eq!(code(keyfile(&home, "open barley").load(key.address())), "wrong_passphrase");
+    }
+
+    #[test]
+    fn the_costs_we_write_are_the_costs_we_read() {
+        let home = tempfile::tempdir().unwrap();
+        let file = KeyFile { cost: COST, ..keyfile(&home, "open sesame") };
+        let key = Key::fresh().unwrap();
+        file.save(&key).unwrap();
+        assert_eq!(keyfile(&home, "open sesame").load(key.address()).unwrap().to_bytes(), key.to_bytes());
+    }
+
+    #[test]
+    fn only_the_owner_can_read_the_files_and_nothing_is_left_beside_them() {
+        let (home, file, key) = saved();
+        file.write_anchor(key.address(), "{}").unwrap();
+        for name in ["wallet.json", "wallet.anchor"] {
+            let mode = fs::metadata(home.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        let mut names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["passphrase", "wallet.anchor", "wallet.json"]);
+    }
+
+    #[test]
+    fn the_key_is_not_in_the_file() {
+        let (home, _file, key) = saved();
+        let text = fs::read_to_string(home.path().join("wallet.json")).unwrap();
+        assert!(!text.contains(&key.to_hex()[2..]) && !text.contains("sesame"));
+    }
+
+    #[test]
+    fn no_key_is_written_over() {
+        let (_home, file, key) = saved();
+        assert_eq!(code(file.save(&Key::fresh().unwrap())), "key_already_there");
+        assert_eq!(file.load(key.address()).unwrap().to_bytes(), key.to_bytes());
+    }
+
+    #[test]
+    fn a_missing_file_is_no_key_and_another_ones_is_the_wrong_key() {
+        let home = tempfile::tempdir().unwrap();
+        let empty = keyfile(&home, "open sesame");
+        assert_eq!(code(empty.load(Address::repeat_byte(1))), "no_key");
+        assert_eq!(code(empty.remove(Address::repeat_byte(1))), "no_key");
+        let (_home, file, key) = saved();
+        let expected = Address::repeat_byte(1);
+        assert_eq!(file.load(expected).err(), Some(WalletError::WrongKey { expected, found: key.address() }));
+        assert_eq!(code(file.remove(expected)), "wrong_key");
+    }
+
+    #[test]
+    fn a_file_that_was_meddled_with_does_not_open() {
+        let (home, file, key) = saved();
+        let path = home.path().join("wallet.json");
+        let good: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let other = Address::repeat_byte(1);
+        let flipped = |name: &str| {
+            let text = good[name].as_str().unwrap();
+            json!(format!("{}{}", if text.starts_with('0') { '1' } else { '0' }, &text[1..]))
+        };
+        let edits = [
+            ("/salt", flipped("salt"), "wrong_passphrase"),
+            ("/nonce", flipped("nonce"), "wrong_passphrase"),
+            ("/xchacha20poly1305", flipped("xchacha20poly1305"), "wrong_passphrase"),
+            ("/xchacha20poly1305", json!(""), "wrong_passphrase"),
+            ("/salt", json!("00"), "keyfile_damaged"),
+            ("/nonce", json!("zz"), "keyfile_damaged"),
+            ("/bursar_wallet", json!(2), "keyfile_damaged"),
+            ("/argon2id/memory_kib", json!(u32::MAX), "keyfile_damaged"),
+            ("/argon2id/memory_kib", json!(8), "keyfile_damaged"),
+            ("/argon2id/passes", json!(0), "keyfile_damaged"),
+            ("/argon2id/passes", json!(u32::MAX), "keyfile_damaged"),
+            ("/argon2id/lanes", json!(5), "keyfile_damaged"),
+            ("/argon2id/lanes", json!("1"), "keyfile_damaged"),
+        ];
+        for (place, value, expected) in edits {
+            let mut edited = good.clone();
+            *edited.pointer_mut(place).unwrap() = value.clone();
+            fs::write(&path, edited.to_string()).unwrap();
+            assert_eq!(code(file.load(key.address())), expected, "{place} {value}");
+        }
+        let mut renamed = good.clone();
+        renamed["address"] = json!(other);
+        fs::write(&path, renamed.to_string()).unwrap();
+        assert_eq!(code(file.load(other)), "wrong_passphrase");
+        for text in ["", "{}", "[]", "not json", &" ".repeat(20_000)] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(code(file.load(key.address())), "keyfile_damaged", "{text:.10}");
+        }
+    }
+
+    #[test]
+    fn removing_a_key_removes_what_was_beside_it() {
+        let (home, file, key) = saved();
+        file.write_anchor(key.address(), "{}").unwrap();
+        file.remove(key.address()).unwrap();
+        assert!(!home.path().join("wallet.json").exists() && !home.path().join("wallet.anchor").exists());
+    }
+
+    #[test]
+    fn a_descriptors_passphrase_is_good_for_more_than_one_read() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+
+        let (home, _file, key) = saved();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"open sesame\n").unwrap();
+        drop(writer);
+        let file = KeyFile::in_home(home.path(), vec![PassphraseSource::Fd(reader.as_raw_fd())]);
+        for _ in 0..2 {
+            assert_eq!(code(file.load(key.address())), "fine");
+        }
+    }
+
+    #[test]
+    fn errors_show_neither_key_nor_passphrase() {
+        let (home, file, key) = saved();
+        let errors = [
+            file.save(&Key::fresh().unwrap()).unwrap_err(),
+            keyfile(&home, "open barley").load(key.address()).err().unwrap(),
+            KeyFile::in_home(home.path(), vec![]).load(key.address()).err().unwrap(),
+            file.load(Address::ZERO).err().unwrap(),
+        ];
+        for error in errors {
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains(&key.to_hex()[2..]) && !shown.contains("sesame") && !shown.contains("barley"));
+        }
+    }
+}
