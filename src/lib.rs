@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod ledger;
 pub mod limits;
+pub mod mcp;
 pub mod money;
 pub mod offer;
 pub mod policy;

@@ -1,0 +1,126 @@
+//! The agent's door: MCP over stdio, both eras on one server, one file per tool.
+//!
+//! What a tool is stands in `tool`, how a call is heard in `server` and `arguments`, how an answer is put in `tell`,
+//! and how the house is left without dropping a call in `door`.
+
+mod arguments;
+mod door;
+mod fetch_paid;
+mod get_balance;
+mod get_budget;
+mod get_purchase;
+mod list_spend;
+mod output;
+mod progress;
+mod quote;
+mod resource;
+mod server;
+mod tell;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use rmcp::service::{RunningService, ServerInitializeError};
+use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{RoleServer, ServiceExt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::bursar::Bursar;
+use crate::limits;
+use door::Door;
+use server::Server;
+use tool::Tool;
+
+/// Why serving ended other than by a closed stdin or a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum NotServed {
+    #[error("the host did not open an MCP session: {0}")]
+    Opening(String),
+    #[error("a fault inside bursar ended the MCP session: {0}")]
+    Fault(String),
+}
+
+/// Serves one host over stdin and stdout until it closes stdin or asks the process to stop. Calls taken by then are
+/// answered, and what was presented closes, before this returns. `notice` is told to the model before anything else:
+/// what is special about this wallet, such as play money.
+///
+/// After a signal the host may still hold stdin open, and a read of it cannot be given up: leave the process with
+/// `std::process::exit`, not by returning from a runtime that waits for its threads.
+pub async fn serve(bursar: Arc<Bursar>, agent: String, notice: Option<String>) -> Result<(), NotServed> {
+    log_to_stderr();
+    let (read, write) = rmcp::transport::stdio();
+    let server = Server::new(bursar.clone(), &agent, all_tools()).with_notice(notice);
+    let served = attend(server, read, write, asked_to_stop()).await;
+    bursar.drain().await;
+    served
+}
+
+fn all_tools() -> Vec<Tool> {
+    vec![
+        fetch_paid::tool(),
+        quote::tool(),
+        get_balance::tool(),
+        get_budget::tool(),
+        list_spend::tool(),
+        get_purchase::tool(),
+    ]
+}
+
+/// One session over any pair of pipes, until the host leaves or `stop` comes.
+async fn attend(
+    server: Server,
+    read: impl AsyncRead + Send + Unpin + 'static,
+    write: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NotServed> {
+    let exit = server.exit.clone();
+    let door = Door::new(AsyncRwTransport::new(read, write), exit.clone());
+    let session = session(server, door);
+    tokio::pin!(session);
+    tokio::select! {
+        served = &mut session => return served,
+        () = stop => exit.begin(),
+        () = exit.begun() => {}
+    }
+    // Every call answers well within this. What does not must not keep the process from closing its ledger.
+    timeout(limits::DRAIN, session).await.unwrap_or(Ok(()))
+}
+
+async fn session(server: Server, door: impl rmcp::transport::Transport<RoleServer> + 'static) -> Result<(), NotServed> {
+    let running: RunningService<RoleServer, Server> = match server.serve(door).await {
+        Ok(running) => running,
+        // A host that looks and leaves has done nothing wrong.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(cause) => return Err(NotServed::Opening(cause.to_string())),
+    };
+    running.waiting().await.map(|_| ()).map_err(|cause| NotServed::Fault(cause.to_string()))
+}
+
+/// The first signal begins the exit. Later ones are ignored: hosts send several in a row, and cutting the wait short
+/// would turn purchases into doubts.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Stdout belongs to MCP. Warnings and worse only: below that the MCP library logs whole requests, with their headers.
+fn log_to_stderr() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
+    // A log that is already set up is as good.
+    let _ = log.try_init();
+}

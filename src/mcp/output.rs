@@ -1,0 +1,66 @@
+//! Schemas of what tools answer, from the answers' own types.
+
+use rmcp::model::JsonObject;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
+use serde_json::Value;
+
+use super::tell::Trouble;
+
+/// What a tool answers, or what was in the way.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Told<T> {
+    Answer(T),
+    Trouble(Trouble),
+}
+
+pub fn schema<T: JsonSchema>() -> JsonObject {
+    let settings = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with(|settings| settings.meta_schema = None)
+        .with_transform(RecursiveTransform(plain))
+        .with_transform(RecursiveTransform(present));
+    let mut object = match settings.into_generator().into_root_schema_for::<T>().to_value() {
+        Value::Object(object) => object,
+        _ => JsonObject::new(),
+    };
+    // Hosts of the older era insist on it.
+    object.insert("type".to_owned(), "object".into());
+    object.remove("description");
+    object
+}
+
+pub fn schema_or_trouble<T: JsonSchema>() -> JsonObject {
+    schema::<Told<T>>()
+}
+
+/// What may be left out is never null: whoever leaves it out says so by skipping it.
+fn present(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    let required: Vec<Value> = object.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(members) = object.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, member) in members.iter_mut().filter(|(name, _)| !required.iter().any(|known| known == name.as_str())) {
+        without_null(member);
+    }
+}
+
+fn without_null(member: &mut Value) {
+    let null = serde_json::json!({ "type": "null" });
+    if let Some(either) = member.get_mut("anyOf").and_then(Value::as_array_mut) {
+        either.retain(|one| *one != null);
+    } else if let Some(types) = member.get_mut("type") {
+        let kept: Vec<Value> = types.as_array().into_iter().flatten().filter(|name| *name != "null").cloned().collect();
+        if let [only] = kept.as_slice() {
+            *types = only.clone();
+        }
+    }
+}
+
+/// Without what hosts complain about (formats that JSON Schema does not know) or nobody reads (names of Rust types).
+fn plain(schema: &mut Schema) {
+    schema.remove("format");
+    schema.remove("title");
+}
