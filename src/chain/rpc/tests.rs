@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use alloy_primitives::{B256, hex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
@@ -343,7 +343,10 @@ async fn nonsense_is_an_error_with_the_nodes_name_and_without_its_key() {
 
 #[tokio::test]
 async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets the port, and not listening.
+    let unheard = TcpSocket::new_v4().unwrap();
+    unheard.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = unheard.local_addr().unwrap();
     let gone = Fake { url: format!("http://{closed}/SECRET?k=SECRET").parse().unwrap(), asked: Arc::default() };
     let hanging = Fake::open(|_, _| Say::Nothing).await;
     let refusing = Fake::open(|_, _| Say::Refuse("rate limit\nexceeded")).await;

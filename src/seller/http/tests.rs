@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
@@ -291,8 +291,10 @@ async fn a_paid_exchange_that_takes_too_long_is_lost() {
 
 #[tokio::test]
 async fn what_never_connected_can_be_presented_later() {
-    // A port nobody listens on: bound, and let go.
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets the port, and not listening.
+    let unheard = TcpSocket::new_v4().unwrap();
+    unheard.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = unheard.local_addr().unwrap();
     let allow = [closed.to_string()];
     let refused = present(&get(Url::parse(&format!("http://{closed}/")).unwrap()), &allow).await;
     assert!(matches!(refused, Presented::NeverConnected(SellerError::Unreachable { .. })), "{refused:?}");
