@@ -86,6 +86,13 @@ pub struct Waiting {
     pub until: Option<Time>,
 }
 
+/// What the policy would say of a price, for `bursar policy explain`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained {
+    pub verdict: crate::purchase::answer::OfferVerdict,
+    pub rules: Vec<crate::policy::RuleReport>,
+}
+
 /// What an audit found: nothing wrong is an empty list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {
@@ -111,6 +118,12 @@ impl Bursar {
     /// Opens what is in a home. Nothing is signed, asked or unlocked yet.
     pub async fn open(home: &Home) -> Result<Arc<Bursar>, Refusal> {
         let _ = home;
+        todo!()
+    }
+
+    /// The same over a key store the caller chose: one that may ask a person for its passphrase, or a sandbox's.
+    pub async fn open_with(home: &Home, store: crate::wallet::Store) -> Result<Arc<Bursar>, Refusal> {
+        let _ = (home, store);
         todo!()
     }
 
@@ -208,6 +221,12 @@ impl Bursar {
     }
 
     pub async fn audit(&self) -> Result<Audit, Refusal> {
+        todo!()
+    }
+
+    /// What the policy would say of a price at a URL now, rule by rule. Nobody is asked, nothing is spent.
+    pub async fn explain(&self, agent: &str, method: &str, url: &str, price: Usd) -> Result<Explained, Refusal> {
+        let _ = (agent, method, url, price);
         todo!()
     }
 

@@ -184,7 +184,8 @@ impl Context {
         let home = self.home()?;
         for tightened in home.prepare()? {
             let (path, was) = (tightened.path.display(), tightened.was);
-            self.out.say(format_args!("{} {path} could be read by others (mode {was:o}); closed", out::warn("warning:")));
+            self.out
+                .say(format_args!("{} {path} could be read by others (mode {was:o}); closed", out::warn("warning:")));
         }
         Ok(home)
     }

@@ -76,9 +76,9 @@ struct Heard(Value);
 impl Scene {
     async fn set(out: Out) -> Result<Scene, Failure> {
         let began = Instant::now();
-        let ground = Playground::open(&playground::temporary(), POLICY, FUNDS).await?;
+        let ground = Playground::open(&playground::temporary()?, POLICY, FUNDS).await?;
         let host = Host::start(server(&ground)?, Era::Stateless).await.map_err(broken)?;
-        let owner = Bursar::open(&ground.home).await?;
+        let owner = ground.bursar().await?;
         Ok(Scene { out, began, ground, host, owner })
     }
 
@@ -96,7 +96,10 @@ impl Scene {
     fn the_stage(&self) {
         self.out.line(out::bold("An agent goes shopping. Play money, real signatures, a real ledger."));
         self.out.line("");
-        self.line("wallet", &format!("{} on a chain in this process; the agent never sees the key", words::dollars(FUNDS)));
+        self.line(
+            "wallet",
+            &format!("{} on a chain in this process; the agent never sees the key", words::dollars(FUNDS)),
+        );
         self.line("limits", "$0.50 a payment, $0.30 a day at one seller; above $0.10 the owner is asked");
         self.line("market", &self.ground.sandbox.sellers_url());
     }
@@ -189,8 +192,15 @@ impl Scene {
         let audit = self.owner.audit().await?;
         must("the ledger adds up", audit.violations.is_empty())?;
         let left = FUNDS.saturating_sub(sum);
-        self.line("chain", &format!("{} before, {} now: {} gone, exactly the log's sum",
-            words::dollars(FUNDS), words::dollars(left), words::dollars(sum)));
+        self.line(
+            "chain",
+            &format!(
+                "{} before, {} now: {} gone, exactly the log's sum",
+                words::dollars(FUNDS),
+                words::dollars(left),
+                words::dollars(sum)
+            ),
+        );
         self.the_end();
         Ok(())
     }
@@ -292,7 +302,7 @@ fn broken(cause: impl ToString) -> Failure {
 fn server(ground: &Playground) -> Result<Command, Failure> {
     let program = std::env::current_exe().map_err(broken)?;
     let mut command = Command::new(program);
-    command.arg("--home").arg(ground.dir()).args(["serve", "--agent", AGENT]);
+    command.arg("--home").arg(ground.home.dir()).args(["serve", "--agent", AGENT]);
     command.env("BURSAR_PASSPHRASE_FILE", ground.passphrase_file()).stderr(Stdio::null());
     Ok(command)
 }

@@ -130,13 +130,16 @@ impl Check {
             Some(file) => (file.display().to_string(), read(file).and_then(|text| parsed(file, &text))),
             None => (home.policy_file().display().to_string(), PolicyFile::new(&home).current()),
         };
-        let file = if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
+        let file =
+            if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
         Ok(match found {
             Ok(policy) => {
                 let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error)).collect::<Vec<_>>();
                 Checked { ok: unread.is_empty(), file, hash: Some(policy.hash.clone()), problems: unread }
             }
-            Err(error) => Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() },
+            Err(error) => {
+                Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() }
+            }
         })
     }
 }
@@ -230,7 +233,12 @@ fn mistake(problem: Problem) -> Mistake {
 }
 
 fn unread_list(error: &str) -> Mistake {
-    Mistake { line: None, column: None, what: error.to_owned(), remedy: "make the deny list readable, or take it out".to_owned() }
+    Mistake {
+        line: None,
+        column: None,
+        what: error.to_owned(),
+        remedy: "make the deny list readable, or take it out".to_owned(),
+    }
 }
 
 fn read(file: &Path) -> Result<String, PolicyError> {

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
+use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out;
 use crate::cli::playground::{self, Playground};
-use crate::cli::{Context, OWNER};
+use crate::cli::{Context, OWNER, out, wallet};
+use crate::config::Config;
 use crate::mcp;
 use crate::money::Usd;
 
@@ -42,22 +43,24 @@ impl Serve {
 }
 
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
-    let bursar = context.bursar().await?;
+    let home = context.prepared_home()?;
+    let store = wallet::store_of(&home, Config::load(&home)?.wallet.store, wallet::Asking::Host);
+    let bursar = Bursar::open_with(&home, store).await?;
     mcp::serve(bursar, agent, None).await.map_err(not_served)?;
     Ok(Exit::Done)
 }
 
 /// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
 async fn serve_play_money(context: &Context, agent: String) -> Result<Exit, Failure> {
-    let ground = Playground::open(&playground::beneath(context.home_dir()?.as_path()), "", FUNDS).await?;
+    let ground = Playground::open(&playground::beneath(&context.home()?)?, "", FUNDS).await?;
     let market = ground.sandbox.sellers_url();
     context.out.say(format_args!("{} play money only; what is for sale: {market}", out::bold("bursar sandbox:")));
-    context.out.say(format_args!("to look at it while it runs: bursar --home {} log", ground.dir().display()));
+    context.out.say(format_args!("to look at it while it runs: bursar --home {} log", ground.home.dir().display()));
     let bursar = ground.bursar().await?;
-    let instructions = format!(
+    let notice = format!(
         "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
     );
-    mcp::serve(bursar, agent, Some(instructions)).await.map_err(not_served)?;
+    mcp::serve(bursar, agent, Some(notice)).await.map_err(not_served)?;
     Ok(Exit::Done)
 }
 

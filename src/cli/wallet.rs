@@ -123,7 +123,9 @@ impl Create {
         let home = context.prepared_home()?;
         let address = create(&home, self.store).await?;
         context.out.line(address);
-        context.out.say(format_args!("Keep a copy of the key: `bursar wallet export` shows it. Then send money: `bursar init`."));
+        context.out.say(format_args!(
+            "Keep a copy of the key: `bursar wallet export` shows it. Then send money: `bursar init`."
+        ));
         Ok(Exit::Done)
     }
 }
@@ -149,8 +151,10 @@ impl List {
         let config = Config::load(&home)?.wallet;
         let addresses = wallet::Wallet::list(&store_of(&home, config.store, Asking::Person)).await?;
         if self.json {
-            let list: Vec<_> =
-                addresses.iter().map(|at| json!({"address": at.to_string(), "in_use": config.address == Some(*at)})).collect();
+            let list: Vec<_> = addresses
+                .iter()
+                .map(|at| json!({"address": at.to_string(), "in_use": config.address == Some(*at)}))
+                .collect();
             context.out.json(&list);
             return Ok(Exit::Done);
         }
@@ -200,7 +204,8 @@ fn show_address(context: &Context) -> Result<Exit, Failure> {
 async fn export(context: &Context) -> Result<Exit, Failure> {
     let mut owner = Owner::at_the_terminal("bursar wallet export")?;
     let wallet = opened(context)?;
-    owner.tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
+    owner
+        .tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
     owner.must_type("export", "show it")?;
     let key = wallet.export().await?;
     owner.tell_secret(&key)?;
@@ -214,7 +219,9 @@ async fn remove(context: &Context) -> Result<Exit, Failure> {
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;
     owner.must_type(&address.to_string(), "delete it")?;
     wallet.remove().await?;
-    context.out.say(format_args!("{} Remove the address from config.toml before you make another.", out::bold("Deleted.")));
+    context
+        .out
+        .say(format_args!("{} Remove the address from config.toml before you make another.", out::bold("Deleted.")));
     Ok(Exit::Done)
 }
 
