@@ -1,20 +1,177 @@
 //! The only writer of money.
+//!
+//! SQLite, one file, any number of processes. [`Ledger::authorize`] is the one durable commit before the wire: below it
+//! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented.
 
-/// Proof that an authorization is in the ledger, durably. Only the ledger makes one, and only one can be presented.
-#[derive(Debug)]
-pub struct Recorded {
-    pub(in crate::ledger) request: crate::seller::Request,
-    pub(in crate::ledger) payment_header: (String, String),
+pub mod audit;
+mod authorize;
+mod bodies;
+mod budget;
+mod close;
+mod events;
+mod lease;
+mod questions;
+mod read;
+mod record;
+mod recorded;
+mod schema;
+mod writer;
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub use authorize::{Authorized, Draft, View};
+pub use bodies::{Bodies, Worth};
+pub use close::{Answered, Closing};
+pub use questions::Question;
+pub use read::{Entry, Filter, Found, Money, Page, Story, Unproven};
+pub use record::Unpaid;
+pub use recorded::Recorded;
+use writer::{Sync, Writer};
+
+use crate::time::Time;
+
+/// A handle on the ledger; clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    writer: Writer,
+    reader: Arc<Mutex<Connection>>,
+    holder: Arc<lease::Holder>,
 }
 
-impl Recorded {
-    /// The request the payment goes with, to the origin that asked for it.
-    pub fn request(&self) -> &crate::seller::Request {
-        &self.request
+/// Which ledger this is and how much it has seen: kept beside the key, so that a ledger that is missing, replaced or
+/// rolled back is noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    pub ledger_id: String,
+    pub authorizations: u64,
+}
+
+/// What went wrong with the ledger. Nothing was presented because of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger was busy for {} s: another program holds it", crate::limits::LEDGER_WAIT.as_secs())]
+    Busy,
+    #[error("the ledger could not be written: {0}")]
+    CommitFailed(String),
+    #[error("the disk is full, so the ledger could not be written")]
+    Full,
+    #[error("the ledger is read-only for this program")]
+    ReadOnly,
+    #[error("the ledger is damaged: {0}")]
+    Damaged(String),
+    #[error("the ledger was written by a newer bursar (its version is {found}, this program knows {known})")]
+    Newer { found: i32, known: i32 },
+    #[error("the ledger could not be used: {0}")]
+    Io(String),
+    #[error("`{0}` is already the id of another purchase")]
+    Conflict(String),
+    #[error("{0}")]
+    NotNow(String),
+}
+
+impl Ledger {
+    /// Opens the ledger in a file, or begins one. `nonce` is fresh randomness that names this process and, if the file
+    /// is new, the ledger.
+    pub fn open(path: &Path, leases: &Path, nonce: [u8; 16], now: Time) -> Result<Ledger, LedgerError> {
+        let name = alloy_primitives::hex::encode(nonce);
+        let mut conn = connect(path)?;
+        schema::configure(&conn)?;
+        let queue = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, "lock"))?;
+        queue.lock()?;
+        let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
+        queue.unlock()?;
+        prepared?;
+        let holder = lease::Holder::register(leases, format!("{}-{name}", std::process::id()))?;
+        let reader = connect(path)?;
+        schema::configure(&reader)?;
+        let writer = Writer::start(path.to_owned(), conn, queue)?;
+        Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder) })
     }
 
-    /// Name and value of the header that carries the payment.
-    pub fn payment_header(&self) -> (&str, &str) {
-        (&self.payment_header.0, &self.payment_header.1)
+    pub async fn seal(&self) -> Result<Seal, LedgerError> {
+        self.read(|conn| {
+            let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {
+                Ok(Seal { ledger_id: row.get(0)?, authorizations: row.get::<_, i64>(1)? as u64 })
+            })?;
+            Ok(seal)
+        })
+        .await
     }
+
+    /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.
+    pub fn is_alive(&self, holder: &str) -> bool {
+        self.holder.is_alive(holder)
+    }
+
+    /// Reads on a thread that may block, so that a long query holds up nobody's payment.
+    async fn read<T, W>(&self, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let reader = self.reader.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let conn = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            work(&conn)
+        });
+        reading.await.unwrap_or_else(|_| Err(LedgerError::gone()))
+    }
+}
+
+impl LedgerError {
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LedgerError::Busy => "ledger_busy",
+            LedgerError::CommitFailed(_) | LedgerError::Io(_) => "ledger_failed",
+            LedgerError::Full => "disk_full",
+            LedgerError::ReadOnly => "ledger_read_only",
+            LedgerError::Damaged(_) => "ledger_damaged",
+            LedgerError::Newer { .. } => "ledger_newer",
+            LedgerError::Conflict(_) => "purchase_id_conflict",
+            LedgerError::NotNow(_) => "not_now",
+        }
+    }
+
+    fn gone() -> LedgerError {
+        LedgerError::Io("its writing thread has ended".to_owned())
+    }
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(cause: rusqlite::Error) -> LedgerError {
+        match cause.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Busy,
+            Some(ErrorCode::DiskFull) => LedgerError::Full,
+            Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LedgerError::Damaged(cause.to_string()),
+            _ => LedgerError::Io(cause.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for LedgerError {
+    fn from(cause: std::io::Error) -> LedgerError {
+        LedgerError::Io(cause.to_string())
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+fn beside(path: &Path, extension: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{extension}"));
+    name.into()
+}
+
+/// A bad word in a column is damage, not a reason to stop the program.
+fn damaged(what: impl std::fmt::Display) -> LedgerError {
+    LedgerError::Damaged(what.to_string())
 }

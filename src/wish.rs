@@ -116,6 +116,11 @@ pub fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
+/// Origin and path: where prices are compared.
+pub fn place(url: &Url) -> String {
+    format!("{}{}", origin(url), url.path())
+}
+
 fn mask_pair(pair: &str) -> String {
     match pair.split_once('=') {
         Some((name, value)) if !value.is_empty() => format!("{name}=…"),
@@ -189,7 +194,7 @@ fn parse_method(call: &Call) -> Result<String, String> {
 fn parse_headers(call: &Call) -> Result<Vec<(String, String)>, String> {
     let mut headers: Vec<(String, String)> =
         call.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    seller::headers::check_headers(&headers)?;
+    seller::check_headers(&headers)?;
     if call.json.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }

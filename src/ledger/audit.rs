@@ -1,0 +1,182 @@
+//! Derives everything anew and compares: totals from rows, standings from events, the chain of events from itself.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::Connection;
+
+use super::budget::{self, Counted};
+use super::{Ledger, LedgerError, damaged, events, read};
+use crate::authorization::{Authorization, Signature};
+use crate::money::Usd;
+use crate::settlement::{Standing, State};
+use crate::time::Time;
+
+/// What was found. No violations is what everybody hopes for.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    pub purchases: u64,
+    pub authorizations: u64,
+    pub events: u64,
+    pub settled: Usd,
+    pub held: Usd,
+    pub violations: Vec<String>,
+}
+
+impl Ledger {
+    pub async fn audit(&self) -> Result<Findings, LedgerError> {
+        self.read(|conn| {
+            // One snapshot for all of it: others may go on writing.
+            let tx = conn.unchecked_transaction()?;
+            let mut findings = Findings::default();
+            check_file(&tx, &mut findings)?;
+            let last = check_events(&tx, &mut findings)?;
+            check_purchases(&tx, &last, &mut findings)?;
+            Ok(findings)
+        })
+        .await
+    }
+}
+
+fn check_file(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
+    let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if said != "ok" {
+        findings.violations.push(format!("the file is damaged: {said}"));
+    }
+    let mut orphans = conn.prepare("PRAGMA foreign_key_check")?;
+    if orphans.exists([])? {
+        findings.violations.push("a row points at a row that is not there".to_owned());
+    }
+    findings.purchases = conn.query_row("SELECT count(*) FROM purchase", [], |row| row.get::<_, i64>(0))? as u64;
+    Ok(())
+}
+
+/// Walks the chain of seals, and remembers where each purchase stood last by its events.
+fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i64, Vec<String>>, LedgerError> {
+    let mut before = Vec::new();
+    let mut kinds: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut broken = None;
+    events::each(conn, |event| {
+        findings.events += 1;
+        let seal = events::seal(&before, event.purchase, event.at, &event.kind, &event.detail);
+        if seal.as_slice() != event.hash && broken.is_none() {
+            broken = Some(event.id);
+        }
+        before = event.hash;
+        if let Some(row) = event.purchase {
+            kinds.entry(row).or_default().push(event.kind);
+        }
+    })?;
+    if let Some(id) = broken {
+        findings.violations.push(format!("event {id} does not follow from the one before it: history was changed"));
+    }
+    Ok(kinds)
+}
+
+fn check_purchases(
+    conn: &Connection,
+    kinds: &HashMap<i64, Vec<String>>,
+    findings: &mut Findings,
+) -> Result<(), LedgerError> {
+    let mut query = conn.prepare(
+        "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
+                p.nonce, p.amount, s.authorization, s.signature
+           FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.nonce IS NOT NULL",
+    )?;
+    let mut rows = query.query([])?;
+    let mut all = Vec::new();
+    let mut nonces = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(1)?;
+        let standing = read::read_standing(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?)?;
+        let usd = Usd::micros(row.get::<_, i64>(8)?.max(0) as u64);
+        let counted = Counted {
+            at: Time::from_millis(row.get(4)?),
+            session: row.get(5)?,
+            domain: row.get(6)?,
+            payee: row.get::<_, String>(7)?.parse().map_err(damaged)?,
+            usd,
+        };
+        let nonce: Vec<u8> = row.get(9)?;
+        let signed = signed_as(row.get(11)?, row.get(12)?);
+        check_signed(&id, &nonce, &row.get::<_, String>(10)?, signed, findings);
+        let authorized =
+            kinds.get(&row.get(0)?).map_or(0, |kinds| kinds.iter().filter(|kind| *kind == "authorized").count());
+        if authorized != 1 {
+            findings.violations.push(format!("purchase {id} has {authorized} authorizations by its events"));
+        }
+        if let Some(other) = nonces.insert(nonce, id.clone()) {
+            findings.violations.push(format!("purchases {other} and {id} share a nonce"));
+        }
+        findings.authorizations += 1;
+        match standing.state {
+            State::Settled => findings.settled = findings.settled.saturating_add(usd),
+            State::Authorized | State::Held => findings.held = findings.held.saturating_add(usd),
+            State::Lapsed => {}
+        }
+        all.push((counted, standing));
+    }
+    check_count(conn, findings)?;
+    check_buckets(conn, all, findings)
+}
+
+fn signed_as(authorization: Option<String>, signature: Option<String>) -> Option<(Authorization, Signature)> {
+    let authorization = serde_json::from_str(&authorization?).ok()?;
+    Some((authorization, signature?.parse().ok()?))
+}
+
+fn check_signed(
+    id: &str,
+    nonce: &[u8],
+    amount: &str,
+    signed: Option<(Authorization, Signature)>,
+    findings: &mut Findings,
+) {
+    let Some((authorization, signature)) = signed else {
+        return findings.violations.push(format!("purchase {id} has lost what was signed"));
+    };
+    let is_same = authorization.nonce.as_slice() == nonce && authorization.value.to_string() == amount;
+    if !is_same || authorization.recovers(&signature) != Some(authorization.from) {
+        findings.violations.push(format!("what purchase {id} signed is not what its row says"));
+    }
+}
+
+/// The count kept beside the key must be what the rows add up to (or more, after a restored ledger was adopted).
+fn check_count(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
+    let (count, adopted): (i64, Option<i64>) =
+        conn.query_row("SELECT authorizations, adopted_at FROM ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = findings.authorizations as i64;
+    if count < rows || (count > rows && adopted.is_none()) {
+        findings.violations.push(format!("the ledger counts {count} authorizations and holds {rows}"));
+    }
+    Ok(())
+}
+
+/// Every bucket that is still there must hold what its purchases add up to, and none may be missing that still counts.
+fn check_buckets(
+    conn: &Connection,
+    all: Vec<(Counted, Standing)>,
+    findings: &mut Findings,
+) -> Result<(), LedgerError> {
+    let mut derived = budget::derive(all.into_iter());
+    let mut query = conn.prepare("SELECT scope, window, start, counted, held FROM bucket")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let key: (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let stored: (i64, i64) = (row.get(3)?, row.get(4)?);
+        let expected = derived.remove(&key).unwrap_or_default();
+        if stored != expected {
+            let (scope, window, start) = key;
+            findings.violations.push(format!(
+                "the {window} bucket of {scope} at {} says {stored:?}, its purchases {expected:?}",
+                Time::from_millis(start)
+            ));
+        }
+    }
+    let newest: i64 = conn.query_row("SELECT newest FROM ledger", [], |row| row.get(0))?;
+    for ((scope, window, start), sums) in derived {
+        if sums != (0, 0) && budget::still_counts(&window, start, Time::from_millis(newest)) {
+            findings.violations.push(format!("the {window} bucket of {scope} at {start} is missing"));
+        }
+    }
+    Ok(())
+}

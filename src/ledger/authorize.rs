@@ -1,0 +1,336 @@
+//! The one durable commit before the wire.
+//!
+//! Inside it: the purchase is claimed, the same `decide()` that advised runs over a snapshot read here, the money is
+//! counted, the owner's yes is used up, and the signed bytes are stored. All of it, or none.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::budget::{self, Counted};
+use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read};
+use crate::authorization::{Authorization, Signature};
+use crate::money::Usd;
+use crate::offer::{Listed, Offer};
+use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
+use crate::reason::Reason;
+use crate::seller::Request;
+use crate::settlement::Standing;
+use crate::time::Time;
+use crate::wish::{self, Identity};
+
+/// Everything an authorization needs to become one: decided, drafted and signed, and not yet in force.
+pub struct Draft {
+    pub purchase_id: String,
+    pub agent: String,
+    pub client: Option<String>,
+    pub identity: Identity,
+    pub headers: [u8; 32],
+    /// `buy_again`: the purchase this one buys once more.
+    pub parent: Option<i64>,
+    /// What the agent asked for.
+    pub asked: Request,
+    /// What the payment goes with: after redirects.
+    pub request: Request,
+    pub max_price: Option<Usd>,
+    pub policy: Arc<Policy>,
+    pub funds: Funds,
+    pub offer: Offer,
+    pub authorization: Authorization,
+    pub signature: Signature,
+    pub payment_header: (String, String),
+    /// For the record: what was offered, and what every rule said.
+    pub offers: Value,
+    pub rules: Value,
+    pub now: Time,
+}
+
+/// What came of it.
+pub enum Authorized {
+    /// It is on the disk, and ours to present.
+    Recorded(Box<Recorded>),
+    /// Not on this snapshot: the bytes are dropped unseen.
+    Refused { reasons: Vec<Reason>, ask: bool },
+    /// Another purchase of this identity is open: join it.
+    Taken(i64),
+}
+
+enum Claimed {
+    Row(i64),
+    Refused { reasons: Vec<Reason>, ask: bool },
+    Taken(i64),
+}
+
+impl Ledger {
+    pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
+        let holder = self.holder.name().to_owned();
+        let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await?;
+        match claimed {
+            Claimed::Taken(row) => Ok(Authorized::Taken(row)),
+            Claimed::Refused { reasons, ask } => Ok(Authorized::Refused { reasons, ask }),
+            Claimed::Row(row) => {
+                let holder = self.holder.name().to_owned();
+                let recorded = self.read(move |conn| Recorded::load(conn, row, &holder)).await?;
+                Ok(Authorized::Recorded(Box::new(recorded)))
+            }
+        }
+    }
+
+    /// What the rules look at, read now: for advice before anything is signed.
+    pub async fn snapshot(&self, view: View) -> Result<Snapshot, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, view.now)?;
+            snapshot(conn, &view, now)
+        })
+        .await
+    }
+}
+
+/// Who asks, and where: what a snapshot is read for.
+pub struct View {
+    pub agent: String,
+    pub identity: Option<Identity>,
+    pub policy: Arc<Policy>,
+    pub url: Option<url::Url>,
+    pub payees: Vec<alloy_primitives::Address>,
+    pub now: Time,
+}
+
+fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, LedgerError> {
+    let now = ledger_time(conn, draft.now)?;
+    if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
+        return Ok(Claimed::Taken(open));
+    }
+    let reused = match reusable_row(conn, &draft)? {
+        Reusable::No => None,
+        Reusable::Row(row) => Some(row),
+        Reusable::Taken(row) => return Ok(Claimed::Taken(row)),
+    };
+    let view = View {
+        agent: draft.agent.clone(),
+        identity: Some(draft.identity),
+        policy: draft.policy.clone(),
+        url: Some(draft.request.url.clone()),
+        payees: vec![draft.offer.payee],
+        now,
+    };
+    let snapshot = snapshot(conn, &view, now)?;
+    if let Some(refusal) = refusal(&draft, &snapshot) {
+        return Ok(refusal);
+    }
+    let counted = Counted {
+        at: now,
+        session: join_session(conn, &draft.agent, &draft.policy, now)?,
+        domain: draft.policy.domain_key(&draft.request.url),
+        payee: draft.offer.payee,
+        usd: draft.offer.usd,
+    };
+    let row = store(conn, &draft, &counted, reused, holder)?;
+    budget::count(conn, &counted)?;
+    questions::use_up(conn, &draft.identity, &policy::terms(&draft.offer))?;
+    remember_payee(conn, &draft, now)?;
+    conn.prepare_cached("UPDATE ledger SET newest = ?1, authorizations = authorizations + 1")?
+        .execute([now.millis()])?;
+    events::append(conn, Some(row), now, "authorized", &terms_of(&draft))?;
+    Ok(Claimed::Row(row))
+}
+
+/// The same function that advised, over what is true in here. It goes on only if that allows the very same offer.
+fn refusal(draft: &Draft, snapshot: &Snapshot) -> Option<Claimed> {
+    let question = Question {
+        method: &draft.request.method,
+        url: &draft.request.url,
+        max_price: draft.max_price,
+        funds: &draft.funds,
+    };
+    let offers = [Listed::Payable(Box::new(draft.offer.clone()))];
+    match policy::decide(&draft.policy, &question, &offers, snapshot).decision {
+        Decision::Allow(_) => None,
+        Decision::Ask(_, reasons) => Some(Claimed::Refused { reasons, ask: true }),
+        Decision::Refuse(reasons) => Some(Claimed::Refused { reasons, ask: false }),
+    }
+}
+
+pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
+    let session = running_session(conn, &view.agent, &view.policy, now)?;
+    let domain = view.url.as_ref().map(|url| view.policy.domain_key(url)).unwrap_or_default();
+    let nobody = [alloy_primitives::Address::ZERO];
+    let payees = if view.payees.is_empty() { &nobody[..] } else { &view.payees };
+    let meters = payees.iter().flat_map(|payee| policy::meters(&domain, *payee));
+    let (frozen_why, adopted_at): (Option<String>, Option<i64>) = conn
+        .prepare_cached("SELECT frozen_why, adopted_at FROM ledger")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut snapshot = Snapshot {
+        now,
+        frozen: frozen_why.is_some(),
+        used: budget::read(conn, meters, session, now)?,
+        payments_last_minute: budget::payments_last_minute(conn, now)?,
+        ..Snapshot::default()
+    };
+    if let Some(url) = &view.url {
+        snapshot.payees_before = payees_before(conn, &wish::origin(url))?;
+        snapshot.lowest_price = budget::lowest_price(conn, &wish::place(url), now)?;
+    }
+    if let Some(identity) = &view.identity {
+        questions::into_snapshot(conn, identity, now, &view.policy, &mut snapshot)?;
+    }
+    if let Some(adopted_at) = adopted_at.map(Time::from_millis) {
+        use crate::policy::Window::{Day, Hour, Month};
+        let full = [Hour, Day, Month].map(|window| (window, adopted_at.plus(window.span().unwrap_or_default())));
+        snapshot.full_until = full.into();
+    }
+    Ok(snapshot)
+}
+
+/// The ledger's time: never behind its newest row.
+pub(super) fn ledger_time(conn: &Connection, now: Time) -> Result<Time, LedgerError> {
+    let newest: i64 = conn.prepare_cached("SELECT newest FROM ledger")?.query_row([], |row| row.get(0))?;
+    Ok(now.max(Time::from_millis(newest)))
+}
+
+enum Reusable {
+    No,
+    Row(i64),
+    Taken(i64),
+}
+
+/// The row this purchase already has, if it has come by before: by its id, or as the one child of its parent.
+fn reusable_row(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerError> {
+    let by_id = read::by_id(conn, &draft.agent, &draft.purchase_id)?;
+    if by_id.as_ref().is_some_and(|entry| entry.identity != draft.identity) {
+        return Err(LedgerError::Conflict(draft.purchase_id.clone()));
+    }
+    let child = match draft.parent {
+        Some(parent) => read::child_of(conn, parent)?,
+        None => None,
+    };
+    Ok(match by_id.or(child) {
+        None => Reusable::No,
+        Some(entry) if entry.money.is_some() => Reusable::Taken(entry.row),
+        Some(entry) => Reusable::Row(entry.row),
+    })
+}
+
+fn running_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<Option<i64>, LedgerError> {
+    let newest: Option<(i64, i64)> = conn
+        .prepare_cached("SELECT id, newest FROM session WHERE agent = ?1 ORDER BY id DESC LIMIT 1")?
+        .query_row([agent], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(newest.filter(|(_, at)| now.since(Time::from_millis(*at)) <= policy.session.idle).map(|(id, _)| id))
+}
+
+fn join_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
+    match running_session(conn, agent, policy, now)? {
+        Some(id) => {
+            conn.prepare_cached("UPDATE session SET newest = ?2 WHERE id = ?1")?.execute([id, now.millis()])?;
+            Ok(id)
+        }
+        None => {
+            conn.prepare_cached("INSERT INTO session (agent, began, newest) VALUES (?1, ?2, ?2)")?
+                .execute(params![agent, now.millis()])?;
+            Ok(conn.last_insert_rowid())
+        }
+    }
+}
+
+/// Writes the row, its lease, and what was signed.
+fn store(
+    conn: &Connection,
+    draft: &Draft,
+    counted: &Counted,
+    reused: Option<i64>,
+    holder: &str,
+) -> Result<i64, LedgerError> {
+    if let Some(parent) = draft.parent {
+        conn.prepare_cached("UPDATE purchase SET open = 0 WHERE row = ?1")?.execute([parent])?;
+    }
+    let row = match reused {
+        Some(row) => row,
+        None => super::record::insert_asked(conn, &draft.into(), counted.at)?,
+    };
+    let Draft { offer, authorization, .. } = draft;
+    let touched = conn
+        .prepare_cached(
+            "UPDATE purchase SET state = 'authorized', proof = 'none', open = 1, at = ?2, reasons = '[]', policy = ?3,
+                    headers = ?4, session = ?5, budget_domain = ?6, counted_at = ?2, usd = ?7, amount = ?8, asset = ?9,
+                    asset_address = ?10, network = ?11, payee = ?12, dialect = ?13, scheme = ?14, nonce = ?15,
+                    valid_before = ?16, lease = ?17, presents = 1, http_status = NULL, content_type = NULL,
+                    final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL, delivered = 0, handed = 0,
+                    domain = ?18, place = ?19, parent = ?20
+              WHERE row = ?1 AND nonce IS NULL",
+        )?
+        .execute(params![
+            row,
+            counted.at.millis(),
+            draft.policy.hash,
+            draft.headers,
+            counted.session,
+            counted.domain,
+            counted.usd.as_micros() as i64,
+            offer.amount.to_string(),
+            offer.asset.symbol,
+            offer.asset.address.to_checksum(None),
+            offer.network().as_str(),
+            offer.payee.to_checksum(None),
+            offer.dialect.name(),
+            offer.scheme,
+            authorization.nonce.as_slice(),
+            authorization.valid_before as i64,
+            holder,
+            draft.request.url.host_str().unwrap_or_default(),
+            wish::place(&draft.request.url),
+            draft.parent,
+        ])?;
+    if touched != 1 {
+        return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
+    }
+    store_signed(conn, draft, row)?;
+    Ok(row)
+}
+
+fn store_signed(conn: &Connection, draft: &Draft, row: i64) -> Result<(), LedgerError> {
+    let text = |value: serde_json::Result<String>| value.map_err(|cause| LedgerError::Io(cause.to_string()));
+    conn.prepare_cached("INSERT INTO signed VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+        row,
+        text(serde_json::to_string(&draft.authorization))?,
+        draft.signature.to_string(),
+        draft.payment_header.0,
+        draft.payment_header.1,
+        text(serde_json::to_string(&draft.request))?,
+    ])?;
+    conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![row, draft.client, draft.offers.to_string(), draft.rules.to_string()])?;
+    Ok(())
+}
+
+fn remember_payee(conn: &Connection, draft: &Draft, now: Time) -> Result<(), LedgerError> {
+    conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (origin, payee, since) VALUES (?1, ?2, ?3)")?.execute(
+        params![wish::origin(&draft.request.url), draft.offer.payee.to_checksum(None), now.millis()],
+    )?;
+    Ok(())
+}
+
+fn payees_before(
+    conn: &Connection,
+    origin: &str,
+) -> Result<std::collections::BTreeSet<alloy_primitives::Address>, LedgerError> {
+    let mut query = conn.prepare_cached("SELECT payee FROM seller_payee WHERE origin = ?1")?;
+    let texts = query.query_map([origin], |row| row.get::<_, String>(0))?;
+    texts.map(|text| text?.parse().map_err(super::damaged)).collect()
+}
+
+/// What the event says: the terms, and fingerprints of the rest. Never the signature.
+fn terms_of(draft: &Draft) -> Value {
+    json!({
+        "standing": [Standing::AUTHORIZED.state, Standing::AUTHORIZED.proof],
+        "usd": draft.offer.usd,
+        "amount": draft.offer.amount.to_string(),
+        "asset": draft.offer.asset.address,
+        "network": draft.offer.network(),
+        "payee": draft.offer.payee,
+        "nonce": draft.authorization.nonce,
+        "valid_before": draft.authorization.valid_before,
+        "policy": draft.policy.hash,
+    })
+}

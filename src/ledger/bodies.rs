@@ -1,0 +1,93 @@
+//! Stored bodies: what was bought, on the disk, one file a purchase.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::limits;
+
+/// The folder they lie in.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    dir: PathBuf,
+}
+
+/// What was free can be had again, so it is kept for less long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    Paid,
+    Free,
+}
+
+const FREE: &str = "free";
+
+impl Bodies {
+    pub fn at(dir: &Path) -> Bodies {
+        Bodies { dir: dir.to_owned() }
+    }
+
+    /// Keeps a body. A reader sees the whole of it or nothing.
+    pub fn keep(&self, agent: &str, purchase_id: &str, worth: Worth, body: &[u8]) -> io::Result<()> {
+        let path = self.path(agent, purchase_id, worth);
+        let draft = path.with_extension(format!("draft-{}", std::process::id()));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.open(&draft).and_then(|mut file| file.write_all(body));
+        let kept = written.and_then(|()| fs::rename(&draft, &path));
+        if kept.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
+        kept
+    }
+
+    /// At most `most` bytes from `offset` on.
+    pub fn read(&self, agent: &str, purchase_id: &str, offset: u64, most: u64) -> io::Result<Vec<u8>> {
+        let paid = fs::File::open(self.path(agent, purchase_id, Worth::Paid));
+        let mut file = paid.or_else(|_| fs::File::open(self.path(agent, purchase_id, Worth::Free)))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut body = Vec::new();
+        file.take(most).read_to_end(&mut body)?;
+        Ok(body)
+    }
+
+    /// Makes room: what was free and is old goes, then the oldest, until all of them together are within the bound.
+    pub fn sweep(&self, now: SystemTime) -> io::Result<()> {
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let (path, meta) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+            let at = meta.modified()?;
+            let age = now.duration_since(at).unwrap_or_default();
+            match path.extension().is_some_and(|extension| extension == FREE) && age > limits::FREE_BODY_KEPT {
+                true => fs::remove_file(path)?,
+                false => files.push((at, meta.len(), path)),
+            }
+        }
+        files.sort();
+        let mut total: u64 = files.iter().map(|(_, len, _)| len).sum();
+        for (_, len, path) in files {
+            if total <= limits::STORED_BODIES_BYTES {
+                break;
+            }
+            fs::remove_file(path)?;
+            total -= len;
+        }
+        Ok(())
+    }
+
+    /// Ids are the agents' own choice, so the file is named by a fingerprint of them.
+    fn path(&self, agent: &str, purchase_id: &str, worth: Worth) -> PathBuf {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        hash.update((agent.len() as u64).to_be_bytes());
+        hash.update(agent);
+        hash.update(purchase_id);
+        let name = alloy_primitives::hex::encode(&hash.finalize()[..16]);
+        match worth {
+            Worth::Paid => self.dir.join(name),
+            Worth::Free => self.dir.join(name).with_extension(FREE),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What counts against the budgets, in buckets of time.
+//!
+//! A window of 30 days is some 120 sums, not a month of rows. A bucket counts until its end has left the window, so a
+//! payment never stops counting early.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::LedgerError;
+use crate::limits;
+use crate::money::Usd;
+use crate::policy::{self, Meter, Scope, Used, Window};
+use crate::settlement::Standing;
+use crate::time::Time;
+
+/// What one payment counts in, fixed when it is authorized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub at: Time,
+    pub session: i64,
+    pub domain: String,
+    pub payee: Address,
+    pub usd: Usd,
+}
+
+/// One column of buckets: whose, over what stretch, how wide a bucket is.
+struct Column {
+    scope: String,
+    window: &'static str,
+    width: Duration,
+}
+
+/// The whole wallet's payments of the last minute, for the rate rule.
+const MINUTE: &str = "minute";
+const MINUTE_SPAN: Duration = Duration::from_secs(60);
+
+impl Column {
+    fn of(meter: &Meter, session: i64) -> Column {
+        let (window, width) = match meter.window {
+            Window::Hour => ("hour", Duration::from_secs(60)),
+            Window::Day => ("day", Duration::from_secs(15 * 60)),
+            Window::Month => ("month", Duration::from_secs(6 * 3600)),
+            Window::Session | Window::Payment => ("session", Duration::ZERO),
+        };
+        let mut scope = match &meter.scope {
+            Scope::Wallet => "wallet".to_owned(),
+            Scope::Session => String::new(),
+            Scope::Domain(key) => format!("domain {key}"),
+            Scope::Payee(payee) => format!("payee {payee:#x}"),
+        };
+        if meter.window == Window::Session {
+            scope = format!("session {session} {scope}");
+        }
+        Column { scope: scope.trim_end().to_owned(), window, width }
+    }
+
+    fn rate() -> Column {
+        Column { scope: "wallet".to_owned(), window: MINUTE, width: Duration::from_secs(1) }
+    }
+
+    /// Where the bucket that holds this moment begins.
+    fn start(&self, at: Time) -> i64 {
+        match self.width.as_millis() as i64 {
+            0 => 0,
+            width => at.millis().div_euclid(width) * width,
+        }
+    }
+
+    /// Buckets that begin after this still count.
+    fn horizon(&self, span: Option<Duration>, now: Time) -> i64 {
+        span.map_or(-1, |span| now.minus(span).minus(self.width).millis())
+    }
+}
+
+/// Reads what counts now against each of a payment's meters.
+pub fn read(
+    conn: &Connection,
+    meters: impl IntoIterator<Item = Meter>,
+    session: Option<i64>,
+    now: Time,
+) -> Result<BTreeMap<Meter, Used>, LedgerError> {
+    let mut used = BTreeMap::new();
+    for meter in meters {
+        let is_of_session = meter.window == Window::Session;
+        let sum = match (is_of_session, session) {
+            (true, None) => Used::default(),
+            (_, session) => sum(conn, &Column::of(&meter, session.unwrap_or(0)), meter.window.span(), now)?,
+        };
+        used.insert(meter, sum);
+    }
+    Ok(used)
+}
+
+/// How many payments of the whole wallet began within the last minute.
+pub fn payments_last_minute(conn: &Connection, now: Time) -> Result<u32, LedgerError> {
+    let column = Column::rate();
+    let horizon = column.horizon(Some(MINUTE_SPAN), now);
+    let count: i64 = conn
+        .prepare_cached("SELECT coalesce(sum(payments), 0) FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3")?
+        .query_row(params![column.scope, column.window, horizon], |row| row.get(0))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Counts a new authorization everywhere it counts. Its outcome is not known yet, so all of it is held.
+pub fn count(conn: &Connection, counted: &Counted) -> Result<(), LedgerError> {
+    let usd = counted.usd.as_micros() as i64;
+    for column in columns(counted) {
+        conn.prepare_cached(
+            "INSERT INTO bucket (scope, window, start, counted, held, payments) VALUES (?1, ?2, ?3, ?4, ?4, 1)
+             ON CONFLICT DO UPDATE SET counted = counted + ?4, held = held + ?4, payments = payments + 1",
+        )?
+        .execute(params![column.scope, column.window, column.start(counted.at), usd])?;
+    }
+    Ok(())
+}
+
+/// Follows a purchase's move: what was held is settled, or given back.
+pub fn follow(conn: &Connection, counted: &Counted, from: Standing, to: Standing) -> Result<(), LedgerError> {
+    let usd = counted.usd.as_micros() as i64;
+    let share = |counts: bool| if counts { usd } else { 0 };
+    let counted_by = share(to.state.counts()) - share(from.state.counts());
+    let held_by = share(is_held(to)) - share(is_held(from));
+    for column in columns(counted) {
+        // A bucket that is gone has left every window: nothing to correct.
+        conn.prepare_cached(
+            "UPDATE bucket SET counted = counted + ?4, held = held + ?5 WHERE scope = ?1 AND window = ?2 AND start = ?3",
+        )?
+        .execute(params![column.scope, column.window, column.start(counted.at), counted_by, held_by])?;
+    }
+    Ok(())
+}
+
+/// Whether the outcome is not known.
+pub fn is_held(standing: Standing) -> bool {
+    matches!(standing.state, crate::settlement::State::Authorized | crate::settlement::State::Held)
+}
+
+/// Drops buckets that no window can see any more.
+pub fn sweep(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+    const MARGIN: Duration = Duration::from_secs(24 * 3600);
+    for (window, span) in [(MINUTE, MINUTE_SPAN), ("hour", hours(1)), ("day", hours(24)), ("month", hours(24 * 30))] {
+        conn.execute(
+            "DELETE FROM bucket WHERE window = ?1 AND start < ?2",
+            params![window, now.minus(span).minus(MARGIN).millis()],
+        )?;
+    }
+    conn.execute(
+        "DELETE FROM price WHERE day < ?1",
+        params![price_day(now.minus(limits::PRICE_MEMORY).minus(MARGIN))],
+    )?;
+    Ok(())
+}
+
+/// What the buckets of a set of purchases should hold, by (scope, window, start): (counted, held).
+pub fn derive(all: impl Iterator<Item = (Counted, Standing)>) -> BTreeMap<(String, String, i64), (i64, i64)> {
+    let mut buckets = BTreeMap::new();
+    for (counted, standing) in all {
+        let usd = counted.usd.as_micros() as i64;
+        for column in columns(&counted) {
+            let start = column.start(counted.at);
+            let sums: &mut (i64, i64) = buckets.entry((column.scope, column.window.to_owned(), start)).or_default();
+            sums.0 += if standing.state.counts() { usd } else { 0 };
+            sums.1 += if is_held(standing) { usd } else { 0 };
+        }
+    }
+    buckets
+}
+
+/// Whether a bucket could still be seen by its window.
+pub fn still_counts(window: &str, start: i64, now: Time) -> bool {
+    let span = match window {
+        MINUTE => MINUTE_SPAN,
+        "hour" => hours(1),
+        "day" => hours(24),
+        "month" => hours(24 * 30),
+        _ => return true,
+    };
+    start >= now.minus(span).millis()
+}
+
+/// Remembers a settled price, for the rule that asks when prices rise.
+pub fn remember_price(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "INSERT INTO price (place, day, lowest) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest)",
+    )?
+    .execute(params![place, price_day(at), usd.as_micros() as i64])?;
+    Ok(())
+}
+
+pub fn lowest_price(conn: &Connection, place: &str, now: Time) -> Result<Option<Usd>, LedgerError> {
+    let since = price_day(now.minus(limits::PRICE_MEMORY));
+    let lowest: Option<i64> = conn
+        .prepare_cached("SELECT min(lowest) FROM price WHERE place = ?1 AND day >= ?2")?
+        .query_row(params![place, since], |row| row.get(0))?;
+    Ok(lowest.map(|micros| Usd::micros(micros.max(0) as u64)))
+}
+
+fn columns(counted: &Counted) -> Vec<Column> {
+    let meters = policy::meters(&counted.domain, counted.payee);
+    let mut columns: Vec<Column> = meters.iter().map(|meter| Column::of(meter, counted.session)).collect();
+    columns.push(Column::rate());
+    columns
+}
+
+fn sum(conn: &Connection, column: &Column, span: Option<Duration>, now: Time) -> Result<Used, LedgerError> {
+    let horizon = column.horizon(span, now);
+    let (counted, held, oldest): (i64, i64, Option<i64>) = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(counted), 0), coalesce(sum(held), 0), min(start) FILTER (WHERE counted > 0)
+               FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3",
+        )?
+        .query_row(params![column.scope, column.window, horizon], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?
+        .unwrap_or_default();
+    let frees_at = oldest.zip(span).map(|(start, span)| Time::from_millis(start).plus(column.width).plus(span));
+    Ok(Used { counted: usd(counted), held: usd(held), frees_at })
+}
+
+fn usd(micros: i64) -> Usd {
+    Usd::micros(micros.max(0) as u64)
+}
+
+const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
+}
+
+fn price_day(at: Time) -> i64 {
+    at.secs().div_euclid(24 * 3600)
+}

@@ -1,0 +1,286 @@
+//! After presenting: what came of it, and every later move.
+//!
+//! A move reads where the row stands and writes where it goes in one transaction; what it may not become it does not,
+//! and that is an outcome, not a fault: the chain may have spoken first.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::authorize::ledger_time;
+use super::budget::{self, Counted};
+use super::read::{self, Entry};
+use super::recorded::Recorded;
+use super::{Ledger, LedgerError, Sync, damaged, events};
+use crate::limits;
+use crate::money::Usd;
+use crate::settlement::{Standing, State};
+use crate::time::Time;
+
+/// A complete reply, as the row keeps it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub final_url: String,
+    pub body_bytes: u64,
+    /// The body lies in the store.
+    pub kept: bool,
+}
+
+/// What presenting came to.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    pub standing: Standing,
+    pub delivered: bool,
+    pub answered: Option<Answered>,
+    pub chain_tx: Option<String>,
+    /// The seller's words about the payment, as it sent them.
+    pub receipt: Option<Value>,
+    /// What happened, for the log.
+    pub detail: Value,
+    pub now: Time,
+}
+
+impl Ledger {
+    /// Closes a presented purchase and lets go of its lease.
+    pub async fn close(&self, row: i64, closing: Closing) -> Result<Entry, LedgerError> {
+        self.writer.write(Sync::Lazy, move |conn| close(conn, row, &closing)).await
+    }
+
+    /// Moves a purchase by evidence of the chain or the word of the owner. `false`: it cannot go there from where it is.
+    pub async fn move_to(
+        &self,
+        row: i64,
+        to: Standing,
+        kind: &'static str,
+        detail: Value,
+        now: Time,
+    ) -> Result<bool, LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let moved = advance(conn, row, to, now)?;
+                if moved {
+                    let chain_tx = detail["chain_tx"].as_str();
+                    conn.execute(
+                        "UPDATE purchase SET chain_tx = coalesce(?2, chain_tx) WHERE row = ?1",
+                        params![row, chain_tx],
+                    )?;
+                    conn.execute(
+                        "UPDATE detail SET evidence = ?2 WHERE purchase = ?1",
+                        params![row, detail.to_string()],
+                    )?;
+                    events::append(conn, Some(row), now, kind, &detail)?;
+                    forget_request(conn, row)?;
+                }
+                Ok(moved)
+            })
+            .await
+    }
+
+    /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
+    pub async fn take_over(&self, row: i64, now: Time) -> Result<Recorded, LedgerError> {
+        let holder = self.holder.clone();
+        let name = holder.name().to_owned();
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let (lease, presents): (Option<String>, u32) = conn.query_row(
+                    "SELECT lease, presents FROM purchase WHERE row = ?1 AND open = 1 AND state IN ('authorized', 'held')",
+                    [row],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                ).optional()?.ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))?;
+                if lease.is_some_and(|lease| holder.is_alive(&lease)) {
+                    return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
+                }
+                if presents >= limits::PRESENTS {
+                    return Err(LedgerError::NotNow(format!("it was presented {presents} times already")));
+                }
+                conn.execute(
+                    "UPDATE purchase SET lease = ?2, presents = presents + 1 WHERE row = ?1",
+                    params![row, holder.name()],
+                )?;
+                events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))
+            })
+            .await?;
+        self.read(move |conn| Recorded::load(conn, row, &name)).await
+    }
+
+    /// Lets go of a lease without a word on the outcome: nothing was presented, or nobody knows.
+    pub async fn let_go(&self, row: i64) -> Result<(), LedgerError> {
+        let name = self.holder.name().to_owned();
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                conn.execute("UPDATE purchase SET lease = NULL WHERE row = ?1 AND lease = ?2", params![row, name])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Ends the time in which the same call resumes this purchase. Its money counts as before.
+    pub async fn end_open(&self, row: i64, why: &'static str, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let touched =
+                    conn.execute("UPDATE purchase SET open = 0, lease = NULL WHERE row = ?1 AND open = 1", [row])?;
+                if touched == 1 {
+                    events::append(conn, Some(row), now, "left_open", &json!({ "why": why }))?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Somebody has heard the outcome of this purchase.
+    pub async fn hand_over(&self, row: i64) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                conn.prepare_cached("UPDATE purchase SET handed = 1 WHERE row = ?1")?.execute([row])?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Stops all spending, or lets it go on.
+    pub async fn freeze(&self, why: Option<String>, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                conn.execute("UPDATE ledger SET frozen_why = ?1", [&why])?;
+                let kind = if why.is_some() { "frozen" } else { "thawed" };
+                events::append(conn, None, now, kind, &json!({ "why": why }))
+            })
+            .await
+    }
+
+    /// Something the owner must hear about. It stays in the log.
+    pub async fn alarm(&self, row: Option<i64>, message: String, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                events::append(conn, row, now, "alarm", &json!({ "message": message }))
+            })
+            .await
+    }
+
+    /// Takes this ledger as the wallet's own, though it is not the one that was: nobody knows what was spent since, so
+    /// every window counts as full until it has rolled past now.
+    pub async fn adopt(&self, at_least: u64, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                conn.execute(
+                    "UPDATE ledger SET adopted_at = ?1, newest = ?1, authorizations = max(authorizations, ?2)",
+                    params![now.millis(), at_least as i64],
+                )?;
+                events::append(conn, None, now, "adopted", &json!({ "authorizations_at_least": at_least }))
+            })
+            .await
+    }
+}
+
+pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "UPDATE purchase SET http_status = ?2, content_type = ?3, final_url = ?4, body_bytes = ?5, body_kept = ?6,
+                answered_at = ?7, delivered = delivered OR (?2 BETWEEN 200 AND 299),
+                open = open AND NOT (?2 BETWEEN 200 AND 299) WHERE row = ?1",
+    )?
+    .execute(params![
+        row,
+        answered.status,
+        answered.content_type,
+        answered.final_url,
+        answered.body_bytes as i64,
+        answered.kept,
+        now.millis(),
+    ])?;
+    Ok(())
+}
+
+fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
+    let now = ledger_time(conn, closing.now)?;
+    advance(conn, row, closing.standing, now)?;
+    if let Some(answered) = &closing.answered {
+        store_answer(conn, row, answered, now)?;
+    }
+    conn.prepare_cached(
+        "UPDATE purchase SET lease = NULL, chain_tx = coalesce(chain_tx, ?2), delivered = delivered OR ?3,
+                open = open AND NOT (delivered OR ?3) WHERE row = ?1",
+    )?
+    .execute(params![row, closing.chain_tx, closing.delivered])?;
+    if let Some(receipt) = &closing.receipt {
+        conn.prepare_cached("UPDATE detail SET receipt = ?2 WHERE purchase = ?1")?
+            .execute(params![row, receipt.to_string()])?;
+    }
+    let mut detail = closing.detail.clone();
+    detail["standing"] = json!([closing.standing.state, closing.standing.proof]);
+    events::append(conn, Some(row), now, "closed", &detail)?;
+    forget_request(conn, row)?;
+    read::by_row(conn, row)?.ok_or_else(|| damaged("a purchase is gone"))
+}
+
+/// Moves a row where it may go, and the budgets with it.
+fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool, LedgerError> {
+    let (from, counted, place) = standing(conn, row)?;
+    if !from.may_become(to) {
+        return Ok(false);
+    }
+    let is_over = to.state == State::Lapsed;
+    let touched = conn
+        .prepare_cached(
+            "UPDATE purchase SET state = ?4, proof = ?5, open = open AND NOT ?6,
+                    settled_at = CASE WHEN ?4 = 'settled' THEN coalesce(settled_at, ?7) ELSE settled_at END
+              WHERE row = ?1 AND state = ?2 AND proof = ?3",
+        )?
+        .execute(params![
+            row,
+            from.state.as_str(),
+            from.proof.as_str(),
+            to.state.as_str(),
+            to.proof.as_str(),
+            is_over,
+            now.millis()
+        ])?;
+    if touched != 1 {
+        return Err(damaged("a purchase moved under our hands"));
+    }
+    budget::follow(conn, &counted, from, to)?;
+    if to.state == State::Settled && from.state != State::Settled {
+        budget::remember_price(conn, &place, counted.usd, now)?;
+    }
+    Ok(true)
+}
+
+/// Where a row stands, and what it counts in.
+pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted, String), LedgerError> {
+    let (state, proof, counted, place) = conn
+        .prepare_cached(
+            "SELECT state, proof, counted_at, session, budget_domain, payee, usd, place
+               FROM purchase WHERE row = ?1 AND nonce IS NOT NULL",
+        )?
+        .query_row([row], |row| {
+            let (state, proof): (String, String) = (row.get(0)?, row.get(1)?);
+            let counted: (i64, i64, String, String, i64) =
+                (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+            Ok((state, proof, counted, row.get::<_, String>(7)?))
+        })
+        .optional()?
+        .ok_or_else(|| LedgerError::NotNow("no money was authorized for this purchase".to_owned()))?;
+    let standing =
+        Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? };
+    let (at, session, domain, payee, usd) = counted;
+    let payee = payee.parse().map_err(damaged)?;
+    let usd = Usd::micros(usd.max(0) as u64);
+    Ok((standing, Counted { at: Time::from_millis(at), session, domain, payee, usd }, place))
+}
+
+/// The agent's own headers and body are kept for resuming only.
+fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "UPDATE signed SET request = NULL
+          WHERE purchase = ?1 AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND open = 0)",
+    )?
+    .execute([row])?;
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Questions before the owner, and their answers. A yes is for exact terms, stands for a while, and is used once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+
+use super::authorize::ledger_time;
+use super::read::{self, Entry};
+use super::{Ledger, LedgerError, Sync, events};
+use crate::offer::Offer;
+use crate::policy::{self, Approval, ApprovedBy, Policy, Snapshot, Terms};
+use crate::time::Time;
+use crate::wish::Identity;
+
+/// A question as the owner sees it.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub entry: Entry,
+    pub asked_at: Time,
+    pub expires_at: Time,
+    pub approved_until: Option<Time>,
+}
+
+impl Ledger {
+    /// Questions that stand, oldest first.
+    pub async fn pending(&self, now: Time) -> Result<Vec<Question>, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, now)?;
+            let mut query = conn.prepare_cached(
+                "SELECT purchase, asked_at, expires_at, valid_until FROM question
+                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY purchase",
+            )?;
+            let found: Vec<(i64, i64, i64, Option<i64>)> = query
+                .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+                .collect::<Result<_, _>>()?;
+            let mut questions = Vec::new();
+            for (row, asked, expires, valid_until) in found {
+                let Some(entry) = read::by_row(conn, row)?.filter(|entry| entry.state == "needs_approval") else {
+                    continue;
+                };
+                questions.push(Question {
+                    entry,
+                    asked_at: Time::from_millis(asked),
+                    expires_at: Time::from_millis(expires),
+                    approved_until: valid_until.map(Time::from_millis).filter(|until| *until > now),
+                });
+            }
+            Ok(questions)
+        })
+        .await
+    }
+
+    /// The answer of somebody who may give one. It is for the terms the question stands at now.
+    pub async fn answer(
+        &self,
+        row: i64,
+        yes: bool,
+        by: ApprovedBy,
+        valid_for: Duration,
+        now: Time,
+    ) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let (answer, until) =
+                    if yes { ("approved", Some(now.plus(valid_for).millis())) } else { ("denied", None) };
+                let by = by_name(by);
+                let touched = conn.execute(
+                    "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5
+                      WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4",
+                    params![row, answer, by, now.millis(), until],
+                )?;
+                if touched != 1 {
+                    return Err(LedgerError::NotNow("this question does not stand any more".to_owned()));
+                }
+                if !yes {
+                    conn.execute("UPDATE purchase SET state = 'denied' WHERE row = ?1 AND nonce IS NULL", [row])?;
+                }
+                events::append(conn, Some(row), now, answer, &json!({ "by": by }))
+            })
+            .await
+    }
+
+    /// Questions nobody answered in time are marked as such.
+    pub async fn expire_questions(&self, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let mut query = conn.prepare_cached(
+                    "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
+                      WHERE p.state = 'needs_approval' AND q.expires_at <= ?1",
+                )?;
+                let rows: Vec<i64> =
+                    query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                for row in rows {
+                    conn.execute("UPDATE purchase SET state = 'expired' WHERE row = ?1", [row])?;
+                    events::append(conn, Some(row), now, "expired", &json!({}))?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old
+/// answer does not fit them. Answers whether it is new.
+pub fn ask(
+    conn: &Connection,
+    row: i64,
+    offer: &Offer,
+    now: Time,
+    pending_for: Duration,
+) -> Result<bool, LedgerError> {
+    let terms = policy::terms(offer);
+    let stands: Option<String> = conn
+        .prepare_cached("SELECT terms FROM question WHERE purchase = ?1 AND expires_at > ?2 AND used = 0")?
+        .query_row(params![row, now.millis()], |row| row.get(0))
+        .optional()?;
+    if stands.as_deref() == Some(terms.0.as_str()) {
+        return Ok(false);
+    }
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO question (purchase, terms, asked_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![row, terms.0, now.millis(), now.plus(pending_for).millis()])?;
+    Ok(true)
+}
+
+/// The id of the purchase under which a question of this identity stands already.
+pub fn standing_row(conn: &Connection, identity: &Identity) -> Result<Option<String>, LedgerError> {
+    let standing = conn
+        .prepare_cached(
+            "SELECT purchase_id FROM purchase WHERE identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
+        )?
+        .query_row([identity.0], |row| row.get(0))
+        .optional()?;
+    Ok(standing)
+}
+
+/// How many other questions of this agent stand.
+pub fn count_pending(conn: &Connection, agent: &str, but: &str, now: Time) -> Result<usize, LedgerError> {
+    let count: i64 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
+              WHERE p.agent = ?1 AND p.purchase_id <> ?2 AND p.state = 'needs_approval' AND q.expires_at > ?3",
+        )?
+        .query_row(params![agent, but, now.millis()], |row| row.get(0))?;
+    Ok(count as usize)
+}
+
+/// What the owner has said about this wish, as far as it still holds.
+pub fn into_snapshot(
+    conn: &Connection,
+    identity: &Identity,
+    now: Time,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+) -> Result<(), LedgerError> {
+    let mut query = conn.prepare_cached(
+        "SELECT q.terms, q.answer, q.answered_by, q.answered_at, q.valid_until, q.used
+           FROM question q JOIN purchase p ON p.row = q.purchase WHERE p.identity = ?1 AND q.answer IS NOT NULL",
+    )?;
+    let mut rows = query.query([identity.0])?;
+    let mut denied = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let terms = Terms(row.get(0)?);
+        let answer: String = row.get(1)?;
+        let answered = Time::from_millis(row.get::<_, Option<i64>>(3)?.unwrap_or_default());
+        let valid_until = Time::from_millis(row.get::<_, Option<i64>>(4)?.unwrap_or_default());
+        let is_used: bool = row.get(5)?;
+        if answer == "denied" && now.since(answered) < policy.approval.pending_for {
+            denied.insert(terms);
+        } else if answer == "approved" && !is_used && valid_until > now {
+            let by = if row.get::<_, String>(2)? == "host" { ApprovedBy::Host } else { ApprovedBy::Owner };
+            snapshot.approval = Some(Approval { terms, by });
+        }
+    }
+    snapshot.denied = denied;
+    Ok(())
+}
+
+/// A yes is used once, in the commit it made possible.
+pub fn use_up(conn: &Connection, identity: &Identity, terms: &Terms) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "UPDATE question SET used = 1
+          WHERE terms = ?2 AND answer = 'approved' AND used = 0
+            AND purchase IN (SELECT row FROM purchase WHERE identity = ?1)",
+    )?
+    .execute(params![identity.0, terms.0])?;
+    Ok(())
+}
+
+fn by_name(by: ApprovedBy) -> &'static str {
+    match by {
+        ApprovedBy::Owner => "owner",
+        ApprovedBy::Host => "host",
+    }
+}

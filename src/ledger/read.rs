@@ -1,0 +1,444 @@
+//! What the ledger can be asked.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::events::{self, Stored};
+use super::{Ledger, LedgerError, damaged};
+use crate::authorization::Authorization;
+use crate::money::Usd;
+use crate::reason::Reason;
+use crate::settlement::Standing;
+use crate::time::Time;
+use crate::wish::Identity;
+
+/// A purchase as its row has it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub row: i64,
+    pub purchase_id: String,
+    pub agent: String,
+    pub identity: Identity,
+    pub headers: Vec<u8>,
+    pub parent: Option<i64>,
+    pub at: Time,
+    pub method: String,
+    pub url: String,
+    pub domain: String,
+    pub state: String,
+    pub proof: String,
+    pub open: bool,
+    pub delivered: bool,
+    pub handed: bool,
+    pub reasons: Vec<Reason>,
+    pub policy: Option<String>,
+    pub http_status: Option<u16>,
+    pub content_type: Option<String>,
+    pub final_url: Option<String>,
+    pub body_bytes: Option<u64>,
+    pub body_kept: bool,
+    pub answered_at: Option<Time>,
+    pub session: Option<i64>,
+    pub terms: Option<Terms>,
+    pub money: Option<Money>,
+}
+
+/// What it costs, authorized or asked for.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub usd: Usd,
+    pub amount: String,
+    pub asset: String,
+    pub asset_address: String,
+    pub network: String,
+    pub payee: String,
+    pub dialect: String,
+    pub scheme: String,
+}
+
+/// What only an authorized purchase has.
+#[derive(Clone, Debug)]
+pub struct Money {
+    pub standing: Standing,
+    pub valid_before: i64,
+    pub settled_at: Option<Time>,
+    pub chain_tx: Option<String>,
+    pub lease: Option<String>,
+    pub presents: u32,
+}
+
+/// What the ledger already has for a wish.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Under the id that was given.
+    pub by_id: Option<Entry>,
+    /// The one that is open, to be resumed.
+    pub open: Option<Entry>,
+    /// The newest that was paid for and delivered: repeats are served from it.
+    pub delivered: Option<Entry>,
+    /// The one `buy_again` names, and its child if it has one.
+    pub parent: Option<Entry>,
+    pub child: Option<Entry>,
+}
+
+/// Everything about one purchase.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub entry: Entry,
+    pub events: Vec<Stored>,
+    pub client: Option<String>,
+    pub offers: Option<String>,
+    pub rules: Option<String>,
+    pub receipt: Option<String>,
+    pub evidence: Option<String>,
+    pub authorization: Option<Authorization>,
+}
+
+/// An authorization reconciliation is not done with.
+#[derive(Clone, Debug)]
+pub struct Unproven {
+    pub row: i64,
+    pub purchase_id: String,
+    pub standing: Standing,
+    pub open: bool,
+    pub lease: Option<String>,
+    pub authorization: Authorization,
+}
+
+/// Which rows of the log are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub agent: Option<String>,
+    pub session: Option<i64>,
+    pub domain: Option<String>,
+    pub state: Option<String>,
+    pub since: Option<Time>,
+    pub until: Option<Time>,
+    /// Rows before this one.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+/// A page of the log, newest first, with the totals of everything the filter lets through.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    pub count: u64,
+    pub settled: Usd,
+    pub held: Usd,
+    pub next: Option<i64>,
+}
+
+const COLUMNS: &str = "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
+    delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
+    session, usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce IS NOT NULL, valid_before,
+    settled_at, chain_tx, lease, presents";
+
+impl Ledger {
+    /// What is already known of a wish, in one look.
+    pub async fn find(
+        &self,
+        agent: String,
+        identity: Identity,
+        purchase_id: Option<String>,
+        buy_again: Option<String>,
+    ) -> Result<Found, LedgerError> {
+        self.read(move |conn| {
+            let mut found = Found { open: None, ..Found::default() };
+            if let Some(row) = open_row(conn, &identity)? {
+                found.open = by_row(conn, row)?;
+            }
+            if let Some(id) = purchase_id {
+                found.by_id = by_id(conn, &agent, &id)?;
+            }
+            if let Some(id) = buy_again {
+                found.parent = by_id(conn, &agent, &id)?;
+            }
+            if let Some(parent) = &found.parent {
+                found.child = child_of(conn, parent.row)?;
+            }
+            found.delivered = one(
+                conn,
+                "identity = ?1 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
+                params![identity.0],
+            )?;
+            Ok(found)
+        })
+        .await
+    }
+
+    pub async fn entry(&self, row: i64) -> Result<Option<Entry>, LedgerError> {
+        self.read(move |conn| by_row(conn, row)).await
+    }
+
+    pub async fn entry_of(&self, agent: String, purchase_id: String) -> Result<Option<Entry>, LedgerError> {
+        self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
+    }
+
+    /// For the owner, who may shorten an id: every purchase it could mean, two at most.
+    pub async fn matching(&self, beginning: String) -> Result<Vec<Entry>, LedgerError> {
+        self.read(move |conn| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM purchase WHERE purchase_id = ?1 OR substr(purchase_id, 1, ?2) = ?1
+                                                   OR substr(purchase_id, 1, ?2 + 3) = 'pu_' || ?1
+                  ORDER BY purchase_id = ?1 DESC, row DESC LIMIT 2"
+            );
+            let mut query = conn.prepare_cached(&sql)?;
+            let length = beginning.chars().count() as i64;
+            let entries = query.query_map(params![beginning, length], entry)?.collect::<Result<Vec<_>, _>>()?;
+            entries.into_iter().collect()
+        })
+        .await
+    }
+
+    pub async fn story(&self, row: i64) -> Result<Option<Story>, LedgerError> {
+        self.read(move |conn| {
+            let Some(entry) = by_row(conn, row)? else { return Ok(None) };
+            let texts: [Option<String>; 5] = conn
+                .query_row(
+                    "SELECT client, offers, rules, receipt, evidence FROM detail WHERE purchase = ?1",
+                    [row],
+                    |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
+                )
+                .optional()?
+                .unwrap_or_default();
+            let [client, offers, rules, receipt, evidence] = texts;
+            let authorization = authorization_of(conn, row)?;
+            let events = events::of_purchase(conn, row)?;
+            Ok(Some(Story { entry, events, client, offers, rules, receipt, evidence, authorization }))
+        })
+        .await
+    }
+
+    pub async fn authorization(&self, row: i64) -> Result<Option<Authorization>, LedgerError> {
+        self.read(move |conn| authorization_of(conn, row)).await
+    }
+
+    pub async fn unproven(&self) -> Result<Vec<Unproven>, LedgerError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached(
+                "SELECT p.row, p.purchase_id, p.state, p.proof, p.open, p.lease, s.authorization
+                   FROM purchase p JOIN signed s ON s.purchase = p.row
+                  WHERE p.nonce IS NOT NULL AND p.proof <> 'chain' ORDER BY p.row",
+            )?;
+            let mut rows = query.query([])?;
+            let mut unproven = Vec::new();
+            while let Some(row) = rows.next()? {
+                let authorization: String = row.get(6)?;
+                unproven.push(Unproven {
+                    row: row.get(0)?,
+                    purchase_id: row.get(1)?,
+                    standing: read_standing(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?)?,
+                    open: row.get(4)?,
+                    lease: row.get(5)?,
+                    authorization: serde_json::from_str(&authorization).map_err(damaged)?,
+                });
+            }
+            Ok(unproven)
+        })
+        .await
+    }
+
+    /// Which of these nonces a row explains.
+    pub async fn explains(&self, nonce: [u8; 32]) -> Result<bool, LedgerError> {
+        self.read(move |conn| {
+            let found = conn
+                .prepare_cached("SELECT 1 FROM purchase WHERE nonce = ?1")?
+                .query_row([nonce], |_| Ok(()))
+                .optional()?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+
+    pub async fn page(&self, filter: Filter) -> Result<Page, LedgerError> {
+        self.read(move |conn| page(conn, &filter)).await
+    }
+
+    pub async fn frozen(&self) -> Result<Option<String>, LedgerError> {
+        self.read(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
+    }
+
+    /// How much may still move although nobody knows: per asset, everything authorized or held.
+    pub async fn in_doubt(&self) -> Result<Vec<(String, String, String)>, LedgerError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached(
+                "SELECT network, asset_address, amount FROM purchase
+                  WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
+            )?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Alarms the owner must hear about, newest first.
+    pub async fn alarms(&self, limit: usize) -> Result<Vec<Stored>, LedgerError> {
+        self.read(move |conn| {
+            let mut query = conn.prepare_cached(
+                "SELECT id, purchase, at, kind, detail, hash FROM event WHERE kind = 'alarm' ORDER BY id DESC LIMIT ?1",
+            )?;
+            let rows = query.query_map([limit as i64], events::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+pub(super) fn by_row(conn: &Connection, row: i64) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "row = ?1", params![row])
+}
+
+pub(super) fn by_id(conn: &Connection, agent: &str, purchase_id: &str) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "agent = ?1 AND purchase_id = ?2", params![agent, purchase_id])
+}
+
+pub(super) fn child_of(conn: &Connection, parent: i64) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "parent = ?1", params![parent])
+}
+
+pub(super) fn open_row(conn: &Connection, identity: &Identity) -> Result<Option<i64>, LedgerError> {
+    let row = conn
+        .prepare_cached("SELECT row FROM purchase WHERE identity = ?1 AND open = 1")?
+        .query_row([identity.0], |row| row.get(0))
+        .optional()?;
+    Ok(row)
+}
+
+pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, LedgerError> {
+    Ok(Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? })
+}
+
+fn authorization_of(conn: &Connection, row: i64) -> Result<Option<Authorization>, LedgerError> {
+    let text: Option<String> = conn
+        .prepare_cached("SELECT authorization FROM signed WHERE purchase = ?1")?
+        .query_row([row], |row| row.get(0))
+        .optional()?;
+    text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
+}
+
+fn one(conn: &Connection, clause: &str, params: impl rusqlite::Params) -> Result<Option<Entry>, LedgerError> {
+    let sql = format!("SELECT {COLUMNS} FROM purchase WHERE {clause}");
+    conn.prepare_cached(&sql)?.query_row(params, entry).optional()?.transpose()
+}
+
+fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
+    let (clause, values) = filter.clause();
+    let limit = filter.limit.clamp(1, 10_000);
+    let before = filter.before.unwrap_or(i64::MAX);
+    let sql = format!("SELECT {COLUMNS} FROM purchase WHERE {clause} AND row < {before} ORDER BY row DESC LIMIT ?");
+    let wanted = values.iter().cloned().chain([Sql::Integer(limit as i64 + 1)]);
+    let mut query = conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(wanted), entry)?.collect::<Result<Vec<_>, _>>()?;
+    let mut entries: Vec<Entry> = rows.into_iter().collect::<Result<_, _>>()?;
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| has_more).map(|entry| entry.row);
+    let totals = format!(
+        "SELECT count(*), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
+                coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
+           FROM purchase WHERE {clause}"
+    );
+    let (count, settled, held): (i64, i64, i64) = conn
+        .prepare_cached(&totals)?
+        .query_row(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let usd = |micros: i64| Usd::micros(micros.max(0) as u64);
+    Ok(Page { entries, count: count as u64, settled: usd(settled), held: usd(held), next })
+}
+
+impl Filter {
+    fn clause(&self) -> (String, Vec<Sql>) {
+        let mut clause = "1".to_owned();
+        let mut values = Vec::new();
+        let mut and = |text: &str, value: Sql| {
+            clause.push_str(" AND ");
+            clause.push_str(text);
+            values.push(value);
+        };
+        if let Some(agent) = &self.agent {
+            and("agent = ?", Sql::Text(agent.clone()));
+        }
+        if let Some(session) = self.session {
+            and("session = ?", Sql::Integer(session));
+        }
+        if let Some(state) = &self.state {
+            and("state = ?", Sql::Text(state.clone()));
+        }
+        if let Some(domain) = &self.domain {
+            let domain = domain.trim_start_matches("*.").to_ascii_lowercase();
+            and("('.' || domain) LIKE ('%.' || ?) ESCAPE '\\'", Sql::Text(domain.replace(['%', '_', '\\'], "")));
+        }
+        if let Some(since) = self.since {
+            and("at >= ?", Sql::Integer(since.millis()));
+        }
+        if let Some(until) = self.until {
+            and("at < ?", Sql::Integer(until.millis()));
+        }
+        (clause, values)
+    }
+}
+
+/// Reads a row; a word in it that is none of ours is damage, found out by the caller.
+fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
+    let reasons: String = row.get(15)?;
+    let identity: Vec<u8> = row.get(3)?;
+    let (state, proof): (String, String) = (row.get(10)?, row.get(11)?);
+    let money = match row.get::<_, bool>(32)? {
+        false => Ok(None),
+        true => read_money(row, &state, &proof).map(|money| money.map(Some))?,
+    };
+    let entry = Entry {
+        row: row.get(0)?,
+        purchase_id: row.get(1)?,
+        agent: row.get(2)?,
+        identity: Identity(identity.try_into().unwrap_or_default()),
+        headers: row.get(4)?,
+        parent: row.get(5)?,
+        at: Time::from_millis(row.get(6)?),
+        method: row.get(7)?,
+        url: row.get(8)?,
+        domain: row.get(9)?,
+        state,
+        proof,
+        open: row.get(12)?,
+        delivered: row.get(13)?,
+        handed: row.get(14)?,
+        reasons: Vec::new(),
+        policy: row.get(16)?,
+        http_status: row.get(17)?,
+        content_type: row.get(18)?,
+        final_url: row.get(19)?,
+        body_bytes: row.get::<_, Option<i64>>(20)?.map(|bytes| bytes.max(0) as u64),
+        body_kept: row.get(21)?,
+        answered_at: row.get::<_, Option<i64>>(22)?.map(Time::from_millis),
+        session: row.get(23)?,
+        terms: read_terms(row)?,
+        money: None,
+    };
+    Ok(money.and_then(|money| {
+        let reasons = serde_json::from_str(&reasons).map_err(damaged)?;
+        Ok(Entry { reasons, money, ..entry })
+    }))
+}
+
+fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<Terms>> {
+    let Some(usd) = row.get::<_, Option<i64>>(24)? else { return Ok(None) };
+    Ok(Some(Terms {
+        usd: Usd::micros(usd.max(0) as u64),
+        amount: row.get(25)?,
+        asset: row.get(26)?,
+        asset_address: row.get(27)?,
+        network: row.get(28)?,
+        payee: row.get(29)?,
+        dialect: row.get(30)?,
+        scheme: row.get(31)?,
+    }))
+}
+
+fn read_money(row: &Row<'_>, state: &str, proof: &str) -> rusqlite::Result<Result<Money, LedgerError>> {
+    let standing = read_standing(state, proof);
+    let valid_before = row.get(33)?;
+    let settled_at = row.get::<_, Option<i64>>(34)?.map(Time::from_millis);
+    let (chain_tx, lease, presents) = (row.get(35)?, row.get(36)?, row.get(37)?);
+    Ok(standing.map(|standing| Money { standing, valid_before, settled_at, chain_tx, lease, presents }))
+}

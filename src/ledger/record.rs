@@ -1,0 +1,217 @@
+//! Rows for what cost nothing: free answers, refusals, and questions before the owner.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::authorize::{Draft, ledger_time};
+use super::{Answered, Ledger, LedgerError, Sync, events, questions, read};
+use crate::limits;
+use crate::offer::Offer;
+use crate::reason::Reason;
+use crate::seller::Request;
+use crate::time::Time;
+use crate::wish::{self, Identity};
+
+/// A purchase that did not come to money.
+#[derive(Clone, Debug)]
+pub struct Unpaid {
+    pub purchase_id: String,
+    pub agent: String,
+    pub client: Option<String>,
+    pub identity: Identity,
+    pub headers: [u8; 32],
+    pub parent: Option<i64>,
+    pub asked: Request,
+    pub policy_hash: Option<String>,
+    pub reasons: Vec<Reason>,
+    pub offers: Value,
+    pub rules: Value,
+    pub now: Time,
+}
+
+/// What an agent asked for, as every row begins.
+pub(super) struct Asked<'a> {
+    purchase_id: &'a str,
+    agent: &'a str,
+    identity: &'a Identity,
+    headers: &'a [u8; 32],
+    parent: Option<i64>,
+    request: &'a Request,
+}
+
+impl<'a> From<&'a Draft> for Asked<'a> {
+    fn from(draft: &'a Draft) -> Asked<'a> {
+        Asked {
+            purchase_id: &draft.purchase_id,
+            agent: &draft.agent,
+            identity: &draft.identity,
+            headers: &draft.headers,
+            parent: draft.parent,
+            request: &draft.asked,
+        }
+    }
+}
+
+impl<'a> From<&'a Unpaid> for Asked<'a> {
+    fn from(unpaid: &'a Unpaid) -> Asked<'a> {
+        Asked {
+            purchase_id: &unpaid.purchase_id,
+            agent: &unpaid.agent,
+            identity: &unpaid.identity,
+            headers: &unpaid.headers,
+            parent: unpaid.parent,
+            request: &unpaid.asked,
+        }
+    }
+}
+
+impl Ledger {
+    /// The seller wanted no money.
+    pub async fn record_free(&self, unpaid: Unpaid, answered: Answered) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, unpaid.now)?;
+                let row = put(conn, &unpaid, "free", now)?;
+                super::close::store_answer(conn, row, &answered, now)?;
+                events::append(conn, Some(row), now, "free", &json!({ "status": answered.status }))
+            })
+            .await
+    }
+
+    /// The policy, the owner or a limit said no. Past the listed ones, refusals are counted only: `false`.
+    pub async fn record_refusal(&self, unpaid: Unpaid) -> Result<bool, LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, unpaid.now)?;
+                if !may_list(conn, &unpaid.agent, now)? {
+                    return Ok(false);
+                }
+                let row = put(conn, &unpaid, "refused", now)?;
+                events::append(conn, Some(row), now, "refused", &json!({ "reasons": unpaid.reasons }))?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// The owner has to say yes. The question stands under the purchase; asking again does not make it another one.
+    /// Answers with the id it stands under.
+    pub async fn record_question(
+        &self,
+        unpaid: Unpaid,
+        offer: Offer,
+        pending_for: Duration,
+    ) -> Result<String, LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, unpaid.now)?;
+                let unpaid = match questions::standing_row(conn, &unpaid.identity)? {
+                    Some(purchase_id) => Unpaid { purchase_id, ..unpaid },
+                    None => unpaid,
+                };
+                if questions::count_pending(conn, &unpaid.agent, &unpaid.purchase_id, now)? >= limits::PENDING_QUESTIONS
+                {
+                    return Err(LedgerError::NotNow(format!(
+                        "{} questions of this agent already wait for the owner",
+                        limits::PENDING_QUESTIONS
+                    )));
+                }
+                let row = put(conn, &unpaid, "needs_approval", now)?;
+                store_terms(conn, row, &offer)?;
+                if questions::ask(conn, row, &offer, now, pending_for)? {
+                    events::append(conn, Some(row), now, "asked", &json!({ "reasons": unpaid.reasons }))?;
+                }
+                Ok(unpaid.purchase_id)
+            })
+            .await
+    }
+}
+
+/// A fresh row, before anything is known but the wish.
+pub(super) fn insert_asked(conn: &Connection, asked: &Asked<'_>, now: Time) -> Result<i64, LedgerError> {
+    conn.prepare_cached(
+        "INSERT INTO purchase (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'refused')",
+    )?
+    .execute(params![
+        asked.purchase_id,
+        asked.agent,
+        asked.identity.0,
+        asked.headers,
+        asked.parent,
+        now.millis(),
+        asked.request.method,
+        asked.request.url.as_str(),
+        asked.request.url.host_str().unwrap_or_default(),
+        wish::place(&asked.request.url),
+    ])?;
+    Ok(conn.last_insert_rowid())
+}
+
+/// Writes a row that cost nothing: the one this purchase has, or a new one.
+fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
+    let row = match find(conn, unpaid)? {
+        Some(row) => row,
+        None => insert_asked(conn, &unpaid.into(), now)?,
+    };
+    let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
+    let touched = conn
+        .prepare_cached(
+            "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6
+              WHERE row = ?1 AND nonce IS NULL",
+        )?
+        .execute(params![row, state, now.millis(), reasons, unpaid.policy_hash, unpaid.headers])?;
+    if touched != 1 {
+        return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
+    }
+    conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![row, unpaid.client, unpaid.offers.to_string(), unpaid.rules.to_string()])?;
+    Ok(row)
+}
+
+fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> {
+    match read::by_id(conn, &unpaid.agent, &unpaid.purchase_id)? {
+        Some(entry) if entry.identity != unpaid.identity => Err(LedgerError::Conflict(unpaid.purchase_id.clone())),
+        Some(entry) => Ok(Some(entry.row)),
+        None => match unpaid.parent {
+            Some(parent) => Ok(read::child_of(conn, parent)?.map(|entry| entry.row)),
+            None => Ok(None),
+        },
+    }
+}
+
+/// What the owner is asked about stands in the row, so that the log can show it.
+fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "UPDATE purchase SET usd = ?2, amount = ?3, asset = ?4, asset_address = ?5, network = ?6, payee = ?7,
+                dialect = ?8, scheme = ?9 WHERE row = ?1 AND nonce IS NULL",
+    )?
+    .execute(params![
+        row,
+        offer.usd.as_micros() as i64,
+        offer.amount.to_string(),
+        offer.asset.symbol,
+        offer.asset.address.to_checksum(None),
+        offer.network().as_str(),
+        offer.payee.to_checksum(None),
+        offer.dialect.name(),
+        offer.scheme,
+    ])?;
+    Ok(())
+}
+
+/// An agent in a loop must not fill the log: past some a minute its refusals are counted, not listed.
+fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerError> {
+    let minute = now.secs().div_euclid(60);
+    let listed: Option<i64> = conn
+        .prepare_cached("SELECT refusals FROM unlisted WHERE agent = ?1 AND minute = ?2")?
+        .query_row(params![agent, minute], |row| row.get(0))
+        .optional()?;
+    conn.prepare_cached(
+        "INSERT INTO unlisted (agent, minute, refusals) VALUES (?1, ?2, 1)
+         ON CONFLICT DO UPDATE SET refusals = refusals + 1",
+    )?
+    .execute(params![agent, minute])?;
+    Ok(listed.unwrap_or(0) < limits::REFUSALS_LISTED_PER_MINUTE as i64)
+}

@@ -1,0 +1,251 @@
+//! The tables, and how an empty file becomes a ledger.
+//!
+//! What must never happen is refused by the tables themselves: a second open purchase for one identity, an illegal move,
+//! a change of terms after signing, a changed or deleted event.
+
+use rusqlite::{Connection, params};
+
+use super::LedgerError;
+use crate::settlement::Standing;
+
+/// Marks the file as ours: "BURS".
+const APPLICATION_ID: i32 = 0x4255_5253;
+const VERSION: i32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE ledger (
+    one            INTEGER PRIMARY KEY CHECK (one = 1),
+    id             TEXT    NOT NULL,
+    newest         INTEGER NOT NULL,           -- the ledger's time, ms: never goes back
+    authorizations INTEGER NOT NULL DEFAULT 0, -- how many were ever recorded
+    frozen_why     TEXT,
+    adopted_at     INTEGER
+) STRICT;
+
+CREATE TABLE session (
+    id     INTEGER PRIMARY KEY,
+    agent  TEXT    NOT NULL,
+    began  INTEGER NOT NULL,
+    newest INTEGER NOT NULL                    -- its latest authorization
+) STRICT;
+CREATE INDEX session_by_agent ON session (agent, id);
+
+CREATE TABLE purchase (
+    row           INTEGER PRIMARY KEY,
+    purchase_id   TEXT    NOT NULL,
+    agent         TEXT    NOT NULL,
+    identity      BLOB    NOT NULL,
+    headers       BLOB    NOT NULL,            -- a fingerprint: repeats want the same ones
+    parent        INTEGER UNIQUE REFERENCES purchase (row),
+    at            INTEGER NOT NULL,
+    method        TEXT    NOT NULL,
+    url           TEXT    NOT NULL,
+    domain        TEXT    NOT NULL,
+    place         TEXT    NOT NULL,            -- origin and path, where prices are compared
+    state         TEXT    NOT NULL CHECK (state IN ('free', 'needs_approval', 'denied', 'expired', 'refused',
+                                                    'authorized', 'held', 'settled', 'lapsed')),
+    proof         TEXT    NOT NULL DEFAULT 'none' CHECK (proof IN ('none', 'seller', 'chain')),
+    open          INTEGER NOT NULL DEFAULT 0 CHECK (open IN (0, 1)),
+    delivered     INTEGER NOT NULL DEFAULT 0 CHECK (delivered IN (0, 1)),
+    handed        INTEGER NOT NULL DEFAULT 0 CHECK (handed IN (0, 1)),
+    reasons       TEXT    NOT NULL DEFAULT '[]',
+    policy        TEXT,
+    -- the answer
+    http_status   INTEGER,
+    content_type  TEXT,
+    final_url     TEXT,
+    body_bytes    INTEGER,
+    body_kept     INTEGER NOT NULL DEFAULT 0 CHECK (body_kept IN (0, 1)),
+    answered_at   INTEGER,
+    -- the money
+    session       INTEGER REFERENCES session (id),
+    budget_domain TEXT,
+    counted_at    INTEGER,
+    usd           INTEGER CHECK (usd >= 0),
+    amount        TEXT,
+    asset         TEXT,
+    asset_address TEXT,
+    network       TEXT,
+    payee         TEXT,
+    dialect       TEXT,
+    scheme        TEXT,
+    nonce         BLOB    UNIQUE,
+    valid_before  INTEGER,
+    settled_at    INTEGER,
+    chain_tx      TEXT,
+    -- presenting
+    lease         TEXT,
+    presents      INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (agent, purchase_id),
+    CHECK ((state IN ('authorized', 'held', 'settled', 'lapsed')) = (nonce IS NOT NULL)),
+    CHECK (open = 0 OR (nonce IS NOT NULL AND delivered = 0 AND state <> 'lapsed'))
+) STRICT;
+CREATE UNIQUE INDEX one_open ON purchase (identity) WHERE open = 1;
+CREATE INDEX by_identity ON purchase (identity, row);
+CREATE INDEX by_agent ON purchase (agent, row);
+CREATE INDEX by_state ON purchase (state, row);
+CREATE INDEX unproven ON purchase (row) WHERE nonce IS NOT NULL AND proof <> 'chain';
+CREATE INDEX kept ON purchase (answered_at) WHERE body_kept = 1;
+
+-- What was signed and may be presented. The request is erased when nothing can be resumed any more.
+CREATE TABLE signed (
+    purchase      INTEGER PRIMARY KEY REFERENCES purchase (row),
+    authorization TEXT    NOT NULL,
+    signature     TEXT    NOT NULL,
+    header_name   TEXT    NOT NULL,
+    header_value  TEXT    NOT NULL,
+    request       TEXT
+) STRICT;
+
+-- What a person may ask about later.
+CREATE TABLE detail (
+    purchase INTEGER PRIMARY KEY REFERENCES purchase (row),
+    client   TEXT,
+    offers   TEXT,
+    rules    TEXT,
+    receipt  TEXT,
+    evidence TEXT
+) STRICT;
+
+-- A question before the owner, with the exact terms a yes or no is for.
+CREATE TABLE question (
+    purchase    INTEGER PRIMARY KEY REFERENCES purchase (row),
+    terms       TEXT    NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    answer      TEXT CHECK (answer IN ('approved', 'denied')),
+    answered_by TEXT CHECK (answered_by IN ('owner', 'host')),
+    answered_at INTEGER,
+    valid_until INTEGER,
+    used        INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1))
+) STRICT;
+
+-- A cache that an audit derives anew: what counts, by scope and stretch of time.
+CREATE TABLE bucket (
+    scope    TEXT    NOT NULL,
+    window   TEXT    NOT NULL,
+    start    INTEGER NOT NULL,
+    counted  INTEGER NOT NULL CHECK (counted >= 0),
+    held     INTEGER NOT NULL CHECK (held BETWEEN 0 AND counted),
+    payments INTEGER NOT NULL CHECK (payments >= 0),
+    PRIMARY KEY (scope, window, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE seller_payee (
+    origin TEXT    NOT NULL,
+    payee  TEXT    NOT NULL,
+    since  INTEGER NOT NULL,
+    PRIMARY KEY (origin, payee)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE price (
+    place  TEXT    NOT NULL,
+    day    INTEGER NOT NULL,
+    lowest INTEGER NOT NULL,
+    PRIMARY KEY (place, day)
+) STRICT, WITHOUT ROWID;
+
+-- Refusals past the listed ones, counted by agent and minute.
+CREATE TABLE unlisted (
+    agent    TEXT    NOT NULL,
+    minute   INTEGER NOT NULL,
+    refusals INTEGER NOT NULL,
+    PRIMARY KEY (agent, minute)
+) STRICT, WITHOUT ROWID;
+
+-- How far the chains were searched for payments that no row explains.
+CREATE TABLE searched (
+    network TEXT    NOT NULL,
+    asset   TEXT    NOT NULL,
+    block   INTEGER NOT NULL,
+    PRIMARY KEY (network, asset)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    id       INTEGER PRIMARY KEY,
+    purchase INTEGER REFERENCES purchase (row),
+    at       INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    detail   TEXT    NOT NULL,
+    hash     BLOB    NOT NULL                  -- over the one before it and this one's fields
+) STRICT;
+CREATE INDEX event_by_purchase ON event (purchase, id);
+CREATE TRIGGER events_stay BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_remain BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+CREATE TRIGGER purchases_remain BEFORE DELETE ON purchase
+BEGIN SELECT RAISE(ABORT, 'purchases are never deleted'); END;
+
+CREATE TRIGGER terms_are_fixed BEFORE UPDATE ON purchase
+WHEN OLD.nonce IS NOT NULL AND
+     (OLD.purchase_id, OLD.agent, OLD.identity, OLD.usd, OLD.amount, OLD.asset_address, OLD.network, OLD.payee,
+      OLD.nonce, OLD.valid_before, OLD.counted_at, OLD.session, OLD.budget_domain)
+  IS NOT
+     (NEW.purchase_id, NEW.agent, NEW.identity, NEW.usd, NEW.amount, NEW.asset_address, NEW.network, NEW.payee,
+      NEW.nonce, NEW.valid_before, NEW.counted_at, NEW.session, NEW.budget_domain)
+BEGIN SELECT RAISE(ABORT, 'the terms of an authorization are fixed'); END;
+
+CREATE TRIGGER what_was_signed_is_fixed BEFORE UPDATE ON signed
+WHEN (OLD.authorization, OLD.signature, OLD.header_name, OLD.header_value)
+  IS NOT (NEW.authorization, NEW.signature, NEW.header_name, NEW.header_value)
+BEGIN SELECT RAISE(ABORT, 'what was signed is fixed'); END;
+CREATE TRIGGER what_was_signed_remains BEFORE DELETE ON signed
+BEGIN SELECT RAISE(ABORT, 'what was signed is fixed'); END;
+
+CREATE TABLE legal_move (
+    state TEXT NOT NULL, proof TEXT NOT NULL, next_state TEXT NOT NULL, next_proof TEXT NOT NULL,
+    PRIMARY KEY (state, proof, next_state, next_proof)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER legal_moves_only BEFORE UPDATE OF state, proof ON purchase
+WHEN OLD.nonce IS NOT NULL AND (OLD.state, OLD.proof) IS NOT (NEW.state, NEW.proof)
+ AND NOT EXISTS (SELECT 1 FROM legal_move
+                  WHERE (state, proof, next_state, next_proof) = (OLD.state, OLD.proof, NEW.state, NEW.proof))
+BEGIN SELECT RAISE(ABORT, 'a purchase does not move that way'); END;
+CREATE TRIGGER money_begins_authorized BEFORE UPDATE OF nonce ON purchase
+WHEN OLD.nonce IS NULL AND NEW.nonce IS NOT NULL AND NEW.state <> 'authorized'
+BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
+";
+
+/// Brings a connection into the shape every connection of ours has.
+pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
+    conn.busy_timeout(std::time::Duration::from_millis(250))?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "fullfsync", true)?;
+    conn.pragma_update(None, "checkpoint_fullfsync", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    // A cached statement costs microseconds; preparing the same dozen anew for each purchase does not.
+    conn.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Makes the tables in an empty file, or checks that the file is a ledger this program can read.
+pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(), LedgerError> {
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (version, application) {
+        (VERSION, APPLICATION_ID) => {}
+        (0, 0) if tables == 0 => create(&tx, new_id, now_millis)?,
+        (found, APPLICATION_ID) if found > VERSION => return Err(LedgerError::Newer { found, known: VERSION }),
+        _ => return Err(LedgerError::Damaged("the file is a database, but not a ledger of bursar's".to_owned())),
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+fn create(conn: &Connection, id: &str, now_millis: i64) -> Result<(), LedgerError> {
+    conn.execute_batch(TABLES)?;
+    for (from, to) in Standing::MOVES {
+        conn.execute(
+            "INSERT INTO legal_move VALUES (?1, ?2, ?3, ?4)",
+            params![from.state.as_str(), from.proof.as_str(), to.state.as_str(), to.proof.as_str()],
+        )?;
+    }
+    conn.execute("INSERT INTO ledger (one, id, newest) VALUES (1, ?1, ?2)", params![id, now_millis])?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", VERSION)?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! One thread writes. Concurrent work shares a commit; each piece has its own savepoint.
+//!
+//! Processes queue at a file lock before they ask SQLite for its own, because SQLite's waiters poll and starve, and a
+//! lock's waiters are woken in turn. A piece of work that has waited too long is given up by its caller before it has
+//! begun, never after.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{LedgerError, schema};
+use crate::limits;
+
+/// Hands work to the writing thread.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// Whether a commit must be on the disk before anybody hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sync {
+    /// It may be lost with the power: the chain or a later commit tells it again.
+    Lazy,
+    /// It is on the disk, or it did not happen.
+    Durable,
+}
+
+struct Job {
+    sync: Sync,
+    turn: Arc<Turn>,
+    run: Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>,
+}
+
+/// Tells the caller what came of its work, once the commit is decided.
+type Deliver = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+/// Who was first: the thread that begins, or the caller that gives up.
+struct Turn(AtomicU8);
+
+impl Turn {
+    const WAITING: u8 = 0;
+    const BEGUN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    fn begin(&self) -> bool {
+        self.0.compare_exchange(Turn::WAITING, Turn::BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn give_up(&self) -> bool {
+        self.0.compare_exchange(Turn::WAITING, Turn::GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Turn::GIVEN_UP
+    }
+}
+
+impl Writer {
+    /// Starts the thread over an open connection. `queue` is the file processes take turns at.
+    pub fn start(path: PathBuf, conn: Connection, queue: File) -> Result<Writer, LedgerError> {
+        let (jobs, inbox) = mpsc::channel();
+        let desk = Desk { path, conn: Some(conn), queue, inbox };
+        thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || desk.work())
+            .map_err(|cause| LedgerError::Io(cause.to_string()))?;
+        Ok(Writer { jobs })
+    }
+
+    /// Runs `work` inside a transaction. What it returns as an error is undone; what it returns otherwise is told
+    /// after the commit, and only if that succeeds.
+    pub async fn write<T, W>(&self, sync: Sync, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let turn = Arc::new(Turn(AtomicU8::new(Turn::WAITING)));
+        let run = Box::new(move |conn: Result<&Connection, LedgerError>| {
+            let done = conn.and_then(|conn| in_savepoint(conn, work));
+            Box::new(move |commit: Result<(), LedgerError>| {
+                let _ = tell.send(commit.and(done));
+            }) as Deliver
+        });
+        self.jobs.send(Job { sync, turn: turn.clone(), run }).map_err(|_| LedgerError::gone())?;
+        wait(told, &turn).await
+    }
+}
+
+/// Waits for the answer; gives up after the bound, but only while the work has not begun.
+async fn wait<T>(told: oneshot::Receiver<Result<T, LedgerError>>, turn: &Turn) -> Result<T, LedgerError> {
+    tokio::pin!(told);
+    match tokio::time::timeout(limits::LEDGER_WAIT, &mut told).await {
+        Ok(answer) => answer.unwrap_or_else(|_| Err(LedgerError::gone())),
+        Err(_) if turn.give_up() => Err(LedgerError::Busy),
+        Err(_) => told.await.unwrap_or_else(|_| Err(LedgerError::gone())),
+    }
+}
+
+fn in_savepoint<T>(
+    conn: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    conn.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let done = work(conn);
+    let end = if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
+    // A full disk may have undone the whole transaction already; the commit notices.
+    if !conn.is_autocommit() {
+        conn.execute_batch(end)?;
+    }
+    done
+}
+
+/// The thread's own state.
+struct Desk {
+    path: PathBuf,
+    conn: Option<Connection>,
+    queue: File,
+    inbox: mpsc::Receiver<Job>,
+}
+
+impl Desk {
+    fn work(mut self) {
+        while let Ok(first) = self.inbox.recv() {
+            let mut batch = vec![first];
+            batch.extend(self.inbox.try_iter().take(limits::COMMIT_BATCH - 1));
+            self.commit_together(batch);
+        }
+    }
+
+    fn commit_together(&mut self, batch: Vec<Job>) {
+        if let Err(cause) = self.begin(&batch) {
+            return fail(batch, &cause);
+        }
+        let Some(conn) = &self.conn else { return };
+        // Whoever gave up while we waited is not here any more.
+        let begun = batch.into_iter().filter(|job| job.turn.begin());
+        let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
+        let outcome = commit(conn);
+        let _ = self.queue.unlock();
+        if outcome.is_err() {
+            // What SQLite thinks of itself now is not worth knowing: the next piece of work opens the file anew.
+            self.conn = None;
+        }
+        for deliver in deliveries {
+            deliver(outcome.clone());
+        }
+    }
+
+    /// Takes the turn among processes, then SQLite's own lock, for as long as anybody in the batch still waits.
+    fn begin(&mut self, batch: &[Job]) -> Result<(), LedgerError> {
+        self.reopen()?;
+        self.take_turn(batch)?;
+        let begun = self.begin_immediate(batch);
+        if begun.is_err() {
+            let _ = self.queue.unlock();
+        }
+        begun
+    }
+
+    fn reopen(&mut self) -> Result<(), LedgerError> {
+        if self.conn.is_none() {
+            let conn = super::connect(&self.path)?;
+            schema::configure(&conn)?;
+            self.conn = Some(conn);
+        }
+        Ok(())
+    }
+
+    fn take_turn(&self, batch: &[Job]) -> Result<(), LedgerError> {
+        self.queue.lock().map_err(|cause| LedgerError::Io(format!("the ledger's lock: {cause}")))?;
+        match batch.iter().all(|job| job.turn.is_given_up()) {
+            false => Ok(()),
+            true => {
+                let _ = self.queue.unlock();
+                Err(LedgerError::Busy)
+            }
+        }
+    }
+
+    fn begin_immediate(&self, batch: &[Job]) -> Result<(), LedgerError> {
+        let conn = self.conn.as_ref().ok_or_else(LedgerError::gone)?;
+        let durable = batch.iter().any(|job| job.sync == Sync::Durable);
+        conn.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        loop {
+            match conn.execute_batch("BEGIN IMMEDIATE").map_err(LedgerError::from) {
+                Err(LedgerError::Busy) if !batch.iter().all(|job| job.turn.is_given_up()) => {}
+                begun => return begun,
+            }
+        }
+    }
+}
+
+fn commit(conn: &Connection) -> Result<(), LedgerError> {
+    if conn.is_autocommit() {
+        return Err(LedgerError::CommitFailed("SQLite undid it before the end".to_owned()));
+    }
+    conn.execute_batch("COMMIT").map_err(|cause| {
+        let _ = conn.execute_batch("ROLLBACK");
+        LedgerError::CommitFailed(cause.to_string())
+    })
+}
+
+fn fail(batch: Vec<Job>, cause: &LedgerError) {
+    for job in batch.into_iter().filter(|job| job.turn.begin()) {
+        (job.run)(Err(cause.clone()))(Ok(()));
+    }
+}

@@ -1,0 +1,111 @@
+// A real Secret Service on a session bus of its own: unlocked, locked, absent, and one that lost the key.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { makeHome } from "../lib/bursar.mjs";
+import { FACILITATOR_KEY, PAYEE, startChain } from "../lib/chain.mjs";
+import { runToEnd, start } from "../lib/process.mjs";
+import { check, equal, runPart } from "../lib/report.mjs";
+
+const FUNDS = 1_000_000n;
+const QUICK_S = 15;
+const seller = fileURLToPath(new URL("../v2-express/seller.mjs", import.meta.url));
+
+runPart("keyring", async (onStop) => {
+  const chain = await startChain(onStop);
+  const { ready } = await start(onStop, process.execPath, [seller], { env: { RPC: chain.url, FACILITATOR_KEY, PAY_TO: PAYEE } });
+  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(ready.url).host], store: "keyring" });
+  const rings = { first: tempDir(onStop), other: tempDir(onStop) };
+
+  const unlocked = await startBus(onStop, rings.first, { password: "open sesame" });
+  const address = await createsAndPays(bursar, chain, unlocked, ready.url);
+  await unlocked.stop();
+
+  const failures = [];
+  const fails = async (name, env, url) => failures.push(await failsClearly(bursar, name, env, url, { chain, address }));
+  const locked = await startBus(onStop, rings.first);
+  await fails("a locked keyring", locked.env, `${ready.url}/cent?keyring=locked`);
+  await locked.stop();
+  const absent = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${rings.other}/nobody`, XDG_RUNTIME_DIR: rings.other };
+  await fails("an absent keyring", absent, `${ready.url}/cent?keyring=absent`);
+  const empty = await startBus(onStop, rings.other, { password: "another" });
+  await fails("a keyring without the key", empty.env, `${ready.url}/cent?keyring=empty`);
+  equal("no new key was made where the key was missing", await keysIn(empty), []);
+  await empty.stop();
+  equal("each cause has its own words", new Set(failures).size, failures.length);
+});
+
+async function createsAndPays(bursar, chain, bus, url) {
+  const created = await bursar.run(["wallet", "create"], { env: bus.env });
+  equal("wallet create makes a key", created.code, 0);
+  const address = (await bursar.must(["wallet", "address"], { env: bus.env })).trim();
+  check("wallet address prints the address and nothing else", /^0x[0-9a-fA-F]{40}$/.test(address), address);
+  const keys = await keysIn(bus);
+  equal("the keyring has one key", keys.length, 1);
+  const again = await bursar.run(["wallet", "create"], { env: bus.env });
+  check("wallet create does not replace a key", again.code !== 0 && (await keysIn(bus)).join() === keys.join(), again);
+
+  await chain.mint(address, FUNDS);
+  const fetched = await bursar.run(["fetch", `${url}/cent`, "--json"], { env: bus.env });
+  const answer = fetched.code === 0 ? JSON.parse(fetched.stdout) : fetched;
+  check("bursar fetch pays with the key in the keyring", answer.charged === "yes", answer);
+  equal("the balances moved by exactly the price", [await chain.balance(address), await chain.balance(PAYEE)], [FUNDS - 10_000n, 10_000n]);
+  const said = bursar.told.join("\n").toLowerCase();
+  check("the key was in nothing bursar said", keys.every((key) => !said.includes(key.toLowerCase())));
+  return address;
+}
+
+async function failsClearly(bursar, name, env, url, { chain, address }) {
+  const before = await chain.balance(address);
+  const { code, stdout, stderr, seconds } = await bursar.run(["fetch", url], { env });
+  check(`${name}: bursar fetch fails`, code !== 0, stdout + stderr);
+  check(`${name}: it says so within ${QUICK_S} s`, seconds < QUICK_S, `${seconds} s`);
+  check(`${name}: it speaks of the keyring`, /keyring|secret service/i.test(stderr + stdout), stdout + stderr);
+  equal(`${name}: nothing is paid`, await chain.balance(address), before);
+  equal(`${name}: the address is still known`, (await bursar.run(["wallet", "address"], { env })).stdout.trim(), address);
+  return (stderr + stdout).replaceAll(url, "");
+}
+
+/** Every key of 32 bytes that the unlocked keyring holds, whatever name it has. */
+async function keysIn({ env }) {
+  const { stdout } = await runToEnd("secret-tool", ["search", "--all", "service", "bursar"], { env: { ...process.env, ...env } });
+  return [...stdout.matchAll(/^secret = (?:0x)?([0-9a-fA-F]{64})$/gm)].map(([, key]) => key);
+}
+
+/** A session bus with a keyring daemon that keeps its rings under `home`; locked unless a password opens them. */
+async function startBus(onStop, home, { password } = {}) {
+  const env = { HOME: home, XDG_RUNTIME_DIR: home, DISPLAY: "", WAYLAND_DISPLAY: "" };
+  const args = ["--session", "--nofork", "--nopidfile", "--print-address=1", `--address=unix:tmpdir=${home}`];
+  const bus = await start(onStop, "dbus-daemon", args, { env, isReady: (line) => line.startsWith("unix:") && line });
+  env.DBUS_SESSION_BUS_ADDRESS = bus.ready;
+  const daemon = spawn("gnome-keyring-daemon", ["--foreground", "--components=secrets", ...(password ? ["--unlock"] : [])], {
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const ended = new Promise((resolve) => daemon.on("close", resolve));
+  onStop(() => daemon.kill("SIGKILL"));
+  daemon.stdin.end(password ?? "");
+  await answers(env);
+  const stop = async () => { daemon.kill("SIGTERM"); await ended; process.kill(bus.pid, "SIGTERM"); };
+  return { env, stop };
+}
+
+/** Waits until the Secret Service answers on its bus. */
+async function answers(env) {
+  const ask = ["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetNameOwner", "string:org.freedesktop.secrets"];
+  for (let tries = 0; tries < 100; tries += 1) {
+    const { code } = await runToEnd("dbus-send", ask, { env: { ...process.env, ...env } });
+    if (code === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("the Secret Service did not start");
+}
+
+function tempDir(onStop) {
+  const dir = mkdtempSync(join(tmpdir(), "bursar-keyring-"));
+  onStop(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
