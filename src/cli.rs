@@ -55,7 +55,7 @@ const STYLES: Styles = Styles::styled()
 
 /// A wallet with limits for AI agents: an MCP server that pays HTTP 402, and these commands to rule it.
 #[derive(Debug, Parser)]
-#[command(name = "bursar", version, styles = STYLES, disable_help_subcommand = true)]
+#[command(name = "bursar", version, styles = STYLES, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,

@@ -7,7 +7,9 @@ use crate::cli::table::{Table, cell};
 use crate::cli::{Context, out, words};
 use crate::purchase::answer::Balances;
 
-/// Show what the wallet holds, and how much of it the limits let be spent now
+/// Show what the wallet holds, and what may be spent now
+///
+/// Balances are read from the chains; what may be spent is the smaller of them and the limits.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar balance\n  bursar balance --network eip155:84532 --json")]
 pub struct Balance {

@@ -28,8 +28,8 @@ Example:
   bursar fetch https://api.example.com/v1/ask --json-body '{\"q\": \"why\"}' --max-price 0.05
   bursar fetch https://api.example.com/photo.png -o photo.png
 
-Exit codes: 0 answered, 2 usage, 3 refused by policy, 4 needs approval, 5 payment failed, 6 held (unknown whether money
-moved), 7 frozen, 1 anything else.")]
+Exit codes: 0 answered, 2 usage, 3 refused by policy, 4 needs approval,
+5 payment failed, 6 held (unknown whether money moved), 7 frozen, 1 anything else.")]
 pub struct Fetch {
     /// What to get
     url: String,

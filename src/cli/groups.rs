@@ -16,8 +16,8 @@ const GROUPS: [(&str, &[&str]); 6] = [
 
 const AFTER: &str = "\
 `bursar COMMAND --help` says more about each, with an example.
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 needs approval, 5 payment failed, 6 held (unknown
-whether money moved), 7 frozen.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy, 4 needs approval,
+5 payment failed, 6 held (unknown whether money moved), 7 frozen.";
 
 /// The command with its own list in its help.
 pub fn grouped(command: Command) -> Command {

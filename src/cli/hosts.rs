@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Host {
@@ -26,6 +26,22 @@ pub struct Server<'a> {
     pub home: Option<&'a Path>,
 }
 
+/// What hosts call an entry; the fields in the order people write them.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    command: String,
+    args: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct OpencodeEntry {
+    r#type: &'static str,
+    command: Vec<String>,
+    enabled: bool,
+}
+
 impl Host {
     /// The name its agent goes by.
     pub fn name(self) -> String {
@@ -35,8 +51,7 @@ impl Host {
     /// What its owner types, or writes where.
     pub fn how(self, server: &Server<'_>) -> Vec<String> {
         let name = self.name();
-        let (shell, entry) = (server.in_a_shell(&name), server.entry(&name));
-        let servers = json!({"mcpServers": {"bursar": entry.clone()}});
+        let shell = server.in_a_shell(&name);
         match self {
             Host::ClaudeCode => vec![format!("claude mcp add bursar --scope user -- {shell}")],
             Host::Cline => vec![format!("cline mcp install bursar --yes -- {shell}")],
@@ -44,48 +59,55 @@ impl Host {
             Host::CopilotCli => vec![format!("copilot mcp add bursar -- {shell}")],
             Host::GeminiCli => vec![format!("gemini mcp add -s user bursar {shell}")],
             Host::QwenCode => vec![format!("qwen mcp add -s user bursar {shell}")],
-            Host::Vscode => vec![format!("code --add-mcp {}", quoted(&named(entry).to_string()))],
-            Host::ClaudeDesktop => file("claude_desktop_config.json (Settings, Developer, Edit Config)", &servers),
-            Host::Cursor => file("~/.cursor/mcp.json", &servers),
-            Host::Opencode => {
-                file("~/.config/opencode/opencode.json", &json!({"mcp": {"bursar": server.opencode(&name)}}))
-            }
+            Host::Vscode => vec![format!("code --add-mcp {}", quoted(&json(&server.entry(&name, Some("bursar")))))],
+            Host::ClaudeDesktop => file("claude_desktop_config.json (Settings, Developer)", server.block(&name)),
+            Host::Cursor => file("~/.cursor/mcp.json", server.block(&name)),
+            Host::Opencode => file("~/.config/opencode/opencode.json", block("mcp", &json(&server.opencode(&name)))),
         }
     }
 }
 
 impl Server<'_> {
+    /// The block most hosts take.
+    pub fn block(&self, agent: &str) -> Vec<String> {
+        block("mcpServers", &json(&self.entry(agent, None)))
+    }
+
     fn args(&self, agent: &str) -> Vec<String> {
         let home = self.home.map(|home| ["--home".to_owned(), home.display().to_string()]);
         let serve = ["serve", "--agent", agent].map(str::to_owned);
         home.into_iter().flatten().chain(serve).collect()
     }
 
+    /// Program and arguments.
+    fn words(&self, agent: &str) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args(agent)).collect()
+    }
+
     fn in_a_shell(&self, agent: &str) -> String {
-        let words = std::iter::once(self.program.display().to_string()).chain(self.args(agent));
-        words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+        self.words(agent).iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
-    pub fn entry(&self, agent: &str) -> Value {
-        json!({"command": self.program.display().to_string(), "args": self.args(agent)})
+    fn entry(&self, agent: &str, name: Option<&'static str>) -> Entry {
+        Entry { name, command: self.program.display().to_string(), args: self.args(agent) }
     }
 
-    fn opencode(&self, agent: &str) -> Value {
-        let command: Vec<String> =
-            std::iter::once(self.program.display().to_string()).chain(self.args(agent)).collect();
-        json!({"type": "local", "command": command, "enabled": true})
+    fn opencode(&self, agent: &str) -> OpencodeEntry {
+        OpencodeEntry { r#type: "local", command: self.words(agent), enabled: true }
     }
 }
 
-fn named(mut entry: Value) -> Value {
-    entry["name"] = json!("bursar");
-    entry
+fn json(entry: &impl Serialize) -> String {
+    serde_json::to_string(entry).unwrap_or_default()
 }
 
-fn file(path: &str, content: &Value) -> Vec<String> {
-    let pretty = serde_json::to_string_pretty(content).unwrap_or_default();
+fn block(servers: &str, entry: &str) -> Vec<String> {
+    vec!["{".into(), format!("  \"{servers}\": {{"), format!("    \"bursar\": {entry}"), "  }".into(), "}".into()]
+}
+
+fn file(path: &str, content: Vec<String>) -> Vec<String> {
     let mut lines = vec![format!("add to {path}, and restart it:")];
-    lines.extend(pretty.lines().map(str::to_owned));
+    lines.extend(content);
     lines
 }
 

@@ -103,9 +103,7 @@ impl Init {
             host.how(&server).iter().for_each(|line| context.out.line(format_args!("    {line}")));
         }
         if self.hosts.is_empty() {
-            let entry = serde_json::json!({"mcpServers": {"bursar": server.entry("my-agent")}});
-            let block = serde_json::to_string_pretty(&entry).unwrap_or_default();
-            block.lines().for_each(|line| context.out.line(format_args!("  {line}")));
+            server.block("my-agent").iter().for_each(|line| context.out.line(format_args!("  {line}")));
             let names: Vec<String> = Host::value_variants().iter().map(|host| host.name()).collect();
             context.out.line(format_args!("  or, made for your host: bursar init --host {}", names.join("|")));
         }
@@ -132,7 +130,7 @@ impl Money {
     fn in_words(self) -> &'static str {
         match self {
             Money::Testnet => "test dollars on Base Sepolia",
-            Money::Mainnet => "real dollars on Base, limits for a first day with $5",
+            Money::Mainnet => "real dollars on Base",
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, command};
 
-/// Print the manual page, or write the pages of all commands into a folder
+/// Print the manual page, or write those of all commands
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar man | man -l -\n  bursar man --to ~/.local/share/man/man1")]
 pub struct Man {

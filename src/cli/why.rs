@@ -5,7 +5,10 @@ use clap::Args;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, story, words};
 
-/// Tell the story of one purchase: the request, every offer, every rule with its numbers, every event, the proof
+/// Tell the story of one purchase
+///
+/// The request as it was made, every offer of the seller, what every rule said with its numbers, every event since,
+/// and what proves how it ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar why pu_7f3a\n  bursar why pu_7f3a --json | jq .events")]
 pub struct Why {

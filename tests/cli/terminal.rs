@@ -61,9 +61,8 @@ impl AtTerminal {
 fn pair() -> (OwnedFd, OwnedFd) {
     let (mut near, mut far) = (0, 0);
     // SAFETY: both are written before they are read; the rest may be null.
-    let opened = unsafe {
-        libc::openpty(&mut near, &mut far, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut())
-    };
+    let opened =
+        unsafe { libc::openpty(&mut near, &mut far, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut()) };
     check(opened).expect("a terminal");
     // SAFETY: openpty gave us both, and nobody else has them.
     unsafe { (OwnedFd::from_raw_fd(near), OwnedFd::from_raw_fd(far)) }
