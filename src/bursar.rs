@@ -115,15 +115,10 @@ pub struct LogQuery {
 }
 
 impl Bursar {
-    /// Opens what is in a home. Nothing is signed, asked or unlocked yet.
-    pub async fn open(home: &Home) -> Result<Arc<Bursar>, Refusal> {
-        let _ = home;
-        todo!()
-    }
-
-    /// The same over a key store the caller chose: one that may ask a person for its passphrase, or a sandbox's.
-    pub async fn open_with(home: &Home, store: crate::wallet::Store) -> Result<Arc<Bursar>, Refusal> {
-        let _ = (home, store);
+    /// Opens what is in a home. Nothing is signed, asked or unlocked yet. `passphrases` says where the key file's may
+    /// come from; a server has no terminal to ask at.
+    pub async fn open(home: &Home, passphrases: Vec<crate::wallet::PassphraseSource>) -> Result<Arc<Bursar>, Refusal> {
+        let _ = (home, passphrases);
         todo!()
     }
 

@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::{Color, Out};
-use crate::config::{Config, Home};
+use crate::config::Home;
 
 mod approve;
 mod audit;
@@ -193,8 +193,7 @@ impl Context {
     /// The whole house, opened by a person: a passphrase may be asked for at the terminal.
     async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
         let home = self.prepared_home()?;
-        let store = wallet::store_of(&home, Config::load(&home)?.wallet.store, wallet::Asking::Person);
-        Ok(Bursar::open_with(&home, store).await?)
+        Ok(Bursar::open(&home, wallet::passphrases(wallet::Asking::Person)).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bursar::{Bursar, LogQuery};
 use crate::chain::{self, ChainError, Chains, Nodes};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::wallet::{Asking, store_of};
+use crate::cli::wallet::{Asking, passphrases, store_of};
 use crate::cli::{Context, OWNER, out, words};
 use crate::config::{Config, Home, PolicyFile};
 use crate::limits;
@@ -110,7 +110,7 @@ async fn examine(home: &Home) -> Vec<Check> {
             checks.extend(nodes(&config, network).await);
         }
     }
-    checks.extend(ledger(home, &config).await);
+    checks.extend(ledger(home).await);
     checks
 }
 
@@ -200,9 +200,8 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
 /// Some chains make a block every few seconds, and some nodes are slow to hear of it.
 const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 
-async fn ledger(home: &Home, config: &Config) -> Vec<Check> {
-    let store = store_of(home, config.wallet.store, Asking::Host);
-    match Bursar::open_with(home, store).await {
+async fn ledger(home: &Home) -> Vec<Check> {
+    match Bursar::open(home, passphrases(Asking::Host)).await {
         Ok(bursar) => standing(&bursar).await.unwrap_or_else(|failure| vec![of(failure)]),
         Err(refusal) => vec![of(refusal.into())],
     }

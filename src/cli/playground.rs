@@ -22,7 +22,6 @@ pub struct Playground {
     pub sandbox: Sandbox,
     pub home: Home,
     address: Address,
-    store: Store,
 }
 
 impl Playground {
@@ -34,16 +33,15 @@ impl Playground {
         write_private(&home.config_file(), config_text(&sandbox).as_bytes()).map_err(unset)?;
         write_private(&home.policy_file(), policy_text(&sandbox, rules)?.as_bytes()).map_err(unset)?;
         write_private(&passphrase_file(&home), secret()?.as_bytes()).map_err(unset)?;
-        let store = Store::file(home.dir(), vec![PassphraseSource::File(passphrase_file(&home))]);
-        let address = Wallet::create(&store).await?;
+        let address = Wallet::create(&Store::file(home.dir(), passphrases(&home))).await?;
         Config::write_wallet(&home, config::Store::File, address)?;
         sandbox.chain.mint(address, U256::from(funds.as_micros())).map_err(unset)?;
-        Ok(Playground { sandbox, home, address, store })
+        Ok(Playground { sandbox, home, address })
     }
 
     /// The house over this home, in this process.
     pub async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
-        Ok(Bursar::open_with(&self.home, self.store.clone()).await?)
+        Ok(Bursar::open(&self.home, passphrases(&self.home)).await?)
     }
 
     pub fn passphrase_file(&self) -> PathBuf {
@@ -76,6 +74,10 @@ pub fn beneath(home: &Home) -> Result<PathBuf, Failure> {
 
 fn passphrase_file(home: &Home) -> PathBuf {
     home.dir().join("passphrase")
+}
+
+fn passphrases(home: &Home) -> Vec<PassphraseSource> {
+    vec![PassphraseSource::File(passphrase_file(home))]
 }
 
 fn config_text(sandbox: &Sandbox) -> String {

@@ -6,7 +6,6 @@ use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::playground::{self, Playground};
 use crate::cli::{Context, OWNER, out, wallet};
-use crate::config::Config;
 use crate::mcp;
 use crate::money::Usd;
 
@@ -44,8 +43,7 @@ impl Serve {
 
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
     let home = context.prepared_home()?;
-    let store = wallet::store_of(&home, Config::load(&home)?.wallet.store, wallet::Asking::Host);
-    let bursar = Bursar::open_with(&home, store).await?;
+    let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
     mcp::serve(bursar, agent, None).await.map_err(not_served)?;
     Ok(Exit::Done)
 }

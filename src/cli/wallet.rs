@@ -179,15 +179,18 @@ pub async fn create(home: &Home, place: Option<Place>) -> Result<Address, Failur
 
 /// The key store the config names, and who may be asked for its passphrase.
 pub fn store_of(home: &Home, place: Option<config::Store>, asking: Asking) -> wallet::Store {
-    let mut passphrases = PassphraseSource::from_environment();
     let store = match place.unwrap_or(config::Store::Keyring) {
         config::Store::Keyring => wallet::Store::keyring(home.dir()),
-        config::Store::File => {
-            passphrases.extend((asking == Asking::Person).then_some(PassphraseSource::Prompt));
-            wallet::Store::file(home.dir(), passphrases)
-        }
+        config::Store::File => wallet::Store::file(home.dir(), passphrases(asking)),
     };
     if asking == Asking::Person { store.waiting(PERSON_WAIT) } else { store }
+}
+
+/// Where a key file's passphrase may come from: what the environment names, and a person.
+pub fn passphrases(asking: Asking) -> Vec<PassphraseSource> {
+    let mut sources = PassphraseSource::from_environment();
+    sources.extend((asking == Asking::Person).then_some(PassphraseSource::Prompt));
+    sources
 }
 
 /// The address the config names, or what to do without one.
