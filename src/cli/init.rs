@@ -95,7 +95,8 @@ impl Init {
         let program = std::env::current_exe().map_err(|cause| {
             Failure::new("no_program", format!("where this program is cannot be told: {cause}"), "")
         })?;
-        let elsewhere = Home::resolve(None).map_or(true, |usual| usual != *home);
+        // Not what BURSAR_HOME says: hosts drop variables.
+        let elsewhere = std::env::home_dir().is_none_or(|user| user.join(".bursar") != home.dir());
         let server = Server { program: &program, home: elsewhere.then_some(home.dir()) };
         context.out.line(format_args!("\n{}", out::bold("Plug it in")));
         for host in &self.hosts {

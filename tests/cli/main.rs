@@ -1,5 +1,6 @@
 //! The human's door, from outside: the real program, one process a test.
 
+mod docs;
 mod files;
 mod help;
 mod home;
