@@ -44,6 +44,8 @@ impl Exit {
             Outcome::Refused if is_frozen(&answer.reasons) => Exit::Frozen,
             Outcome::Refused => Exit::Refused,
             Outcome::Failed if answer.charged == Charged::Unknown => Exit::Held,
+            // Paid, and nothing came: the payment did not fail.
+            Outcome::Failed if answer.charged == Charged::Yes => Exit::Failed,
             Outcome::Failed if answer.payment.is_some() => Exit::PaymentFailed,
             Outcome::Failed if is_about_arguments(&answer.reasons) => Exit::Usage,
             Outcome::Failed => Exit::Failed,
@@ -166,7 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_may_have_cost_something_is_held() {
+    fn a_failure_that_cost_something_or_may_have_is_no_failed_payment() {
         assert_eq!(Exit::of(&answer(Outcome::Failed, Charged::Unknown, vec![])), Exit::Held);
+        assert_eq!(Exit::of(&answer(Outcome::Failed, Charged::Yes, vec![])), Exit::Failed);
     }
 }

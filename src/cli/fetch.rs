@@ -211,7 +211,8 @@ fn headline(answer: &Answer) -> String {
         (Outcome::Refused, _) => out::bad("Refused: nothing charged"),
         (Outcome::Held, _) => out::warn(&format!("Held: whether {price} moved is not known; it counts as spent")),
         (Outcome::Failed, Charged::No) => out::bad("Failed: nothing charged"),
-        (Outcome::Failed, _) => out::bad("Failed"),
+        (Outcome::Failed, Charged::Yes) => out::bad(&format!("Paid {price}, and nothing was delivered")),
+        (Outcome::Failed, Charged::Unknown) => out::bad(&format!("Failed; whether {price} moved is not known")),
     };
     format!("{said}{id}")
 }
