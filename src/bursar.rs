@@ -132,6 +132,13 @@ pub struct Waiting {
     pub until: Option<Time>,
 }
 
+/// What the policy would say of a price, for `bursar policy explain`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained {
+    pub verdict: crate::purchase::answer::OfferVerdict,
+    pub rules: Vec<crate::policy::RuleReport>,
+}
+
 /// What an audit found: nothing wrong is an empty list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {

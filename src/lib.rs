@@ -8,6 +8,7 @@ pub mod account;
 pub mod authorization;
 pub mod bursar;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod funds;
 pub mod ledger;

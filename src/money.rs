@@ -192,6 +192,13 @@ impl Asset {
         u64::try_from(micros).ok().map(Usd).filter(|usd| *usd <= Usd::MAX)
     }
 
+    /// How much of an asset that counts 1:1 a sum of dollars is.
+    pub fn amount_of(&self, usd: Usd) -> Option<Amount> {
+        let scale = U256::from(10).checked_pow(U256::from(self.decimals))?;
+        let amount = U256::from(usd.0).checked_mul(scale)? / U256::from(1_000_000);
+        Some(Amount(amount))
+    }
+
     /// An amount in whole units, exactly: `10000` of a 6-decimal asset is `0.01`.
     pub fn units(&self, amount: Amount) -> String {
         let digits = format!("{:0>width$}", amount.0.to_string(), width = self.decimals as usize + 1);

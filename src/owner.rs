@@ -1,16 +1,21 @@
 //! What only the owner may know or do. Whoever calls this has made sure that it is the owner.
 
+use alloy_primitives::Address;
 use url::Url;
 
 use crate::account::{Shown, event, row, spend};
-use crate::bursar::{Audit, Bursar, LogQuery, Pending, Refusal, Story};
-use crate::ledger::{Entry, Filter, Question};
-use crate::policy::ApprovedBy;
-use crate::purchase::answer::{Row, Spend};
+use crate::bursar::{Audit, Bursar, Explained, LogQuery, Pending, Refusal, Story};
+use crate::ledger::{Entry, Filter, Question, View};
+use crate::money::{Asset, Rate, Transfer, Usd};
+use crate::offer::{Dialect, Echo, Listed, Offer};
+use crate::policy::{self, ApprovedBy, Decision, Policy};
+use crate::purchase::answer::{OfferVerdict, Row, Spend};
 use crate::reason::{Reason, Who};
+use crate::seller::Request;
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wallet::Anchor;
+use crate::wish::{Call, Wish};
 
 impl Bursar {
     /// The log of every agent.
@@ -104,6 +109,54 @@ impl Bursar {
             settled_usd: found.settled,
             held_usd: found.held,
             violations: found.violations,
+        })
+    }
+
+    /// What the policy would say of a price at a URL now, rule by rule. Nobody is asked, nothing is spent.
+    pub async fn explain(&self, agent: &str, method: &str, url: &str, price: Usd) -> Result<Explained, Refusal> {
+        let call = Call { url: url.to_owned(), method: Some(method.to_owned()), ..Call::default() };
+        let wish = Wish::parse(agent, &call).map_err(|reasons| Refusal { reasons, next: "correct it".to_owned() })?;
+        let policy = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
+        let Request { method, url, .. } = &wish.request;
+        let offer =
+            self.imagined(&policy, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
+        let view = View {
+            agent: agent.to_owned(),
+            identity: None,
+            policy: policy.clone(),
+            url: Some(url.clone()),
+            payees: vec![offer.payee],
+            now: self.now(),
+        };
+        let mut snapshot = self.ledger.snapshot(view).await?;
+        // Nobody is named as payee here, so nobody can be a new one.
+        snapshot.payees_before.clear();
+        let funds = self.known_funds().await;
+        let question = policy::Question { method, url, max_price: None, funds: &funds };
+        let rules = policy::explain(&policy, &question, &offer, &snapshot);
+        let verdict = match policy::decide(&policy, &question, &[Listed::Payable(Box::new(offer))], &snapshot).decision
+        {
+            Decision::Allow(_) => OfferVerdict::Allow,
+            Decision::Ask(..) => OfferVerdict::Ask,
+            Decision::Refuse(_) => OfferVerdict::Refuse,
+        };
+        Ok(Explained { verdict, rules })
+    }
+
+    /// An offer of this price as the allowed networks would have it, to nobody in particular.
+    fn imagined(&self, policy: &Policy, price: Usd) -> Option<Offer> {
+        let pays = |asset: &&Asset| asset.transfer == Transfer::Eip3009 && asset.usd == Rate::ONE;
+        let asset = policy.networks.iter().find_map(|network| self.assets.on(network).find(pays))?.clone();
+        let amount = asset.amount_of(price)?;
+        Some(Offer {
+            dialect: Dialect::X402V2,
+            scheme: "exact".to_owned(),
+            usd: price,
+            amount,
+            payee: Address::repeat_byte(0x11),
+            window_secs: 60,
+            echo: Echo { accepted: "{}".to_owned(), resource: None, extensions: None },
+            asset,
         })
     }
 

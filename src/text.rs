@@ -35,7 +35,7 @@ fn as_one_line(c: char) -> char {
 }
 
 /// Characters that change how a line looks or reads without being seen themselves.
-fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     if c.is_whitespace() && c.is_control() {
         return !matches!(c, '\n' | '\t' | '\r');
     }

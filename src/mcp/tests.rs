@@ -17,7 +17,11 @@ use serde_json::Value;
 use super::server::Server;
 use super::tool::{Ask, Tool, schema};
 use super::{all_tools, attend};
-use crate::bursar::Bursar;
+use crate::bursar::{Bursar, Ports, SystemClock};
+use crate::chain::Rpc;
+use crate::config::Home;
+use crate::money::Assets;
+use crate::seller::HttpSeller;
 
 #[derive(Clone, Copy, Debug)]
 enum Era {
@@ -31,7 +35,16 @@ const ERAS: [Era; 2] = [Era::Handshake, Era::Stateless];
 
 /// Over a house of which these tests never open a room.
 fn server(tools: Vec<Tool>) -> Server {
-    Server::new(Arc::new(Bursar {}), "researcher", tools)
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::at(dir.keep());
+    let ports = Ports {
+        wallet: None,
+        seller: Arc::new(HttpSeller::new()),
+        chains: Arc::new(Rpc::new([])),
+        clock: Arc::new(SystemClock),
+    };
+    home.prepare().unwrap();
+    Server::new(Bursar::over(&home, Assets::default(), ports).unwrap(), "researcher", tools)
 }
 
 /// A client of one era, connected to a server that has these tools.

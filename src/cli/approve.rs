@@ -1,0 +1,64 @@
+//! `bursar approve ID`: the owner's yes to one purchase.
+
+use clap::Args;
+
+use crate::bursar::{self, Bursar};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::owner::Owner;
+use crate::cli::{Context, out, pending, words};
+
+/// Say yes to one purchase, once, on exactly the terms shown
+///
+/// Shows the terms at the terminal and asks you to type the amount. The agent's next try then goes through, if the
+/// limits still allow it: a yes never lifts a limit. `bursar pending` lists the IDs; the beginning of one is enough.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar approve pu_7f3a")]
+pub struct Approve {
+    /// Of the purchase, or the beginning of it
+    id: String,
+}
+
+impl Approve {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut owner = Owner::at_the_terminal("bursar approve")?;
+        let bursar = context.bursar().await?;
+        let question = find(&bursar, &self.id).await?;
+        for line in pending::lines(&question, words::now()) {
+            owner.tell(&line)?;
+        }
+        owner.must_type(&words::dollars(question.amount_usd), "approve")?;
+        let approved = bursar.approve(&question.purchase_id).await?;
+        let until = approved.approved_until.map(|until| words::when(until, words::now())).unwrap_or_default();
+        context
+            .out
+            .say(format_args!("{} The agent's next try goes through; the yes ends {until}.", out::good("Approved.")));
+        Ok(Exit::Done)
+    }
+}
+
+/// The one question an ID, or its beginning, is about.
+pub async fn find(bursar: &Bursar, id: &str) -> Result<bursar::Pending, Failure> {
+    let mut matching: Vec<bursar::Pending> = bursar.pending().await?;
+    matching.retain(|question| is_begun_by(&question.purchase_id, id));
+    match (matching.len(), matching.pop()) {
+        (1, Some(question)) => Ok(question),
+        (0, _) => {
+            let message = format!("no question waits for you under {}", out::clean(id));
+            Err(Failure::new(
+                "unknown_id",
+                message,
+                "`bursar pending` lists the questions, `bursar why ID` any purchase",
+            ))
+        }
+        (many, _) => {
+            let message = format!("{many} questions begin with {}", out::clean(id));
+            Err(Failure::new("ambiguous_id", message, "give more of the ID, as `bursar pending` shows it"))
+        }
+    }
+}
+
+/// The `pu_` in front may be left out.
+fn is_begun_by(purchase_id: &str, id: &str) -> bool {
+    !id.is_empty()
+        && (purchase_id.starts_with(id) || purchase_id.strip_prefix("pu_").is_some_and(|p| p.starts_with(id)))
+}

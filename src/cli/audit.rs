@@ -1,0 +1,41 @@
+//! `bursar audit`: the ledger, derived anew and compared with itself.
+
+use clap::Args;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{Context, out, words};
+
+/// Re-derive every total from the rows and check the chain of events
+///
+/// Reads the whole ledger and changes nothing. Exits 1 when anything does not add up.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar audit --json | jq .violations")]
+pub struct Audit {
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Audit {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let found = context.bursar().await?.audit().await?;
+        let exit = if found.violations.is_empty() { Exit::Done } else { Exit::Failed };
+        if self.json {
+            context.out.json(&found);
+            return Ok(exit);
+        }
+        context.out.line(format_args!(
+            "{} purchases, {} authorizations, {} events",
+            found.purchases, found.authorizations, found.events
+        ));
+        let (settled, held) = (words::dollars(found.settled_usd), words::dollars(found.held_usd));
+        context.out.line(format_args!("{settled} settled, {held} held"));
+        for violation in &found.violations {
+            context.out.line(format_args!("{} {}", out::bad("wrong"), out::clean(violation)));
+        }
+        if exit == Exit::Done {
+            context.out.line(format_args!("{} everything adds up", out::good("ok")));
+        }
+        Ok(exit)
+    }
+}

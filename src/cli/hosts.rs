@@ -1,0 +1,142 @@
+//! How to plug bursar into the hosts we know. The same stands in `docs/hosts.md`, for people without this machine.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    ClaudeCode,
+    ClaudeDesktop,
+    Cline,
+    Codex,
+    CopilotCli,
+    Cursor,
+    GeminiCli,
+    Opencode,
+    QwenCode,
+    Vscode,
+}
+
+/// The server as a host starts it.
+pub struct Server<'a> {
+    pub program: &'a Path,
+    /// Where it is not `~/.bursar`.
+    pub home: Option<&'a Path>,
+}
+
+/// What hosts call an entry; the fields in the order people write them.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    command: String,
+    args: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct OpencodeEntry {
+    r#type: &'static str,
+    command: Vec<String>,
+    enabled: bool,
+}
+
+impl Host {
+    /// The name its agent goes by.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// What its owner types, or writes where.
+    pub fn how(self, server: &Server<'_>) -> Vec<String> {
+        let name = self.name();
+        let shell = server.in_a_shell(&name);
+        match self {
+            Host::ClaudeCode => vec![format!("claude mcp add bursar --scope user -- {shell}")],
+            Host::Cline => vec![format!("cline mcp install bursar --yes -- {shell}")],
+            Host::Codex => vec![format!("codex mcp add bursar -- {shell}")],
+            Host::CopilotCli => vec![format!("copilot mcp add bursar -- {shell}")],
+            Host::GeminiCli => vec![format!("gemini mcp add -s user bursar {shell}")],
+            Host::QwenCode => vec![format!("qwen mcp add -s user bursar {shell}")],
+            Host::Vscode => vec![format!("code --add-mcp {}", quoted(&json(&server.entry(&name, Some("bursar")))))],
+            Host::ClaudeDesktop => file("claude_desktop_config.json (Settings, Developer)", server.block(&name)),
+            Host::Cursor => file("~/.cursor/mcp.json", server.block(&name)),
+            Host::Opencode => file("~/.config/opencode/opencode.json", block("mcp", &json(&server.opencode(&name)))),
+        }
+    }
+}
+
+impl Server<'_> {
+    /// The block most hosts take.
+    pub fn block(&self, agent: &str) -> Vec<String> {
+        block("mcpServers", &json(&self.entry(agent, None)))
+    }
+
+    fn args(&self, agent: &str) -> Vec<String> {
+        let home = self.home.map(|home| ["--home".to_owned(), home.display().to_string()]);
+        let serve = ["serve", "--agent", agent].map(str::to_owned);
+        home.into_iter().flatten().chain(serve).collect()
+    }
+
+    /// Program and arguments.
+    fn words(&self, agent: &str) -> Vec<String> {
+        std::iter::once(self.program.display().to_string()).chain(self.args(agent)).collect()
+    }
+
+    fn in_a_shell(&self, agent: &str) -> String {
+        self.words(agent).iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn entry(&self, agent: &str, name: Option<&'static str>) -> Entry {
+        Entry { name, command: self.program.display().to_string(), args: self.args(agent) }
+    }
+
+    fn opencode(&self, agent: &str) -> OpencodeEntry {
+        OpencodeEntry { r#type: "local", command: self.words(agent), enabled: true }
+    }
+}
+
+fn json(entry: &impl Serialize) -> String {
+    serde_json::to_string(entry).unwrap_or_default()
+}
+
+fn block(servers: &str, entry: &str) -> Vec<String> {
+    vec!["{".into(), format!("  \"{servers}\": {{"), format!("    \"bursar\": {entry}"), "  }".into(), "}".into()]
+}
+
+fn file(path: &str, content: Vec<String>) -> Vec<String> {
+    let mut lines = vec![format!("add to {path}, and restart it:")];
+    lines.extend(content);
+    lines
+}
+
+/// As a POSIX shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=+,@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_is_told_the_whole_path_and_its_own_name() {
+        let server = Server { program: Path::new("/opt/my tools/bursar"), home: None };
+        for host in Host::value_variants() {
+            let told = host.how(&server).join("\n");
+            assert!(told.contains("/opt/my tools/bursar") && told.contains(&host.name()), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_home_elsewhere_goes_into_the_arguments_because_hosts_drop_variables() {
+        let server = Server { program: Path::new("/b"), home: Some(Path::new("/data/it's")) };
+        let told = Host::Codex.how(&server).join("\n");
+        assert_eq!(told, r"codex mcp add bursar -- /b --home '/data/it'\''s' serve --agent codex");
+    }
+}

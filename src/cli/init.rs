@@ -1,0 +1,170 @@
+//! `bursar init`: from nothing to a wallet with limits, plugged in. Run again, it changes nothing that is there.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use alloy_primitives::Address;
+use clap::{Args, ValueEnum};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::hosts::{Host, Server};
+use crate::cli::wallet::{self, Place};
+use crate::cli::{Context, out};
+use crate::config::{Config, Home, PolicyFile, write_private};
+use crate::money::Network;
+use crate::policy::Policy;
+
+/// Make a wallet and limits, and show how to fund it and plug it in
+///
+/// Makes what is missing and leaves what is there: the folder, the policy, the key. Without a terminal it needs
+/// --network. The key goes into the system's keyring unless you say --store file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bursar init
+  bursar init --network testnet --host claude-code
+  bursar init --network mainnet --store file --host codex --host cursor")]
+pub struct Init {
+    /// Which money: free test dollars, or real ones. Never both
+    #[arg(long, value_name = "NETWORK")]
+    network: Option<Money>,
+    /// Where to keep the key [default: keyring]
+    #[arg(long, value_name = "PLACE")]
+    store: Option<Place>,
+    /// Show how to plug it into this host, as often as needed
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<Host>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Money {
+    /// Base Sepolia: dollars from a faucet, worth nothing
+    Testnet,
+    /// Base: real dollars
+    Mainnet,
+}
+
+impl Init {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let home = context.prepared_home()?;
+        Config::load(&home)?;
+        self.policy(&home, context)?;
+        let address = self.wallet(&home, context).await?;
+        how_to_fund(&home, address, context)?;
+        self.how_to_plug_in(&home, context)?;
+        Ok(Exit::Done)
+    }
+
+    fn policy(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+        let path = home.policy_file();
+        if path.exists() {
+            let policy = PolicyFile::new(home).current()?;
+            context.out.line(format_args!("{} policy   {} (as it was)", out::good("ok"), path.display()));
+            return self.same_money(&policy.networks);
+        }
+        let money = self.network.map_or_else(asked_for_money, Ok)?;
+        write_private(&path, money.policy().as_bytes())
+            .map_err(|cause| Failure::new("not_written", format!("the policy could not be written: {cause}"), ""))?;
+        context.out.line(format_args!("{} policy   {} (new: {})", out::good("ok"), path.display(), money.in_words()));
+        Ok(())
+    }
+
+    /// The owner's file wins, and is not changed behind the owner's back.
+    fn same_money(&self, allowed: &[Network]) -> Result<(), Failure> {
+        match self.network {
+            Some(money) if !allowed.contains(&money.network()) => Err(Failure::new(
+                "other_network",
+                format!("the policy that is there does not allow {}", money.in_words()),
+                "edit [networks] in it, or use another folder with --home",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    async fn wallet(&self, home: &Home, context: &Context) -> Result<Address, Failure> {
+        if let Some(address) = Config::load(home)?.wallet.address {
+            context.out.line(format_args!("{} wallet   {address} (as it was)", out::good("ok")));
+            return Ok(address);
+        }
+        let address = wallet::create(home, self.store).await?;
+        context.out.line(format_args!("{} wallet   {address} (new)", out::good("ok")));
+        context.out.say(format_args!("Keep a copy of its key somewhere safe: bursar wallet export"));
+        Ok(address)
+    }
+
+    fn how_to_plug_in(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+        let program = std::env::current_exe().map_err(|cause| {
+            Failure::new("no_program", format!("where this program is cannot be told: {cause}"), "")
+        })?;
+        // Not what BURSAR_HOME says: hosts drop variables.
+        let elsewhere = std::env::home_dir().is_none_or(|user| user.join(".bursar") != home.dir());
+        let server = Server { program: &program, home: elsewhere.then_some(home.dir()) };
+        context.out.line(format_args!("\n{}", out::bold("Plug it in")));
+        for host in &self.hosts {
+            context.out.line(format_args!("  {}", out::dim(&host.name())));
+            host.how(&server).iter().for_each(|line| context.out.line(format_args!("    {line}")));
+        }
+        if self.hosts.is_empty() {
+            server.block("my-agent").iter().for_each(|line| context.out.line(format_args!("  {line}")));
+            let names: Vec<String> = Host::value_variants().iter().map(|host| host.name()).collect();
+            context.out.line(format_args!("  or, made for your host: bursar init --host {}", names.join("|")));
+        }
+        context.out.line("\nThen: bursar doctor");
+        Ok(())
+    }
+}
+
+impl Money {
+    fn network(self) -> Network {
+        match self {
+            Money::Testnet => Network::eip155(84532),
+            Money::Mainnet => Network::eip155(8453),
+        }
+    }
+
+    fn policy(self) -> &'static str {
+        match self {
+            Money::Testnet => include_str!("../../policies/testnet.toml"),
+            Money::Mainnet => Policy::built_in_text(),
+        }
+    }
+
+    fn in_words(self) -> &'static str {
+        match self {
+            Money::Testnet => "test dollars on Base Sepolia",
+            Money::Mainnet => "real dollars on Base",
+        }
+    }
+}
+
+/// Where money for this wallet comes from, by what the policy allows.
+fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), Failure> {
+    let networks = PolicyFile::new(home).current()?.networks.clone();
+    context.out.line(format_args!("\n{}", out::bold("Fund it")));
+    for network in &networks {
+        let line = match network.chain_id() {
+            Some(84532) => format!("test USDC on Base Sepolia to {address}, free at https://faucet.circle.com"),
+            Some(8453) => format!("a few dollars of USDC on Base to {address}; no other asset, not even for fees"),
+            _ => format!("USDC on {network} to {address}"),
+        };
+        context.out.line(format_args!("  {line}"));
+    }
+    context.out.line("  bursar balance shows when it is there");
+    Ok(())
+}
+
+fn asked_for_money() -> Result<Money, Failure> {
+    let unsaid =
+        || Failure::usage("which money shall it be?", "say --network testnet (free) or --network mainnet (real)");
+    if !std::io::stdin().is_terminal() {
+        return Err(unsaid());
+    }
+    eprint!("Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  [1]: ");
+    std::io::stderr().flush().map_err(|_| unsaid())?;
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed).map_err(|_| unsaid())?;
+    match typed.trim() {
+        "" | "1" => Ok(Money::Testnet),
+        "2" => Ok(Money::Mainnet),
+        _ => Err(unsaid()),
+    }
+}

@@ -1,0 +1,44 @@
+//! `bursar ledger adopt`: a restored ledger becomes this wallet's.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::owner::Owner;
+use crate::cli::{Context, out};
+
+/// Accept a ledger that was restored or moved
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Ledger {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Adopt(Adopt),
+}
+
+/// Take the ledger that is here for this wallet's own
+///
+/// A wallet remembers which ledger is its own and how far it had come; one that is missing, foreign or shorter signs
+/// nothing. Adopting accepts what is there. Since nobody knows what is missing from it, every window counts as full
+/// until it has rolled by. Asks at the terminal that you type the word `adopt`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cp backup/ledger.db ~/.bursar/ledger.db\n  bursar ledger adopt")]
+struct Adopt {}
+
+impl Ledger {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Action::Adopt(Adopt {}) = self.action;
+        let mut owner = Owner::at_the_terminal("bursar ledger adopt")?;
+        let bursar = context.bursar().await?;
+        owner.tell(
+            "What was spent and is not in this ledger is forgotten; every window counts as full until it rolls.",
+        )?;
+        owner.must_type("adopt", "accept this ledger")?;
+        bursar.adopt().await?;
+        context.out.say(format_args!("{} This ledger is now the wallet's own.", out::good("Adopted.")));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,241 @@
+//! `bursar log`: what was bought, asked and refused, newest first.
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use crate::bursar::{Bursar, LogQuery};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::table::{Cell, Table, cell};
+use crate::cli::{Context, csv, out, words};
+use crate::purchase::answer::{Row, Spend, SpendQuery, Totals};
+use crate::time::Time;
+
+/// Show what was bought, asked and refused, newest first
+///
+/// Agents that are connected and those that are not, sessions past and present: everything is here. Values in the
+/// query of a URL are masked unless you say --unmasked. `bursar why ID` tells the story of one line.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bursar log --since 24h
+  bursar log --state held
+  bursar log --domain api.example.com --csv > spend.csv
+  bursar log --json | jq -r 'select(.state == \"refused\") | .reasons[].message'")]
+pub struct Log {
+    /// From when: RFC 3339, or a span back from now (24h, 7d)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Until when, likewise
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// Only this registrable domain, or this rule's host
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Only this agent (`owner` is `bursar fetch`)
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// Only this session
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Only this state
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    state: Option<String>,
+    /// At most so many lines [default: 50 in the table, all with --json and --csv]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Show the values in the query of URLs
+    #[arg(long)]
+    unmasked: bool,
+    /// JSON Lines: one purchase a line
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Comma-separated values, with a header
+    #[arg(long)]
+    csv: bool,
+}
+
+const STATES: [&str; 9] =
+    ["free", "needs_approval", "denied", "expired", "refused", "authorized", "settled", "held", "lapsed"];
+/// What a screen holds with its totals still in sight.
+const TABLE_ROWS: usize = 50;
+/// One read of the ledger while everything is printed.
+const PAGE_ROWS: usize = 500;
+/// Enough of an ID to tell two apart at a glance.
+const ID_CHARS: usize = 9;
+
+impl Log {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let bursar = context.bursar().await?;
+        match (self.json, self.csv) {
+            (true, _) => self.each(&bursar, |row| context.out.json_line(row)).await?,
+            (_, true) => {
+                context.out.line(csv::header());
+                self.each(&bursar, |row| context.out.line(csv::line(row))).await?;
+            }
+            _ => table(&bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?, context),
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Every row there is, or as many as were asked for, page by page.
+    async fn each(&self, bursar: &Bursar, print: impl Fn(&Row)) -> Result<(), Failure> {
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        let mut cursor = None;
+        loop {
+            let page = bursar.log(self.query(left.min(PAGE_ROWS), cursor)).await?;
+            page.purchases.iter().take(left).for_each(&print);
+            left = left.saturating_sub(page.purchases.len());
+            cursor = page.next_cursor;
+            if cursor.is_none() || left == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn query(&self, limit: usize, cursor: Option<String>) -> LogQuery {
+        let (since, until, domain, state) =
+            (self.since.clone(), self.until.clone(), self.domain.clone(), self.state.clone());
+        let spend = SpendQuery { since, until, domain, state, limit: Some(limit), cursor };
+        LogQuery { spend, agent: self.agent.clone(), session: self.session.clone(), unmasked: self.unmasked }
+    }
+}
+
+fn table(spend: &Spend, context: &Context) {
+    if spend.purchases.is_empty() {
+        context.out.say(format_args!("Nothing yet."));
+        return;
+    }
+    lines(spend, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line));
+}
+
+/// The table, its totals, and what deserves a second look.
+pub fn lines(spend: &Spend, now: Time, width: usize) -> Vec<String> {
+    const WHERE: usize = 4;
+    let id_chars = telling_apart(&spend.purchases);
+    let mut table = Table::headed(&["WHEN", "STATE", "USD", "AGENT", "WHERE", "ID"]);
+    spend.purchases.iter().for_each(|row| table.push(cells(row, now, id_chars)));
+    let mut lines = table.lines(width, WHERE);
+    lines.push(String::new());
+    lines.push(totals(&spend.totals, spend.next_cursor.is_some()));
+    lines.extend(notes(&spend.purchases));
+    lines
+}
+
+fn cells(row: &Row, now: Time, id_chars: usize) -> Vec<Cell> {
+    let amount = row.amount_usd.map(words::dollars).unwrap_or_default();
+    vec![
+        cell(&words::when(row.at, now)),
+        cell(&row.state).styled(words::state(&row.state)),
+        cell(&amount).right(),
+        cell(&row.agent),
+        cell(&place(row)),
+        cell(&row.purchase_id.chars().take(id_chars).collect::<String>()),
+    ]
+}
+
+/// `GET api.example.com/v1/search`: the scheme says nothing, the host always stands.
+fn place(row: &Row) -> String {
+    let bare = row.url.trim_start_matches("https://").trim_start_matches("http://");
+    match row.method.as_str() {
+        "GET" => bare.to_owned(),
+        method => format!("{method} {bare}"),
+    }
+}
+
+fn totals(totals: &Totals, more: bool) -> String {
+    let count = if totals.count == 1 { "1 purchase".to_owned() } else { format!("{} purchases", totals.count) };
+    let held = match totals.held_usd.as_micros() {
+        0 => String::new(),
+        _ => format!(", {} held", out::warn(&words::dollars(totals.held_usd))),
+    };
+    let more = if more { out::dim("  (older ones: --limit, --until)") } else { String::new() };
+    format!("{count}: {} settled{held}{more}", out::bold(&words::dollars(totals.settled_usd)))
+}
+
+fn notes(rows: &[Row]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for row in rows.iter().filter(|row| row.state == "settled" && !row.delivered) {
+        notes.push(format!(
+            "{} was paid and not delivered: the agent's same call resumes it",
+            out::clean(&row.purchase_id)
+        ));
+    }
+    if rows.iter().any(|row| row.state == "held") {
+        notes.push("held: nobody knows yet whether the money moved; `bursar reconcile` asks the chains".to_owned());
+    }
+    if rows.iter().any(|row| row.state == "needs_approval") {
+        notes.push("needs_approval: `bursar pending` shows the questions".to_owned());
+    }
+    notes.into_iter().map(|note| out::dim(&note)).collect()
+}
+
+/// As few characters of the IDs as tell these rows apart.
+fn telling_apart(rows: &[Row]) -> usize {
+    let distinct = |chars: usize| {
+        let begins: BTreeSet<String> = rows.iter().map(|row| row.purchase_id.chars().take(chars).collect()).collect();
+        begins.len() == rows.iter().map(|row| &row.purchase_id).collect::<BTreeSet<_>>().len()
+    };
+    (ID_CHARS..128).find(|chars| distinct(*chars)).unwrap_or(128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Usd;
+    use std::time::Duration;
+
+    fn now() -> Time {
+        Time::from_secs(1_800_000_000)
+    }
+
+    fn row(id: &str, state: &str, cents: u64, url: &str, ago: u64) -> Row {
+        Row {
+            purchase_id: id.to_owned(),
+            at: now().minus(Duration::from_secs(ago)),
+            agent: "claude-desktop".to_owned(),
+            session: None,
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            domain: "example.com".to_owned(),
+            state: state.to_owned(),
+            delivered: state == "settled",
+            http_status: Some(200),
+            amount_usd: Some(Usd::micros(cents * 10_000)),
+            amount_atomic: None,
+            asset: None,
+            network: None,
+            payee: None,
+            dialect: None,
+            scheme: None,
+            chain_tx: None,
+            proof: None,
+            reasons: vec![],
+        }
+    }
+
+    fn spend(purchases: Vec<Row>) -> Spend {
+        let totals = Totals { count: 3, settled_usd: Usd::micros(10_000), held_usd: Usd::micros(250_000) };
+        Spend { purchases, totals, next_cursor: None }
+    }
+
+    #[test]
+    fn a_log_fits_eighty_columns_and_reads_aloud() {
+        let rows = vec![
+            row("pu_7f3a9c2d41", "settled", 1, "https://api.example.com/v1/search?q=…&page=…&more=…", 30),
+            row("pu_7f3a9c77aa", "held", 25, "https://slow.example.com/report", 7200),
+            row("pu_000000aaaa", "needs_approval", 500, "https://api.example.com/dear", 90_000),
+        ];
+        let lines = lines(&spend(rows), now(), 80);
+        let plain: Vec<String> = lines.iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();
+        assert!(plain.iter().take(4).all(|line| line.chars().count() <= 80), "{plain:#?}");
+        insta::assert_snapshot!(plain.join("\n"));
+    }
+
+    #[test]
+    fn a_sellers_url_cannot_break_the_table() {
+        let rows = vec![row("pu_1", "settled", 1, "https://e.com/\u{1b}[2J\n\u{202e}x", 1)];
+        let text = lines(&spend(rows), now(), 80).join("\n");
+        assert!(!text.contains("\u{1b}[2J") && !text.contains('\u{202e}'), "{text:?}");
+    }
+}

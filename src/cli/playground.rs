@@ -1,0 +1,105 @@
+//! A home that lives as long as its sandbox: own key, own ledger, own policy, all in a folder that is deleted with it.
+//!
+//! Nothing of the real home is read. The chain is gone when the process ends, so a ledger that bought there must not
+//! outlive it either.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alloy_primitives::{Address, U256, hex};
+use url::Url;
+
+use crate::bursar::Bursar;
+use crate::cli::exit::Failure;
+use crate::config::{self, Config, Home, write_private};
+use crate::money::Usd;
+use crate::sandbox::chain::NETWORK;
+use crate::sandbox::{Options, Sandbox};
+use crate::wallet::{PassphraseSource, Store, Wallet};
+
+pub struct Playground {
+    pub sandbox: Sandbox,
+    pub home: Home,
+    address: Address,
+}
+
+impl Playground {
+    /// `rules` are sections of a policy; the sandbox's chain and market are added to them.
+    pub async fn open(dir: &Path, rules: &str, funds: Usd) -> Result<Playground, Failure> {
+        let sandbox = Sandbox::start(Options::default()).await.map_err(unset)?;
+        let home = Home::at(dir);
+        home.prepare()?;
+        write_private(&home.config_file(), config_text(&sandbox).as_bytes()).map_err(unset)?;
+        write_private(&home.policy_file(), policy_text(&sandbox, rules)?.as_bytes()).map_err(unset)?;
+        write_private(&passphrase_file(&home), secret()?.as_bytes()).map_err(unset)?;
+        let address = Wallet::create(&Store::file(home.dir(), passphrases(&home))).await?;
+        Config::write_wallet(&home, config::Store::File, address)?;
+        sandbox.chain.mint(address, U256::from(funds.as_micros())).map_err(unset)?;
+        Ok(Playground { sandbox, home, address })
+    }
+
+    /// The house over this home, in this process.
+    pub async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
+        Ok(Bursar::open(&self.home, passphrases(&self.home)).await?)
+    }
+
+    pub fn passphrase_file(&self) -> PathBuf {
+        passphrase_file(&self.home)
+    }
+
+    /// What the wallet holds, as the chain says.
+    pub fn on_chain(&self) -> Usd {
+        let balance = self.sandbox.chain.balance_of(self.address);
+        Usd::micros(u64::try_from(balance).unwrap_or(u64::MAX))
+    }
+}
+
+impl Drop for Playground {
+    fn drop(&mut self) {
+        // What cannot be deleted is play money.
+        let _ = fs::remove_dir_all(self.home.dir());
+    }
+}
+
+/// A folder for a scene that leaves nothing behind.
+pub fn temporary() -> Result<PathBuf, Failure> {
+    Ok(std::env::temp_dir().join(format!("bursar-demo-{}", unique()?)))
+}
+
+/// A folder of its own for each sandbox beneath a home that is not opened.
+pub fn beneath(home: &Home) -> Result<PathBuf, Failure> {
+    Ok(home.dir().join("sandbox").join(unique()?))
+}
+
+fn passphrase_file(home: &Home) -> PathBuf {
+    home.dir().join("passphrase")
+}
+
+fn passphrases(home: &Home) -> Vec<PassphraseSource> {
+    vec![PassphraseSource::File(passphrase_file(home))]
+}
+
+fn config_text(sandbox: &Sandbox) -> String {
+    format!("[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url())
+}
+
+fn policy_text(sandbox: &Sandbox, rules: &str) -> Result<String, Failure> {
+    let market = Url::parse(&sandbox.sellers_url()).map_err(unset)?;
+    let (host, port) = (market.host_str().unwrap_or_default(), market.port().unwrap_or_default());
+    Ok(format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"{host}:{port}\"]\n"))
+}
+
+fn unique() -> Result<String, Failure> {
+    Ok(format!("{}-{}", std::process::id(), &secret()?[..8]))
+}
+
+fn secret() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(unset)?;
+    Ok(hex::encode(bytes))
+}
+
+fn unset(cause: impl ToString) -> Failure {
+    Failure::new("no_sandbox", format!("the sandbox could not be set up: {}", cause.to_string()), "")
+}

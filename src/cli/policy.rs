@@ -1,0 +1,256 @@
+//! `bursar policy`: is the file right, what would it say, and a rule for one seller.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::owner::Owner;
+use crate::cli::{Context, OWNER, out, story, words};
+use crate::config::{PolicyFile, write_private};
+use crate::money::Usd;
+use crate::policy::{self as rules, Allowed, NewRule, PolicyError, Problem};
+use crate::purchase::answer::OfferVerdict;
+
+/// Check the policy, ask it what it would say, or add a rule for one seller
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Policy {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Check(Check),
+    Explain(Explain),
+    Allow(Allow),
+}
+
+/// Is the policy file right? Says every mistake with its line
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar policy check\n  bursar policy check draft.toml")]
+struct Check {
+    /// Another file than the one in force
+    file: Option<PathBuf>,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What would happen at this price, and why: every rule with its numbers
+///
+/// Nothing is asked of the seller and nothing is spent. What was already spent counts as it does now.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar policy explain https://api.example.com/report --price 0.25")]
+struct Explain {
+    url: String,
+    /// In US dollars
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    price: Usd,
+    #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// Whose session counts
+    #[arg(long, value_name = "NAME", default_value = OWNER)]
+    agent: String,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Add a rule for one seller to the policy file
+///
+/// What you leave out is inherited from [each_domain]. Asks at the terminal that you type the host.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar policy allow api.example.com --per-day 3.00\n  \
+                        bursar policy allow '*.example.com' --per-payment 0.05 --path '/v1/*'")]
+struct Allow {
+    /// A host, or *.example.com for its subdomains
+    host: String,
+    /// In US dollars; `none` is no limit
+    #[arg(long, value_name = "USD")]
+    per_payment: Option<String>,
+    #[arg(long, value_name = "USD")]
+    per_session: Option<String>,
+    #[arg(long, value_name = "USD")]
+    per_day: Option<String>,
+    /// Only these paths, as often as needed
+    #[arg(long = "path", value_name = "PATH")]
+    paths: Vec<String>,
+    /// Only these methods, as often as needed
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<String>,
+}
+
+impl Policy {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Check(check) => check.run(context),
+            Action::Explain(explain) => explain.run(context).await,
+            Action::Allow(allow) => allow.run(context),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Checked {
+    ok: bool,
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+    problems: Vec<Mistake>,
+}
+
+#[derive(Serialize)]
+struct Mistake {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    what: String,
+    remedy: String,
+}
+
+impl Check {
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let checked = self.checked(context)?;
+        let exit = if checked.ok { Exit::Done } else { Exit::Failed };
+        match self.json {
+            true => context.out.json(&checked),
+            false => told(&checked).iter().for_each(|line| context.out.line(line)),
+        }
+        Ok(exit)
+    }
+
+    fn checked(&self, context: &Context) -> Result<Checked, Failure> {
+        let home = context.home()?;
+        let (file, found) = match &self.file {
+            Some(file) => (file.display().to_string(), read(file).and_then(|text| parsed(file, &text))),
+            None => (home.policy_file().display().to_string(), PolicyFile::new(&home).current()),
+        };
+        let file =
+            if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
+        Ok(match found {
+            Ok(policy) => {
+                let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error)).collect::<Vec<_>>();
+                Checked { ok: unread.is_empty(), file, hash: Some(policy.hash.clone()), problems: unread }
+            }
+            Err(error) => {
+                Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() }
+            }
+        })
+    }
+}
+
+impl Explain {
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let explained = context.bursar().await?.explain(&self.agent, &self.method, &self.url, self.price).await?;
+        if self.json {
+            context.out.json(&explained);
+            return Ok(Exit::Done);
+        }
+        let verdict = match explained.verdict {
+            OfferVerdict::Allow => out::good("it would be bought"),
+            OfferVerdict::Ask => out::warn("you would be asked"),
+            OfferVerdict::Refuse | OfferVerdict::Unpayable => out::bad("it would be refused"),
+        };
+        let (method, url) = (out::clean(&self.method), out::clean(&self.url));
+        context.out.line(format_args!("{method} {url} for {}: {verdict}", out::bold(&words::dollars(self.price))));
+        let rules = serde_json::to_value(&explained.rules).unwrap_or_default();
+        story::rules(&rules).iter().for_each(|line| context.out.line(format_args!("  {line}")));
+        Ok(Exit::Done)
+    }
+}
+
+impl Allow {
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut owner = Owner::at_the_terminal("bursar policy allow")?;
+        let home = context.prepared_home()?;
+        let before = PolicyFile::new(&home).text()?.unwrap_or_default();
+        let allowed = rules::with_rule("policy.toml", &before, &self.rule())?;
+        for line in changes(&before, &allowed) {
+            owner.tell(&line)?;
+        }
+        owner.must_type(&allowed.host, "put this into the policy")?;
+        write_private(&home.policy_file(), allowed.text.as_bytes()).map_err(|cause| {
+            Failure::new("not_written", format!("the policy could not be written: {cause}"), "nothing was changed")
+        })?;
+        context.out.say(format_args!("{} In force from the next purchase on.", out::good("Written.")));
+        Ok(Exit::Done)
+    }
+
+    fn rule(&self) -> NewRule {
+        let amount = |text: &Option<String>| text.as_ref().map(|text| text.trim_start_matches('$').to_owned());
+        NewRule {
+            host: self.host.clone(),
+            access: None,
+            per_payment: amount(&self.per_payment),
+            per_session: amount(&self.per_session),
+            per_day: amount(&self.per_day),
+            methods: self.methods.clone(),
+            paths: self.paths.clone(),
+            payees: Vec::new(),
+        }
+    }
+}
+
+/// The lines the owner is asked to agree to.
+fn changes(before: &str, allowed: &Allowed) -> Vec<String> {
+    let known: Vec<&str> = before.lines().collect();
+    let mut lines = vec![match (allowed.changed, &allowed.above) {
+        (true, _) => format!("The rule for {} changes; it would then say:", allowed.host),
+        (false, Some(wider)) => format!("A new rule, above the one for {}:", out::clean(wider)),
+        (false, None) => "A new rule:".to_owned(),
+    }];
+    let new = allowed.text.lines().filter(|line| !line.trim().is_empty() && !known.contains(line));
+    lines.extend(new.map(|line| format!("  {}", out::clean(line))));
+    lines
+}
+
+fn told(checked: &Checked) -> Vec<String> {
+    if checked.ok {
+        let hash: String = checked.hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
+        return vec![format!("{} {} (policy {hash})", out::good("ok"), out::clean(&checked.file))];
+    }
+    let mut lines = Vec::new();
+    for problem in &checked.problems {
+        let place = match (problem.line, problem.column) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", checked.file),
+            _ => checked.file.clone(),
+        };
+        lines.push(format!("{} {}", out::bad(&format!("{place}:")), out::clean(&problem.what)));
+        lines.push(format!("  {}", out::clean(&problem.remedy)));
+    }
+    lines.push("Nothing is paid until this is right.".to_owned());
+    lines
+}
+
+fn mistake(problem: Problem) -> Mistake {
+    let (line, column) = problem.at.unzip();
+    Mistake { line, column, what: problem.what, remedy: problem.remedy }
+}
+
+fn unread_list(error: &str) -> Mistake {
+    Mistake {
+        line: None,
+        column: None,
+        what: error.to_owned(),
+        remedy: "make the deny list readable, or take it out".to_owned(),
+    }
+}
+
+fn read(file: &Path) -> Result<String, PolicyError> {
+    std::fs::read_to_string(file).map_err(|cause| {
+        PolicyError::whole(file.display().to_string(), format!("it cannot be read: {cause}"), "name a file of TOML")
+    })
+}
+
+fn parsed(file: &Path, text: &str) -> Result<Arc<rules::Policy>, PolicyError> {
+    rules::Policy::parse(&file.display().to_string(), text).map(Arc::new)
+}
+
+fn dollars(text: &str) -> Result<Usd, String> {
+    text.trim_start_matches('$').parse().map_err(|cause| format!("{cause}"))
+}

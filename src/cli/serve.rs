@@ -1,0 +1,90 @@
+//! `bursar serve`: the agent's door, opened for one host.
+
+use clap::Args;
+
+use crate::bursar::Bursar;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::playground::{self, Playground};
+use crate::cli::{Context, OWNER, out, wallet};
+use crate::mcp;
+use crate::money::Usd;
+
+/// Serve an agent: MCP over stdin and stdout
+///
+/// A host starts this; you would not run it by hand. Every host gets its own --agent name, by which sessions, logs and
+/// purchases are kept. All of them share one wallet, one policy, one ledger. Ends when the host closes stdin, after
+/// the payments under way are seen through.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  claude mcp add bursar --scope user -- /whole/path/to/bursar serve --agent claude-code
+  bursar serve --sandbox      # play money, no set-up; see docs/hosts.md for other hosts")]
+pub struct Serve {
+    /// The name this agent goes by
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = agent_name)]
+    agent: String,
+    /// Play money: a market, a chain and a wallet that live as long as this process
+    #[arg(long)]
+    sandbox: bool,
+}
+
+/// What `bursar serve --sandbox` leaves to the built-in policy is sized for a day with five dollars.
+const FUNDS: Usd = Usd::micros(5_000_000);
+const AGENT_NAME_CHARS: usize = 64;
+
+impl Serve {
+    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self.sandbox {
+            false => serve(context, self.agent).await,
+            true => serve_play_money(context, self.agent).await,
+        }
+    }
+}
+
+async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
+    let home = context.prepared_home()?;
+    let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
+    mcp::serve(bursar, agent, None).await.map_err(not_served)?;
+    Ok(Exit::Done)
+}
+
+/// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
+async fn serve_play_money(context: &Context, agent: String) -> Result<Exit, Failure> {
+    let ground = Playground::open(&playground::beneath(&context.home()?)?, "", FUNDS).await?;
+    let market = ground.sandbox.sellers_url();
+    context.out.say(format_args!("{} play money only; what is for sale: {market}", out::bold("bursar sandbox:")));
+    context.out.say(format_args!("to look at it while it runs: bursar --home {} log", ground.home.dir().display()));
+    let bursar = ground.bursar().await?;
+    let notice = format!(
+        "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
+    );
+    mcp::serve(bursar, agent, Some(notice)).await.map_err(not_served)?;
+    Ok(Exit::Done)
+}
+
+fn not_served(cause: mcp::NotServed) -> Failure {
+    Failure::new("not_served", cause.to_string(), "a host starts this command; to try it by hand run `bursar demo`")
+}
+
+/// Names stand in logs, tables and files; and `owner` is the person at the keyboard.
+fn agent_name(name: &str) -> Result<String, String> {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    match (plain && (1..=AGENT_NAME_CHARS).contains(&name.len()), name == OWNER) {
+        (false, _) => Err(format!("a name is 1 to {AGENT_NAME_CHARS} letters, digits, or any of - _ .")),
+        (true, true) => Err(format!("`{OWNER}` is you: give the agent another name")),
+        (true, false) => Ok(name.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_has_a_plain_name_that_is_not_the_owners() {
+        assert!(agent_name("claude-code_2.1").is_ok());
+        for name in ["", "owner", "a b", "a\u{1b}[31m", "../x", &"a".repeat(65)] {
+            assert!(agent_name(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The documents keep up with the program.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, TableLike};
+
+use crate::home::{Home, out};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect(name)
+}
+
+#[test]
+fn every_dependency_has_its_line_of_reason() {
+    let manifest: DocumentMut = read("Cargo.toml").parse().expect("TOML");
+    let mut used = BTreeSet::new();
+    dependencies(manifest.as_table(), &mut used);
+    for (_, target) in manifest["target"].as_table_like().into_iter().flat_map(|targets| targets.iter()) {
+        dependencies(target.as_table_like().expect("a table"), &mut used);
+    }
+    let page = read("docs/dependencies.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let explained: BTreeSet<String> = rows.map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(used, explained);
+}
+
+fn dependencies(table: &dyn TableLike, into: &mut BTreeSet<String>) {
+    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let names = table.get(section).and_then(|item| item.as_table_like());
+        into.extend(names.into_iter().flat_map(|names| names.iter()).map(|(name, _)| name.to_owned()));
+    }
+}
+
+#[test]
+fn the_lists_of_dependencies_are_in_order() {
+    let page = read("docs/dependencies.md");
+    for table in page.split("| crate |") {
+        let names: Vec<&str> =
+            table.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+        assert!(names.is_sorted(), "{names:?}");
+    }
+}
+
+#[test]
+fn links_between_the_documents_lead_somewhere() {
+    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
+    pages.extend(fs::read_dir(root().join("docs")).expect("docs").map(|page| page.expect("a page").path()));
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|kind| kind == "md")) {
+        for target in links(&fs::read_to_string(page).expect("readable")) {
+            let file = page.parent().expect("a folder").join(target.split('#').next().unwrap_or_default());
+            assert!(file.exists(), "{} links to {target}", page.display());
+        }
+    }
+}
+
+/// Targets of `[text](target)` that are no URLs.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#')).collect()
+}
+
+#[test]
+fn the_page_of_hosts_knows_every_host_that_init_knows() {
+    let help = out(&Home::empty().run(&["init", "-h"]));
+    let (_, list) = help.split_once("--host <HOST>").expect("the flag");
+    let (_, list) = list.split_once("[possible values:").expect("its values");
+    let (list, _) = list.split_once(']').expect("their end");
+    let page = read("docs/hosts.md");
+    for host in list.split(',').map(str::trim) {
+        let named = page.contains(&format!("--agent {host}")) || page.contains(&format!("\"--agent\", \"{host}\""));
+        assert!(named, "docs/hosts.md says nothing about {host}");
+    }
+}
+
+#[test]
+fn the_example_for_hosts_is_json_and_the_one_in_the_readme() {
+    let example = read("mcp.json.example");
+    serde_json::from_str::<serde_json::Value>(&example).expect("JSON");
+    assert!(read("README.md").contains(example.trim()));
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    let page = read("docs/commands.md");
+    for code in 0..=7 {
+        assert!(page.contains(&format!("\n| {code} | ")), "{code}");
+    }
+}

@@ -1,0 +1,135 @@
+//! What the commands leave on disk, and what they make of what others left there.
+
+use std::fs;
+
+use crate::home::{ADDRESS, Home, KEY, code, err, out};
+
+#[test]
+fn init_makes_a_wallet_and_limits_and_run_again_changes_nothing() {
+    let home = Home::empty();
+    let args = ["init", "--network", "testnet", "--store", "file", "--host", "claude-code", "--host", "cursor"];
+    let first = home.run(&args);
+    assert_eq!(code(&first), 0, "{}", err(&first));
+    let address = out(&home.run(&["wallet", "address"]));
+    insta::assert_snapshot!(home.plain(&out(&first)).replace(address.trim(), "0xADDRESS"));
+    let files = ["config.toml", "policy.toml", "wallet.json"].map(|name| home.read(name));
+    let again = home.run(&args);
+    assert_eq!(code(&again), 0, "{}", err(&again));
+    assert_eq!(files, ["config.toml", "policy.toml", "wallet.json"].map(|name| home.read(name)));
+}
+
+#[test]
+fn init_asks_which_money_and_never_takes_both() {
+    let home = Home::empty();
+    let unsaid = home.run(&["init", "--store", "file"]);
+    assert_eq!(code(&unsaid), 2);
+    assert!(err(&unsaid).contains("--network testnet"), "{}", err(&unsaid));
+    assert_eq!(code(&home.run(&["init", "--store", "file", "--network", "mainnet"])), 0);
+    assert!(home.read("policy.toml").contains("eip155:8453") && !home.read("policy.toml").contains("84532"));
+    let other = home.run(&["init", "--network", "testnet"]);
+    assert_eq!(code(&other), 1);
+    assert!(err(&other).contains("[networks]"), "{}", err(&other));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_made_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::ready();
+    let mode = |path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(home.file("")), 0o700);
+    for name in ["config.toml", "policy.toml", "wallet.json"] {
+        assert_eq!(mode(home.file(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_key_is_imported_from_stdin_and_shown_nowhere() {
+    let home = Home::empty();
+    let imported = home.run_with(&["wallet", "import", "--store", "file"], &format!("0x{KEY}\n"));
+    assert_eq!((code(&imported), out(&imported).trim()), (0, ADDRESS), "{}", err(&imported));
+    assert_eq!(out(&home.run(&["wallet", "address"])), format!("{ADDRESS}\n"));
+    let listed = home.run(&["wallet", "list", "--json"]);
+    assert!(out(&listed).contains(ADDRESS), "{}", out(&listed));
+    let mut said = format!("{}{}{}", out(&imported), err(&imported), out(&listed));
+    for entry in fs::read_dir(home.file("")).expect("a folder") {
+        said.push_str(&String::from_utf8_lossy(&fs::read(entry.expect("a file").path()).unwrap_or_default()));
+    }
+    assert!(!said.to_lowercase().contains(KEY));
+}
+
+#[test]
+fn a_wallet_that_is_there_is_never_replaced() {
+    let home = Home::ready();
+    let before = home.read("wallet.json");
+    for args in [&["wallet", "create"][..], &["wallet", "create", "--store", "file"], &["wallet", "import"]] {
+        let refused = home.run_with(args, KEY);
+        assert_eq!(code(&refused), 1, "{args:?}");
+        assert!(err(&refused).contains("already a wallet"), "{}", err(&refused));
+    }
+    assert_eq!(before, home.read("wallet.json"));
+}
+
+#[test]
+fn what_is_not_a_key_makes_no_wallet() {
+    let home = Home::empty();
+    for text in ["", "0x12", &"g".repeat(64), &"0".repeat(64), &KEY.repeat(2)] {
+        let refused = home.run_with(&["wallet", "import", "--store", "file"], text);
+        assert_eq!((code(&refused), out(&refused).as_str()), (1, ""), "{text:?}");
+    }
+    assert_eq!(code(&home.run(&["wallet", "address"])), 1);
+}
+
+#[test]
+fn a_key_is_no_argument() {
+    let refused = Home::empty().run(&["wallet", "import", KEY]);
+    assert_eq!(code(&refused), 2);
+}
+
+#[test]
+fn a_mistake_in_the_policy_is_told_with_its_line_and_what_was_meant() {
+    let home = Home::ready();
+    fs::write(home.file("policy.toml"), "version = 1\n\n[walet]\nper_day = \"1.00\"\n").expect("written");
+    let checked = home.run(&["policy", "check"]);
+    assert_eq!(code(&checked), 1);
+    insta::assert_snapshot!(home.plain(&out(&checked)));
+    let document: serde_json::Value =
+        serde_json::from_str(&out(&home.run(&["policy", "check", "--json"]))).expect("one JSON document");
+    assert_eq!(document["problems"][0]["line"], 3);
+    assert_eq!(document["ok"], false);
+}
+
+#[test]
+fn a_mistake_in_the_config_stops_every_command_that_needs_it() {
+    let home = Home::ready();
+    fs::write(home.file("config.toml"), "[wallet]\nadress = \"0x\"\n").expect("written");
+    for args in [&["wallet", "address"][..], &["log"], &["fetch", "https://example.com/"], &["serve"], &["doctor"]] {
+        let stopped = home.run(args);
+        assert_eq!(code(&stopped), 1, "{args:?}");
+        let said = format!("{}{}", out(&stopped), err(&stopped));
+        assert!(said.contains("config.toml:2:1") && said.contains("`address`"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_home_that_is_not_there_is_a_finding_of_the_doctor() {
+    let home = Home::empty();
+    let ill = home.run(&["doctor"]);
+    assert_eq!(code(&ill), 1);
+    assert!(out(&ill).contains("bursar init"), "{}", out(&ill));
+    assert!(!home.file("").exists(), "looking must not make one");
+}
+
+#[test]
+fn the_home_may_be_named_by_flag_or_variable() {
+    let home = Home::ready();
+    let address = out(&home.run(&["wallet", "address"]));
+    let elsewhere = home.file("");
+    let by_flag = home.command(&["--home", elsewhere.to_str().expect("plain"), "wallet", "address"]);
+    let mut by_variable = home.command(&["wallet", "address"]);
+    by_variable.env("BURSAR_HOME", &elsewhere);
+    for mut command in [by_flag, by_variable] {
+        command.env("HOME", "/nowhere");
+        assert_eq!(out(&command.output().expect("started")), address);
+    }
+}

@@ -1,0 +1,11 @@
+//! The human's door, from outside: the real program, one process a test.
+
+mod docs;
+mod files;
+mod help;
+mod home;
+#[cfg(unix)]
+mod owner;
+mod playing;
+#[cfg(unix)]
+mod terminal;

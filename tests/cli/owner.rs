@@ -1,0 +1,72 @@
+//! What gives an agent more room needs the owner at a real terminal, who types what is shown.
+
+use crate::home::{ADDRESS, Home, KEY, code, err, out};
+use crate::terminal::{AtTerminal, detached};
+
+#[test]
+fn without_a_terminal_nothing_is_approved_thawed_released_allowed_adopted_or_shown() {
+    let home = Home::ready();
+    for args in [
+        &["approve", "pu_1"][..],
+        &["thaw"],
+        &["release", "pu_1"],
+        &["policy", "allow", "api.example.com"],
+        &["ledger", "adopt"],
+        &["wallet", "export"],
+        &["wallet", "remove"],
+    ] {
+        let refused = detached(&mut home.command(args));
+        assert_eq!((code(&refused), out(&refused).as_str()), (1, ""), "{args:?}");
+        assert!(err(&refused).contains("at a terminal"), "{args:?}: {}", err(&refused));
+    }
+}
+
+#[test]
+fn a_yes_piped_into_stdin_is_no_owner() {
+    let home = Home::ready();
+    let before = home.read("policy.toml");
+    let mut command = home.command(&["policy", "allow", "api.example.com"]);
+    command.stdin(std::fs::File::open("/dev/zero").expect("a device"));
+    assert_eq!(code(&detached(&mut command)), 1);
+    assert_eq!(before, home.read("policy.toml"));
+}
+
+#[test]
+fn a_rule_is_written_when_the_owner_types_the_host() {
+    let home = Home::ready();
+    let mut owner = AtTerminal::start(&mut home.command(&["policy", "allow", "api.example.com", "--per-day", "3.00"]));
+    let shown = owner.until("put this into the policy: ");
+    assert!(shown.contains("host = \"api.example.com\"") && shown.contains("per_day = \"3.00\""), "{shown}");
+    owner.types("api.example.com");
+    assert_eq!(code(&owner.ends()), 0);
+    assert!(home.read("policy.toml").contains("host = \"api.example.com\""));
+    assert_eq!(code(&home.run(&["policy", "check"])), 0);
+}
+
+#[test]
+fn anything_else_typed_changes_nothing() {
+    let home = Home::ready();
+    let before = home.read("policy.toml");
+    for typed in ["", "y", "yes", "example.com", "api.example.com.evil"] {
+        let mut owner = AtTerminal::start(&mut home.command(&["policy", "allow", "api.example.com"]));
+        owner.until("put this into the policy: ");
+        owner.types(typed);
+        let ended = owner.ends();
+        assert_eq!(code(&ended), 1, "{typed:?}");
+        assert!(err(&ended).contains("nothing was changed"), "{}", err(&ended));
+    }
+    assert_eq!(before, home.read("policy.toml"));
+}
+
+#[test]
+fn a_key_is_shown_on_the_terminal_and_nowhere_else() {
+    let home = Home::empty();
+    assert_eq!(code(&home.run_with(&["wallet", "import", "--store", "file"], KEY)), 0);
+    let mut owner = AtTerminal::start(&mut home.command(&["wallet", "export"]));
+    assert!(owner.until("show it: ").contains(ADDRESS));
+    owner.types("export");
+    owner.until(KEY);
+    let ended = owner.ends();
+    assert_eq!(code(&ended), 0);
+    assert!(!out(&ended).contains(KEY) && !err(&ended).contains(KEY));
+}

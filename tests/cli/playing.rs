@@ -1,0 +1,240 @@
+//! Outcomes as a person and a script see them: against the sandbox, on loopback only.
+
+use std::fs;
+
+use alloy_primitives::U256;
+use bursar::sandbox::chain::NETWORK;
+use bursar::sandbox::{Options, Sandbox};
+use serde_json::Value;
+
+use crate::home::{ADDRESS, Home, KEY, code, err, out};
+
+/// A market, a chain with five dollars for us, and a user who may spend them.
+struct Market {
+    sandbox: Sandbox,
+    home: Home,
+}
+
+const RULES: &str = "\
+version = 1
+[each_domain]
+per_payment = \"0.50\"
+per_session = \"0.45\"
+per_day = \"0.45\"
+[approval]
+above = \"0.10\"
+";
+
+impl Market {
+    async fn open() -> Market {
+        let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
+        let home = Home::empty();
+        assert_eq!(code(&home.run_with(&["wallet", "import", "--store", "file"], KEY)), 0);
+        let (host, config) = (sandbox.sellers_url().replace("http://", ""), home.read("config.toml"));
+        let host = host.trim_end_matches('/');
+        let chain = format!("{config}\n[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url());
+        let policy = format!("{RULES}[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"{host}\"]\n");
+        fs::write(home.file("config.toml"), chain).expect("written");
+        fs::write(home.file("policy.toml"), policy).expect("written");
+        let market = Market { sandbox, home };
+        market.sandbox.chain.mint(ADDRESS.parse().expect("an address"), U256::from(5_000_000)).expect("minted");
+        market
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox.sellers_url().trim_end_matches('/'))
+    }
+
+    fn fetch(&self, path: &str) -> std::process::Output {
+        self.home.run(&["fetch", &self.url(path)])
+    }
+
+    fn fetch_json(&self, path: &str) -> Value {
+        serde_json::from_str(&out(&self.home.run(&["fetch", &self.url(path), "--json"]))).expect("one JSON document")
+    }
+
+    fn left_on_chain(&self) -> u64 {
+        u64::try_from(self.sandbox.chain.balance_of(ADDRESS.parse().expect("an address"))).expect("small")
+    }
+
+    /// The log, newest first.
+    fn log(&self) -> Vec<Value> {
+        let lines = out(&self.home.run(&["log", "--json"]));
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goods_go_to_stdout_and_what_they_cost_to_stderr() {
+    let market = Market::open().await;
+    let free = market.fetch("/free");
+    assert_eq!(code(&free), 0, "{}", err(&free));
+    assert!(err(&free).contains("Free"), "{}", err(&free));
+    let bought = market.fetch("/weather");
+    assert_eq!(code(&bought), 0, "{}", err(&bought));
+    assert!(serde_json::from_str::<Value>(&out(&bought)).expect("the goods alone")["tomorrow"].is_array());
+    assert!(err(&bought).contains("Paid $0.01"), "{}", err(&bought));
+    let again = market.fetch("/weather");
+    assert!(err(&again).contains("From the store"), "{}", err(&again));
+    assert_eq!(market.left_on_chain(), 4_990_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goods_go_whole_into_a_file() {
+    let market = Market::open().await;
+    let path = market.home.file("weather.json");
+    let bought = market.home.run(&["fetch", &market.url("/weather"), "-o", path.to_str().expect("plain")]);
+    assert_eq!((code(&bought), out(&bought).as_str()), (0, ""), "{}", err(&bought));
+    assert!(serde_json::from_slice::<Value>(&fs::read(path).expect("written")).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_outcome_has_its_exit_code() {
+    let market = Market::open().await;
+    assert_eq!(code(&market.fetch("/weather")), 0);
+    assert_eq!(code(&market.home.run(&["fetch", "ftp://example.com/"])), 2);
+    assert_eq!(code(&market.fetch("/yacht")), 3);
+    assert_eq!(code(&market.fetch("/report")), 4);
+    assert_eq!(code(&market.fetch("/lost")), 6);
+    assert_eq!(code(&market.home.run(&["freeze"])), 0);
+    assert_eq!(code(&market.fetch("/joke")), 7);
+    assert_eq!(market.left_on_chain(), 4_960_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_found_on_the_chain_and_not_paid_again() {
+    let market = Market::open().await;
+    let lost = market.fetch_json("/lost");
+    assert_eq!((&lost["outcome"], &lost["charged"]), (&"held".into(), &"unknown".into()), "{lost}");
+    assert_eq!(code(&market.home.run(&["reconcile"])), 0);
+    let again = market.fetch_json("/lost");
+    assert_eq!(again["charged"], "yes", "{again}");
+    assert_eq!(again["purchase_id"], lost["purchase_id"]);
+    assert_eq!(market.left_on_chain(), 4_970_000);
+    assert_eq!(code(&market.home.run(&["audit"])), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_the_same_as_a_table_as_json_and_as_csv() {
+    let market = Market::open().await;
+    market.fetch("/weather?q=secret");
+    market.fetch("/yacht");
+    let rows = market.log();
+    assert_eq!(
+        rows.iter().map(|row| row["state"].as_str().expect("a state")).collect::<Vec<_>>(),
+        ["refused", "settled"]
+    );
+    assert_eq!(rows[1]["amount_usd"], "0.01");
+    let table = out(&market.home.run(&["log"]));
+    assert!(table.contains("settled") && table.contains("$0.01") && table.contains("2 purchases"), "{table}");
+    let csv = out(&market.home.run(&["log", "--csv"]));
+    assert_eq!(csv.lines().count(), 3);
+    assert!(csv.starts_with("purchase_id,at,agent,"));
+    for said in [&table, &csv] {
+        assert!(!said.contains("secret"), "{said}");
+    }
+    assert!(out(&market.home.run(&["log", "--unmasked"])).contains("secret"));
+    assert_eq!(out(&market.home.run(&["log", "--state", "settled", "--json"])).lines().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_tells_the_whole_story_for_the_beginning_of_an_id() {
+    let market = Market::open().await;
+    let id = market.fetch_json("/weather")["purchase_id"].as_str().expect("an id").to_owned();
+    let story = out(&market.home.run(&["why", &id[..id.len() - 2]]));
+    for part in ["Offers", "Rules", "wallet per_day", "Events", "Proof", "/weather", "$0.01"] {
+        assert!(story.contains(part), "no {part} in:\n{story}");
+    }
+    assert_eq!(code(&market.home.run(&["why", "pu_nonsense"])), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explaining_asks_nobody_and_names_every_rule() {
+    let market = Market::open().await;
+    let explained = market.home.run(&["policy", "explain", "https://api.example.com/x", "--price", "0.25"]);
+    assert_eq!(code(&explained), 0, "{}", err(&explained));
+    for part in ["you would be asked", "wallet per_day", "approval above"] {
+        assert!(out(&explained).contains(part), "no {part} in:\n{}", out(&explained));
+    }
+    assert!(market.log().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_finds_nothing_where_nothing_is_wrong() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    let well = market.home.run(&["doctor"]);
+    assert_eq!(code(&well), 0, "{}", out(&well));
+    assert!(!out(&well).contains("fail"), "{}", out(&well));
+    let report: Value = serde_json::from_str(&out(&market.home.run(&["doctor", "--json"]))).expect("one JSON document");
+    assert_eq!(report["ok"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_plays_to_its_end_and_leaves_nothing_behind() {
+    let home = Home::empty();
+    let rooms = tempfile::tempdir().expect("a folder");
+    let mut command = home.command(&["demo"]);
+    command.env("TMPDIR", rooms.path());
+    let played = command.output().expect("started");
+    assert_eq!(code(&played), 0, "{}{}", out(&played), err(&played));
+    assert!(out(&played).contains("Every step came out as told"));
+    assert!(!home.file("").exists());
+    assert_eq!(fs::read_dir(rooms.path()).expect("a folder").count(), 0);
+}
+
+#[cfg(unix)]
+mod with_an_owner {
+    use super::*;
+    use crate::terminal::AtTerminal;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_yes_typed_by_the_owner_lets_exactly_one_try_through() {
+        let market = Market::open().await;
+        let asked = market.fetch_json("/report");
+        assert_eq!(asked["outcome"], "needs_approval", "{asked}");
+        let id = asked["purchase_id"].as_str().expect("an id");
+        assert!(out(&market.home.run(&["pending"])).contains("$0.25"));
+        let mut owner = AtTerminal::start(&mut market.home.command(&["approve", &id[3..9]]));
+        let shown = owner.until("approve: ");
+        assert!(shown.contains("$0.25") && shown.contains("/report"), "{shown}");
+        owner.types("0.25");
+        let ended = owner.ends();
+        assert_eq!(code(&ended), 0, "{}", err(&ended));
+        assert_eq!(code(&market.fetch("/report")), 0);
+        assert_eq!(market.left_on_chain(), 4_750_000);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn another_amount_approves_nothing() {
+        let market = Market::open().await;
+        market.fetch("/report");
+        let id = market.log()[0]["purchase_id"].as_str().expect("an id").to_owned();
+        let mut owner = AtTerminal::start(&mut market.home.command(&["approve", &id]));
+        owner.until("approve: ");
+        owner.types("0.52");
+        assert_eq!(code(&owner.ends()), 1);
+        assert_eq!(code(&market.fetch("/report")), 4);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_freeze_holds_until_the_owner_thaws() {
+        let market = Market::open().await;
+        market.home.run(&["freeze", "--why", "holiday"]);
+        assert_eq!(code(&market.fetch("/weather")), 7);
+        let mut owner = AtTerminal::start(&mut market.home.command(&["thaw"]));
+        owner.until("spend again: ");
+        owner.types("thaw");
+        assert_eq!(code(&owner.ends()), 0);
+        assert_eq!(code(&market.fetch("/weather")), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_denied_is_not_asked_again() {
+        let market = Market::open().await;
+        let id = market.fetch_json("/report")["purchase_id"].as_str().expect("an id").to_owned();
+        assert_eq!(code(&market.home.run(&["deny", &id])), 0);
+        assert_eq!(code(&market.fetch("/report")), 3);
+        assert!(out(&market.home.run(&["pending"])).is_empty());
+    }
+}
