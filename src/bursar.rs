@@ -279,9 +279,13 @@ impl Bursar {
         }
     }
 
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     /// Held by a purchase for as long as it is under way; `None` once bursar is leaving.
     pub(crate) async fn stay(&self) -> Option<tokio::sync::OwnedRwLockReadGuard<()>> {
-        if self.leaving.load(Ordering::Acquire) {
+        if self.is_leaving() {
             return None;
         }
         self.under_way.clone().try_read_owned().ok()
