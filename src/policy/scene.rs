@@ -1,7 +1,6 @@
 //! Tests only: one question in one situation, changed where a test cares.
 
 use alloy_primitives::{Address, U256, address};
-use serde_json::value::RawValue;
 use url::Url;
 
 use super::*;
@@ -45,7 +44,7 @@ pub fn offer(price: &str) -> Offer {
 pub fn offer_on(chain: u64, price: &str) -> Offer {
     let asset = Assets::default().on(&Network::eip155(chain)).next().unwrap().clone();
     let usd: Usd = price.parse().unwrap();
-    let echo = Echo { accepted: RawValue::from_string("{}".into()).unwrap(), resource: None, extensions: None };
+    let echo = Echo { accepted: "{}".into(), resource: None, extensions: None };
     let amount = Amount(U256::from(usd.as_micros()));
     Offer { dialect: Dialect::X402V2, scheme: "exact".into(), asset, amount, usd, payee: PAYEE, window_secs: 60, echo }
 }
