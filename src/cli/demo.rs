@@ -5,7 +5,8 @@
 
 use std::io::IsTerminal;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -38,8 +39,8 @@ per_hour = "2.00"
 per_day = "2.00"
 [each_domain]
 per_payment = "0.50"
-per_session = "0.30"
-per_day = "0.30"
+per_session = "none"
+per_day = "0.40"
 [approval]
 above = "0.10"
 "#;
@@ -63,11 +64,10 @@ impl Demo {
 
 struct Scene {
     out: Out,
-    began: Instant,
     ground: Playground,
     host: Host,
     /// The owner's side: the same home, opened beside the server.
-    owner: std::sync::Arc<Bursar>,
+    owner: Arc<Bursar>,
 }
 
 /// What the agent heard from a tool.
@@ -75,11 +75,10 @@ struct Heard(Value);
 
 impl Scene {
     async fn set(out: Out) -> Result<Scene, Failure> {
-        let began = Instant::now();
         let ground = Playground::open(&playground::temporary()?, POLICY, FUNDS).await?;
         let host = Host::start(server(&ground)?, Era::Stateless).await.map_err(broken)?;
         let owner = ground.bursar().await?;
-        Ok(Scene { out, began, ground, host, owner })
+        Ok(Scene { out, ground, host, owner })
     }
 
     async fn play(&self) -> Result<(), Failure> {
@@ -100,7 +99,7 @@ impl Scene {
             "wallet",
             &format!("{} on a chain in this process; the agent never sees the key", words::dollars(FUNDS)),
         );
-        self.line("limits", "$0.50 a payment, $0.30 a day at one seller; above $0.10 the owner is asked");
+        self.line("limits", "$0.50 a payment, $0.40 a day at one seller; above $0.10 the owner is asked");
         self.line("market", &self.ground.sandbox.sellers_url());
     }
 
@@ -206,9 +205,8 @@ impl Scene {
     }
 
     fn the_end(&self) {
-        let took = words::lasting(self.began.elapsed());
         self.out.line("");
-        self.out.line(out::good(&format!("Every step came out as told, in {took}. What next:")));
+        self.out.line(out::good("Every step came out as told. What next:"));
         for (command, what) in [
             ("bursar serve --sandbox", "as an MCP server in your host: let your own agent spend play money"),
             ("bursar init", "a wallet and limits of your own"),

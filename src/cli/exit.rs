@@ -41,13 +41,13 @@ impl Exit {
             Outcome::Answered => Exit::Done,
             Outcome::NeedsApproval => Exit::NeedsApproval,
             Outcome::Held | Outcome::Pending => Exit::Held,
+            Outcome::Refused if is_about_arguments(&answer.reasons) => Exit::Usage,
             Outcome::Refused if is_frozen(&answer.reasons) => Exit::Frozen,
             Outcome::Refused => Exit::Refused,
             Outcome::Failed if answer.charged == Charged::Unknown => Exit::Held,
             // Paid, and nothing came: the payment did not fail.
             Outcome::Failed if answer.charged == Charged::Yes => Exit::Failed,
             Outcome::Failed if answer.payment.is_some() => Exit::PaymentFailed,
-            Outcome::Failed if is_about_arguments(&answer.reasons) => Exit::Usage,
             Outcome::Failed => Exit::Failed,
         }
     }
@@ -163,7 +163,7 @@ mod tests {
             Exit::of(&answer(outcome, Charged::No, vec![reason]))
         };
         assert_eq!(because(Outcome::Refused, "frozen", "freeze"), Exit::Frozen);
-        assert_eq!(because(Outcome::Failed, "bad_url", "arguments"), Exit::Usage);
+        assert_eq!(because(Outcome::Refused, "bad_url", "arguments"), Exit::Usage);
         assert_eq!(because(Outcome::Refused, "over_wallet_day", "wallet per_day"), Exit::Refused);
     }
 

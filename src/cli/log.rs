@@ -157,7 +157,7 @@ fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows.iter().filter(|row| row.state == "settled" && !row.delivered) {
         notes.push(format!(
-            "{} was paid and not delivered: the agent's same call resumes it",
+            "{} was paid and not delivered; the same call does not pay it again",
             out::clean(&row.purchase_id)
         ));
     }

@@ -84,10 +84,16 @@ fn config_text(sandbox: &Sandbox) -> String {
     format!("[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url())
 }
 
+/// The market is many sellers behind one address, so another payee there is no alarm.
 fn policy_text(sandbox: &Sandbox, rules: &str) -> Result<String, Failure> {
     let market = Url::parse(&sandbox.sellers_url()).map_err(unset)?;
     let (host, port) = (market.host_str().unwrap_or_default(), market.port().unwrap_or_default());
-    Ok(format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"{host}:{port}\"]\n"))
+    Ok(format!(
+        "version = 1\n{rules}\n\
+         [payee]\non_change = \"allow\"\n\
+         [networks]\nallow = [\"{NETWORK}\"]\n\
+         [egress]\nallow = [\"{host}:{port}\"]\n"
+    ))
 }
 
 fn unique() -> Result<String, Failure> {

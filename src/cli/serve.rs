@@ -1,5 +1,7 @@
 //! `bursar serve`: the agent's door, opened for one host.
 
+use std::sync::Arc;
+
 use clap::Args;
 
 use crate::bursar::Bursar;
@@ -44,8 +46,7 @@ impl Serve {
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
     let home = context.prepared_home()?;
     let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
-    mcp::serve(bursar, agent, None).await.map_err(not_served)?;
-    Ok(Exit::Done)
+    attend(bursar, agent, None).await
 }
 
 /// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
@@ -58,7 +59,15 @@ async fn serve_play_money(context: &Context, agent: String) -> Result<Exit, Fail
     let notice = format!(
         "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
     );
-    mcp::serve(bursar, agent, Some(notice)).await.map_err(not_served)?;
+    attend(bursar, agent, Some(notice)).await
+}
+
+/// Answers the host; beside it, what is unproven is reconciled and balances are read.
+async fn attend(bursar: Arc<Bursar>, agent: String, notice: Option<String>) -> Result<Exit, Failure> {
+    let tending = tokio::spawn(bursar.clone().tend());
+    let served = mcp::serve(bursar, agent, notice).await;
+    tending.abort();
+    served.map_err(not_served)?;
     Ok(Exit::Done)
 }
 
