@@ -149,7 +149,7 @@ impl Purchase {
             Asked::Free(answer) => return Err(answer),
             Asked::Priced(reply) => reply,
         };
-        let considered = self.consider(reply).await?;
+        let considered = self.consider(*reply).await?;
         let offer = self.decide(&considered).await?;
         let signed = self.sign(offer, &considered).await?;
         self.authorize(signed, &considered).await

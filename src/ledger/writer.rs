@@ -34,8 +34,11 @@ pub enum Sync {
 struct Job {
     sync: Sync,
     turn: Arc<Turn>,
-    run: Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>,
+    run: Run,
 }
+
+/// Does the work inside the transaction, or hears why there is none.
+type Run = Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>;
 
 /// Tells the caller what came of its work, once the commit is decided.
 type Deliver = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;

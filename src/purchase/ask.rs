@@ -15,7 +15,7 @@ use crate::time::Time;
 pub(super) enum Asked {
     /// No money was wanted: the seller's answer.
     Free(Stop),
-    Priced(Reply),
+    Priced(Box<Reply>),
 }
 
 impl Purchase {
@@ -24,7 +24,7 @@ impl Purchase {
         let egress = Egress { allow: &policy.egress };
         let (reply, ()) = tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.first_look_at_funds());
         match reply {
-            Ok(reply) if reply.status == 402 => Ok(Asked::Priced(reply)),
+            Ok(reply) if reply.status == 402 => Ok(Asked::Priced(Box::new(reply))),
             Ok(reply) => Ok(Asked::Free(self.free(reply).await)),
             Err(cause @ SellerError::Forbidden(_)) => Err(self.refuse(vec![seller_reason(&cause)], None).await),
             Err(cause) => Err(Box::new(refuse::failed(vec![seller_reason(&cause)], Some(self.id.clone())))),

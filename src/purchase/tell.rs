@@ -33,7 +33,7 @@ impl Purchase {
         let Some(entry) = entry else { return Box::new(unclosed(&self.id, &judged)) };
         let body = judged.reply.as_ref().filter(|_| judged.judgement.answered);
         let body = body.map(|reply| body_of(reply, self.wish.max_chars));
-        let mut answer = self.from_row(&entry, body).await;
+        let mut answer = self.told_by_row(&entry, body).await;
         answer.reasons.splice(0..0, judged.reasons);
         Box::new(answer)
     }
@@ -44,7 +44,7 @@ impl Purchase {
             true => self.stored_body(entry).await,
             false => None,
         };
-        let mut answer = self.from_row(entry, body).await;
+        let mut answer = self.told_by_row(entry, body).await;
         if let Some(at) = entry.answered_at.filter(|_| how != How::Beside) {
             answer.served_from_store = true;
             answer.age_s = self.house.now().since(at).as_secs();
@@ -55,7 +55,7 @@ impl Purchase {
         (Box::new(answer), entry.money.as_ref().map(|_| entry.row))
     }
 
-    async fn from_row(&self, entry: &Entry, body: Option<Body>) -> Answer {
+    async fn told_by_row(&self, entry: &Entry, body: Option<Body>) -> Answer {
         let (outcome, charged, reason) = read_row(entry);
         let next = next_of(entry, outcome, body.as_ref());
         Answer {
