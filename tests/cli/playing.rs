@@ -21,6 +21,8 @@ version = 1
 per_payment = \"0.50\"
 per_session = \"0.45\"
 per_day = \"0.45\"
+[payee]
+on_change = \"allow\"
 [approval]
 above = \"0.10\"
 ";
