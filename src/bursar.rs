@@ -279,9 +279,13 @@ impl Bursar {
         }
     }
 
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     /// Held by a purchase for as long as it is under way; `None` once bursar is leaving.
     pub(crate) async fn stay(&self) -> Option<tokio::sync::OwnedRwLockReadGuard<()>> {
-        if self.leaving.load(Ordering::Acquire) {
+        if self.is_leaving() {
             return None;
         }
         self.under_way.clone().try_read_owned().ok()
@@ -296,28 +300,42 @@ impl Bursar {
         self.write_anchor().await;
     }
 
-    /// What goes on beside the calls of an agent: reconciling, balances, forgetting an idle key, making room.
+    /// What goes on beside the calls of an agent: balances, reconciling, forgetting an idle key, making room.
     pub async fn tend(self: Arc<Bursar>) {
         const HOUR: Duration = Duration::from_secs(3600);
-        const IDLE_CHECK: Duration = Duration::from_secs(60);
         const SOONEST: Duration = Duration::from_secs(15);
+        const LATEST: Duration = Duration::from_secs(600);
+        let mut room_made = None;
         let mut pause = SOONEST;
-        let mut swept = None;
-        self.read_funds().await;
         loop {
-            if swept.is_none_or(|at: Time| self.now().since(at) >= HOUR) {
-                swept = Some(self.now());
+            if room_made.is_none_or(|at: Time| self.now().since(at) >= HOUR) {
+                room_made = Some(self.now());
                 self.make_room().await;
             }
-            let waits = self.reconcile().await.map(|found| !found.waiting.is_empty()).unwrap_or(true);
-            pause = if waits { (pause * 2).min(HOUR / 6) } else { SOONEST };
-            let again = tokio::time::Instant::now() + if waits { pause } else { HOUR };
-            loop {
-                tokio::select! {
-                    () = self.doubt.notified() => { pause = SOONEST; break }
-                    () = tokio::time::sleep_until(again) => break,
-                    () = tokio::time::sleep(IDLE_CHECK) => self.wallet.iter().for_each(Wallet::forget_if_idle),
+            self.read_funds().await;
+            let is_done = self.reconcile().await.is_ok_and(|found| found.waiting.is_empty());
+            let news = self.wait_for_doubt(if is_done { HOUR } else { pause }).await;
+            pause = if news || is_done { SOONEST } else { (pause * 2).min(LATEST) };
+        }
+    }
+
+    /// Waits until a payment leaves something to find out, or until it is time to ask again. Several payments at once
+    /// are one reason to ask.
+    async fn wait_for_doubt(&self, at_most: Duration) -> bool {
+        const IDLE_CHECK: Duration = Duration::from_secs(60);
+        const GATHER: Duration = Duration::from_secs(1);
+        let until = tokio::time::Instant::now() + at_most;
+        loop {
+            let check = (tokio::time::Instant::now() + IDLE_CHECK).min(until);
+            tokio::select! {
+                () = self.doubt.notified() => {
+                    tokio::time::sleep(GATHER).await;
+                    return true;
                 }
+                () = tokio::time::sleep_until(check) => self.wallet.iter().for_each(Wallet::forget_if_idle),
+            }
+            if check == until {
+                return false;
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use alloy_primitives::Address;
+use futures_util::future::join_all;
 
 use crate::bursar::Bursar;
 use crate::money::{Amount, Network};
@@ -21,6 +23,8 @@ pub struct Reading {
     pub at: Option<Time>,
     pub balances: BTreeMap<(Network, Address), Amount>,
     pub problems: Vec<String>,
+    /// By how much a chain's newest block was ahead of our clock, where it was: then our clock is behind.
+    pub clock_behind: Option<Duration>,
 }
 
 impl FundsBook {
@@ -45,8 +49,13 @@ impl Bursar {
             let answer = self.chains.balance(&network, asset, owner).await;
             (network, asset, answer)
         });
-        let answers = futures_util::future::join_all(asked).await;
-        let mut reading = Reading { at: Some(self.now()), problems: Vec::new(), ..self.funds.last() };
+        let heads = policy.networks.iter().map(|network| self.chains.newest_block(network));
+        let (answers, heads) = tokio::join!(join_all(asked), join_all(heads));
+        let now = self.now();
+        // An idle chain's newest block may be old; one from the future is not the chain's fault.
+        let ahead = heads.into_iter().flatten().map(|head| Time::from_secs(head.time_secs as i64).since(now)).max();
+        let clock_behind = ahead.filter(|ahead| !ahead.is_zero());
+        let mut reading = Reading { at: Some(now), problems: Vec::new(), clock_behind, ..self.funds.last() };
         for (network, asset, answer) in answers {
             match answer {
                 Ok(amount) => _ = reading.balances.insert((network, asset), amount),

@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 
 use crate::authorization::Authorization;
 use crate::bursar::{Bursar, Progress, fresh, wallet_reason};
-use crate::ledger::{Authorized, Draft, Recorded, View};
+use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question};
@@ -182,6 +182,9 @@ impl Purchase {
 
     /// Unlocks the key and signs exactly this offer, in memory.
     async fn sign(&self, offer: Offer, considered: &Considered) -> Result<Signed, Stop> {
+        if self.house.is_leaving() {
+            return Err(Box::new(refuse::leaving()));
+        }
         self.check_clock(&considered.reply).await?;
         let Some(wallet) = &self.house.wallet else {
             return Err(self.refuse(vec![refuse::no_wallet()], None).await);
@@ -240,6 +243,8 @@ impl Purchase {
                 })
             }
             Ok(authorized) => Ok(authorized),
+            // A refusal is logged in the ledger; one that is busy would only make the agent wait once more.
+            Err(cause @ LedgerError::Busy) => Err(Box::new(refuse::unlogged(vec![cause.into()]))),
             Err(cause) => Err(self.refuse(vec![cause.into()], None).await),
         }
     }

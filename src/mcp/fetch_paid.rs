@@ -100,7 +100,7 @@ fn lines(answer: &Answer) -> Vec<String> {
 
 fn store(answer: &Answer) -> String {
     match answer.served_from_store {
-        true => format!("From the store, {} s old, at no charge: ", answer.age_s),
+        true => format!("From the store, {} s old, nothing more was paid: ", answer.age_s),
         false => String::new(),
     }
 }

@@ -31,15 +31,18 @@ impl Purchase {
         }
     }
 
-    /// A clock that is off would sign windows that are not what they say.
+    /// A clock that is off would sign windows that are not what they say. The seller's `Date` and the chain's newest
+    /// block are what it is held against.
     pub(super) async fn check_clock(&self, reply: &Reply) -> Result<(), Stop> {
         let ours = self.house.now();
-        let Some(skew) = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))) else { return Ok(()) };
+        let theirs = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))).unwrap_or_default();
+        let behind = self.house.funds.last().clock_behind.unwrap_or_default();
+        let (whose, skew) = if behind > theirs { ("the chain's", behind) } else { ("the seller's", theirs) };
         if skew <= limits::CLOCK_SKEW {
             return Ok(());
         }
         let message = format!(
-            "the seller's clock and this machine's are {} s apart, so a payment would not mean what it says",
+            "{whose} clock and this machine's are {} s apart, so a payment would not mean what it says",
             skew.as_secs()
         );
         Err(self.refuse(vec![Reason::new("clock_skew", "clock", message, Who::Owner)], None).await)

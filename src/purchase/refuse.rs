@@ -60,6 +60,11 @@ pub(super) fn not_understood(reasons: Vec<Reason>) -> Answer {
     without_money(Outcome::Refused, None, reasons, next)
 }
 
+pub(super) fn unlogged(reasons: Vec<Reason>) -> Answer {
+    let next = next_step(&reasons);
+    without_money(Outcome::Refused, None, reasons, next)
+}
+
 pub(super) fn failed(reasons: Vec<Reason>, id: Option<String>) -> Answer {
     let next = next_step(&reasons);
     without_money(Outcome::Failed, id, reasons, next)

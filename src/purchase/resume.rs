@@ -169,7 +169,7 @@ impl Purchase {
         loop {
             match self.house.ledger.entry(row).await {
                 Ok(Some(entry)) if is_under_way(&self.house, &entry) => {}
-                Ok(Some(entry)) => return self.tell(&entry, How::Outcome).await,
+                Ok(Some(entry)) => return self.tell(&entry, How::Beside).await,
                 Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
                 Err(cause) => return (self.stop(cause), Some(row)),
             }

@@ -21,8 +21,10 @@ use crate::wish::masked;
 pub(super) enum How {
     /// It was bought before, and heard before: nothing is paid for hearing it again.
     Repeat,
-    /// It was bought while nobody listened, or by a call that ran beside this one.
+    /// It was bought while nobody listened: this call is the first to hear of it, or hears how it stands.
     Outcome,
+    /// It was bought by a call that ran beside this one.
+    Beside,
 }
 
 impl Purchase {
@@ -43,14 +45,12 @@ impl Purchase {
             false => None,
         };
         let mut answer = self.from_row(entry, body).await;
-        answer.served_from_store = entry.answered_at.is_some();
-        let age = entry.answered_at.map(|at| self.house.now().since(at));
-        answer.age_s = age.map(|age| age.as_secs()).unwrap_or_default();
-        if how == How::Repeat && entry.handed {
-            answer.charged = match answer.charged {
-                Charged::Yes => Charged::No,
-                other => other,
-            };
+        if let Some(at) = entry.answered_at.filter(|_| how != How::Beside) {
+            answer.served_from_store = true;
+            answer.age_s = self.house.now().since(at).as_secs();
+        }
+        if how == How::Repeat && entry.handed && entry.delivered && answer.charged == Charged::Yes {
+            answer.charged = Charged::No;
         }
         (Box::new(answer), entry.money.as_ref().map(|_| entry.row))
     }
