@@ -170,9 +170,9 @@ impl Purchase {
         let snapshot = self.house.ledger.snapshot(self.view(considered)).await.map_err(|cause| self.stop(cause))?;
         let question = self.question(reply, funds);
         let decided = policy::decide(policy, &question, listed, &snapshot);
-        let rules = decided.nearest.and_then(|nearest| listed[nearest].offer());
-        let rules = rules.map(|offer| json!(policy::explain(policy, &question, offer, &snapshot)));
-        let considered = Rules { considered, rules: rules.unwrap_or_default() };
+        let nearest = decided.nearest.and_then(|nearest| listed[nearest].offer());
+        let rules = nearest.map(|offer| json!(policy::explain(policy, &question, offer, &snapshot)));
+        let considered = Rules { considered, nearest, rules: rules.unwrap_or_default() };
         match decided.decision {
             Decision::Allow(offer) => Ok(offer),
             Decision::Ask(offer, reasons) => Err(self.put_question(offer, reasons, &considered).await),
@@ -236,7 +236,7 @@ impl Purchase {
         let Signed { offer, draft } = signed;
         match self.house.ledger.authorize(*draft).await {
             Ok(Authorized::Refused { reasons, ask, rules }) => {
-                let considered = Rules { considered, rules };
+                let considered = Rules { considered, nearest: Some(&offer.clone()), rules };
                 Err(match ask {
                     true => self.put_question(offer, reasons, &considered).await,
                     false => self.refuse(reasons, Some(&considered)).await,
@@ -297,6 +297,7 @@ impl Purchase {
 /// What was considered, with what every rule said of the best offer.
 struct Rules<'a> {
     considered: &'a Considered,
+    nearest: Option<&'a Offer>,
     rules: Value,
 }
 

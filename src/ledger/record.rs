@@ -26,6 +26,8 @@ pub struct Unpaid {
     pub asked: Request,
     pub policy_hash: Option<String>,
     pub reasons: Vec<Reason>,
+    /// The offer it came closest to.
+    pub offer: Option<Offer>,
     pub offers: Value,
     pub rules: Value,
     pub now: Time,
@@ -89,6 +91,9 @@ impl Ledger {
                     return Ok(false);
                 }
                 let row = put(conn, &unpaid, "refused", now)?;
+                if let Some(offer) = &unpaid.offer {
+                    store_terms(conn, row, offer)?;
+                }
                 events::append(conn, Some(row), now, "refused", &json!({ "reasons": unpaid.reasons }))?;
                 Ok(true)
             })
@@ -158,7 +163,8 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
     let touched = conn
         .prepare_cached(
-            "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6
+            "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6, usd = NULL, amount = NULL,
+                    asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL
               WHERE row = ?1 AND nonce IS NULL",
         )?
         .execute(params![row, state, now.millis(), reasons, unpaid.policy_hash, unpaid.headers])?;
@@ -181,7 +187,7 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
     }
 }
 
-/// What the owner is asked about stands in the row, so that the log can show it.
+/// What was asked about or refused stands in the row, so that the log can show it.
 fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE purchase SET usd = ?2, amount = ?3, asset = ?4, asset_address = ?5, network = ?6, payee = ?7,

@@ -110,6 +110,7 @@ impl Purchase {
             asked: self.wish.request.clone(),
             policy_hash: rules.map(|rules| rules.considered.policy.hash.clone()),
             reasons,
+            offer: rules.and_then(|rules| rules.nearest.cloned()),
             offers: rules.map_or(Value::Null, |rules| rules.considered.offers.clone()),
             rules: rules.map_or(Value::Null, |rules| rules.rules.clone()),
             now: self.house.now(),
