@@ -117,7 +117,8 @@ impl From<Refusal> for Failure {
     }
 }
 
-fn is_frozen(reasons: &[Reason]) -> bool {
+/// The owner, or an alarm, stopped everything.
+pub fn is_frozen(reasons: &[Reason]) -> bool {
     reasons.iter().any(|reason| reason.code == "frozen")
 }
 
