@@ -46,7 +46,7 @@ pub fn lines(question: &bursar::Pending, now: Time) -> Vec<String> {
     );
     let mut lines = vec![heading, format!("  {} {}", out::clean(&question.method), out::clean(&question.url))];
     lines.push(format!(
-        "  {} units of {} on {} to {}",
+        "  {} {} on {} to {}",
         out::clean(&question.amount),
         out::clean(&question.asset),
         out::clean(&question.network),
