@@ -33,7 +33,7 @@ fn a_paid_answer_says_what_it_cost_and_whose_words_follow() {
 fn an_answer_from_the_store_says_so_first_and_how_old_it_is() {
     let result = fetch_paid::told(&Answer { served_from_store: true, age_s: 42, charged: Charged::No, ..paid() });
     assert_fits(&fetch_paid::tool(), &result);
-    insta::assert_snapshot!(text(&result).lines().next().unwrap(), @"From the store, 42 s old, at no charge: answered; charged: no; purchase_id: pu_1. Nothing more to do.");
+    insta::assert_snapshot!(text(&result).lines().next().unwrap(), @"From the store, 42 s old, nothing more was paid: answered; charged: no; purchase_id: pu_1. Nothing more to do.");
 }
 
 #[test]
