@@ -15,6 +15,8 @@ mod read;
 mod record;
 mod recorded;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fs::OpenOptions;
