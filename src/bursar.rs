@@ -168,8 +168,9 @@ impl Bursar {
     pub async fn open(home: &Home, passphrases: Vec<PassphraseSource>) -> Result<Arc<Bursar>, Refusal> {
         home.prepare()
             .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
-        let config = Config::load(home)
-            .map_err(|cause| Refusal::of("config_invalid", cause, "correct config.toml and start again"))?;
+        let config = Config::load(home).map_err(|cause| {
+            Refusal::of("config_invalid", cause.in_one_line(), "correct config.toml and start again")
+        })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = match config.wallet.store {
             Some(KeptIn::File) if passphrases.contains(&PassphraseSource::Prompt) => {
@@ -219,7 +220,7 @@ impl Bursar {
     /// The policy as it stands on the disk now.
     pub(crate) fn policy(&self) -> Result<Arc<Policy>, Reason> {
         self.rules.current().map_err(|cause| {
-            let message = format!("the policy cannot be read, so nothing is paid: {cause}");
+            let message = format!("the policy is not right, so nothing is paid: {}", cause.in_one_line());
             Reason::new("policy_invalid", "policy.toml", message, Who::Owner)
         })
     }
@@ -374,7 +375,15 @@ impl From<LedgerError> for Refusal {
             LedgerError::Busy => "try again: another program is writing to the ledger",
             LedgerError::Full => "make room on the disk and try again",
             LedgerError::NotNow(_) | LedgerError::Conflict(_) => "look at the purchase as it stands now",
-            _ => "the owner can look closer with `bursar doctor`",
+            LedgerError::ReadOnly => "nothing was signed: make ledger.db and its folder writable for this user",
+            LedgerError::Newer { .. } => "nothing was signed: install the bursar that wrote it, or a newer one",
+            LedgerError::Damaged(_) => {
+                "nothing is signed: put a copy of ledger.db in its place, or move it away to begin a new one, and then \
+                 say so with `bursar ledger adopt`"
+            }
+            LedgerError::CommitFailed(_) | LedgerError::Io(_) => {
+                "nothing was signed: make sure that ledger.db and its folder can be written, and try again"
+            }
         };
         Refusal { reasons: vec![cause.into()], next: next.to_owned() }
     }

@@ -15,11 +15,14 @@ mod read;
 mod record;
 mod recorded;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -33,6 +36,7 @@ pub use record::Unpaid;
 pub use recorded::Recorded;
 use writer::{Sync, Writer};
 
+use crate::limits;
 use crate::time::Time;
 
 /// A handle on the ledger; clones share it.
@@ -78,6 +82,16 @@ impl Ledger {
     /// Opens the ledger in a file, or begins one. `nonce` is fresh randomness that names this process and, if the file
     /// is new, the ledger.
     pub fn open(path: &Path, leases: &Path, nonce: [u8; 16], now: Time) -> Result<Ledger, LedgerError> {
+        Ledger::open_waiting(path, leases, nonce, now, limits::LEDGER_WAIT)
+    }
+
+    fn open_waiting(
+        path: &Path,
+        leases: &Path,
+        nonce: [u8; 16],
+        now: Time,
+        wait: Duration,
+    ) -> Result<Ledger, LedgerError> {
         let name = alloy_primitives::hex::encode(nonce);
         // SQLite gives its own files beside this one the same permissions.
         private(path)?;
@@ -86,12 +100,14 @@ impl Ledger {
         let queue = private(&beside(path, "lock"))?;
         queue.lock()?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
+        // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
+        let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
         queue.unlock()?;
         prepared?;
-        let holder = lease::Holder::register(leases, format!("{}-{name}", std::process::id()))?;
+        let holder = registered?;
         let reader = connect(path)?;
         schema::configure(&reader)?;
-        let writer = Writer::start(path.to_owned(), conn, queue)?;
+        let writer = Writer::start(path.to_owned(), conn, queue, wait)?;
         Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder) })
     }
 

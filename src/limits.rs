@@ -46,6 +46,8 @@ pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
+/// Noting that an answer was given: the answer itself must not come late because of it.
+pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// Purchases that share one commit. More would make the first wait for the last.
 pub const COMMIT_BATCH: usize = 64;
 /// After closing stdin or SIGTERM, presented purchases get this long to close.

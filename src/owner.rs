@@ -96,6 +96,10 @@ impl Bursar {
     /// Gives the budget of an open authorization back by the owner's word. The chain is still asked about it later.
     pub async fn release(&self, id: &str) -> Result<Row, Refusal> {
         let entry = self.one(id).await?;
+        let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
+        if lease.is_some_and(|lease| self.ledger.is_alive(lease)) {
+            return Err(nothing("that payment is being presented at this moment: see what comes of it first"));
+        }
         let released = serde_json::json!({ "by": "owner" });
         match self.ledger.move_to(entry.row, Standing::RELEASED, "released", released, self.now()).await? {
             true => Ok(row(&self.one(id).await?, Shown::Whole)),

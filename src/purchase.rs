@@ -57,6 +57,8 @@ struct Purchase {
     id: String,
     /// `buy_again`: the row of the purchase this one buys once more.
     parent: Option<i64>,
+    /// The newest event when the ledger was asked about this wish.
+    known: i64,
 }
 
 /// Everything the decision was made from, kept for the record.
@@ -98,34 +100,27 @@ impl Bursar {
             Err(reason) => return refuse::failed(vec![reason], None),
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
-        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None };
+        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None, known: 0 };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, progress).await {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(id),
         };
         if let Some(row) = row {
-            // Whoever asks next is told that it was charged already.
-            let _ = self.ledger.hand_over(row).await;
+            // Whoever asks next is told that it was charged already. An answer does not wait for a ledger that is slow.
+            let _ = tokio::time::timeout(limits::HAND_OVER, self.ledger.hand_over(row)).await;
         }
         *answer
     }
 }
 
 impl Purchase {
-    /// Runs as a task of its own. A panic in it loses its lease, so that the next call can pick the purchase up.
+    /// Runs as a task of its own.
     async fn run_to_the_end(self, stay: impl Send) -> (Stop, Option<i64>) {
-        let (house, agent, id) = (self.house.clone(), self.wish.agent.clone(), self.id.clone());
+        let id = self.id.clone();
         let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
-        let outcome = match ran {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let _ = house.ledger.drop_lease(agent, id.clone()).await;
-                (Box::new(refuse::fault(id)), None)
-            }
-        };
         drop(stay);
-        outcome
+        ran.unwrap_or_else(|_| (Box::new(refuse::fault(id)), None))
     }
 
     /// The answer, and the row it is about if money is.
@@ -163,7 +158,7 @@ impl Purchase {
     async fn consider(&self, reply: Reply) -> Result<Considered, Stop> {
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.house.assets);
-        let funds = self.house.known_funds().await;
+        let funds = self.funds_for(&listed).await;
         let offers = quote::for_the_record(&listed);
         Ok(Considered { policy, funds, reply, listed, offers })
     }
@@ -219,6 +214,7 @@ impl Purchase {
             identity: self.wish.identity(),
             headers: self.wish.headers_fingerprint(),
             parent: self.parent,
+            known: self.known,
             asked: self.wish.request.clone(),
             request: considered.reply.request.clone(),
             max_price: self.wish.max_price,
@@ -256,8 +252,20 @@ impl Purchase {
     // From here on the authorization may settle.
 
     /// Presents the stored bytes, judges the reply, closes the row, and answers. It cannot fail: whatever happens, the
-    /// row says what is known.
+    /// row says what is known. A panic loses the lease, so that the next call can pick the purchase up.
     async fn settle_up(self, recorded: Recorded) -> (Stop, Option<i64>) {
+        let (house, nonce) = (self.house.clone(), recorded.authorization().nonce);
+        let id = recorded.purchase_id().to_owned();
+        match AssertUnwindSafe(self.present(recorded)).catch_unwind().await {
+            Ok(told) => told,
+            Err(_) => {
+                house.ledger.let_go(nonce);
+                (Box::new(refuse::fault(id)), None)
+            }
+        }
+    }
+
+    async fn present(self, recorded: Recorded) -> (Stop, Option<i64>) {
         self.house.note_anchor();
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();

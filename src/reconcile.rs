@@ -19,7 +19,11 @@ impl Bursar {
                 continue;
             }
             found.looked_at += 1;
-            self.reconcile_one(unproven, &mut found).await?;
+            let id = unproven.purchase_id.clone();
+            // One row that cannot be moved keeps nobody else waiting.
+            if let Err(cause) = self.reconcile_one(unproven, &mut found).await {
+                found.waiting.push(Waiting { purchase_id: id, why: cause.to_string(), until: None });
+            }
         }
         if self.wallet.is_some() {
             self.look_for_strangers(&mut found).await?;
@@ -57,7 +61,7 @@ impl Bursar {
         let assets = policy.networks.iter().flat_map(|network| self.assets.on(network));
         for asset in assets {
             let owner = wallet.address();
-            let strangers = self.strangers(&asset.network, asset.address, owner).await?;
+            let Some((strangers, to)) = self.strangers(&asset.network, asset.address, owner).await? else { continue };
             for alarm in strangers {
                 if self.ledger.frozen().await?.is_none() {
                     self.ledger.freeze(Some(alarm.clone()), self.now()).await?;
@@ -65,14 +69,22 @@ impl Bursar {
                 self.ledger.alarm(None, alarm.clone(), self.now()).await?;
                 found.alarms.push(alarm);
             }
+            // Only now: what was seen and not yet written down must be seen again.
+            self.ledger.note_searched(asset.network.to_string(), asset.address.to_string(), to).await?;
         }
         Ok(())
     }
 
-    async fn strangers(&self, network: &Network, asset: Address, owner: Address) -> Result<Vec<String>, LedgerError> {
+    /// What no purchase explains, and up to which block was looked.
+    async fn strangers(
+        &self,
+        network: &Network,
+        asset: Address,
+        owner: Address,
+    ) -> Result<Option<(Vec<String>, u64)>, LedgerError> {
         let from = self.ledger.searched_to(network.to_string(), asset.to_string()).await?;
         let Ok((sightings, to)) = self.chains.sightings(network, asset, owner, from).await else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let mut strangers = Vec::new();
         for sighting in sightings {
@@ -85,8 +97,7 @@ impl Bursar {
                 ));
             }
         }
-        self.ledger.note_searched(network.to_string(), asset.to_string(), to).await?;
-        Ok(strangers)
+        Ok(Some((strangers, to)))
     }
 }
 

@@ -8,7 +8,7 @@ use super::budget::{self, Counted};
 use super::{Ledger, LedgerError, damaged, events, read};
 use crate::authorization::{Authorization, Signature};
 use crate::money::Usd;
-use crate::settlement::{Standing, State};
+use crate::settlement::{Proof, Standing, State};
 use crate::time::Time;
 
 /// What was found. No violations is what everybody hopes for.
@@ -20,6 +20,13 @@ pub struct Findings {
     pub settled: Usd,
     pub held: Usd,
     pub violations: Vec<String>,
+}
+
+/// What the events say of one purchase.
+#[derive(Default)]
+struct Told {
+    authorizations: usize,
+    standing: Option<Standing>,
 }
 
 impl Ledger {
@@ -50,10 +57,10 @@ fn check_file(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerEr
     Ok(())
 }
 
-/// Walks the chain of seals, and remembers where each purchase stood last by its events.
-fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i64, Vec<String>>, LedgerError> {
+/// Walks the chain of seals, and follows where each purchase went by its events.
+fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i64, Told>, LedgerError> {
     let mut before = Vec::new();
-    let mut kinds: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut told: HashMap<i64, Told> = HashMap::new();
     let mut broken = None;
     events::each(conn, |event| {
         findings.events += 1;
@@ -61,25 +68,38 @@ fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i6
         if seal.as_slice() != event.hash && broken.is_none() {
             broken = Some(event.id);
         }
-        before = event.hash;
         if let Some(row) = event.purchase {
-            kinds.entry(row).or_default().push(event.kind);
+            told.entry(row).or_default().hear(&event);
         }
+        before = event.hash;
     })?;
     if let Some(id) = broken {
         findings.violations.push(format!("event {id} does not follow from the one before it: history was changed"));
     }
-    Ok(kinds)
+    Ok(told)
 }
 
-fn check_purchases(
-    conn: &Connection,
-    kinds: &HashMap<i64, Vec<String>>,
-    findings: &mut Findings,
-) -> Result<(), LedgerError> {
+impl Told {
+    /// A reply may be judged after the chain has spoken: only legal moves are followed, as the row did.
+    fn hear(&mut self, event: &events::Stored) {
+        let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
+        let Ok((state, proof)) = serde_json::from_value::<(State, Proof)>(detail["standing"].clone()) else { return };
+        let next = Standing { state, proof };
+        match (event.kind.as_str(), self.standing) {
+            ("authorized", _) => {
+                self.authorizations += 1;
+                self.standing = Some(next);
+            }
+            (_, Some(standing)) if standing.may_become(next) => self.standing = Some(next),
+            _ => {}
+        }
+    }
+}
+
+fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut query = conn.prepare(
         "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
-                p.nonce, p.amount, s.authorization, s.signature
+                p.nonce, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.valid_before
            FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.nonce IS NOT NULL",
     )?;
     let mut rows = query.query([])?;
@@ -98,11 +118,15 @@ fn check_purchases(
         };
         let nonce: Vec<u8> = row.get(9)?;
         let signed = signed_as(row.get(11)?, row.get(12)?);
-        check_signed(&id, &nonce, &row.get::<_, String>(10)?, signed, findings);
-        let authorized =
-            kinds.get(&row.get(0)?).map_or(0, |kinds| kinds.iter().filter(|kind| *kind == "authorized").count());
-        if authorized != 1 {
-            findings.violations.push(format!("purchase {id} has {authorized} authorizations by its events"));
+        let terms = (row.get(10)?, row.get(7)?, row.get(13)?, row.get(14)?, row.get(15)?);
+        check_signed(&id, &nonce, &terms, signed, findings);
+        let nothing = Told::default();
+        let heard = told.get(&row.get(0)?).unwrap_or(&nothing);
+        if heard.authorizations != 1 {
+            let count = heard.authorizations;
+            findings.violations.push(format!("purchase {id} has {count} authorizations by its events"));
+        } else if heard.standing != Some(standing) {
+            findings.violations.push(format!("purchase {id} is not where its events say it went"));
         }
         if let Some(other) = nonces.insert(nonce, id.clone()) {
             findings.violations.push(format!("purchases {other} and {id} share a nonce"));
@@ -124,17 +148,27 @@ fn signed_as(authorization: Option<String>, signature: Option<String>) -> Option
     Some((authorization, signature?.parse().ok()?))
 }
 
+/// Amount, payee, asset, network and the end of the window, as the row has them.
+type SignedTerms = (String, String, String, String, i64);
+
 fn check_signed(
     id: &str,
     nonce: &[u8],
-    amount: &str,
+    terms: &SignedTerms,
     signed: Option<(Authorization, Signature)>,
     findings: &mut Findings,
 ) {
     let Some((authorization, signature)) = signed else {
         return findings.violations.push(format!("purchase {id} has lost what was signed"));
     };
-    let is_same = authorization.nonce.as_slice() == nonce && authorization.value.to_string() == amount;
+    let signed = (
+        authorization.value.to_string(),
+        authorization.to.to_checksum(None),
+        authorization.asset.to_checksum(None),
+        authorization.network.to_string(),
+        authorization.valid_before as i64,
+    );
+    let is_same = authorization.nonce.as_slice() == nonce && signed == *terms;
     if !is_same || authorization.recovers(&signature) != Some(authorization.from) {
         findings.violations.push(format!("what purchase {id} signed is not what its row says"));
     }

@@ -30,6 +30,8 @@ pub struct Draft {
     pub headers: [u8; 32],
     /// `buy_again`: the purchase this one buys once more.
     pub parent: Option<i64>,
+    /// The newest event when the ledger was asked about this wish: what was authorized since ran beside this call.
+    pub known: i64,
     /// What the agent asked for.
     pub asked: Request,
     /// What the payment goes with: after redirects.
@@ -64,18 +66,29 @@ enum Claimed {
 
 impl Ledger {
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
-        let holder = self.holder.name().to_owned();
-        let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await?;
+        let (holder, nonce) = (self.holder.name().to_owned(), draft.authorization.nonce);
+        let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
+        let claimed = claimed.inspect_err(|cause| {
+            // What is told as failed may be on the disk all the same. Nobody presents it for now, so nobody holds it.
+            if matches!(cause, LedgerError::CommitFailed(_) | LedgerError::Io(_) | LedgerError::Full) {
+                self.let_go(nonce);
+            }
+        })?;
         crash::point("authorized");
         match claimed {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
             Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
             Claimed::Row(row) => {
-                let holder = self.holder.name().to_owned();
-                let recorded = self.read(move |conn| Recorded::load(conn, row, &holder)).await?;
+                let recorded = self.load(row).await.inspect_err(|_| self.let_go(nonce))?;
                 Ok(Authorized::Recorded(Box::new(recorded)))
             }
         }
+    }
+
+    /// Reads back what this process may present now.
+    pub(super) async fn load(&self, row: i64) -> Result<Recorded, LedgerError> {
+        let holder = self.holder.name().to_owned();
+        self.read(move |conn| Recorded::load(conn, row, &holder)).await
     }
 
     /// What the rules look at, read now: for advice before anything is signed.
@@ -102,6 +115,9 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     let now = ledger_time(conn, draft.now)?;
     if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
         return Ok(Claimed::Taken(open));
+    }
+    if let Some(beside) = delivered_since(conn, &draft)? {
+        return Ok(Claimed::Taken(beside));
     }
     let reused = match reusable_row(conn, &draft)? {
         Reusable::No => None,
@@ -180,8 +196,10 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         questions::into_snapshot(conn, identity, now, &view.policy, &mut snapshot)?;
     }
     if let Some(adopted_at) = adopted_at.map(Time::from_millis) {
-        use crate::policy::Window::{Day, Hour, Month};
-        let full = [Hour, Day, Month].map(|window| (window, adopted_at.plus(window.span().unwrap_or_default())));
+        use crate::policy::Window::{Day, Hour, Month, Session};
+        // What a running session had spent is not known either, until it is over.
+        let span = |window: policy::Window| window.span().unwrap_or(view.policy.session.idle);
+        let full = [Hour, Day, Month, Session].map(|window| (window, adopted_at.plus(span(window))));
         snapshot.full_until = full.into();
     }
     Ok(snapshot)
@@ -191,6 +209,21 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
 pub(super) fn ledger_time(conn: &Connection, now: Time) -> Result<Time, LedgerError> {
     let newest: i64 = conn.prepare_cached("SELECT newest FROM ledger")?.query_row([], |row| row.get(0))?;
     Ok(now.max(Time::from_millis(newest)))
+}
+
+/// Bought and delivered by a call that ran beside this one and was quicker: that is the outcome of this one too.
+fn delivered_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, LedgerError> {
+    if draft.parent.is_some() {
+        return Ok(None);
+    }
+    let row = conn
+        .prepare_cached(
+            "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
+              WHERE e.id > ?1 AND e.kind = 'authorized' AND p.identity = ?2 AND p.delivered = 1 LIMIT 1",
+        )?
+        .query_row(params![draft.known, draft.identity.0], |row| row.get(0))
+        .optional()?;
+    Ok(row)
 }
 
 enum Reusable {
@@ -248,6 +281,7 @@ fn store(
 ) -> Result<i64, LedgerError> {
     if let Some(parent) = draft.parent {
         conn.prepare_cached("UPDATE purchase SET open = 0 WHERE row = ?1")?.execute([parent])?;
+        super::close::forget_request(conn, parent)?;
     }
     let row = match reused {
         Some(row) => row,

@@ -3,6 +3,9 @@
 //! A move reads where the row stands and writes where it goes in one transaction; what it may not become it does not,
 //! and that is an outcome, not a fault: the chain may have spoken first.
 
+use std::time::Duration;
+
+use alloy_primitives::B256;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
@@ -10,7 +13,7 @@ use super::authorize::ledger_time;
 use super::budget::{self, Counted};
 use super::read::{self, Entry};
 use super::recorded::Recorded;
-use super::{Ledger, LedgerError, Sync, damaged, events};
+use super::{Ledger, LedgerError, Sync, damaged, events, record};
 use crate::crash;
 use crate::limits;
 use crate::money::Usd;
@@ -65,6 +68,8 @@ impl Ledger {
                 let moved = advance(conn, row, to, now)?;
                 crash::point("moved");
                 if moved {
+                    let mut detail = detail;
+                    detail["standing"] = json!([to.state, to.proof]);
                     let chain_tx = detail["chain_tx"].as_str();
                     conn.execute(
                         "UPDATE purchase SET chain_tx = coalesce(?2, chain_tx) WHERE row = ?1",
@@ -85,17 +90,24 @@ impl Ledger {
     /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
     pub async fn take_over(&self, row: i64, now: Time) -> Result<Recorded, LedgerError> {
         let holder = self.holder.clone();
-        let name = holder.name().to_owned();
         self.writer
-            .write(Sync::Lazy, move |conn| {
+            // Durable: that the bytes may have left is not forgotten, or a later failure to connect would say "no".
+            .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let (lease, presents): (Option<String>, u32) = conn.query_row(
-                    "SELECT lease, presents FROM purchase WHERE row = ?1 AND open = 1 AND state IN ('authorized', 'held')",
-                    [row],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                ).optional()?.ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))?;
+                let (lease, presents, frozen): (Option<String>, u32, bool) = conn
+                    .query_row(
+                        "SELECT lease, presents, (SELECT frozen_why IS NOT NULL FROM ledger)
+                       FROM purchase WHERE row = ?1 AND open = 1 AND state IN ('authorized', 'held')",
+                        [row],
+                        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                    )
+                    .optional()?
+                    .ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))?;
                 if lease.is_some_and(|lease| holder.is_alive(&lease)) {
                     return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
+                }
+                if frozen {
+                    return Err(LedgerError::NotNow("the owner stopped all spending".to_owned()));
                 }
                 if presents >= limits::PRESENTS {
                     return Err(LedgerError::NotNow(format!("it was presented {presents} times already")));
@@ -107,21 +119,35 @@ impl Ledger {
                 events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))
             })
             .await?;
-        self.read(move |conn| Recorded::load(conn, row, &name)).await
+        let loaded = self.load(row).await;
+        if loaded.is_err() {
+            self.let_go_of(row).await?;
+        }
+        loaded
     }
 
-    /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out.
-    pub async fn drop_lease(&self, agent: String, purchase_id: String) -> Result<(), LedgerError> {
+    /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out. It goes on trying beside
+    /// everything else, because a lease of a living process that nobody works under would be joined for ever.
+    pub fn let_go(&self, nonce: B256) {
+        const TRIES: u32 = 10;
+        let ledger = self.clone();
+        tokio::spawn(async move {
+            for nth in 0..TRIES {
+                let name = ledger.holder.name().to_owned();
+                let sql = "UPDATE purchase SET lease = NULL WHERE nonce = ?1 AND lease = ?2";
+                let let_go = move |conn: &Connection| Ok(conn.execute(sql, params![nonce.as_slice(), name])?);
+                if ledger.writer.write(Sync::Lazy, let_go).await.is_ok() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1 << nth)).await;
+            }
+        });
+    }
+
+    async fn let_go_of(&self, row: i64) -> Result<(), LedgerError> {
         let name = self.holder.name().to_owned();
-        self.writer
-            .write(Sync::Lazy, move |conn| {
-                conn.execute(
-                    "UPDATE purchase SET lease = NULL WHERE agent = ?1 AND purchase_id = ?2 AND lease = ?3",
-                    params![agent, purchase_id, name],
-                )?;
-                Ok(())
-            })
-            .await
+        let sql = "UPDATE purchase SET lease = NULL WHERE row = ?1 AND lease = ?2";
+        self.writer.write(Sync::Lazy, move |conn| Ok(_ = conn.execute(sql, params![row, name])?)).await
     }
 
     /// Ends the time in which the same call resumes this purchase. Its money counts as before.
@@ -133,6 +159,7 @@ impl Ledger {
                     conn.execute("UPDATE purchase SET open = 0, lease = NULL WHERE row = ?1 AND open = 1", [row])?;
                 if touched == 1 {
                     events::append(conn, Some(row), now, "left_open", &json!({ "why": why }))?;
+                    forget_request(conn, row)?;
                 }
                 Ok(())
             })
@@ -142,14 +169,24 @@ impl Ledger {
     /// Drops sums no window can see any more, and marks questions nobody answered in time.
     pub async fn tidy(&self, now: Time) -> Result<(), LedgerError> {
         self.expire_questions(now).await?;
-        self.writer.write(Sync::Lazy, move |conn| budget::sweep(conn, ledger_time(conn, now)?)).await
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, now)?;
+                record::forget_counts(conn, now)?;
+                budget::sweep(conn, now)
+            })
+            .await
     }
 
-    /// Somebody has heard the outcome of this purchase.
+    /// Somebody has heard the outcome of this purchase, if it has one: that it is not known yet is none.
     pub async fn hand_over(&self, row: i64) -> Result<(), LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
-                conn.prepare_cached("UPDATE purchase SET handed = 1 WHERE row = ?1")?.execute([row])?;
+                conn.prepare_cached(
+                    "UPDATE purchase SET handed = 1
+                      WHERE row = ?1 AND (answered_at IS NOT NULL OR state IN ('settled', 'lapsed'))",
+                )?
+                .execute([row])?;
                 Ok(())
             })
             .await
@@ -167,12 +204,17 @@ impl Ledger {
             .await
     }
 
-    /// Something the owner must hear about. It stays in the log.
+    /// Something the owner must hear about. It stays in the log, once however often it is found again.
     pub async fn alarm(&self, row: Option<i64>, message: String, now: Time) -> Result<(), LedgerError> {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                events::append(conn, row, now, "alarm", &json!({ "message": message }))
+                let detail = json!({ "message": message });
+                let sql = "SELECT 1 FROM event WHERE purchase IS ?1 AND kind = 'alarm' AND detail = ?2";
+                match conn.prepare_cached(sql)?.exists(params![row, detail.to_string()])? {
+                    true => Ok(()),
+                    false => events::append(conn, row, now, "alarm", &detail),
+                }
             })
             .await
     }
@@ -196,7 +238,7 @@ impl Ledger {
 pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE purchase SET http_status = ?2, content_type = ?3, final_url = ?4, body_bytes = ?5, body_kept = ?6,
-                answered_at = ?7, delivered = delivered OR (?2 BETWEEN 200 AND 299),
+                answered_at = ?7, handed = 0, delivered = delivered OR (?2 BETWEEN 200 AND 299),
                 open = open AND NOT (?2 BETWEEN 200 AND 299) WHERE row = ?1",
     )?
     .execute(params![
@@ -219,7 +261,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     }
     conn.prepare_cached(
         "UPDATE purchase SET lease = NULL, chain_tx = coalesce(chain_tx, ?2), delivered = delivered OR ?3,
-                open = open AND NOT (delivered OR ?3), presents = presents - ?4 WHERE row = ?1",
+                open = open AND NOT (delivered OR ?3), presents = max(presents - ?4, 0) WHERE row = ?1",
     )?
     .execute(params![row, closing.chain_tx, closing.delivered, !closing.presented])?;
     if let Some(receipt) = &closing.receipt {
@@ -287,11 +329,12 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
     Ok((standing, Counted { at: Time::from_millis(at), session, domain, payee, usd }, place))
 }
 
-/// The agent's own headers and body are kept for resuming only.
-fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
+/// The agent's own headers and body are kept for presenting once more, and only while that may happen.
+pub(super) fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE signed SET request = NULL
-          WHERE purchase = ?1 AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND open = 0)",
+          WHERE purchase = ?1
+            AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND (open = 0 OR state IN ('settled', 'lapsed')))",
     )?
     .execute([row])?;
     Ok(())

@@ -221,3 +221,10 @@ fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerErr
     .execute(params![agent, minute])?;
     Ok(listed.unwrap_or(0) < limits::REFUSALS_LISTED_PER_MINUTE as i64)
 }
+
+/// Counts of refusals serve the minute they are of.
+pub(super) fn forget_counts(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+    const DAY: i64 = 24 * 60;
+    conn.execute("DELETE FROM unlisted WHERE minute < ?1", [now.secs().div_euclid(60) - DAY])?;
+    Ok(())
+}

@@ -5,10 +5,12 @@
 //! begun, never after.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -20,6 +22,7 @@ use crate::limits;
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    wait: Duration,
 }
 
 /// Whether a commit must be on the disk before anybody hears of it.
@@ -65,15 +68,17 @@ impl Turn {
 }
 
 impl Writer {
-    /// Starts the thread over an open connection. `queue` is the file processes take turns at.
-    pub fn start(path: PathBuf, conn: Connection, queue: File) -> Result<Writer, LedgerError> {
+    /// Starts the thread over an open connection. `queue` is the file processes take turns at, `wait` how long a caller
+    /// waits for its work to begin.
+    pub fn start(path: PathBuf, conn: Connection, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
         let (jobs, inbox) = mpsc::channel();
-        let desk = Desk { path, conn: Some(conn), queue, inbox };
+        let file = identity(&path)?;
+        let desk = Desk { path, file, conn: Some(conn), queue, inbox };
         thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || desk.work())
             .map_err(|cause| LedgerError::Io(cause.to_string()))?;
-        Ok(Writer { jobs })
+        Ok(Writer { jobs, wait })
     }
 
     /// Runs `work` inside a transaction. What it returns as an error is undone; what it returns otherwise is told
@@ -92,14 +97,18 @@ impl Writer {
             }) as Deliver
         });
         self.jobs.send(Job { sync, turn: turn.clone(), run }).map_err(|_| LedgerError::gone())?;
-        wait(told, &turn).await
+        wait(told, &turn, self.wait).await
     }
 }
 
 /// Waits for the answer; gives up after the bound, but only while the work has not begun.
-async fn wait<T>(told: oneshot::Receiver<Result<T, LedgerError>>, turn: &Turn) -> Result<T, LedgerError> {
+async fn wait<T>(
+    told: oneshot::Receiver<Result<T, LedgerError>>,
+    turn: &Turn,
+    at_most: Duration,
+) -> Result<T, LedgerError> {
     tokio::pin!(told);
-    match tokio::time::timeout(limits::LEDGER_WAIT, &mut told).await {
+    match tokio::time::timeout(at_most, &mut told).await {
         Ok(answer) => answer.unwrap_or_else(|_| Err(LedgerError::gone())),
         Err(_) if turn.give_up() => Err(LedgerError::Busy),
         Err(_) => told.await.unwrap_or_else(|_| Err(LedgerError::gone())),
@@ -110,19 +119,36 @@ fn in_savepoint<T>(
     conn: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
+    // A full disk may have undone the whole transaction under an earlier piece of work. A savepoint would then begin
+    // one of its own, and what it commits would be told as failed.
+    if conn.is_autocommit() {
+        return Err(undone());
+    }
     conn.prepare_cached("SAVEPOINT one")?.execute([])?;
-    let done = work(conn);
+    // A panic is a fault of one piece of work: the thread and everybody else's go on.
+    let done = catch_unwind(AssertUnwindSafe(|| work(conn)));
+    let done = done.unwrap_or_else(|_| Err(LedgerError::Io("a fault inside bursar".to_owned())));
     let end = if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
-    // A full disk may have undone the whole transaction already; the commit notices.
-    if !conn.is_autocommit() {
-        conn.execute_batch(end)?;
+    if conn.is_autocommit() {
+        return done;
+    }
+    if let Err(cause) = conn.execute_batch(end) {
+        // Half of this work must not be committed with the others'.
+        let _ = conn.execute_batch("ROLLBACK");
+        return Err(cause.into());
     }
     done
+}
+
+fn undone() -> LedgerError {
+    LedgerError::CommitFailed("SQLite undid it before the end".to_owned())
 }
 
 /// The thread's own state.
 struct Desk {
     path: PathBuf,
+    /// Which file this ledger is. Another one in its place is not written to, and one that was moved away neither.
+    file: Option<(u64, u64)>,
     conn: Option<Connection>,
     queue: File,
     inbox: mpsc::Receiver<Job>,
@@ -158,6 +184,7 @@ impl Desk {
 
     /// Takes the turn among processes, then SQLite's own lock, for as long as anybody in the batch still waits.
     fn begin(&mut self, batch: &[Job]) -> Result<(), LedgerError> {
+        self.check_place()?;
         self.reopen()?;
         self.take_turn(batch)?;
         let begun = self.begin_immediate(batch);
@@ -165,6 +192,16 @@ impl Desk {
             let _ = self.queue.unlock();
         }
         begun
+    }
+
+    fn check_place(&self) -> Result<(), LedgerError> {
+        match identity(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(LedgerError::Damaged(
+                "its file was moved, deleted or replaced while bursar ran; put it back, or start bursar again"
+                    .to_owned(),
+            )),
+        }
     }
 
     fn reopen(&mut self) -> Result<(), LedgerError> {
@@ -202,7 +239,7 @@ impl Desk {
 
 fn commit(conn: &Connection) -> Result<(), LedgerError> {
     if conn.is_autocommit() {
-        return Err(LedgerError::CommitFailed("SQLite undid it before the end".to_owned()));
+        return Err(undone());
     }
     conn.execute_batch("COMMIT").map_err(|cause| {
         let _ = conn.execute_batch("ROLLBACK");
@@ -214,4 +251,18 @@ fn fail(batch: Vec<Job>, cause: &LedgerError) {
     for job in batch.into_iter().filter(|job| job.turn.begin()) {
         (job.run)(Err(cause.clone()))(Ok(()));
     }
+}
+
+/// What the system knows a file by, whatever its name.
+#[cfg(unix)]
+fn identity(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(path)?;
+    Ok(Some((found.dev(), found.ino())))
+}
+
+/// Elsewhere an open file cannot be moved away.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> std::io::Result<Option<(u64, u64)>> {
+    Ok(None)
 }

@@ -77,6 +77,11 @@ impl fmt::Display for FileError {
 }
 
 impl FileError {
+    /// All of it in one line, for where a sentence is wanted.
+    pub fn in_one_line(&self) -> String {
+        self.to_string().replace("\n  ", ": ").replace('\n', "; ")
+    }
+
     /// A complaint about the whole file: it cannot be read, say.
     pub fn whole(file: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> FileError {
         let problem = Problem { at: None, what: what.into(), remedy: remedy.into() };

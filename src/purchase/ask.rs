@@ -8,9 +8,14 @@ use super::answer::{Answer, Charged, Outcome};
 use super::{Purchase, Stop, refuse, tell};
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
+use crate::offer::{Listed, Offer};
+use crate::policy::Funds;
 use crate::reason::{Reason, Who};
 use crate::seller::{Egress, Reply, SellerError};
 use crate::time::Time;
+
+/// Balances are good to know, and nobody waits long for them.
+const FUNDS_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) enum Asked {
     /// No money was wanted: the seller's answer.
@@ -50,10 +55,23 @@ impl Purchase {
 
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
     async fn first_look_at_funds(&self) {
-        const SHORT: Duration = Duration::from_secs(1);
         if self.house.funds.last().at.is_none() {
-            let _ = tokio::time::timeout(SHORT, self.house.read_funds()).await;
+            let _ = tokio::time::timeout(FUNDS_WAIT, self.house.read_funds()).await;
         }
+    }
+
+    /// What the wallet is known to hold. Before that says "too little" it is read anew: the owner may have sent some.
+    pub(super) async fn funds_for(&self, listed: &[Listed]) -> Funds {
+        let funds = self.house.known_funds().await;
+        let is_short = |offer: &Offer| {
+            let held = funds.known.get(&(offer.network().clone(), offer.asset.address));
+            held.is_some_and(|held| *held < offer.amount)
+        };
+        if !listed.iter().filter_map(Listed::offer).any(is_short) {
+            return funds;
+        }
+        let _ = tokio::time::timeout(FUNDS_WAIT, self.house.read_funds()).await;
+        self.house.known_funds().await
     }
 
     async fn free(&self, reply: Reply) -> Stop {

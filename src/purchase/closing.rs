@@ -1,5 +1,7 @@
 //! After presenting: what the reply means, and the row that says so.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Purchase;
@@ -64,7 +66,7 @@ impl Purchase {
             detail: detail(judged),
             now: self.house.now(),
         };
-        let closed = self.house.ledger.close(recorded.row(), closing).await;
+        let closed = self.house.ledger.close(recorded.row(), closing.clone()).await;
         if judged.judgement.standing != Standing::SETTLED_BY_CHAIN {
             self.house.doubt.notify_one();
         }
@@ -72,9 +74,30 @@ impl Purchase {
             Ok(entry) => Some(entry),
             Err(cause) => {
                 tracing::error!("purchase {} could not be closed: {cause}", recorded.purchase_id());
+                self.close_later(recorded, closing).await;
                 None
             }
         }
+    }
+}
+
+impl Purchase {
+    /// What is known is only in memory now, and the lease says so: it is kept while this goes on trying, so that whoever
+    /// joins hears what came of it. At last it is let go, and the chain is asked.
+    async fn close_later(&self, recorded: &Recorded, closing: Closing) {
+        const TRIES: u32 = 12;
+        const LONGEST: Duration = Duration::from_secs(60);
+        let (house, row, nonce) = (self.house.clone(), recorded.row(), recorded.authorization().nonce);
+        let stay = house.stay().await;
+        tokio::spawn(async move {
+            for nth in 0..TRIES {
+                tokio::time::sleep(Duration::from_secs(1 << nth.min(6)).min(LONGEST)).await;
+                if house.ledger.close(row, closing.clone()).await.is_ok() {
+                    return drop(stay);
+                }
+            }
+            house.ledger.let_go(nonce);
+        });
     }
 }
 

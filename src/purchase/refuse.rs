@@ -49,6 +49,16 @@ impl Purchase {
         }
     }
 
+    /// Something of ours went wrong beside a purchase that has money in it: whether that moved is in the ledger, and not
+    /// in this answer.
+    pub(super) fn doubt(&self, cause: impl Into<Reason>, id: &str) -> Stop {
+        let next = format!(
+            "this says nothing about whether money moved; call again with purchase_id {id}: that never pays twice"
+        );
+        let answer = without_money(Outcome::Failed, Some(id.to_owned()), vec![cause.into()], next);
+        Box::new(Answer { charged: Charged::Unknown, ..answer })
+    }
+
     /// Something of ours went wrong before any money was promised.
     pub(super) fn stop(&self, cause: impl Into<Reason>) -> Stop {
         Box::new(failed(vec![cause.into()], Some(self.id.clone())))

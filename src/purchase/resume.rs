@@ -27,6 +27,7 @@ impl Purchase {
         let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
         let found = self.house.ledger.find(agent, identity, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
+        self.known = found.newest_event;
         if let Some(entry) = found.by_id {
             if entry.identity != identity {
                 return Err(self.conflict());
@@ -118,7 +119,7 @@ impl Purchase {
                 self.tell(&entry, How::Outcome).await
             }
             Ok(Concluded::StillOpen) => self.present_again(entry).await,
-            Err(cause) => (self.stop(cause), Some(entry.row)),
+            Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }
 
@@ -131,7 +132,7 @@ impl Purchase {
         let ended = self.house.ledger.end_open(entry.row, "settled a day ago", self.house.now()).await;
         match ended {
             Ok(()) => self.anew(entry).await,
-            Err(cause) => (self.stop(cause), Some(entry.row)),
+            Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }
 
@@ -157,7 +158,7 @@ impl Purchase {
         match self.house.ledger.take_over(entry.row, self.house.now()).await {
             Ok(recorded) => self.settle_up(recorded).await,
             Err(LedgerError::NotNow(_)) => self.join(entry.row).await,
-            Err(cause) => (self.stop(cause), Some(entry.row)),
+            Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }
 
@@ -171,7 +172,7 @@ impl Purchase {
                 Ok(Some(entry)) if is_under_way(&self.house, &entry) => {}
                 Ok(Some(entry)) => return self.tell(&entry, How::Beside).await,
                 Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
-                Err(cause) => return (self.stop(cause), Some(row)),
+                Err(cause) => return (self.doubt(cause, &self.id), None),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST);
@@ -182,7 +183,7 @@ impl Purchase {
         match self.house.ledger.entry(row).await {
             Ok(Some(entry)) => self.tell(&entry, How::Outcome).await,
             Ok(None) => (Box::new(refuse::fault(self.id.clone())), None),
-            Err(cause) => (self.stop(cause), Some(row)),
+            Err(cause) => (self.doubt(cause, &self.id), None),
         }
     }
 
@@ -231,9 +232,10 @@ impl Bursar {
             self.ledger.alarm(Some(row), alarm.clone(), self.now()).await?;
         }
         if let Some(next) = conclusion.next {
-            let kind = if next.state == State::Lapsed { "lapsed" } else { "settled" };
-            self.ledger.move_to(row, next, kind, detail(evidence), self.now()).await?;
-            return Ok(if next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
+            let kind = next.state.as_str();
+            let moved = self.ledger.move_to(row, next, kind, detail(evidence), self.now()).await?;
+            // Where it could not move, somebody else was told more a moment ago.
+            return Ok(if moved && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
         }
         if let Some(authorization) = self.ledger.authorization(row).await?
             && settlement::may_buy_anew(evidence, &authorization, self.now())

@@ -181,6 +181,10 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
         (_, Some(State::Settled)) => format!(
             "money moved and nothing was delivered; call with buy_again {id} only if it is worth paying once more"
         ),
+        (_, Some(State::Held | State::Authorized)) if !entry.open => format!(
+            "its window has passed unused and it counts as spent until the chain proves that for good; leave out \
+             purchase_id to buy anew, if it is worth it. purchase_id {id} says how this one stands"
+        ),
         (_, Some(State::Held | State::Authorized)) => format!(
             "call again with purchase_id {id}: that resumes this very payment and never makes a second one; until it \
              is settled either way it counts as spent"

@@ -234,6 +234,7 @@ impl History {
             identity: wish.identity(),
             headers: wish.headers_fingerprint(),
             parent: None,
+            known: i64::MAX,
             asked: wish.request.clone(),
             request: Request { ..wish.request.clone() },
             max_price: None,

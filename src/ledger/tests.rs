@@ -1,0 +1,612 @@
+//! Promises of the ledger, held without a seller or a chain: signed drafts, a clock moved by hand, and SQL by hand for
+//! whoever tampers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256};
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::*;
+use crate::authorization::Authorization;
+use crate::money::{Amount, Asset, Assets, Network, Usd};
+use crate::offer::{self, Dialect, Echo, Offer};
+use crate::policy::{ApprovedBy, Funds, Policy, Snapshot, Window};
+use crate::settlement::Standing;
+use crate::wallet::Key;
+use crate::wish::{Call, Wish};
+
+const START: Time = Time::from_secs(1_800_000_000);
+/// Wide open but for what a test names.
+const OPEN: &str = "version = 1\n[wallet]\nper_payment = \"none\"\nper_hour = \"none\"\nper_day = \"none\"\n\
+    per_month = \"none\"\npayments_per_minute = \"none\"\n[session]\ntotal = \"none\"\nidle = \"30m\"\n[each_domain]\n\
+    per_payment = \"none\"\nper_session = \"none\"\nper_day = \"none\"\n[payee]\nper_day = \"none\"\n[price]\n\
+    rise = \"none\"\n[networks]\nallow = [\"eip155:84532\"]\n[approval]\n";
+
+struct Kit {
+    dir: tempfile::TempDir,
+    ledger: Ledger,
+    policy: Arc<Policy>,
+    key: Key,
+    asset: Asset,
+    now: Time,
+    drafts: AtomicU64,
+}
+
+fn kit() -> Kit {
+    kit_waiting(limits::LEDGER_WAIT)
+}
+
+fn kit_waiting(wait: Duration) -> Kit {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = opened(&dir, 0, wait);
+    let asset = Assets::default().on(&Network::eip155(84532)).next().unwrap().clone();
+    let key = Key::read(format!("{:064x}", 7).as_bytes()).unwrap();
+    Kit { dir, ledger, policy: policy("above = \"none\"\n"), key, asset, now: START, drafts: AtomicU64::new(0) }
+}
+
+fn opened(dir: &tempfile::TempDir, nth: u8, wait: Duration) -> Ledger {
+    Ledger::open_waiting(&dir.path().join("ledger.db"), &dir.path().join("leases"), [nth; 16], START, wait).unwrap()
+}
+
+fn policy(lines: &str) -> Arc<Policy> {
+    Arc::new(Policy::parse("policy.toml", &format!("{OPEN}{lines}")).unwrap_or_else(|wrong| panic!("{wrong}")))
+}
+
+/// One key of the open policy set to something else.
+fn capped(line: &str) -> Arc<Policy> {
+    let key = line.split(" = ").next().unwrap();
+    let open = OPEN.replacen(&format!("{key} = \"none\""), line, 1);
+    Arc::new(Policy::parse("policy.toml", &format!("{open}above = \"none\"\n")).unwrap())
+}
+
+impl Kit {
+    /// A cent for a page of its own.
+    fn draft(&self) -> Draft {
+        let nth = self.drafts.load(Ordering::Relaxed);
+        self.draft_for(&format!("https://shop.example/{nth}"), 10_000)
+    }
+
+    fn draft_for(&self, url: &str, micros: u64) -> Draft {
+        let nth = self.drafts.fetch_add(1, Ordering::Relaxed);
+        let wish = Wish::parse("a", &Call { url: url.into(), ..Call::default() }).unwrap();
+        let offer = Offer {
+            dialect: Dialect::X402V2,
+            scheme: "exact".into(),
+            asset: self.asset.clone(),
+            amount: Amount::parse(&micros.to_string()).unwrap(),
+            usd: Usd::micros(micros),
+            payee: Address::repeat_byte(0x20),
+            window_secs: 60,
+            echo: Echo { accepted: "{}".into(), resource: None, extensions: None },
+        };
+        let nonce = B256::left_padding_from(&(nth + 1).to_be_bytes());
+        let authorization = Authorization::draft(&offer, self.key.address(), self.now, nonce).unwrap();
+        let signature = self.key.sign(&authorization).unwrap();
+        Draft {
+            purchase_id: format!("pu_{nth}"),
+            agent: "a".into(),
+            client: None,
+            identity: wish.identity(),
+            headers: wish.headers_fingerprint(),
+            parent: None,
+            known: i64::MAX,
+            asked: wish.request.clone(),
+            request: wish.request,
+            max_price: None,
+            policy: self.policy.clone(),
+            funds: Funds::default(),
+            payment_header: offer::payment_header(&offer, &authorization, &signature, None),
+            offer,
+            authorization,
+            signature,
+            offers: json!([]),
+            now: self.now,
+        }
+    }
+
+    async fn pay(&self, draft: Draft) -> Recorded {
+        match self.ledger.authorize(draft).await.unwrap() {
+            Authorized::Recorded(recorded) => *recorded,
+            Authorized::Refused { reasons, .. } => panic!("{reasons:?}"),
+            Authorized::Taken(row) => panic!("taken by row {row}"),
+        }
+    }
+
+    /// What becomes of a draft, in a word and with the first reason.
+    async fn says(&self, draft: Draft) -> String {
+        said(self.ledger.authorize(draft).await)
+    }
+
+    fn closing(&self, standing: Standing, status: Option<u16>) -> Closing {
+        let answered = status.map(|status| Answered {
+            status,
+            content_type: None,
+            final_url: "https://shop.example/".into(),
+            body_bytes: 0,
+            kept: true,
+        });
+        let delivered = status.is_some_and(|status| (200..300).contains(&status));
+        let detail = json!({});
+        let (chain_tx, receipt, now) = (None, None, self.now);
+        Closing { standing, presented: true, delivered, answered, chain_tx, receipt, detail, now }
+    }
+
+    async fn close(&self, row: i64, standing: Standing, status: Option<u16>) -> Entry {
+        self.ledger.close(row, self.closing(standing, status)).await.unwrap()
+    }
+
+    async fn move_to(&self, row: i64, to: Standing) -> bool {
+        self.ledger.move_to(row, to, to.state.as_str(), json!({}), self.now).await.unwrap()
+    }
+
+    async fn entry(&self, row: i64) -> Entry {
+        self.ledger.entry(row).await.unwrap().unwrap()
+    }
+
+    async fn lease(&self, row: i64) -> Option<String> {
+        self.entry(row).await.money.unwrap().lease
+    }
+
+    async fn snapshot(&self) -> Snapshot {
+        let url = Some(url::Url::parse("https://shop.example/0").unwrap());
+        let payees = vec![Address::repeat_byte(0x20)];
+        let view = View { agent: "a".into(), identity: None, policy: self.policy.clone(), url, payees, now: self.now };
+        self.ledger.snapshot(view).await.unwrap()
+    }
+
+    /// (counted, held) of the wallet's day.
+    async fn day(&self) -> (u64, u64) {
+        let used = self.snapshot().await.used;
+        let day =
+            used.iter().find(|(meter, _)| meter.scope == crate::policy::Scope::Wallet && meter.window == Window::Day);
+        day.map(|(_, used)| (used.counted.as_micros(), used.held.as_micros())).unwrap()
+    }
+
+    async fn violations(&self) -> Vec<String> {
+        self.ledger.audit().await.unwrap().violations
+    }
+
+    /// Another hand on the same file.
+    fn sql(&self, statement: &str) -> Result<usize, String> {
+        self.by_hand().execute(statement, []).map_err(|cause| cause.to_string())
+    }
+
+    fn by_hand(&self) -> Connection {
+        let conn = connect(&self.dir.path().join("ledger.db")).unwrap();
+        schema::configure(&conn).unwrap();
+        conn
+    }
+
+    /// Runs these in one batch: the writing thread is held until all of them wait.
+    async fn together<T>(&self, all: impl Future<Output = T>) -> T {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let writer = self.ledger.writer.clone();
+        let holding = tokio::spawn(async move {
+            let wait = move |_: &Connection| {
+                let _ = begin.send(());
+                let _ = held.recv();
+                Ok(())
+            };
+            writer.write(Sync::Lazy, wait).await
+        });
+        begun.await.unwrap();
+        // Polled in this order: all of them are in line before the thread is let go.
+        let (all, ()) = tokio::join!(all, async { drop(hold) });
+        holding.await.unwrap().unwrap();
+        all
+    }
+
+    /// A piece of work that does to the shared transaction what a full disk or a fault can.
+    async fn sabotage(&self, statement: &'static str) -> Result<(), LedgerError> {
+        self.ledger.writer.write(Sync::Lazy, move |conn| Ok(conn.execute_batch(statement)?)).await
+    }
+}
+
+fn said(came: Result<Authorized, LedgerError>) -> String {
+    match came {
+        Ok(Authorized::Recorded(_)) => "recorded".into(),
+        Ok(Authorized::Taken(_)) => "taken".into(),
+        Ok(Authorized::Refused { reasons, ask, .. }) => {
+            format!("{} {}", if ask { "ask" } else { "refused" }, reasons[0].code)
+        }
+        Err(cause) => cause.code().into(),
+    }
+}
+
+#[tokio::test]
+async fn a_cap_is_never_exceeded_by_drafts_that_share_a_commit() {
+    let kit = Kit { policy: capped("per_hour = \"0.05\""), ..kit() };
+    let drafts: Vec<Draft> = (0..12).map(|_| kit.draft()).collect();
+    let came = kit.together(join_all(drafts.into_iter().map(|draft| kit.says(draft)))).await;
+    assert_eq!(came.iter().filter(|said| *said == "recorded").count(), 5);
+    assert_eq!(came.iter().filter(|said| *said == "refused over_hour").count(), 7);
+    assert_eq!((kit.day().await, kit.violations().await), ((50_000, 50_000), vec![]));
+}
+
+#[tokio::test]
+async fn one_wish_has_one_open_purchase_however_many_ask_at_once() {
+    let kit = kit();
+    let drafts: Vec<Draft> = (0..6).map(|_| kit.draft_for("https://shop.example/same", 10_000)).collect();
+    let mut came = kit.together(join_all(drafts.into_iter().map(|draft| kit.says(draft)))).await;
+    came.sort();
+    assert_eq!(came, ["recorded", "taken", "taken", "taken", "taken", "taken"]);
+    assert_eq!(kit.day().await.0, 10_000);
+    let second = "INSERT INTO purchase (purchase_id, agent, identity, headers, at, method, url, domain, place, state, open, nonce)
+                  SELECT 'other', agent, identity, headers, at, method, url, domain, place, state, 1, x'01' FROM purchase";
+    assert!(kit.sql(second).unwrap_err().contains("UNIQUE"));
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_that_is_over_already_does_not_pay_again() {
+    let kit = kit();
+    let found = || async {
+        let wish = Wish::parse("a", &Call { url: "https://shop.example/same".into(), ..Call::default() }).unwrap();
+        kit.ledger.find("a".into(), wish.identity(), None, None).await.unwrap().newest_event
+    };
+    let known = found().await;
+    let mut slow = kit.draft_for("https://shop.example/same", 10_000);
+    slow.known = known;
+    let quick = kit.pay(kit.draft_for("https://shop.example/same", 10_000)).await;
+    kit.close(quick.row(), Standing::SETTLED_BY_WORD, Some(200)).await;
+    assert_eq!(kit.says(slow).await, "taken");
+    let mut later = kit.draft_for("https://shop.example/same", 10_000);
+    later.known = found().await;
+    assert_eq!(kit.says(later).await, "recorded");
+}
+
+#[tokio::test]
+async fn one_id_is_one_purchase() {
+    let kit = kit();
+    let first = kit.pay(kit.draft()).await;
+    kit.close(first.row(), Standing::SETTLED_BY_WORD, Some(200)).await;
+    let mut same = kit.draft_for("https://shop.example/0", 10_000);
+    same.purchase_id = first.purchase_id().to_owned();
+    assert_eq!(kit.says(same).await, "taken");
+    let mut other = kit.draft_for("https://shop.example/other", 10_000);
+    other.purchase_id = first.purchase_id().to_owned();
+    assert_eq!(kit.says(other).await, "purchase_id_conflict");
+}
+
+#[tokio::test]
+async fn what_must_not_happen_is_refused_by_the_tables() {
+    let kit = kit();
+    let paid = kit.pay(kit.draft()).await;
+    kit.close(paid.row(), Standing::SETTLED_BY_WORD, Some(500)).await;
+    for (statement, why) in [
+        ("UPDATE purchase SET state = 'held', proof = 'none'", "does not move that way"),
+        ("UPDATE purchase SET state = 'authorized', proof = 'none'", "does not move that way"),
+        ("UPDATE purchase SET usd = 1", "terms of an authorization are fixed"),
+        ("UPDATE purchase SET nonce = NULL, state = 'refused'", "does not move that way"),
+        ("UPDATE purchase SET nonce = x'02'", "terms of an authorization are fixed"),
+        ("DELETE FROM purchase", "never deleted"),
+        ("UPDATE signed SET signature = ''", "what was signed is fixed"),
+        ("DELETE FROM signed", "what was signed is fixed"),
+        ("UPDATE event SET kind = 'x'", "append-only"),
+        ("DELETE FROM event", "append-only"),
+        ("UPDATE bucket SET counted = -1", "CHECK"),
+        ("UPDATE bucket SET held = counted + 1", "CHECK"),
+    ] {
+        let refused = kit.sql(statement).unwrap_err();
+        assert!(refused.contains(why), "{statement}: {refused}");
+    }
+    assert_eq!(kit.violations().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn buckets_follow_every_move() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    assert_eq!(kit.day().await, (10_000, 10_000));
+    kit.close(row, Standing::HELD, None).await;
+    assert_eq!(kit.day().await, (10_000, 10_000));
+    assert!(kit.move_to(row, Standing::RELEASED).await);
+    assert_eq!(kit.day().await, (0, 0));
+    assert!(!kit.move_to(row, Standing::HELD).await);
+    assert!(kit.move_to(row, Standing::SETTLED_BY_CHAIN).await);
+    assert_eq!(kit.day().await, (10_000, 0));
+    assert!(!kit.move_to(row, Standing::LAPSED).await);
+    assert_eq!((kit.day().await, kit.violations().await), ((10_000, 0), vec![]));
+}
+
+#[tokio::test]
+async fn the_audit_notices_what_was_changed_by_hand() {
+    for (statement, what) in [
+        (
+            "UPDATE bucket SET counted = 0, held = 0 WHERE window = 'day' AND scope = 'wallet'",
+            "the day bucket of wallet",
+        ),
+        ("DELETE FROM bucket WHERE window = 'hour'", "is missing"),
+        ("DROP TRIGGER events_stay; UPDATE event SET detail = '{}' WHERE id = 1", "history was changed"),
+        ("DROP TRIGGER events_remain; DELETE FROM event WHERE id = 1", "has 0 authorizations by its events"),
+        (
+            "DROP TRIGGER legal_moves_only; UPDATE purchase SET state = 'lapsed', proof = 'chain', open = 0;
+          UPDATE bucket SET counted = 0, held = 0",
+            "is not where its events say",
+        ),
+        (
+            "DROP TRIGGER terms_are_fixed; UPDATE purchase SET payee = '0x0000000000000000000000000000000000000001'",
+            "is not what its row says",
+        ),
+        ("DROP TRIGGER what_was_signed_remains; DELETE FROM signed", "has lost what was signed"),
+        ("UPDATE ledger SET authorizations = 0", "counts 0 authorizations"),
+    ] {
+        let kit = kit();
+        kit.pay(kit.draft()).await;
+        assert_eq!(kit.violations().await, Vec::<String>::new());
+        kit.by_hand().execute_batch(statement).unwrap();
+        let found = kit.violations().await;
+        assert!(found.iter().any(|violation| violation.contains(what)), "{statement}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_batch_leaves_nothing_and_the_others_commit() {
+    let kit = Kit { policy: capped("per_payment = \"0.05\""), ..kit() };
+    let drafts = [kit.draft(), kit.draft_for("https://shop.example/dear", 60_000), kit.draft()];
+    let came = kit.together(join_all(drafts.map(|draft| kit.says(draft)))).await;
+    assert_eq!(came, ["recorded", "refused over_payment", "recorded"]);
+    let found = kit.ledger.audit().await.unwrap();
+    assert_eq!((found.authorizations, found.purchases, found.events, found.violations), (2, 2, 2, vec![]));
+}
+
+#[tokio::test]
+async fn work_that_fails_or_panics_is_undone_alone() {
+    let kit = kit();
+    let halves = |fate: fn() -> Result<(), LedgerError>| {
+        kit.ledger.writer.write(Sync::Lazy, move |conn| {
+            events::append(conn, None, START, "half", &json!({}))?;
+            fate()
+        })
+    };
+    let (failed, panicked, paid) = kit
+        .together(async {
+            tokio::join!(
+                halves(|| Err(LedgerError::NotNow("no".into()))),
+                halves(|| panic!("a fault")),
+                kit.says(kit.draft())
+            )
+        })
+        .await;
+    assert_eq!(failed, Err(LedgerError::NotNow("no".into())));
+    assert_eq!(panicked.unwrap_err().code(), "ledger_failed");
+    assert_eq!(paid, "recorded");
+    assert_eq!(kit.ledger.audit().await.unwrap().events, 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_was_undone_is_told_to_everybody_in_it() {
+    let kit = kit();
+    let drafts = [kit.draft(), kit.draft()];
+    let [first, last] = drafts.map(|draft| kit.says(draft));
+    let (first, _, last) = kit.together(async { tokio::join!(first, kit.sabotage("ROLLBACK"), last) }).await;
+    assert_eq!((first.as_str(), last.as_str()), ("ledger_failed", "ledger_failed"));
+    assert_eq!(kit.ledger.audit().await.unwrap().authorizations, 0);
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+}
+
+#[tokio::test]
+async fn a_failed_commit_that_is_on_the_disk_all_the_same_can_be_taken_up_by_the_next_call() {
+    let kit = kit();
+    let paying = kit.says(kit.draft());
+    let (paid, _) = kit.together(async { tokio::join!(paying, kit.sabotage("COMMIT")) }).await;
+    assert_eq!(paid, "ledger_failed");
+    let row = kit.ledger.matching("pu_0".into()).await.unwrap()[0].row;
+    assert!(kit.entry(row).await.open);
+    while kit.lease(row).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kit.ledger.take_over(row, kit.now).await.unwrap().row(), row);
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_held_too_long_is_busy_and_what_was_given_up_never_happens() {
+    let kit = kit_waiting(Duration::from_millis(100));
+    let other = kit.by_hand();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "ledger_busy");
+    other.execute_batch("ROLLBACK").unwrap();
+    while kit.says(kit.draft()).await != "recorded" {}
+    let found = kit.ledger.audit().await.unwrap();
+    assert_eq!((found.authorizations, found.violations), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_moved_away_is_not_written_to() {
+    let kit = kit();
+    kit.pay(kit.draft()).await;
+    let path = kit.dir.path().join("ledger.db");
+    std::fs::rename(&path, kit.dir.path().join("elsewhere.db")).unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "ledger_damaged");
+    std::fs::copy(kit.dir.path().join("elsewhere.db"), &path).unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "ledger_damaged");
+    std::fs::rename(kit.dir.path().join("elsewhere.db"), &path).unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+}
+
+#[tokio::test]
+async fn a_lease_is_its_holders_while_that_lives() {
+    let kit = kit();
+    let other = opened(&kit.dir, 1, limits::LEDGER_WAIT);
+    let row = kit.pay(kit.draft()).await.row();
+    assert!(matches!(other.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    drop(kit.ledger);
+    let taken = other.take_over(row, kit.now).await.unwrap();
+    assert!(taken.was_presented());
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_presented_thrice_and_never_while_frozen() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.close(row, Standing::HELD, None).await;
+    kit.ledger.freeze(Some("a look".into()), kit.now).await.unwrap();
+    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    kit.ledger.freeze(None, kit.now).await.unwrap();
+    for _ in 1..limits::PRESENTS {
+        kit.ledger.take_over(row, kit.now).await.unwrap();
+        kit.close(row, Standing::HELD, None).await;
+    }
+    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+}
+
+#[tokio::test]
+async fn a_close_that_is_told_twice_is_one_close() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    for _ in 0..2 {
+        let closing = Closing { presented: false, ..kit.closing(Standing::AUTHORIZED, None) };
+        kit.ledger.close(row, closing).await.unwrap();
+    }
+    assert_eq!(kit.entry(row).await.money.unwrap().presents, 0);
+    assert!(!kit.ledger.take_over(row, kit.now).await.unwrap().was_presented());
+}
+
+#[tokio::test]
+async fn an_outcome_is_handed_over_once_there_is_one() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.close(row, Standing::HELD, None).await;
+    kit.ledger.hand_over(row).await.unwrap();
+    assert!(!kit.entry(row).await.handed);
+    kit.close(row, Standing::HELD, Some(500)).await;
+    kit.ledger.hand_over(row).await.unwrap();
+    assert!(kit.entry(row).await.handed);
+    let goods = kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    assert!(goods.delivered && !goods.handed);
+}
+
+#[tokio::test]
+async fn the_request_is_erased_when_it_cannot_be_presented_any_more() {
+    let kit = kit();
+    let mut rows = Vec::new();
+    for _ in 0..5 {
+        rows.push(kit.pay(kit.draft()).await.row());
+    }
+    kit.close(rows[0], Standing::HELD, Some(200)).await;
+    kit.close(rows[1], Standing::SETTLED_BY_WORD, Some(500)).await;
+    kit.move_to(rows[2], Standing::SETTLED_BY_CHAIN).await;
+    kit.ledger.end_open(rows[3], "past", kit.now).await.unwrap();
+    let kept =
+        kit.by_hand()
+            .query_row("SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL", [], |r| r.get(0));
+    assert_eq!(kept, Ok(rows[4].to_string()));
+}
+
+#[tokio::test]
+async fn a_session_goes_on_while_its_agent_does_and_ends_when_it_idles() {
+    let mut kit = kit();
+    let session = |kit: &Kit, recorded: Recorded| {
+        let ledger = kit.ledger.clone();
+        async move { ledger.entry(recorded.row()).await.unwrap().unwrap().session }
+    };
+    let first = session(&kit, kit.pay(kit.draft()).await).await;
+    kit.now = kit.now.plus(Duration::from_secs(30 * 60));
+    assert_eq!(session(&kit, kit.pay(kit.draft()).await).await, first);
+    kit.now = kit.now.plus(Duration::from_secs(30 * 60 + 1));
+    assert_ne!(session(&kit, kit.pay(kit.draft()).await).await, first);
+}
+
+#[tokio::test]
+async fn windows_roll_by_a_time_that_never_goes_back() {
+    let mut kit = Kit { policy: capped("per_hour = \"0.02\""), ..kit() };
+    kit.pay(kit.draft()).await;
+    kit.now = kit.now.plus(Duration::from_secs(1800));
+    kit.pay(kit.draft()).await;
+    kit.now = START;
+    assert_eq!(kit.says(kit.draft()).await, "refused over_hour");
+    kit.now = START.plus(Duration::from_secs(3600));
+    assert_eq!(kit.says(kit.draft()).await, "refused over_hour", "the bucket's end has not left yet");
+    kit.now = START.plus(Duration::from_secs(3660));
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+    assert_eq!(kit.says(kit.draft()).await, "refused over_hour");
+}
+
+#[tokio::test]
+async fn what_no_window_sees_any_more_is_swept_and_the_audit_still_agrees() {
+    let mut kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.now = kit.now.plus(Duration::from_secs(32 * 24 * 3600));
+    kit.pay(kit.draft()).await;
+    kit.ledger.tidy(kit.now).await.unwrap();
+    assert_eq!(kit.violations().await, Vec::<String>::new());
+    assert!(kit.move_to(row, Standing::LAPSED).await);
+    assert_eq!((kit.day().await, kit.violations().await), ((10_000, 10_000), vec![]));
+}
+
+#[tokio::test]
+async fn an_adopted_ledger_has_no_room_in_any_window_until_it_rolls() {
+    let mut kit = Kit { policy: capped("total = \"1\""), ..kit() };
+    kit.ledger.adopt(9, kit.now).await.unwrap();
+    assert_eq!(kit.ledger.seal().await.unwrap().authorizations, 9);
+    assert_eq!(kit.says(kit.draft()).await, "refused over_session");
+    kit.now = kit.now.plus(Duration::from_secs(30 * 60 + 1));
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+}
+
+#[tokio::test]
+async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
+    let mut kit = kit();
+    for (micros, standing) in
+        [(20_000, Standing::SETTLED_BY_WORD), (30_000, Standing::SETTLED_BY_WORD), (5_000, Standing::HELD)]
+    {
+        let mut draft = kit.draft_for("https://shop.example/0", micros);
+        draft.known = i64::MAX;
+        let row = kit.pay(draft).await.row();
+        kit.close(row, standing, Some(200)).await;
+    }
+    assert_eq!(kit.snapshot().await.lowest_price, Some(Usd::micros(20_000)));
+    kit.now = kit.now.plus(Duration::from_secs(32 * 24 * 3600));
+    assert_eq!(kit.snapshot().await.lowest_price, None);
+}
+
+#[tokio::test]
+async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
+    let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
+    let ask = |draft: &Draft| {
+        let unpaid = Unpaid {
+            purchase_id: "pu_asked".into(),
+            agent: "a".into(),
+            client: None,
+            identity: draft.identity,
+            headers: draft.headers,
+            parent: None,
+            asked: draft.asked.clone(),
+            policy_hash: None,
+            reasons: vec![],
+            offer: None,
+            offers: json!([]),
+            rules: json!([]),
+            now: kit.now,
+        };
+        kit.ledger.record_question(unpaid, draft.offer.clone(), Duration::from_secs(86_400))
+    };
+    let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
+    assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");
+    ask(&draft(200_000)).await.unwrap();
+    let shown = kit.ledger.pending(kit.now).await.unwrap().remove(0);
+    let yes =
+        |terms| kit.ledger.answer(shown.entry.row, terms, true, ApprovedBy::Owner, Duration::from_secs(600), kit.now);
+    ask(&draft(900_000)).await.unwrap();
+    assert!(matches!(yes(shown.terms.clone()).await, Err(LedgerError::NotNow(_))));
+    ask(&draft(200_000)).await.unwrap();
+    yes(shown.terms.clone()).await.unwrap();
+    assert_eq!(kit.says(draft(200_001)).await, "ask above_approval");
+    let row = kit.pay(draft(200_000)).await.row();
+    kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    let again = Draft { purchase_id: "pu_again".into(), ..draft(200_000) };
+    assert_eq!(kit.says(again).await, "ask above_approval");
+}
+
+#[tokio::test]
+async fn an_alarm_that_is_found_again_is_one_alarm() {
+    let kit = kit();
+    for _ in 0..3 {
+        kit.ledger.alarm(None, "money left".into(), kit.now).await.unwrap();
+    }
+    assert_eq!(kit.ledger.alarms(10).await.unwrap().len(), 1);
+}
