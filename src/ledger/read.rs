@@ -179,13 +179,14 @@ impl Ledger {
         self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
     }
 
-    /// For the owner, who may shorten an id: every purchase it could mean, two at most.
+    /// For the owner, who may shorten an id or put its agent before it: every purchase it could mean, two at most.
     pub async fn matching(&self, beginning: String) -> Result<Vec<Entry>, LedgerError> {
         self.read(move |conn| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM purchase WHERE purchase_id = ?1 OR substr(purchase_id, 1, ?2) = ?1
                                                    OR substr(purchase_id, 1, ?2 + 3) = 'pu_' || ?1
-                  ORDER BY purchase_id = ?1 DESC, row DESC LIMIT 2"
+                                                   OR substr(agent || '/' || purchase_id, 1, ?2) = ?1
+                  ORDER BY ?1 IN (purchase_id, agent || '/' || purchase_id) DESC, row DESC LIMIT 2"
             );
             let mut query = conn.prepare_cached(&sql)?;
             let length = beginning.chars().count() as i64;
