@@ -74,7 +74,7 @@ pub struct Found {
     pub by_id: Option<Entry>,
     /// The one that is open, to be resumed.
     pub open: Option<Entry>,
-    /// The newest that was paid for and delivered: repeats are served from it.
+    /// The newest with the same headers that was paid for and delivered: repeats are served from it.
     pub delivered: Option<Entry>,
     /// The one of this wish that waits for its owner.
     pub asked: Option<Entry>,
@@ -142,6 +142,7 @@ impl Ledger {
         &self,
         agent: String,
         identity: Identity,
+        headers: [u8; 32],
         purchase_id: Option<String>,
         buy_again: Option<String>,
     ) -> Result<Found, LedgerError> {
@@ -163,8 +164,8 @@ impl Ledger {
                 one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
             found.delivered = one(
                 conn,
-                "identity = ?1 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
-                params![identity.0],
+                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
+                params![identity.0, headers],
             )?;
             Ok(found)
         })

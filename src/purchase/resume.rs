@@ -25,7 +25,8 @@ impl Purchase {
     pub(super) async fn recall(&mut self) -> Result<Next, Stop> {
         let (agent, identity) = (self.wish.agent.clone(), self.wish.identity());
         let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
-        let found = self.house.ledger.find(agent, identity, given, again.clone()).await;
+        let headers = self.wish.headers_fingerprint();
+        let found = self.house.ledger.find(agent, identity, headers, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
         if let Some(entry) = found.by_id {
             if entry.identity != identity {
@@ -89,15 +90,14 @@ impl Purchase {
         })
     }
 
-    /// Within its repeat window and with the same headers; or whenever it was, if nobody has heard of it yet.
+    /// Within its repeat window; or whenever it was, if nobody has heard of it yet.
     fn may_repeat(&self, entry: &Entry) -> bool {
         let Some(at) = entry.answered_at.filter(|_| entry.body_kept || entry.body_bytes == Some(0)) else {
             return false;
         };
         let age = self.house.now().since(at);
         let window = self.house.policy().map(|policy| policy.repeat_window(&self.wish.request.url)).unwrap_or_default();
-        let same_headers = entry.headers == self.wish.headers_fingerprint();
-        same_headers && (age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED))
+        age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED)
     }
 
     /// Takes an open purchase up: by what the chain says, with the same bytes or none.
