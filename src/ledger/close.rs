@@ -97,6 +97,10 @@ impl Ledger {
                 if lease.is_some_and(|lease| holder.is_alive(&lease)) {
                     return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
                 }
+                let frozen: Option<String> = conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?;
+                if frozen.is_some() {
+                    return Err(LedgerError::NotNow("the wallet is frozen".to_owned()));
+                }
                 if presents >= limits::PRESENTS {
                     return Err(LedgerError::NotNow(format!("it was presented {presents} times already")));
                 }

@@ -117,7 +117,11 @@ impl Purchase {
             Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => {
                 self.tell(&entry, How::Outcome).await
             }
-            Ok(Concluded::StillOpen) => self.present_again(entry).await,
+            Ok(Concluded::StillOpen) => match self.house.ledger.frozen().await {
+                Ok(None) => self.present_again(entry).await,
+                Ok(Some(_)) => self.keep_back(&entry).await,
+                Err(cause) => (self.stop(cause), Some(entry.row)),
+            },
             Err(cause) => (self.stop(cause), Some(entry.row)),
         }
     }
@@ -150,6 +154,15 @@ impl Purchase {
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
             Err(stop) => (stop, None),
         }
+    }
+
+    /// Frozen means that no money leaves, not even what was signed before.
+    async fn keep_back(&self, entry: &Entry) -> (Stop, Option<i64>) {
+        let (mut answer, row) = self.tell(entry, How::Outcome).await;
+        let message = "the wallet is frozen, so this payment is not presented until its owner thaws it";
+        answer.reasons.insert(0, Reason::new("frozen", "bursar freeze", message, Who::Owner));
+        answer.next = "only the owner can thaw the wallet: tell them, and do not try again meanwhile".to_owned();
+        (answer, row)
     }
 
     /// The same bytes, to the same origin: they cannot pay twice.
