@@ -24,7 +24,7 @@ mod resume;
 mod tell;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{B256, hex};
@@ -57,6 +57,15 @@ struct Purchase {
     id: String,
     /// `buy_again`: the row of the purchase this one buys once more.
     parent: Option<i64>,
+    mark: Arc<Mutex<Mark>>,
+}
+
+/// What whoever waits for a purchase must know of it, whatever becomes of its task.
+#[derive(Clone)]
+struct Mark {
+    /// What it is called by now: a call may turn out to be about a purchase that was there before.
+    id: String,
+    is_presenting: bool,
 }
 
 /// Everything the decision was made from, kept for the record.
@@ -98,11 +107,12 @@ impl Bursar {
             Err(reason) => return refuse::failed(vec![reason], None),
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
-        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None };
+        let mark = Arc::new(Mutex::new(Mark { id: id.clone(), is_presenting: false }));
+        let purchase = Purchase { house, wish, client, id, parent: None, mark: mark.clone() };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, progress).await {
             Heard::Answer(answer, row) => (answer, row),
-            Heard::NotYet => return refuse::pending(id),
+            Heard::NotYet => return refuse::pending(marked(&mark).id.clone()),
         };
         if let Some(row) = row {
             // Whoever asks next is told that it was charged already.
@@ -115,12 +125,15 @@ impl Bursar {
 impl Purchase {
     /// Runs as a task of its own. A panic in it loses its lease, so that the next call can pick the purchase up.
     async fn run_to_the_end(self, stay: impl Send) -> (Stop, Option<i64>) {
-        let (house, agent, id) = (self.house.clone(), self.wish.agent.clone(), self.id.clone());
+        let (house, agent, mark) = (self.house.clone(), self.wish.agent.clone(), self.mark.clone());
         let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
         let outcome = match ran {
             Ok(outcome) => outcome,
             Err(_) => {
-                let _ = house.ledger.drop_lease(agent, id.clone()).await;
+                let Mark { id, is_presenting } = marked(&mark).clone();
+                if is_presenting {
+                    let _ = house.ledger.drop_lease(agent, id.clone()).await;
+                }
                 (Box::new(refuse::fault(id)), None)
             }
         };
@@ -258,6 +271,7 @@ impl Purchase {
     /// Presents the stored bytes, judges the reply, closes the row, and answers. It cannot fail: whatever happens, the
     /// row says what is known.
     async fn settle_up(self, recorded: Recorded) -> (Stop, Option<i64>) {
+        *marked(&self.mark) = Mark { id: recorded.purchase_id().to_owned(), is_presenting: true };
         self.house.note_anchor();
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
@@ -307,6 +321,10 @@ struct Rules<'a> {
     considered: &'a Considered,
     nearest: Option<&'a Offer>,
     rules: Value,
+}
+
+fn marked(mark: &Mutex<Mark>) -> std::sync::MutexGuard<'_, Mark> {
+    mark.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Heard {

@@ -181,7 +181,9 @@ impl Purchase {
         let mut pause = FIRST;
         loop {
             match self.house.ledger.entry(row).await {
-                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {}
+                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {
+                    super::marked(&self.mark).id = entry.purchase_id;
+                }
                 Ok(Some(entry)) => return self.tell(&entry, How::Beside).await,
                 Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
                 Err(cause) => return (self.stop(cause), Some(row)),
