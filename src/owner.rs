@@ -184,7 +184,10 @@ impl Bursar {
         match matching.len() {
             0 => Err(nothing("no purchase has that id")),
             1 => Ok(matching.remove(0)),
-            _ if matching[0].purchase_id == id && matching[1].purchase_id != id => Ok(matching.remove(0)),
+            _ if is_named(&matching[0], id) && !is_named(&matching[1], id) => Ok(matching.remove(0)),
+            _ if is_named(&matching[0], id) => {
+                Err(nothing("several agents have a purchase of that id: write AGENT/ID"))
+            }
             _ => Err(nothing("several purchases have an id that begins like that: write more of it")),
         }
     }
@@ -220,6 +223,12 @@ impl Bursar {
             terms: question.terms.0.clone(),
         }
     }
+}
+
+/// By its whole id, or with its agent before it: agents choose ids, and two may choose the same.
+fn is_named(entry: &Entry, id: &str) -> bool {
+    entry.purchase_id == id
+        || id.strip_suffix(&entry.purchase_id).is_some_and(|agent| agent == format!("{}/", entry.agent))
 }
 
 fn nothing(message: &str) -> Refusal {

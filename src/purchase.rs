@@ -24,7 +24,7 @@ mod resume;
 mod tell;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{B256, hex};
@@ -59,6 +59,8 @@ struct Purchase {
     parent: Option<i64>,
     /// The newest event when the ledger was asked about this wish.
     known: i64,
+    /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
+    called: Arc<Mutex<String>>,
 }
 
 /// Everything the decision was made from, kept for the record.
@@ -100,11 +102,12 @@ impl Bursar {
             Err(reason) => return refuse::failed(vec![reason], None),
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
-        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None, known: 0 };
+        let known_as = Arc::new(Mutex::new(id.clone()));
+        let purchase = Purchase { house, wish, client, id, parent: None, known: 0, called: known_as.clone() };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, progress).await {
             Heard::Answer(answer, row) => (answer, row),
-            Heard::NotYet => return refuse::pending(id),
+            Heard::NotYet => return refuse::pending(called(&known_as).clone()),
         };
         if let Some(row) = row {
             // Whoever asks next is told that it was charged already. An answer does not wait for a ledger that is slow.
@@ -117,10 +120,10 @@ impl Bursar {
 impl Purchase {
     /// Runs as a task of its own.
     async fn run_to_the_end(self, stay: impl Send) -> (Stop, Option<i64>) {
-        let id = self.id.clone();
+        let known_as = self.called.clone();
         let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
         drop(stay);
-        ran.unwrap_or_else(|_| (Box::new(refuse::fault(id)), None))
+        ran.unwrap_or_else(|_| (Box::new(refuse::fault(called(&known_as).clone())), None))
     }
 
     /// The answer, and the row it is about if money is.
@@ -254,6 +257,7 @@ impl Purchase {
     /// Presents the stored bytes, judges the reply, closes the row, and answers. It cannot fail: whatever happens, the
     /// row says what is known. A panic loses the lease, so that the next call can pick the purchase up.
     async fn settle_up(self, recorded: Recorded) -> (Stop, Option<i64>) {
+        *called(&self.called) = recorded.purchase_id().to_owned();
         let (house, nonce) = (self.house.clone(), recorded.authorization().nonce);
         let id = recorded.purchase_id().to_owned();
         match AssertUnwindSafe(self.present(recorded)).catch_unwind().await {
@@ -315,6 +319,10 @@ struct Rules<'a> {
     considered: &'a Considered,
     nearest: Option<&'a Offer>,
     rules: Value,
+}
+
+fn called(name: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
+    name.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Heard {

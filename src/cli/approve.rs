@@ -39,7 +39,8 @@ impl Approve {
 /// The one question an ID, or its beginning, is about.
 pub async fn find(bursar: &Bursar, id: &str) -> Result<bursar::Pending, Failure> {
     let mut matching: Vec<bursar::Pending> = bursar.pending().await?;
-    matching.retain(|question| is_begun_by(&question.purchase_id, id));
+    let named = |question: &bursar::Pending| format!("{}/{}", question.agent, question.purchase_id);
+    matching.retain(|question| is_begun_by(&question.purchase_id, id) || named(question) == id);
     match (matching.len(), matching.pop()) {
         (1, Some(question)) => Ok(question),
         (0, _) => {
@@ -52,7 +53,7 @@ pub async fn find(bursar: &Bursar, id: &str) -> Result<bursar::Pending, Failure>
         }
         (many, _) => {
             let message = format!("{many} questions begin with {}", out::clean(id));
-            Err(Failure::new("ambiguous_id", message, "give more of the ID, as `bursar pending` shows it"))
+            Err(Failure::new("ambiguous_id", message, "give more of the ID, as `bursar pending` shows it, or AGENT/ID"))
         }
     }
 }

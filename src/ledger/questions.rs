@@ -93,7 +93,7 @@ impl Ledger {
                 let now = ledger_time(conn, now)?;
                 let mut query = conn.prepare_cached(
                     "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
-                      WHERE p.state = 'needs_approval' AND q.expires_at <= ?1",
+                      WHERE p.state = 'needs_approval' AND q.expires_at <= ?1 AND q.answer IS NOT 'denied'",
                 )?;
                 let rows: Vec<i64> = query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for row in rows {
@@ -106,17 +106,22 @@ impl Ledger {
     }
 }
 
-/// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old
-/// answer does not fit them. Answers whether it is new.
+/// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old yes
+/// goes, because it does not fit them, and an old no stays. Answers whether it is new.
 pub fn ask(conn: &Connection, row: i64, offer: &Offer, now: Time, pending_for: Duration) -> Result<bool, LedgerError> {
     let terms = policy::terms(offer);
     let stands: Option<String> = conn
-        .prepare_cached("SELECT terms FROM question WHERE purchase = ?1 AND expires_at > ?2 AND used = 0")?
+        .prepare_cached(
+            "SELECT terms FROM question
+              WHERE purchase = ?1 AND expires_at > ?2 AND used = 0 AND answer IS NOT 'denied'",
+        )?
         .query_row(params![row, now.millis()], |row| row.get(0))
         .optional()?;
     if stands.as_deref() == Some(terms.0.as_str()) {
         return Ok(false);
     }
+    conn.prepare_cached("DELETE FROM question WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied'")?
+        .execute([row])?;
     conn.prepare_cached(
         "INSERT OR REPLACE INTO question (purchase, terms, asked_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
     )?
@@ -140,7 +145,8 @@ pub fn count_pending(conn: &Connection, agent: &str, but: &str, now: Time) -> Re
     let count: i64 = conn
         .prepare_cached(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
-              WHERE p.agent = ?1 AND p.purchase_id <> ?2 AND p.state = 'needs_approval' AND q.expires_at > ?3",
+              WHERE p.agent = ?1 AND p.purchase_id <> ?2 AND p.state = 'needs_approval' AND q.expires_at > ?3
+                AND q.answer IS NOT 'denied'",
         )?
         .query_row(params![agent, but, now.millis()], |row| row.get(0))?;
     Ok(count as usize)

@@ -76,7 +76,7 @@ pub struct Found {
     pub by_id: Option<Entry>,
     /// The one that is open, to be resumed.
     pub open: Option<Entry>,
-    /// The newest that was paid for and delivered: repeats are served from it.
+    /// The newest with the same headers that was paid for and delivered: repeats are served from it.
     pub delivered: Option<Entry>,
     /// The one of this wish that waits for its owner.
     pub asked: Option<Entry>,
@@ -144,6 +144,7 @@ impl Ledger {
         &self,
         agent: String,
         identity: Identity,
+        headers: [u8; 32],
         purchase_id: Option<String>,
         buy_again: Option<String>,
     ) -> Result<Found, LedgerError> {
@@ -167,8 +168,8 @@ impl Ledger {
                 one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
             found.delivered = one(
                 conn,
-                "identity = ?1 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
-                params![identity.0],
+                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
+                params![identity.0, headers],
             )?;
             Ok(found)
         })
@@ -183,13 +184,14 @@ impl Ledger {
         self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
     }
 
-    /// For the owner, who may shorten an id: every purchase it could mean, two at most.
+    /// For the owner, who may shorten an id or put its agent before it: every purchase it could mean, two at most.
     pub async fn matching(&self, beginning: String) -> Result<Vec<Entry>, LedgerError> {
         self.read(move |conn| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM purchase WHERE purchase_id = ?1 OR substr(purchase_id, 1, ?2) = ?1
                                                    OR substr(purchase_id, 1, ?2 + 3) = 'pu_' || ?1
-                  ORDER BY purchase_id = ?1 DESC, row DESC LIMIT 2"
+                                                   OR substr(agent || '/' || purchase_id, 1, ?2) = ?1
+                  ORDER BY ?1 IN (purchase_id, agent || '/' || purchase_id) DESC, row DESC LIMIT 2"
             );
             let mut query = conn.prepare_cached(&sql)?;
             let length = beginning.chars().count() as i64;

@@ -109,7 +109,7 @@ CREATE TABLE detail (
 
 -- A question before the owner, with the exact terms a yes or no is for.
 CREATE TABLE question (
-    purchase    INTEGER PRIMARY KEY REFERENCES purchase (row),
+    purchase    INTEGER NOT NULL REFERENCES purchase (row),
     terms       TEXT    NOT NULL,
     asked_at    INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
@@ -117,7 +117,8 @@ CREATE TABLE question (
     answered_by TEXT CHECK (answered_by IN ('owner', 'host')),
     answered_at INTEGER,
     valid_until INTEGER,
-    used        INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1))
+    used        INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+    PRIMARY KEY (purchase, terms)              -- a no stays beside what is asked later
 ) STRICT;
 
 -- A cache that an audit derives anew: what counts, by scope and stretch of time.

@@ -245,7 +245,7 @@ async fn the_loser_of_a_race_that_is_over_already_does_not_pay_again() {
     let kit = kit();
     let found = || async {
         let wish = Wish::parse("a", &Call { url: "https://shop.example/same".into(), ..Call::default() }).unwrap();
-        kit.ledger.find("a".into(), wish.identity(), None, None).await.unwrap().newest_event
+        kit.ledger.find("a".into(), wish.identity(), wish.headers_fingerprint(), None, None).await.unwrap().newest_event
     };
     let known = found().await;
     let mut slow = kit.draft_for("https://shop.example/same", 10_000);

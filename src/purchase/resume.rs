@@ -25,7 +25,8 @@ impl Purchase {
     pub(super) async fn recall(&mut self) -> Result<Next, Stop> {
         let (agent, identity) = (self.wish.agent.clone(), self.wish.identity());
         let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
-        let found = self.house.ledger.find(agent, identity, given, again.clone()).await;
+        let headers = self.wish.headers_fingerprint();
+        let found = self.house.ledger.find(agent, identity, headers, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
         self.known = found.newest_event;
         if let Some(entry) = found.by_id {
@@ -90,15 +91,14 @@ impl Purchase {
         })
     }
 
-    /// Within its repeat window and with the same headers; or whenever it was, if nobody has heard of it yet.
+    /// Within its repeat window; or whenever it was, if nobody has heard of it yet.
     fn may_repeat(&self, entry: &Entry) -> bool {
         let Some(at) = entry.answered_at.filter(|_| entry.body_kept || entry.body_bytes == Some(0)) else {
             return false;
         };
         let age = self.house.now().since(at);
         let window = self.house.policy().map(|policy| policy.repeat_window(&self.wish.request.url)).unwrap_or_default();
-        let same_headers = entry.headers == self.wish.headers_fingerprint();
-        same_headers && (age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED))
+        age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED)
     }
 
     /// Takes an open purchase up: by what the chain says, with the same bytes or none.
@@ -118,7 +118,11 @@ impl Purchase {
             Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => {
                 self.tell(&entry, How::Outcome).await
             }
-            Ok(Concluded::StillOpen) => self.present_again(entry).await,
+            Ok(Concluded::StillOpen) => match self.house.ledger.frozen().await {
+                Ok(None) => self.present_again(entry).await,
+                Ok(Some(_)) => self.keep_back(&entry).await,
+                Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
+            },
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }
@@ -153,6 +157,15 @@ impl Purchase {
         }
     }
 
+    /// Frozen means that no money leaves, not even what was signed before.
+    async fn keep_back(&self, entry: &Entry) -> (Stop, Option<i64>) {
+        let (mut answer, row) = self.tell(entry, How::Outcome).await;
+        let message = "the wallet is frozen, so this payment is not presented until its owner thaws it";
+        answer.reasons.insert(0, Reason::new("frozen", "bursar freeze", message, Who::Owner));
+        answer.next = "only the owner can thaw the wallet: tell them, and do not try again meanwhile".to_owned();
+        (answer, row)
+    }
+
     /// The same bytes, to the same origin: they cannot pay twice.
     async fn present_again(self, entry: Entry) -> (Stop, Option<i64>) {
         match self.house.ledger.take_over(entry.row, self.house.now()).await {
@@ -169,7 +182,9 @@ impl Purchase {
         let mut pause = FIRST;
         loop {
             match self.house.ledger.entry(row).await {
-                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {}
+                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {
+                    *super::called(&self.called) = entry.purchase_id;
+                }
                 Ok(Some(entry)) => return self.tell(&entry, How::Beside).await,
                 Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
                 Err(cause) => return (self.doubt(cause, &self.id), None),

@@ -136,7 +136,7 @@ fn read_row(entry: &Entry) -> (Outcome, Charged, Option<Reason>) {
             Some(reason("outcome_unknown", "a payment was signed and may have been presented", Who::Time)),
         ),
         State::Lapsed if money.standing.proof == Proof::Chain => (
-            Outcome::Failed,
+            if entry.delivered { Outcome::Answered } else { Outcome::Failed },
             Charged::No,
             Some(reason("lapsed", "the payment was never taken and can never be: the budget has it back", Who::Agent)),
         ),
@@ -163,6 +163,9 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
     }
     let state = entry.money.as_ref().map(|money| money.standing.state);
     match (outcome, state) {
+        (_, Some(State::Lapsed)) => {
+            format!("no money moved; leave out purchase_id, or call with buy_again {id}, to buy it anew")
+        }
         (Outcome::Answered, Some(State::Settled)) if entry.delivered => {
             "bought and delivered; the same call within its repeat window costs nothing".to_owned()
         }
@@ -189,9 +192,6 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
             "call again with purchase_id {id}: that resumes this very payment and never makes a second one; until it \
              is settled either way it counts as spent"
         ),
-        (_, Some(State::Lapsed)) => {
-            format!("no money moved; leave out purchase_id, or call with buy_again {id}, to buy it anew")
-        }
         (_, None) => refuse::next_step(&entry.reasons),
     }
 }

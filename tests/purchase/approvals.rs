@@ -1,0 +1,255 @@
+//! Asking the owner: for exact terms, once, and never past a limit.
+
+use bursar::purchase::answer::{Answer, Charged, Outcome};
+use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::wish::Call;
+
+use crate::scene::*;
+
+/// Above the ten cents that are asked about.
+const DEAR: u64 = 20 * CENT;
+
+async fn dear() -> Scene {
+    market([Stall::get("/dear", DEAR)]).open().await
+}
+
+#[track_caller]
+fn asks<'a>(answer: &'a Answer, code: &str) -> &'a str {
+    is(answer, Outcome::NeedsApproval, Charged::No);
+    reason(answer, code);
+    answer.purchase_id.as_deref().unwrap()
+}
+
+#[tokio::test]
+async fn a_dear_purchase_waits_for_the_owner_and_the_next_call_pays_it_once() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    let id = asks(&asked, "above_approval");
+    assert_eq!((scene.payments().len(), scene.nonces().await.len()), (0, 0));
+    let pending = scene.bursar.pending().await.unwrap();
+    assert_eq!((pending.len(), pending[0].amount_usd.to_string()), (1, "0.20".to_owned()));
+    scene.approve(id).await.unwrap();
+    let answer = scene.get("/dear").await;
+    bought(&answer);
+    assert_eq!(answer.purchase_id, asked.purchase_id);
+    assert_eq!(scene.spent(), DEAR);
+    assert!(scene.bursar.pending().await.unwrap().is_empty());
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_is_used_once() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    bought(&scene.get("/dear").await);
+    scene.pass(121);
+    let again = scene.get("/dear").await;
+    asks(&again, "above_approval");
+    assert_ne!(again.purchase_id, asked.purchase_id);
+    assert_eq!(scene.spent(), DEAR);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_that_paid_for_a_lost_reply_pays_for_no_second_try() {
+    let scene = market([Stall::that(Behaviour::DropAfterSettling, "/dear", DEAR)]).open().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    is(&scene.get("/dear").await, Outcome::Held, Charged::Unknown);
+    is(&scene.get("/dear").await, Outcome::Failed, Charged::Yes);
+    asks(&scene.buy_again("/dear", &asked).await, "above_approval");
+    assert_eq!(scene.spent(), DEAR);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_for_one_agent_is_no_other_agents() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    asks(&scene.fetch_as("other", scene.call("/dear")).await, "above_approval");
+    assert_eq!(scene.spent(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn changed_terms_need_a_new_yes() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
+    asks(&scene.get("/dear").await, "above_approval");
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    scene.sandbox.sellers.put(Stall { payee, ..Stall::get("/dear", DEAR) });
+    asks(&scene.get("/dear").await, "above_approval");
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 0));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_owner_says_yes_to_what_was_shown_not_to_what_took_its_place() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    asks(&asked, "above_approval");
+    let shown = scene.bursar.pending().await.unwrap().remove(0);
+    // While the owner reads, the seller raises its price and the agent asks again.
+    scene.sandbox.sellers.put(Stall::get("/dear", 2 * DEAR));
+    asks(&scene.get("/dear").await, "above_approval");
+    assert!(scene.bursar.approve(&shown).await.is_err());
+    asks(&scene.get("/dear").await, "above_approval");
+    assert_eq!(scene.spent(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_no_is_remembered() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.deny(asks(&asked, "above_approval")).await.unwrap();
+    refused_with(&scene.get("/dear").await, "denied_by_owner");
+    refused_with(&scene.again("/dear", &asked).await, "denied_by_owner");
+    assert!(scene.bursar.pending().await.unwrap().is_empty());
+    scene.pass(DAY);
+    asks(&scene.get("/dear").await, "above_approval");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_no_is_not_washed_away_by_asking_on_other_terms_in_between() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.deny(asks(&asked, "above_approval")).await.unwrap();
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
+    scene.again("/dear", &asked).await;
+    scene.get("/dear").await;
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR));
+    refused_with(&scene.again("/dear", &asked).await, "denied_by_owner");
+    refused_with(&scene.get("/dear").await, "denied_by_owner");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_question_nobody_answers_expires() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    asks(&asked, "above_approval");
+    let shown = scene.bursar.pending().await.unwrap().remove(0);
+    scene.pass(DAY);
+    assert!(scene.bursar.pending().await.unwrap().is_empty());
+    assert!(scene.bursar.approve(&shown).await.is_err());
+    let anew = scene.get("/dear").await;
+    scene.approve(asks(&anew, "above_approval")).await.unwrap();
+    bought(&scene.get("/dear").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_nobody_uses_expires_and_may_be_given_again() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    let id = asks(&asked, "above_approval");
+    scene.approve(id).await.unwrap();
+    scene.pass(600);
+    asks(&scene.get("/dear").await, "above_approval");
+    assert_eq!(scene.spent(), 0);
+    scene.approve(id).await.unwrap();
+    bought(&scene.get("/dear").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_approval_never_lifts_a_cap() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    scene.write_rules("[wallet]\nper_day = \"0.19\"\n");
+    let answer = scene.get("/dear").await;
+    refused_with(&answer, "over_day");
+    assert_eq!(scene.spent(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_question_holds_no_budget() {
+    let scene = market([Stall::get("/dear", DEAR), Stall::get("/thing", CENT)]).open().await;
+    asks(&scene.get("/dear").await, "above_approval");
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_has_five_questions_at_a_time_and_identical_ones_are_one() {
+    let stalls: Vec<Stall> = (0..6).map(|n| Stall::get(&format!("/dear{n}"), DEAR)).collect();
+    let scene = market(stalls).open().await;
+    for n in 0..5 {
+        let path = format!("/dear{n}");
+        let asked = scene.get(&path).await;
+        asks(&asked, "above_approval");
+        assert_eq!(scene.get(&path).await.purchase_id, asked.purchase_id);
+    }
+    refused(&scene.get("/dear5").await, "too_many_questions");
+    let pending = scene.bursar.pending().await.unwrap();
+    assert_eq!(pending.len(), 5);
+    asks(&scene.fetch_as("other", scene.call("/dear5")).await, "above_approval");
+    scene.deny(&pending[0].purchase_id).await.unwrap();
+    asks(&scene.get("/dear5").await, "above_approval");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_rise_in_price_is_asked_about() {
+    let prices = Behaviour::PriceChanges(vec![CENT, CENT, 2 * CENT]);
+    let scene = market([Stall::that(prices, "/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    scene.pass(200);
+    asks(&scene.get("/thing").await, "price_rise");
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_known_seller_with_a_new_payee_is_asked_about() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    scene.sandbox.sellers.put(Stall { payee, ..Stall::get("/thing", CENT) });
+    scene.pass(200);
+    asks(&scene.get("/thing").await, "payee_changed");
+    assert_eq!(scene.received(payee), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_payment_pays_the_price_that_was_decided_on_though_the_seller_asks_another_meanwhile() {
+    let prices = Behaviour::PriceChanges(vec![CENT, 5 * CENT]);
+    let scene = market([Stall::that(prices, "/thing", CENT)]).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    assert_eq!(scene.payments()[0].value, Some(alloy_primitives::U256::from(CENT)));
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_cannot_spend_a_yes_on_another_request() {
+    let scene = market([Stall::post("/dear", DEAR)]).open().await;
+    let with = |text: &str| Call { body: Some(text.to_owned()), ..scene.call("/dear") };
+    let asked = scene.fetch(with("a")).await;
+    let id = asks(&asked, "above_approval");
+    scene.approve(id).await.unwrap();
+    asks(&scene.fetch(with("b")).await, "above_approval");
+    let swapped = scene.fetch(Call { purchase_id: Some(id.to_owned()), ..with("b") }).await;
+    refused(&swapped, "purchase_id_conflict");
+    bought(&scene.fetch(with("a")).await);
+    assert_eq!(scene.spent(), DEAR);
+    scene.end().await;
+}
+
+/// Refused, this among the reasons.
+#[track_caller]
+fn refused_with(answer: &Answer, code: &str) {
+    is(answer, Outcome::Refused, Charged::No);
+    reason(answer, code);
+}

@@ -1,0 +1,17 @@
+//! Buying, from a wish to the money on the chain: the real ledger, wallet, wire and nodes in one process, over play
+//! money. Only the clock is moved by hand, and only where a test says so does anything fail.
+
+mod approvals;
+mod budgets;
+mod buying;
+mod conflicts;
+mod faults;
+mod freezing;
+mod identity;
+mod ledger_identity;
+mod nodes;
+mod redirects;
+mod refusals;
+mod repeats;
+mod resuming;
+mod scene;

@@ -1,0 +1,119 @@
+//! Nodes that are down, behind, blind, on another chain, or of different minds: what they leave in doubt stays counted.
+
+use bursar::purchase::answer::{Charged, Outcome};
+use bursar::sandbox::rpc::Mood;
+use bursar::sandbox::sellers::{Behaviour, Stall};
+
+use crate::scene::*;
+
+async fn held(mood: Mood) -> (Scene, String) {
+    let scene = market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT)]).nodes(2).open().await;
+    scene.nodes[0].set_mood(mood);
+    let lost = scene.get("/thing").await;
+    is(&lost, Outcome::Held, Charged::Unknown);
+    (scene, lost.purchase_id.unwrap())
+}
+
+/// Past window and finality, with a second node in this mood, nothing comes back and nothing is bought anew; when the
+/// node is honest again, it does.
+async fn keeps_money_counted(mood: Mood) {
+    let (scene, id) = held(mood).await;
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.pass(130);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.lapsed.is_empty(), "{mood:?}: {found:?}");
+    assert_eq!(found.waiting.len(), 1);
+    let told = scene.get("/thing").await;
+    is(&told, Outcome::Held, Charged::Unknown);
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.nodes[0].set_mood(Mood::Honest);
+    assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_keeps_money_counted() {
+    keeps_money_counted(Mood::Down).await;
+}
+
+#[tokio::test]
+async fn a_node_that_answers_with_errors_keeps_money_counted() {
+    keeps_money_counted(Mood::Failing).await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_too_busy_keeps_money_counted() {
+    keeps_money_counted(Mood::Busy).await;
+}
+
+#[tokio::test]
+async fn a_node_that_stands_still_keeps_money_counted() {
+    keeps_money_counted(Mood::StaleSince(1)).await;
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_keeps_money_counted() {
+    keeps_money_counted(Mood::WrongChain(1)).await;
+}
+
+#[tokio::test]
+async fn one_blind_node_does_not_hide_that_the_money_moved() {
+    let scene = market([Stall::that(Behaviour::DropAfterSettling, "/thing", CENT)]).nodes(2).open().await;
+    let lost = scene.get("/thing").await;
+    scene.nodes[0].set_mood(Mood::Blind);
+    scene.pass(130);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.lapsed.is_empty(), "{found:?}");
+    assert_eq!(scene.counted().await.0, "0.01");
+    let told = scene.get("/thing").await;
+    assert_ne!(told.charged, Charged::No);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
+    scene.nodes[0].set_mood(Mood::Honest);
+    scene.bursar.reconcile().await.unwrap();
+    is(&scene.again("/thing", &lost).await, Outcome::Failed, Charged::Yes);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn with_every_node_down_a_call_shows_the_same_bytes_and_signs_nothing() {
+    let (scene, _) = held(Mood::Honest).await;
+    scene.sandbox.rpc.set_down(true);
+    scene.nodes[0].set_down(true);
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    let shown = scene.payments();
+    assert_eq!((shown.len(), &shown[0].payment_header), (2, &shown[1].payment_header));
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_changes_its_mind_takes_nothing_back_by_itself() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    scene.sandbox.chain.reorganize(1);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.lapsed.is_empty());
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn money_that_left_and_no_row_explains_freezes_the_wallet() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty());
+    scene.steal(alloy_primitives::Address::repeat_byte(0x99), 3 * CENT).await;
+    scene.pass(10);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.alarms.len(), 1, "{found:?}");
+    assert!(scene.bursar.frozen().await.unwrap().is_some());
+    scene.pass(200);
+    refused(&scene.get("/thing").await, "frozen");
+    scene.bursar.thaw().await.unwrap();
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.alarms.is_empty(), "the owner has heard of it: {found:?}");
+    bought(&scene.get("/thing").await);
+    scene.end_with_another_history().await;
+}

@@ -1,0 +1,327 @@
+//! When a reply is lost: the same bytes or nothing, and the truth about the money.
+
+use bursar::purchase::answer::{Charged, Outcome};
+use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::wish::Call;
+
+use crate::scene::*;
+
+fn one(behaviour: Behaviour) -> Setting {
+    market([Stall::that(behaviour, "/thing", CENT)])
+}
+
+/// Every payment a seller saw, as the bytes it saw.
+fn headers(scene: &Scene) -> Vec<String> {
+    scene.payments().into_iter().filter_map(|seen| seen.payment_header).collect()
+}
+
+#[tokio::test]
+async fn a_reply_lost_after_settling_is_told_as_charged_and_nothing_is_signed_or_shown_again() {
+    let scene = one(Behaviour::DropAfterSettling).open().await;
+    let lost = scene.get("/thing").await;
+    is(&lost, Outcome::Held, Charged::Unknown);
+    reason(&lost, "outcome_unknown");
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    let told = scene.get("/thing").await;
+    is(&told, Outcome::Failed, Charged::Yes);
+    reason(&told, "charged_not_delivered");
+    assert_eq!(state(&told), ("settled", "chain"));
+    assert_eq!(told.purchase_id, lost.purchase_id);
+    let third = scene.get("/thing").await;
+    is(&third, Outcome::Failed, Charged::Yes);
+    assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 1, 1));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_reply_lost_before_settling_is_resumed_with_the_same_bytes_and_delivered() {
+    let scene = one(Behaviour::DropBeforeSettling).open().await;
+    let lost = scene.get("/thing").await;
+    is(&lost, Outcome::Held, Charged::Unknown);
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    assert_eq!(answer.purchase_id, lost.purchase_id);
+    let shown = headers(&scene);
+    assert_eq!(shown.len(), 2);
+    assert_eq!(shown[0], shown[1]);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_payment_is_shown_three_times_and_no_more() {
+    let scene = one(Behaviour::DropBeforeSettling).open().await;
+    for _ in 0..6 {
+        is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    }
+    let shown = headers(&scene);
+    assert_eq!(shown.len(), 3);
+    assert!(shown.iter().all(|bytes| *bytes == shown[0]));
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn another_402_after_presenting_is_never_signed() {
+    let scene = one(Behaviour::RefuseAlways).open().await;
+    for _ in 0..5 {
+        is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    }
+    assert_eq!(scene.nonces().await.len(), 1);
+    assert_eq!(headers(&scene).len(), 3);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_seller_that_honours_the_same_bytes_delivers_when_no_chain_can_be_asked() {
+    let scene = one(Behaviour::HonoursSameBytes).open().await;
+    scene.sandbox.rpc.set_down(true);
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    let shown = headers(&scene);
+    assert_eq!((shown.len(), scene.spent()), (2, CENT));
+    assert_eq!(shown[0], shown[1]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn where_the_chain_says_it_was_used_it_is_told_as_settled_and_not_shown_again() {
+    let scene = one(Behaviour::HonoursSameBytes).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
+    assert_eq!((headers(&scene).len(), scene.spent()), (1, CENT));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_never_left_is_not_charged_and_is_presented_by_the_next_call() {
+    let scene = one(Behaviour::Normal).open().await;
+    scene.fault(Fault::CannotConnect);
+    let answer = scene.get("/thing").await;
+    is(&answer, Outcome::Failed, Charged::No);
+    reason(&answer, "not_presented");
+    assert_eq!(state(&answer), ("authorized", "none"));
+    assert!(headers(&scene).is_empty());
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    let later = scene.get("/thing").await;
+    bought(&later);
+    assert_eq!((later.purchase_id, scene.nonces().await.len()), (answer.purchase_id, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_failure_to_connect_does_not_undo_what_was_presented_before() {
+    let scene = one(Behaviour::DropBeforeSettling).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    scene.fault(Fault::CannotConnect);
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_seller_that_settles_and_says_it_failed_is_found_out() {
+    let scene = one(Behaviour::RefuseAfterSettling).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_failed_settlement_is_believed_by_nobody_until_the_window_is_over() {
+    let scene = one(Behaviour::FailsToSettle).open().await;
+    let answer = scene.get("/thing").await;
+    is(&answer, Outcome::Held, Charged::Unknown);
+    // The seller still has the bytes, and says now what it did not say then.
+    scene.sandbox.sellers.redeem(&scene.payments()[0]).unwrap();
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.settled, [answer.purchase_id.unwrap()]);
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_error_after_settling_is_an_answer_whose_charge_the_chain_tells() {
+    let scene = one(Behaviour::SettleThenStatus(500)).open().await;
+    let answer = scene.get("/thing").await;
+    is(&answer, Outcome::Answered, Charged::Unknown);
+    assert_eq!(answer.http.as_ref().unwrap().status, 500);
+    let told = scene.get("/thing").await;
+    is(&told, Outcome::Answered, Charged::Yes);
+    assert_eq!(told.http.as_ref().unwrap().status, 500);
+    assert_eq!(state(&told), ("settled", "chain"));
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_seller_that_lies_about_settling_is_an_alarm_and_the_budget_returns() {
+    let scene = one(Behaviour::LieAboutSettling).open().await;
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    let id = answer.purchase_id.clone().unwrap();
+    assert!(scene.bursar.reconcile().await.unwrap().lapsed.is_empty());
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    scene.pass(120);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!((found.lapsed, found.alarms.len()), (vec![id.clone()], 1));
+    assert_eq!(scene.alarms(&id).await.len(), 1);
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    let told = scene.again("/thing", &answer).await;
+    is(&told, Outcome::Answered, Charged::No);
+    assert_eq!(body(&told), body(&answer));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn past_its_window_a_wish_is_bought_anew_while_the_old_authorization_still_counts() {
+    let scene = one(Behaviour::DropBeforeSettling).finality(100).open().await;
+    let lost = scene.get("/thing").await;
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.pass(130);
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    assert_ne!(answer.purchase_id, lost.purchase_id);
+    assert_eq!(scene.counted().await, ("0.02".to_owned(), "0.01".to_owned()));
+    scene.pass(250);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.lapsed, [lost.purchase_id.clone().unwrap()]);
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn before_it_is_safely_past_nothing_is_bought_anew() {
+    let scene = one(Behaviour::DropBeforeSettling).finality(100).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    for secs in [55, 10, 50] {
+        scene.pass(secs);
+        let told = scene.get("/thing").await;
+        is(&told, Outcome::Held, Charged::Unknown);
+    }
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn our_clock_alone_does_not_end_a_window() {
+    let scene = one(Behaviour::DropBeforeSettling).finality(100).open().await;
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.set_ours_ahead(3600);
+    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_same_id_after_it_lapsed_says_so_and_how_to_buy_it_again() {
+    let scene = one(Behaviour::DropBeforeSettling).open().await;
+    let lost = scene.get("/thing").await;
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.pass(130);
+    scene.bursar.reconcile().await.unwrap();
+    let told = scene.again("/thing", &lost).await;
+    is(&told, Outcome::Failed, Charged::No);
+    reason(&told, "lapsed");
+    assert!(told.next.contains("buy_again"), "{}", told.next);
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    bought(&scene.buy_again("/thing", &lost).await);
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn under_its_own_id_a_purchase_that_lapses_while_it_is_asked_for_is_told_not_bought() {
+    let scene = one(Behaviour::DropBeforeSettling).open().await;
+    let lost = scene.get("/thing").await;
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.pass(130);
+    let told = scene.again("/thing", &lost).await;
+    is(&told, Outcome::Failed, Charged::No);
+    reason(&told, "lapsed");
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_day_after_it_settled_without_goods_the_wish_may_be_bought_anew() {
+    let scene = one(Behaviour::DropAfterSettling).open().await;
+    scene.get("/thing").await;
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    scene.pass(DAY - 60);
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
+    scene.pass(60);
+    bought(&scene.get("/thing").await);
+    assert_eq!(scene.spent(), 2 * CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_restart_resumes_what_was_left_with_the_same_bytes() {
+    let mut scene = one(Behaviour::DropBeforeSettling).open().await;
+    let lost = scene.get("/thing").await;
+    scene.restart().await;
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    assert_eq!(answer.purchase_id, lost.purchase_id);
+    let shown = headers(&scene);
+    assert_eq!((shown.len(), &shown[0]), (2, &shown[1]));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn calls_that_come_together_are_one_purchase() {
+    let scene = one(Behaviour::Normal).open().await;
+    let calls = (0..8).map(|_| scene.get("/thing"));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.outcome, Outcome::Answered, "{answer:#?}");
+        assert_eq!(body(&answer), r#"{"goods":"/thing"}"#);
+    }
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn calls_that_come_together_from_two_processes_are_one_purchase() {
+    let scene = one(Behaviour::Normal).open().await;
+    let other = scene.another_house();
+    let quiet = bursar::bursar::Quiet;
+    let (ours, theirs) = tokio::join!(scene.get("/thing"), other.fetch_paid(AGENT, None, scene.call("/thing"), &quiet));
+    assert_eq!((ours.outcome, theirs.outcome), (Outcome::Answered, Outcome::Answered));
+    assert_eq!(ours.purchase_id, theirs.purchase_id);
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn what_the_owner_released_by_hand_is_settled_when_the_chain_says_so() {
+    let scene = one(Behaviour::DropAfterSettling).open().await;
+    let lost = scene.get("/thing").await;
+    scene.bursar.release(lost.purchase_id.as_deref().unwrap()).await.unwrap();
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.settled, [lost.purchase_id.unwrap()]);
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn another_url_is_another_purchase_though_it_begins_while_one_is_held() {
+    let scene =
+        market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT), Stall::get("/other", CENT)]).open().await;
+    scene.get("/thing").await;
+    bought(&scene.get("/other").await);
+    let query = Call { url: scene.url("/other?x=1"), ..Call::default() };
+    bought(&scene.fetch(query).await);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (2 * CENT, 3));
+    scene.end().await;
+}

@@ -1,0 +1,626 @@
+//! A whole scene: a market on a chain, a home with rules and a funded key, and a clock moved by hand.
+//!
+//! A scene is ended by [`Scene::end`], which holds every test to the same: the audit finds nothing, the log explains
+//! every signature a seller saw, and no purchase was ever seen with two.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, U256};
+use async_trait::async_trait;
+use bursar::authorization::Authorization;
+use bursar::bursar::{Bursar, LogQuery, Pending, Ports, Quiet, Refusal};
+use bursar::chain::{Nodes, Rpc as Chains};
+use bursar::config::Home;
+use bursar::ledger::Recorded;
+use bursar::money::{Assets, Network};
+use bursar::purchase::answer::{Answer, Charged, Outcome, SpendQuery};
+use bursar::reason::Reason;
+use bursar::sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
+use bursar::sandbox::rpc::Rpc as Node;
+use bursar::sandbox::sellers::{Seen, Sellers, Stall};
+use bursar::sandbox::{Options, Sandbox};
+use bursar::seller::{Egress, HttpSeller, Presented, Reply, Request, Seller, SellerError};
+use bursar::time::{Clock, Time};
+use bursar::wallet::{Key, KeyStore, Memory, Store, Wallet, WalletError};
+use bursar::wish::Call;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use url::Url;
+
+/// At the beginning of every bucket of every window.
+pub const START: u64 = 1_800_000_000;
+pub const AGENT: &str = "agent";
+pub const CENT: u64 = 10_000;
+pub const HOUR: u64 = 3600;
+pub const DAY: u64 = 24 * HOUR;
+
+/// What a scene is made of before it opens.
+pub struct Setting {
+    stalls: Vec<Stall>,
+    others: Vec<Stall>,
+    rules: String,
+    funds: u64,
+    nodes: usize,
+    finality: u64,
+}
+
+pub struct Scene {
+    pub sandbox: Sandbox,
+    /// A second market on the same chain, at another port.
+    pub others: Sellers,
+    /// Nodes beside the sandbox's own.
+    pub nodes: Vec<Node>,
+    pub bursar: House,
+    pub home: Home,
+    pub keys: Arc<Keys>,
+    pub address: Address,
+    wire: Arc<Wire>,
+    clock: Arc<HandClock>,
+    funds: U256,
+    is_ended: bool,
+    _dir: TempDir,
+}
+
+/// A market of these stalls, a wallet with five dollars, the built-in rules.
+pub fn market(stalls: impl Into<Vec<Stall>>) -> Setting {
+    Setting {
+        stalls: stalls.into(),
+        others: Vec::new(),
+        rules: String::new(),
+        funds: 500 * CENT,
+        nodes: 1,
+        finality: 2,
+    }
+}
+
+impl Setting {
+    /// Sections of a policy; networks and egress are added.
+    pub fn rules(self, rules: &str) -> Setting {
+        Setting { rules: rules.to_owned(), ..self }
+    }
+
+    pub fn funds(self, atomic: u64) -> Setting {
+        Setting { funds: atomic, ..self }
+    }
+
+    pub fn nodes(self, nodes: usize) -> Setting {
+        Setting { nodes, ..self }
+    }
+
+    /// How many blocks of two seconds the final one is behind.
+    pub fn finality(self, blocks: u64) -> Setting {
+        Setting { finality: blocks, ..self }
+    }
+
+    pub fn others(self, stalls: impl Into<Vec<Stall>>) -> Setting {
+        Setting { others: stalls.into(), ..self }
+    }
+
+    pub async fn open(self) -> Scene {
+        let (ticking, hand) = hand_clock(START);
+        let chain = ChainOptions { clock: ticking, finality_depth: self.finality, idle_blocks: true };
+        let options = Options { chain, rpc_port: 0, sellers_port: 0, stalls: self.stalls };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let others = Sellers::start(sandbox.chain.clone(), 0, self.others).await.unwrap();
+        let mut nodes = Vec::new();
+        for _ in 1..self.nodes {
+            nodes.push(Node::start(sandbox.chain.clone(), 0).await.unwrap());
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        home.prepare().unwrap();
+        let keys = Arc::new(Keys::default());
+        let address = Wallet::create(&store(&keys)).await.unwrap();
+        let funds = U256::from(self.funds);
+        sandbox.chain.mint(address, funds).unwrap();
+        let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0) });
+        let wire = Arc::new(Wire::default());
+        let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
+        write_rules(&home, &sandbox, &others, &self.rules);
+        let bursar = House(Some(house(&home, &rpc, &keys, address, &wire, &clock).unwrap()));
+        let is_ended = false;
+        Scene { sandbox, others, nodes, bursar, home, keys, address, wire, clock, funds, is_ended, _dir: dir }
+    }
+}
+
+impl Scene {
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox.sellers_url())
+    }
+
+    pub fn call(&self, path: &str) -> Call {
+        Call { url: self.url(path), ..Call::default() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.fetch(self.call(path)).await
+    }
+
+    pub async fn fetch(&self, call: Call) -> Answer {
+        self.fetch_as(AGENT, call).await
+    }
+
+    pub async fn fetch_as(&self, agent: &str, call: Call) -> Answer {
+        self.bursar.fetch_paid(agent, None, call, &Quiet).await
+    }
+
+    /// The same call once more, under the id it was answered with.
+    pub async fn again(&self, path: &str, answer: &Answer) -> Answer {
+        self.fetch(Call { purchase_id: answer.purchase_id.clone(), ..self.call(path) }).await
+    }
+
+    pub async fn buy_again(&self, path: &str, answer: &Answer) -> Answer {
+        self.fetch(Call { buy_again: answer.purchase_id.clone(), ..self.call(path) }).await
+    }
+
+    /// The owner's yes to what stands under this id now.
+    pub async fn approve(&self, id: &str) -> Result<(), Refusal> {
+        let shown = self.question(id).await;
+        self.bursar.approve(&shown).await.map(drop)
+    }
+
+    pub async fn deny(&self, id: &str) -> Result<(), Refusal> {
+        let shown = self.question(id).await;
+        self.bursar.deny(&shown).await.map(drop)
+    }
+
+    async fn question(&self, id: &str) -> Pending {
+        let mut pending = self.bursar.pending().await.unwrap();
+        pending.retain(|question| question.purchase_id == id);
+        pending.pop().expect("a question stands under this id")
+    }
+
+    /// Another process over the same home.
+    pub fn another_house(&self) -> Arc<Bursar> {
+        self.begin().unwrap()
+    }
+
+    fn begin(&self) -> Result<Arc<Bursar>, Refusal> {
+        let rpc: Vec<String> =
+            std::iter::once(self.sandbox.rpc_url()).chain(self.nodes.iter().map(Node::url)).collect();
+        house(&self.home, &rpc, &self.keys, self.address, &self.wire, &self.clock)
+    }
+
+    /// Leaves in peace, and starts again.
+    pub async fn restart(&mut self) {
+        self.close().await;
+        self.reopen();
+    }
+
+    /// Leaves in peace: afterwards nobody has the ledger open.
+    pub async fn close(&mut self) {
+        let Some(house) = self.bursar.0.take() else { return };
+        house.drain().await;
+        // What is still to be written beside the key soon is written by now; whoever waits to do it holds the house.
+        jump(Duration::from_secs(10)).await;
+        while Arc::strong_count(&house) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(house);
+        // The ledger's thread ends by itself, and the last to close takes the journal away.
+        while ledger_files(&self.home)[1].exists() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub fn reopen(&mut self) {
+        self.try_reopen().unwrap();
+    }
+
+    pub fn try_reopen(&mut self) -> Result<(), Refusal> {
+        self.bursar = House(Some(self.begin()?));
+        Ok(())
+    }
+
+    /// A key that is in the same place and is not this wallet's.
+    pub async fn another_key(&self) -> Address {
+        Wallet::create(&store(&self.keys)).await.unwrap()
+    }
+
+    pub fn write_rules(&self, rules: &str) {
+        write_rules(&self.home, &self.sandbox, &self.others, rules);
+    }
+
+    /// Moves the hand of every clock in the scene.
+    pub fn pass(&self, secs: u64) {
+        self.clock.hand.fetch_add(secs, Ordering::Relaxed);
+    }
+
+    pub fn turn_back(&self, secs: u64) {
+        self.clock.hand.fetch_sub(secs, Ordering::Relaxed);
+    }
+
+    /// Sets this machine's clock apart from everyone else's.
+    pub fn set_ours_ahead(&self, secs: i64) {
+        self.clock.ours_ahead.store(secs, Ordering::Relaxed);
+    }
+
+    pub fn now(&self) -> u64 {
+        self.clock.hand.load(Ordering::Relaxed)
+    }
+
+    /// What happens to the next presenting, one each.
+    pub fn fault(&self, fault: Fault) {
+        self.wire.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// What has left the wallet, as the chain says, in millionths of a dollar.
+    pub fn spent(&self) -> u64 {
+        u64::try_from(self.funds - self.sandbox.chain.balance_of(self.address)).unwrap()
+    }
+
+    pub fn received(&self, payee: Address) -> u64 {
+        u64::try_from(self.sandbox.chain.balance_of(payee)).unwrap()
+    }
+
+    /// What sellers have seen that carried a payment.
+    pub fn payments(&self) -> Vec<Seen> {
+        let seen = self.sandbox.sellers.seen().into_iter().chain(self.others.seen());
+        seen.filter(|seen| seen.payment_header.is_some()).collect()
+    }
+
+    /// What counts against the wallet's day, and the part of it that is in doubt.
+    pub async fn counted(&self) -> (String, String) {
+        let budgets = self.bursar.budgets(AGENT, None).await.unwrap().budgets;
+        let day = budgets.into_iter().find(|cap| cap.scope == "wallet" && cap.window == "day").unwrap();
+        (day.used_usd.to_string(), day.held_usd.to_string())
+    }
+
+    /// What was recorded before a payment left, by purchase.
+    pub async fn nonces(&self) -> BTreeMap<B256, String> {
+        let mut nonces = BTreeMap::new();
+        for id in self.ids().await {
+            let story = self.bursar.why(&id).await.unwrap();
+            for event in story.events.iter().filter(|event| event.kind == "authorized") {
+                nonces.insert(event.detail["nonce"].as_str().unwrap().parse().unwrap(), id.clone());
+            }
+        }
+        nonces
+    }
+
+    /// Every purchase, as `agent/id`.
+    pub async fn ids(&self) -> Vec<String> {
+        let (mut ids, mut cursor) = (Vec::new(), None);
+        loop {
+            let spend = SpendQuery { cursor, limit: Some(100), ..SpendQuery::default() };
+            let page = self.bursar.log(LogQuery { spend, ..LogQuery::default() }).await.unwrap();
+            ids.extend(page.purchases.into_iter().map(|row| format!("{}/{}", row.agent, row.purchase_id)));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return ids;
+            }
+        }
+    }
+
+    /// The alarms in the log of one purchase.
+    pub async fn alarms(&self, id: &str) -> Vec<String> {
+        let story = self.bursar.why(id).await.unwrap();
+        let alarms = story.events.iter().filter(|event| event.kind == "alarm");
+        alarms.map(|event| event.detail["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Signs with the wallet's key behind bursar's back, and takes the money.
+    pub async fn steal(&self, payee: Address, atomic: u64) {
+        let nonce = B256::repeat_byte(0x66);
+        let signed = Authorization {
+            network: Network::new(NETWORK),
+            asset: ASSET,
+            asset_name: "USDC".to_owned(),
+            asset_version: "2".to_owned(),
+            from: self.address,
+            to: payee,
+            value: U256::from(atomic),
+            valid_after: START - 600,
+            valid_before: self.now() + 60,
+            nonce,
+        };
+        let wallet = Wallet::open(store(&self.keys), self.address, self.clock.clone());
+        let signature = wallet.unlock().await.unwrap().sign(&signed).unwrap();
+        let transfer = Transfer {
+            from: signed.from,
+            to: signed.to,
+            value: signed.value,
+            valid_after: U256::from(signed.valid_after),
+            valid_before: U256::from(signed.valid_before),
+            nonce,
+        };
+        self.sandbox.chain.transfer_with_authorization(&transfer, &signature.0).unwrap();
+    }
+
+    /// Ends the scene and holds it to what must be true of every one.
+    pub async fn end(self) {
+        let accounted = self.accounted().await;
+        let spent = self.spent();
+        assert!(spent <= accounted, "the chain moved {spent} and the ledger counts {accounted}");
+        self.end_with_another_history().await;
+    }
+
+    /// The same where the money the chain moved is not all in the ledger: somebody stole, or the ledger was lost.
+    pub async fn end_with_another_history(mut self) {
+        self.is_ended = true;
+        self.bursar.drain().await;
+        let audit = self.bursar.audit().await.unwrap();
+        assert_eq!(audit.violations, Vec::<String>::new());
+        let nonces = self.nonces().await;
+        let mut bytes = BTreeMap::new();
+        for seen in self.payments() {
+            let nonce = seen.nonce.unwrap();
+            assert!(nonces.contains_key(&nonce), "a seller saw a payment the ledger does not know");
+            let header = seen.payment_header.unwrap();
+            assert_eq!(bytes.entry(nonce).or_insert(header.clone()), &header, "the same purchase, other bytes");
+        }
+        let mut ids: Vec<&String> = nonces.values().collect();
+        ids.dedup();
+        assert_eq!(ids.len(), nonces.len(), "a purchase has two authorizations");
+    }
+
+    /// Ends a scene whose ledger is not the one its payments were recorded in.
+    pub async fn end_after_losing_the_ledger(mut self) {
+        self.is_ended = true;
+        self.bursar.drain().await;
+        let audit = self.bursar.audit().await.unwrap();
+        assert_eq!(audit.violations, Vec::<String>::new());
+    }
+
+    /// Ends a scene whose ledger cannot be read any more.
+    pub fn end_without_ledger(mut self) {
+        self.is_ended = true;
+    }
+
+    async fn accounted(&self) -> u64 {
+        let audit = self.bursar.audit().await.unwrap();
+        audit.settled_usd.as_micros() + audit.held_usd.as_micros()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        assert!(self.is_ended || std::thread::panicking(), "every scene is ended, so that it is audited");
+    }
+}
+
+/// The house of a scene, unless it is closed just now.
+pub struct House(Option<Arc<Bursar>>);
+
+impl std::ops::Deref for House {
+    type Target = Arc<Bursar>;
+
+    fn deref(&self) -> &Arc<Bursar> {
+        self.0.as_ref().expect("the house is open")
+    }
+}
+
+/// Lets the timers of this process believe that this long has passed. Nothing waits for it.
+pub async fn jump(span: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+}
+
+fn house(
+    home: &Home,
+    rpc: &[String],
+    keys: &Arc<Keys>,
+    address: Address,
+    wire: &Arc<Wire>,
+    clock: &Arc<HandClock>,
+) -> Result<Arc<Bursar>, Refusal> {
+    let rpc = rpc.iter().map(|url| Url::parse(url).unwrap()).collect();
+    let chains = Chains::new([(Network::new(NETWORK), Nodes { rpc, confirmations: None })]);
+    let ports = Ports {
+        wallet: Some(Wallet::open(store(keys), address, clock.clone())),
+        seller: wire.clone(),
+        chains: Arc::new(chains),
+        clock: clock.clone(),
+    };
+    Bursar::over(home, Assets::with(Vec::new()), ports)
+}
+
+fn store(keys: &Arc<Keys>) -> Store {
+    Store::over(keys.clone(), Duration::from_secs(5))
+}
+
+fn write_rules(home: &Home, sandbox: &Sandbox, others: &Sellers, rules: &str) {
+    let opened: Vec<String> = [sandbox.sellers_url(), others.url()]
+        .iter()
+        .flat_map(|url| {
+            let port = Url::parse(url).unwrap().port().unwrap();
+            [format!("\"127.0.0.1:{port}\""), format!("\"localhost:{port}\"")]
+        })
+        .collect();
+    let opened = opened.join(", ");
+    let text = format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [{opened}]\n");
+    std::fs::write(home.policy_file(), text).unwrap();
+}
+
+/// Every clock of the scene shows what one hand says; this machine's may be set apart.
+struct HandClock {
+    hand: Arc<AtomicU64>,
+    ours_ahead: AtomicI64,
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Time {
+        let hand = self.hand.load(Ordering::Relaxed) as i64;
+        Time::from_secs(hand + self.ours_ahead.load(Ordering::Relaxed))
+    }
+}
+
+/// What a presenting comes to instead of what the market would make of it.
+pub enum Fault {
+    /// The thread dies before a byte has left.
+    PanicBefore,
+    /// The thread dies when the reply is there.
+    PanicAfter,
+    CannotConnect,
+    /// The reply comes and gets lost on the way.
+    LosesTheReply,
+    /// It waits until it is let go on.
+    Waits(Arc<Gate>),
+}
+
+/// Where a presenting waits.
+#[derive(Default)]
+pub struct Gate {
+    reached: Notify,
+    open: Notify,
+}
+
+impl Gate {
+    pub fn new() -> Arc<Gate> {
+        Arc::default()
+    }
+
+    /// Until a presenting waits here.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    pub fn open(&self) {
+        self.open.notify_one();
+    }
+}
+
+/// The real wire, which breaks where it is told to.
+#[derive(Default)]
+struct Wire {
+    http: HttpSeller,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+#[async_trait]
+impl Seller for Wire {
+    async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        self.http.ask(request, egress).await
+    }
+
+    async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {
+        let broken = || SellerError::Broken { host: "127.0.0.1".to_owned(), cause: "a fault".to_owned() };
+        let fault = self.faults.lock().unwrap().pop_front();
+        match fault {
+            Some(Fault::PanicBefore) => panic!("a fault of ours, on purpose"),
+            Some(Fault::CannotConnect) => return Presented::NeverConnected(broken()),
+            Some(Fault::Waits(gate)) => {
+                gate.reached.notify_one();
+                gate.open.notified().await;
+            }
+            Some(Fault::PanicAfter) => {
+                self.http.present(recorded, egress).await;
+                panic!("a fault of ours, on purpose");
+            }
+            Some(Fault::LosesTheReply) => {
+                self.http.present(recorded, egress).await;
+                return Presented::Lost(broken());
+            }
+            None => {}
+        }
+        self.http.present(recorded, egress).await
+    }
+}
+
+/// Keys in memory, whose place can be locked, and where something can happen while a key is read.
+#[derive(Default)]
+pub struct Keys {
+    memory: Memory,
+    locked: Mutex<bool>,
+    on_load: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    other: Mutex<Option<Address>>,
+}
+
+impl Keys {
+    pub fn lock(&self, locked: bool) {
+        *self.locked.lock().unwrap() = locked;
+    }
+
+    /// Between the decision and the commit the key is read.
+    pub fn on_load(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.on_load.lock().unwrap() = Some(Box::new(happens));
+    }
+
+    /// Hands out this key, whichever is asked for.
+    pub fn hand_out(&self, other: Option<Address>) {
+        *self.other.lock().unwrap() = other;
+    }
+}
+
+impl KeyStore for Keys {
+    fn load(&self, address: Address) -> Result<Key, WalletError> {
+        if let Some(happens) = self.on_load.lock().unwrap().take() {
+            happens();
+        }
+        if *self.locked.lock().unwrap() {
+            return Err(WalletError::KeyringLocked);
+        }
+        self.memory.load(self.other.lock().unwrap().unwrap_or(address))
+    }
+
+    fn save(&self, key: &Key) -> Result<(), WalletError> {
+        self.memory.save(key)
+    }
+
+    fn remove(&self, address: Address) -> Result<(), WalletError> {
+        self.memory.remove(address)
+    }
+
+    fn list(&self) -> Result<Vec<Address>, WalletError> {
+        self.memory.list()
+    }
+
+    fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
+        self.memory.read_anchor(address)
+    }
+
+    fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError> {
+        self.memory.write_anchor(address, text)
+    }
+
+    fn slow(&self, waited: Duration) -> WalletError {
+        self.memory.slow(waited)
+    }
+}
+
+/// What an answer comes down to.
+#[track_caller]
+pub fn is(answer: &Answer, outcome: Outcome, charged: Charged) {
+    assert_eq!((answer.outcome, answer.charged), (outcome, charged), "{answer:#?}");
+}
+
+pub fn bought(answer: &Answer) {
+    is(answer, Outcome::Answered, Charged::Yes);
+    assert_eq!(answer.http.as_ref().unwrap().status, 200, "{answer:#?}");
+}
+
+/// The reason with this code, which must be there.
+#[track_caller]
+pub fn reason<'a>(answer: &'a Answer, code: &str) -> &'a Reason {
+    let found = answer.reasons.iter().find(|reason| reason.code == code);
+    found.unwrap_or_else(|| panic!("no reason `{code}` in {answer:#?}"))
+}
+
+/// Refused for this reason and no other, with nothing charged.
+#[track_caller]
+pub fn refused<'a>(answer: &'a Answer, code: &str) -> &'a Reason {
+    is(answer, Outcome::Refused, Charged::No);
+    assert_eq!(answer.reasons.len(), 1, "{answer:#?}");
+    reason(answer, code)
+}
+
+pub fn state(answer: &Answer) -> (&str, &str) {
+    let payment = answer.payment.as_ref().unwrap();
+    (&payment.state, &payment.proof)
+}
+
+pub fn body(answer: &Answer) -> &str {
+    &answer.body.as_ref().unwrap().body
+}
+
+/// A file beside the ledger's own, and those SQLite keeps with it.
+pub fn ledger_files(home: &Home) -> Vec<PathBuf> {
+    let main = home.ledger_file();
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", main.display()));
+    vec![main.clone(), beside("-wal"), beside("-shm")]
+}
