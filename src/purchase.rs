@@ -57,6 +57,8 @@ struct Purchase {
     id: String,
     /// `buy_again`: the row of the purchase this one buys once more.
     parent: Option<i64>,
+    /// How far the history had come when it was looked up in the ledger.
+    looked: i64,
 }
 
 /// Everything the decision was made from, kept for the record.
@@ -98,7 +100,7 @@ impl Bursar {
             Err(reason) => return refuse::failed(vec![reason], None),
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
-        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None };
+        let purchase = Purchase { house, wish, client, id: id.clone(), parent: None, looked: 0 };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, progress).await {
             Heard::Answer(answer, row) => (answer, row),
@@ -219,6 +221,7 @@ impl Purchase {
             identity: self.wish.identity(),
             headers: self.wish.headers_fingerprint(),
             parent: self.parent,
+            looked: self.looked,
             asked: self.wish.request.clone(),
             request: considered.reply.request.clone(),
             max_price: self.wish.max_price,

@@ -30,6 +30,8 @@ pub struct Draft {
     pub headers: [u8; 32],
     /// `buy_again`: the purchase this one buys once more.
     pub parent: Option<i64>,
+    /// How far the history had come when this wish was looked up: who authorized it since then was faster.
+    pub looked: i64,
     /// What the agent asked for.
     pub asked: Request,
     /// What the payment goes with: after redirects.
@@ -102,6 +104,9 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     let now = ledger_time(conn, draft.now)?;
     if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
         return Ok(Claimed::Taken(open));
+    }
+    if let Some(faster) = authorized_since(conn, &draft)? {
+        return Ok(Claimed::Taken(faster));
     }
     let reused = match reusable_row(conn, &draft)? {
         Reusable::No => None,
@@ -191,6 +196,23 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
 pub(super) fn ledger_time(conn: &Connection, now: Time) -> Result<Time, LedgerError> {
     let newest: i64 = conn.prepare_cached("SELECT newest FROM ledger")?.query_row([], |row| row.get(0))?;
     Ok(now.max(Time::from_millis(newest)))
+}
+
+/// The authorization this wish has had since it was looked up. It may be delivered by now and not open any more, and is
+/// what this call wanted all the same. Buying again is another matter: there is one child, and that is claimed below.
+fn authorized_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, LedgerError> {
+    if draft.parent.is_some() {
+        return Ok(None);
+    }
+    // In this order: the events since then are few, the purchases of one wish may be many.
+    let row = conn
+        .prepare_cached(
+            "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
+              WHERE e.id > ?1 AND e.kind = 'authorized' AND p.identity = ?2 ORDER BY e.id DESC LIMIT 1",
+        )?
+        .query_row(params![draft.looked, draft.identity.0], |row| row.get(0))
+        .optional()?;
+    Ok(row)
 }
 
 enum Reusable {

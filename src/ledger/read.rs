@@ -70,6 +70,8 @@ pub struct Money {
 /// What the ledger already has for a wish.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
+    /// How far the history had come at the look: its latest event.
+    pub looked: i64,
     /// Under the id that was given.
     pub by_id: Option<Entry>,
     /// The one that is open, to be resumed.
@@ -146,7 +148,10 @@ impl Ledger {
         buy_again: Option<String>,
     ) -> Result<Found, LedgerError> {
         self.read(move |conn| {
-            let mut found = Found::default();
+            // First, so that whatever is missed below is after it.
+            let looked =
+                conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?;
+            let mut found = Found { looked, ..Found::default() };
             if let Some(row) = open_row(conn, &identity)? {
                 found.open = by_row(conn, row)?;
             }

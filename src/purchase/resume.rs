@@ -27,6 +27,7 @@ impl Purchase {
         let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
         let found = self.house.ledger.find(agent, identity, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
+        self.looked = found.looked;
         if let Some(entry) = found.by_id {
             if entry.identity != identity {
                 return Err(self.conflict());
