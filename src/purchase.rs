@@ -106,7 +106,9 @@ impl Bursar {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(id),
         };
-        if let Some(row) = row {
+        if let Some(row) = row
+            && progress.is_heard()
+        {
             // Whoever asks next is told that it was charged already.
             let _ = self.ledger.hand_over(row).await;
         }
