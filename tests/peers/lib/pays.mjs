@@ -9,14 +9,14 @@ const CENT = 10_000n;
 const FUNDS = 5_000_000n;
 const WINDOW_S = 300; // no authorization of bursar's is good for longer
 
-/** A chain, a seller that answers at `url`, and a bursar with five dollars that may pay it. */
-export async function makeScene(onStop, { command, args = [], prepareChain, through = (url) => url }) {
+/** A chain, a seller that answers at `url`, and a bursar with five dollars that may pay it (and go to `alsoTo`). */
+export async function makeScene(onStop, { command, args = [], prepareChain, through = (url) => url, alsoTo = [] }) {
   const chain = await startChain(onStop);
   await prepareChain?.(chain);
   const env = { RPC: chain.url, FACILITATOR_KEY, PAY_TO: PAYEE };
   const seller = await start(onStop, command, args, { env });
   const url = await through(seller.ready.url);
-  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host] });
+  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host, ...alsoTo] });
   equal("the imported key has the address everybody knows", await bursar.importKey(), PAYER);
   await chain.mint(PAYER, FUNDS);
   return { chain, seller, url, bursar };
