@@ -97,6 +97,8 @@ pub struct Pending {
     pub reasons: Vec<Reason>,
     /// Already said yes to, and until when that stands.
     pub approved_until: Option<Time>,
+    /// What a yes or a no is for, exactly.
+    pub terms: String,
 }
 
 /// Everything known about one purchase, for the owner.
@@ -170,6 +172,9 @@ impl Bursar {
             .map_err(|cause| Refusal::of("config_invalid", cause, "correct config.toml and start again"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = match config.wallet.store {
+            Some(KeptIn::File) if passphrases.contains(&PassphraseSource::Prompt) => {
+                Store::file(home.dir(), passphrases).waiting(limits::TYPING_WAIT)
+            }
             Some(KeptIn::File) => Store::file(home.dir(), passphrases),
             _ => Store::keyring(home.dir()),
         };
@@ -298,6 +303,10 @@ impl Bursar {
             tracing::warn!("a purchase is still under way; the next start picks it up from the ledger");
         }
         self.write_anchor().await;
+        // A copy of ledger.db alone is then the whole ledger.
+        if let Err(cause) = self.ledger.fold_in().await {
+            tracing::debug!("the ledger's journal stays beside it: {cause}");
+        }
     }
 
     /// What goes on beside the calls of an agent: balances, reconciling, forgetting an idle key, making room.

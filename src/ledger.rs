@@ -79,10 +79,11 @@ impl Ledger {
     /// is new, the ledger.
     pub fn open(path: &Path, leases: &Path, nonce: [u8; 16], now: Time) -> Result<Ledger, LedgerError> {
         let name = alloy_primitives::hex::encode(nonce);
+        // SQLite gives its own files beside this one the same permissions.
+        private(path)?;
         let mut conn = connect(path)?;
         schema::configure(&conn)?;
-        let queue =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, "lock"))?;
+        let queue = private(&beside(path, "lock"))?;
         queue.lock()?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
         queue.unlock()?;
@@ -102,6 +103,11 @@ impl Ledger {
             Ok(seal)
         })
         .await
+    }
+
+    /// Folds the journal into the file, as far as nobody else is reading it.
+    pub async fn fold_in(&self) -> Result<(), LedgerError> {
+        self.read(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)).await
     }
 
     /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.
@@ -165,6 +171,15 @@ impl From<std::io::Error> for LedgerError {
 fn connect(path: &Path) -> Result<Connection, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// Opens a file that nobody else may read, making it if need be.
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn beside(path: &Path, extension: &str) -> std::path::PathBuf {

@@ -10,6 +10,7 @@ pub mod bursar;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod crash;
 pub mod funds;
 pub mod ledger;
 pub mod limits;

@@ -58,6 +58,8 @@ pub const PAST_WINDOW: Duration = Duration::from_secs(60);
 pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A keyring may show a prompt and block; nobody waits longer than this for it.
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
+/// A person at a terminal types a passphrase.
+pub const TYPING_WAIT: Duration = Duration::from_secs(300);
 /// A key not used for this long is dropped from memory.
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.

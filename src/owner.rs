@@ -6,9 +6,9 @@ use url::Url;
 use crate::account::{Shown, event, row, spend};
 use crate::bursar::{Audit, Bursar, Explained, LogQuery, Pending, Refusal, Story};
 use crate::ledger::{Entry, Filter, Question, View};
-use crate::money::{Asset, Rate, Transfer, Usd};
+use crate::money::{Amount, Asset, Network, Rate, Transfer, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
-use crate::policy::{self, ApprovedBy, Decision, Policy};
+use crate::policy::{self, ApprovedBy, Decision, Policy, Terms};
 use crate::purchase::answer::{OfferVerdict, Row, Spend};
 use crate::reason::{Reason, Who};
 use crate::seller::Request;
@@ -55,23 +55,26 @@ impl Bursar {
         Ok(self.ledger.pending(self.now()).await?.iter().map(|question| self.shown(question)).collect())
     }
 
-    pub async fn approve(&self, id: &str) -> Result<Pending, Refusal> {
-        self.answer_question(id, true).await
+    /// A yes for exactly what was shown.
+    pub async fn approve(&self, shown: &Pending) -> Result<Pending, Refusal> {
+        self.answer_question(shown, true).await
     }
 
-    pub async fn deny(&self, id: &str) -> Result<Pending, Refusal> {
-        self.answer_question(id, false).await
+    pub async fn deny(&self, shown: &Pending) -> Result<Pending, Refusal> {
+        self.answer_question(shown, false).await
     }
 
-    async fn answer_question(&self, id: &str, yes: bool) -> Result<Pending, Refusal> {
-        let entry = self.one(id).await?;
-        let standing = self.ledger.pending(self.now()).await?;
-        let question = standing.into_iter().find(|question| question.entry.row == entry.row);
+    async fn answer_question(&self, shown: &Pending, yes: bool) -> Result<Pending, Refusal> {
+        let is_shown = |question: &Question| {
+            question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
+        };
+        let question = self.ledger.pending(self.now()).await?.into_iter().find(is_shown);
         let question =
             question.ok_or_else(|| nothing("no question stands under that id: it was answered, or expired"))?;
         let valid_for = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let valid_for = valid_for.approval.valid_for;
-        self.ledger.answer(entry.row, yes, ApprovedBy::Owner, valid_for, self.now()).await?;
+        let (row, terms) = (question.entry.row, Terms(shown.terms.clone()));
+        self.ledger.answer(row, terms, yes, ApprovedBy::Owner, valid_for, self.now()).await?;
         let mut shown = self.shown(&question);
         shown.approved_until = yes.then(|| self.now().plus(valid_for));
         Ok(shown)
@@ -182,6 +185,15 @@ impl Bursar {
         }
     }
 
+    /// An amount as a person reads it; atomic where the asset is not known any more.
+    fn whole_units(&self, terms: &crate::ledger::Terms) -> String {
+        let known = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
+        let shown = known.and_then(|(address, amount)| {
+            Some(self.assets.known(&Network::new(terms.network.clone()), address)?.units(amount))
+        });
+        shown.unwrap_or_else(|| terms.amount.clone())
+    }
+
     fn shown(&self, question: &Question) -> Pending {
         let entry = &question.entry;
         let terms = entry.terms.as_ref();
@@ -195,12 +207,13 @@ impl Bursar {
             url: Url::parse(&entry.url).map(|url| url.to_string()).unwrap_or_default(),
             domain: entry.domain.clone(),
             amount_usd: terms.map(|terms| terms.usd).unwrap_or_default(),
-            amount: text(|terms| &terms.amount),
+            amount: terms.map(|terms| self.whole_units(terms)).unwrap_or_default(),
             asset: text(|terms| &terms.asset),
             network: text(|terms| &terms.network),
             payee: text(|terms| &terms.payee),
             reasons: entry.reasons.clone(),
             approved_until: question.approved_until,
+            terms: question.terms.0.clone(),
         }
     }
 }

@@ -34,6 +34,7 @@ use sha2::{Digest, Sha256};
 
 use crate::authorization::Authorization;
 use crate::bursar::{Bursar, Progress, fresh, wallet_reason};
+use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
@@ -149,9 +150,12 @@ impl Purchase {
             Asked::Free(answer) => return Err(answer),
             Asked::Priced(reply) => reply,
         };
+        crash::point("asked");
         let considered = self.consider(*reply).await?;
         let offer = self.decide(&considered).await?;
+        crash::point("decided");
         let signed = self.sign(offer, &considered).await?;
+        crash::point("signed");
         self.authorize(signed, &considered).await
     }
 
@@ -257,10 +261,14 @@ impl Purchase {
         self.house.note_anchor();
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
+        crash::point("loaded");
         let presented = self.house.seller.present(&recorded, crate::seller::Egress { allow: &egress }).await;
+        crash::point("answered");
         let judged = closing::judge(&recorded, presented);
         let entry = self.close(&recorded, &judged).await;
+        crash::point("closed");
         let answer = self.answer(entry, judged).await;
+        crash::point("told");
         (answer, Some(row))
     }
 

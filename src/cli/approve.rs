@@ -27,7 +27,7 @@ impl Approve {
             owner.tell(&line)?;
         }
         owner.must_type(&words::dollars(question.amount_usd), "approve")?;
-        let approved = bursar.approve(&question.purchase_id).await?;
+        let approved = bursar.approve(&question).await?;
         let until = approved.approved_until.map(|until| words::when(until, words::now())).unwrap_or_default();
         context
             .out

@@ -20,7 +20,7 @@ impl Deny {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
         let question = approve::find(&bursar, &self.id).await?;
-        bursar.deny(&question.purchase_id).await?;
+        bursar.deny(&question).await?;
         let (price, domain) = (words::dollars(question.amount_usd), out::clean(&question.domain));
         context.out.say(format_args!("{} {price} to {domain} is not paid.", out::bold("Denied.")));
         Ok(Exit::Done)

@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::bursar::{Bursar, LogQuery};
+use crate::bursar::{Bursar, LogQuery, Refusal};
 use crate::chain::{self, ChainError, Chains, Nodes};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::wallet::{Asking, passphrases, store_of};
-use crate::cli::{Context, OWNER, out, words};
+use crate::cli::{Context, out, words};
 use crate::config::{Config, Home, PolicyFile};
 use crate::limits;
 use crate::money::Network;
@@ -209,10 +209,10 @@ async fn ledger(home: &Home) -> Vec<Check> {
 
 /// What the ledger says about now: frozen, waiting, open.
 async fn standing(bursar: &Bursar) -> Result<Vec<Check>, Failure> {
-    let mut checks = vec![ok("ledger", "opens, and is this wallet's own")];
-    checks.push(match bursar.budgets(OWNER, None).await?.frozen {
-        true => warn("frozen", "all spending is stopped", "bursar log says why; bursar thaw lets it go on"),
-        false => ok("frozen", "no"),
+    let mut checks = vec![own_ledger(bursar).await?];
+    checks.push(match bursar.frozen().await? {
+        Some(why) => warn("frozen", format!("all spending is stopped: {why}"), "bursar thaw lets it go on"),
+        None => ok("frozen", "no"),
     });
     let pending = bursar.pending().await?.len();
     checks.push(match pending {
@@ -225,6 +225,23 @@ async fn standing(bursar: &Bursar) -> Result<Vec<Check>, Failure> {
         n => warn("open", format!("{n} whose outcome is not known yet; counted as spent"), "bursar reconcile"),
     });
     Ok(checks)
+}
+
+/// Compared with what is kept beside the key; nothing is written.
+async fn own_ledger(bursar: &Bursar) -> Result<Check, Failure> {
+    let ours = bursar.ledger.seal().await.map_err(Refusal::from)?;
+    let Some(wallet) = &bursar.wallet else { return Ok(ok("ledger", "opens")) };
+    const ADOPT: &str =
+        "bring the right one back, or accept this one with `bursar ledger adopt`; nothing is paid until then";
+    Ok(match wallet.anchor().await {
+        Err(error) => warn("ledger", format!("opens; whether it is this wallet's own was not seen: {error}"), ""),
+        Ok(Some(kept)) if kept.ledger_id != ours.ledger_id => {
+            fail("ledger", "is not the one this wallet spent from", ADOPT)
+        }
+        Ok(Some(kept)) if kept.authorizations > ours.authorizations => fail("ledger", "is an old copy", ADOPT),
+        Ok(Some(_)) => ok("ledger", "opens, and is this wallet's own"),
+        Ok(None) => ok("ledger", "opens; this wallet has not spent yet"),
+    })
 }
 
 async fn in_state(bursar: &Bursar, state: &str) -> Result<u64, Failure> {

@@ -110,14 +110,23 @@ impl From<WalletError> for Failure {
     }
 }
 
+/// A refusal speaks to whoever asks; here that is the owner.
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        let exit = if is_frozen(&refusal.reasons) { Exit::Frozen } else { Exit::Failed };
-        Failure { reasons: refusal.reasons, next: refusal.next, exit }
+        let has = |code: &str| refusal.reasons.iter().any(|reason| reason.code == code);
+        let exit = match () {
+            () if has("frozen") => Exit::Frozen,
+            () if has("no_wallet") => Exit::Failed,
+            () if refusal.reasons.iter().all(|reason| reason.who_can_fix == Who::Agent) => Exit::Usage,
+            () => Exit::Failed,
+        };
+        let next = if has("no_wallet") { "`bursar init` makes one".to_owned() } else { refusal.next };
+        Failure { reasons: refusal.reasons, next, exit }
     }
 }
 
-fn is_frozen(reasons: &[Reason]) -> bool {
+/// The owner, or an alarm, stopped everything.
+pub fn is_frozen(reasons: &[Reason]) -> bool {
     reasons.iter().any(|reason| reason.code == "frozen")
 }
 

@@ -11,10 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
 use crate::bursar::{Bursar, Progress};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::{Context, OWNER, out, story, words};
 use crate::limits;
 use crate::purchase::answer::{Answer, Body, Charged, Encoding, Outcome};
+use crate::reason::Who;
 use crate::wish::Call;
 
 /// Get a URL, and pay for it if the limits allow
@@ -72,14 +73,21 @@ impl Fetch {
         let answer = until_settled_down(&bursar, call, context).await;
         if self.json {
             context.out.json(&answer);
-            return Ok(Exit::of(&answer));
+        } else {
+            self.tell(&bursar, &answer, context).await?;
         }
+        // Notes beside the key how far the ledger has come.
+        bursar.drain().await;
+        Ok(Exit::of(&answer))
+    }
+
+    async fn tell(&self, bursar: &Bursar, answer: &Answer, context: &Context) -> Result<(), Failure> {
         if answer.outcome == Outcome::Answered {
-            let body = whole_body(&bursar, &answer).await?;
+            let body = whole_body(bursar, answer).await?;
             deliver(&body, self.output.as_deref(), context)?;
         }
-        summary(&answer).iter().for_each(|line| context.out.say(format_args!("{line}")));
-        Ok(Exit::of(&answer))
+        summary(answer).iter().for_each(|line| context.out.say(format_args!("{line}")));
+        Ok(())
     }
 
     fn call(&self) -> Result<Call, Failure> {
@@ -188,9 +196,25 @@ fn summary(answer: &Answer) -> Vec<String> {
     let mut lines = vec![headline(answer)];
     lines.extend(answer.reasons.iter().map(story::reason));
     if answer.outcome != Outcome::Answered {
-        lines.push(format!("{} {}", out::dim("next:"), out::clean(&answer.next)));
+        lines.push(format!("{} {}", out::dim("next:"), next(answer)));
     }
     lines
+}
+
+/// What an answer tells an agent to do is for agents; here reads the owner.
+fn next(answer: &Answer) -> String {
+    let id = answer.purchase_id.as_deref().map(out::clean).unwrap_or_default();
+    let owners = answer.reasons.iter().any(|reason| reason.who_can_fix == Who::Owner);
+    match answer.outcome {
+        Outcome::NeedsApproval => format!("bursar approve {id}, then the same command again"),
+        Outcome::Held | Outcome::Pending => "the same command again resumes it, and never pays twice".to_owned(),
+        Outcome::Failed if answer.charged == Charged::Yes => format!("to pay once more: --buy-again {id}"),
+        Outcome::Refused if exit::is_frozen(&answer.reasons) => "bursar thaw lets spending go on".to_owned(),
+        Outcome::Refused if owners => {
+            "yours to change, in policy.toml or with bursar policy allow HOST; bursar doctor checks the rest".to_owned()
+        }
+        _ => out::clean(&answer.next),
+    }
 }
 
 fn headline(answer: &Answer) -> String {
@@ -207,7 +231,7 @@ fn headline(answer: &Answer) -> String {
             out::warn(&format!("Answered; whether {price} moved is not known yet"))
         }
         (Outcome::Pending, _) => out::warn("Still under way"),
-        (Outcome::NeedsApproval, _) => out::warn(&format!("Needs your approval {price}")),
+        (Outcome::NeedsApproval, _) => out::warn("Needs your approval: nothing charged"),
         (Outcome::Refused, _) => out::bad("Refused: nothing charged"),
         (Outcome::Held, _) => out::warn(&format!("Held: whether {price} moved is not known; it counts as spent")),
         (Outcome::Failed, Charged::No) => out::bad("Failed: nothing charged"),

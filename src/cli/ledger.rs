@@ -25,7 +25,9 @@ enum Action {
 /// nothing. Adopting accepts what is there. Since nobody knows what is missing from it, every window counts as full
 /// until it has rolled by. Asks at the terminal that you type the word `adopt`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cp backup/ledger.db ~/.bursar/ledger.db\n  bursar ledger adopt")]
+#[command(
+    after_help = "Example:\n  cp backup/ledger.db* ~/.bursar/      # with its -wal, while nothing runs\n  bursar ledger adopt"
+)]
 struct Adopt {}
 
 impl Ledger {

@@ -21,7 +21,7 @@ impl Release {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Owner::at_the_terminal("bursar release")?;
         let bursar = context.bursar().await?;
-        let told = bursar.why(&self.id).await?;
+        let told = story::of(&bursar, &self.id).await?;
         let Some(amount) = told.row.amount_usd else {
             return Err(Failure::new("nothing_to_release", "nothing was ever authorized for that purchase", ""));
         };

@@ -1,5 +1,6 @@
 //! `bursar serve`: the agent's door, opened for one host.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::Args;
@@ -36,6 +37,11 @@ const AGENT_NAME_CHARS: usize = 64;
 
 impl Serve {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if std::io::stdin().is_terminal() {
+            context.out.say(format_args!(
+                "This speaks MCP on stdin, for a host to start; Ctrl-C ends it. To look around: bursar demo"
+            ));
+        }
         match self.sandbox {
             false => serve(context, self.agent).await,
             true => serve_play_money(context, self.agent).await,

@@ -2,14 +2,22 @@
 
 use serde_json::Value;
 
-use crate::bursar::Story;
+use crate::bursar::{Bursar, Refusal, Story};
 use crate::cli::table::{Table, cell};
 use crate::cli::{out, words};
 use crate::limits;
 use crate::purchase::answer::{Event, Row};
-use crate::reason::{Reason, Who};
+use crate::reason::Reason;
 use crate::text;
 use crate::time::Time;
+
+/// The story of the purchase an ID begins; the `pu_` in front may be left out, unless an agent chose the ID.
+pub async fn of(bursar: &Bursar, id: &str) -> Result<Story, Refusal> {
+    match bursar.why(id).await {
+        Err(unknown) => bursar.why(&format!("pu_{id}")).await.map_err(|_| unknown),
+        told => told,
+    }
+}
 
 /// The whole of it.
 pub fn lines(story: &Story, now: Time) -> Vec<String> {
@@ -44,19 +52,10 @@ pub fn heading(story: &Story, now: Time) -> Vec<String> {
     ]
 }
 
-/// One cause, with its numbers and who can change it.
+/// One cause: what the rule says of it, and which rule that is. The numbers are in the sentence.
 pub fn reason(reason: &Reason) -> String {
-    let numbers = match (reason.used_usd, reason.limit_usd) {
-        (Some(used), Some(limit)) => format!(" ({} of {})", words::dollars(used), words::dollars(limit)),
-        _ => String::new(),
-    };
-    let who = match reason.who_can_fix {
-        Who::Owner => "you can change it",
-        Who::Time => "time changes it",
-        Who::Agent => "the agent can change it",
-    };
-    let rule = if reason.rule.is_empty() { String::new() } else { format!("[{}] ", reason.rule) };
-    format!("{}{}{numbers} {}", out::dim(&rule), out::clean(&reason.message), out::dim(&format!("- {who}")))
+    let rule = if reason.rule.is_empty() { String::new() } else { out::dim(&format!(" [{}]", reason.rule)) };
+    format!("{}{rule}", out::clean(&reason.message))
 }
 
 fn answered(row: &Row) -> String {
@@ -84,46 +83,57 @@ fn offers(offers: &Value) -> Vec<String> {
             usd => format!("${usd}"),
         };
         table.push(vec![
-            cell(&field(offer, "verdict")).styled(words::verdict(&field(offer, "verdict"))),
             cell(&amount).right(),
             cell(&field(offer, "asset")),
             cell(&field(offer, "network")),
             cell(&field(offer, "payee")),
             cell(&format!("{} {}", field(offer, "dialect"), field(offer, "scheme"))),
+            cell(&field(offer, "verdict")).styled(words::verdict(&field(offer, "verdict"))),
         ]);
     }
     table.lines(WIDE, usize::MAX)
 }
 
-/// What every rule said, with its numbers.
+/// What every rule said, with its numbers. A rule that passed needs no words; one that did not has its own line of them.
 pub fn rules(rules: &Value) -> Vec<String> {
     let mut table = Table::default();
     for rule in entries(rules) {
         let numbers = match (field(rule, "used_usd"), field(rule, "limit_usd")) {
-            (used, limit) if !used.is_empty() && !limit.is_empty() => format!("${used} of ${limit}"),
+            (used, limit) if !used.is_empty() && !limit.is_empty() => format!("${used} of ${limit} used"),
             _ => String::new(),
         };
         let said = field(rule, "said");
-        let sentence = match field(rule, "message") {
-            message if message.is_empty() => field(rule, "sentence"),
-            message => message,
-        };
-        table.push(vec![
-            cell(&said).styled(words::verdict(&said)),
-            cell(&field(rule, "rule")),
-            cell(&numbers).right(),
-            cell(&sentence),
-        ]);
+        table.push(vec![cell(&said).styled(words::verdict(&said)), cell(&field(rule, "rule")), cell(&numbers).right()]);
     }
-    table.lines(WIDE, usize::MAX)
+    let mut lines = Vec::new();
+    for (line, rule) in table.lines(WIDE, usize::MAX).into_iter().zip(entries(rules)) {
+        let message = field(rule, "message");
+        lines.push(line);
+        lines.extend((!message.is_empty()).then(|| format!("        {}", out::clean(&message))));
+    }
+    lines
 }
 
 fn events(events: &[Event]) -> Vec<String> {
     let mut table = Table::default();
     for event in events {
-        table.push(vec![cell(&event.at.to_string()), cell(&event.kind), cell(&pairs(&event.detail))]);
+        table.push(vec![cell(&event.at.to_string()), cell(&event.kind), cell(&highlights(&event.detail))]);
     }
     table.lines(WIDE, usize::MAX)
+}
+
+/// What a person wants to know of an event; `--json` has the rest.
+fn highlights(detail: &Value) -> String {
+    const TOLD: [&str; 9] =
+        ["usd", "http_status", "delivered", "block", "proof", "why", "by", "error_reason", "earliest_head"];
+    let standing = detail.get("standing").and_then(Value::as_array).map(|standing| {
+        let words: Vec<&str> = standing.iter().filter_map(Value::as_str).collect();
+        format!("now {}", words.join(" by "))
+    });
+    let told = TOLD.iter().map(|name| (name, field(detail, name))).filter(|(_, value)| !value.is_empty());
+    let told = told.map(|(name, value)| if *name == "usd" { format!("${value}") } else { format!("{name} {value}") });
+    let all: Vec<String> = told.chain(standing.filter(|text| !text.ends_with("by none"))).collect();
+    all.join(", ")
 }
 
 fn proof(story: &Story, now: Time) -> Vec<String> {
@@ -139,9 +149,9 @@ fn proof(story: &Story, now: Time) -> Vec<String> {
     lines.extend((!says.is_empty()).then(|| says.to_owned()));
     lines.extend(row.chain_tx.as_ref().map(|tx| format!("chain transaction {}", out::clean(tx))));
     lines.extend(story.window_ends.map(|end| format!("the authorization's window ends {}", words::when(end, now))));
-    lines.extend(story.receipt.as_ref().map(|receipt| format!("the seller's receipt: {}", compact(receipt))));
-    if !matches!(story.evidence, Value::Null) {
-        lines.push(format!("evidence: {}", compact(&story.evidence)));
+    lines.extend(story.receipt.as_ref().map(|receipt| format!("the seller's receipt says {}", pairs(receipt))));
+    if row.chain_tx.is_none() && !story.evidence.is_null() {
+        lines.push(format!("evidence: {}", pairs(&story.evidence)));
     }
     lines
 }
@@ -161,17 +171,10 @@ fn field(value: &Value, name: &str) -> String {
     }
 }
 
-/// `status=200 tx=0x…` instead of braces.
-fn pairs(detail: &Value) -> String {
-    match detail {
-        Value::Null => String::new(),
-        Value::Object(fields) => {
-            fields.keys().map(|name| format!("{name}={}", field(detail, name))).collect::<Vec<_>>().join(" ")
-        }
-        other => compact(other),
-    }
-}
-
-fn compact(value: &Value) -> String {
-    out::clean(&value.to_string())
+/// `network eip155:8453, success true` instead of braces; what is empty is left out.
+fn pairs(value: &Value) -> String {
+    let Value::Object(fields) = value else { return out::clean(&value.to_string()) };
+    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let told: Vec<String> = told.map(|(name, _)| format!("{name} {}", field(value, name))).collect();
+    out::clean(&told.join(", "))
 }

@@ -1,7 +1,6 @@
 //! `bursar wallet`: the key, and where it is kept.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use alloy_primitives::Address;
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Owner;
 use crate::cli::{Context, out, words};
 use crate::config::{self, Config, Home};
+use crate::limits;
 use crate::time::{Clock, Time};
 use crate::wallet::{self, Key, PassphraseSource};
 
@@ -102,9 +102,6 @@ pub enum Asking {
     Host,
 }
 
-/// A person types more slowly than a keyring answers.
-const PERSON_WAIT: Duration = Duration::from_secs(300);
-
 impl Wallet {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
@@ -183,7 +180,7 @@ pub fn store_of(home: &Home, place: Option<config::Store>, asking: Asking) -> wa
         config::Store::Keyring => wallet::Store::keyring(home.dir()),
         config::Store::File => wallet::Store::file(home.dir(), passphrases(asking)),
     };
-    if asking == Asking::Person { store.waiting(PERSON_WAIT) } else { store }
+    if asking == Asking::Person { store.waiting(limits::TYPING_WAIT) } else { store }
 }
 
 /// Where a key file's passphrase may come from: what the environment names, and a person.

@@ -30,7 +30,8 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 6] = ["config.toml", "policy.toml", "ledger.db", "ledger.db-wal", "ledger.db-shm", "wallet.json"];
+const FILES: [&str; 7] =
+    ["config.toml", "policy.toml", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock", "wallet.json"];
 const DIRECTORIES: [&str; 2] = ["purchases", "leases"];
 
 impl Home {

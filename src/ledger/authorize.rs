@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::budget::{self, Counted};
 use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read};
 use crate::authorization::{Authorization, Signature};
+use crate::crash;
 use crate::money::Usd;
 use crate::offer::{Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
@@ -65,6 +66,7 @@ impl Ledger {
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
         let holder = self.holder.name().to_owned();
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await?;
+        crash::point("authorized");
         match claimed {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
             Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
@@ -136,6 +138,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     conn.prepare_cached("UPDATE ledger SET newest = ?1, authorizations = authorizations + 1")?
         .execute([now.millis()])?;
     events::append(conn, Some(row), now, "authorized", &terms_of(&draft))?;
+    crash::point("claimed");
     Ok(Claimed::Row(row))
 }
 

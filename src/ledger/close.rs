@@ -11,6 +11,7 @@ use super::budget::{self, Counted};
 use super::read::{self, Entry};
 use super::recorded::Recorded;
 use super::{Ledger, LedgerError, Sync, damaged, events};
+use crate::crash;
 use crate::limits;
 use crate::money::Usd;
 use crate::settlement::{Standing, State};
@@ -62,6 +63,7 @@ impl Ledger {
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let moved = advance(conn, row, to, now)?;
+                crash::point("moved");
                 if moved {
                     let chain_tx = detail["chain_tx"].as_str();
                     conn.execute(

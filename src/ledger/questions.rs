@@ -18,6 +18,7 @@ use crate::wish::Identity;
 #[derive(Clone, Debug)]
 pub struct Question {
     pub entry: Entry,
+    pub terms: Terms,
     pub asked_at: Time,
     pub expires_at: Time,
     pub approved_until: Option<Time>,
@@ -29,19 +30,20 @@ impl Ledger {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
             let mut query = conn.prepare_cached(
-                "SELECT purchase, asked_at, expires_at, valid_until FROM question
+                "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
                   WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY purchase",
             )?;
-            let found: Vec<(i64, i64, i64, Option<i64>)> = query
-                .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+            let found: Vec<(i64, i64, i64, Option<i64>, String)> = query
+                .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
                 .collect::<Result<_, _>>()?;
             let mut questions = Vec::new();
-            for (row, asked, expires, valid_until) in found {
+            for (row, asked, expires, valid_until, terms) in found {
                 let Some(entry) = read::by_row(conn, row)?.filter(|entry| entry.state == "needs_approval") else {
                     continue;
                 };
                 questions.push(Question {
                     entry,
+                    terms: Terms(terms),
                     asked_at: Time::from_millis(asked),
                     expires_at: Time::from_millis(expires),
                     approved_until: valid_until.map(Time::from_millis).filter(|until| *until > now),
@@ -52,10 +54,11 @@ impl Ledger {
         .await
     }
 
-    /// The answer of somebody who may give one. It is for the terms the question stands at now.
+    /// The answer of somebody who may give one, for the very terms they were shown.
     pub async fn answer(
         &self,
         row: i64,
+        terms: Terms,
         yes: bool,
         by: ApprovedBy,
         valid_for: Duration,
@@ -69,11 +72,11 @@ impl Ledger {
                 let by = by_name(by);
                 let touched = conn.execute(
                     "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5
-                      WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4",
-                    params![row, answer, by, now.millis(), until],
+                      WHERE purchase = ?1 AND terms = ?6 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4",
+                    params![row, answer, by, now.millis(), until, terms.0],
                 )?;
                 if touched != 1 {
-                    return Err(LedgerError::NotNow("this question does not stand any more".to_owned()));
+                    return Err(LedgerError::NotNow("this question does not stand any more: it was answered, expired, or asks for other terms by now".to_owned()));
                 }
                 if !yes {
                     conn.execute("UPDATE purchase SET state = 'denied' WHERE row = ?1 AND nonce IS NULL", [row])?;

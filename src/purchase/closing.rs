@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Purchase;
 use super::ask::seller_reason;
+use crate::crash;
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::offer::{self, Dialect, Receipt};
 use crate::reason::Reason;
@@ -52,6 +53,7 @@ impl Purchase {
             Some(reply) => Some(self.keep(reply, Worth::Paid).await),
             None => None,
         };
+        crash::point("kept");
         let closing = Closing {
             standing: judged.judgement.standing,
             presented: judged.presented,

@@ -59,6 +59,31 @@ fn anything_else_typed_changes_nothing() {
 }
 
 #[test]
+fn a_passphrase_is_asked_for_at_the_terminal_twice_when_chosen_and_once_when_used() {
+    let home = Home::empty();
+    let alone = |args: &[&str]| {
+        let mut command = home.command(args);
+        command.env_remove("BURSAR_PASSPHRASE_FILE");
+        AtTerminal::start(&mut command)
+    };
+    let mut owner = alone(&["wallet", "create", "--store", "file"]);
+    owner.until("New passphrase");
+    owner.types("open sesame");
+    owner.until("Once more");
+    owner.types("open sesame");
+    let created = owner.ends();
+    assert_eq!(code(&created), 0, "{}", err(&created));
+    let mut owner = alone(&["wallet", "export"]);
+    owner.until("show it: ");
+    owner.types("export");
+    let asked = owner.until("Passphrase of");
+    assert!(!asked.contains("sesame"));
+    owner.types("open sesame");
+    owner.until("0x");
+    assert_eq!(code(&owner.ends()), 0);
+}
+
+#[test]
 fn a_key_is_shown_on_the_terminal_and_nowhere_else() {
     let home = Home::empty();
     assert_eq!(code(&home.run_with(&["wallet", "import", "--store", "file"], KEY)), 0);

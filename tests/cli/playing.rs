@@ -4,6 +4,7 @@ use std::fs;
 
 use alloy_primitives::U256;
 use bursar::sandbox::chain::NETWORK;
+use bursar::sandbox::host::{Era, Host};
 use bursar::sandbox::{Options, Sandbox};
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ version = 1
 per_payment = \"0.50\"
 per_session = \"0.45\"
 per_day = \"0.45\"
+[payee]
+on_change = \"allow\"
 [approval]
 above = \"0.10\"
 ";
@@ -171,6 +174,38 @@ async fn the_doctor_finds_nothing_where_nothing_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn any_host_gets_play_money_and_the_real_home_is_not_opened() {
+    let home = Home::ready();
+    let before: Vec<_> = names(&home.file(""));
+    let mut command = tokio::process::Command::from(home.command(&["serve", "--sandbox"]));
+    command.stderr(std::process::Stdio::null());
+    let host = Host::start(command, Era::Initialize).await.expect("greeted");
+    let told = host.server["instructions"].as_str().expect("instructions");
+    let market = told.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")).expect("the market's URL");
+    let fetch = async |url: String| {
+        let result = host.tool("fetch_paid", serde_json::json!({ "url": url })).await.expect("an answer");
+        result["structuredContent"].clone()
+    };
+    let index = fetch(market.to_owned()).await;
+    assert!(index["body"].as_str().expect("an index").contains("/weather"), "{index}");
+    let bought = fetch(format!("{market}/weather")).await;
+    assert_eq!(bought["charged"], "yes", "{bought}");
+    host.close_stdin();
+    assert!(host.exited().await.expect("ended").success());
+    let mut after = names(&home.file(""));
+    after.retain(|name| name != "sandbox");
+    assert_eq!(before, after);
+    assert!(names(&home.file("sandbox")).is_empty(), "the play money's home is gone with it");
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").file_name());
+    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_plays_to_its_end_and_leaves_nothing_behind() {
     let home = Home::empty();
     let rooms = tempfile::tempdir().expect("a folder");
@@ -227,6 +262,54 @@ mod with_an_owner {
         owner.types("thaw");
         assert_eq!(code(&owner.ends()), 0);
         assert_eq!(code(&market.fetch("/weather")), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_held_payment_is_released_by_the_owners_word_and_no_other() {
+        let market = Market::open().await;
+        market.sandbox.rpc.set_down(true);
+        let held = market.fetch_json("/lost");
+        assert_eq!(held["charged"], "unknown", "{held}");
+        let id = held["purchase_id"].as_str().expect("an id");
+        let release = |typed: &str| {
+            let mut owner = AtTerminal::start(&mut market.home.command(&["release", id]));
+            owner.until("never spent: ");
+            owner.types(typed);
+            code(&owner.ends())
+        };
+        assert_eq!(release("yes"), 1);
+        assert_eq!(market.log()[0]["state"], "held");
+        assert_eq!(release("$0.03"), 0);
+        assert_eq!(market.log()[0]["state"], "lapsed");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_old_copy_of_the_ledger_pays_nothing_until_it_is_adopted() {
+        let market = Market::open().await;
+        market.fetch("/weather");
+        const PARTS: [&str; 3] = ["ledger.db", "ledger.db-wal", "ledger.db-shm"];
+        let copies = PARTS.map(|name| fs::read(market.home.file(name)).ok());
+        market.fetch("/joke");
+        for (name, copy) in PARTS.iter().zip(copies) {
+            // A part may be missing: then it is missing in the copy too.
+            let _ = fs::remove_file(market.home.file(name));
+            if let Some(copy) = copy {
+                fs::write(market.home.file(name), copy).expect("restored");
+            }
+        }
+        let refused = market.fetch("/stocks?symbol=ACME");
+        assert_eq!(code(&refused), 3, "{}", err(&refused));
+        assert!(err(&refused).contains("rolled back"), "{}", err(&refused));
+        let ill = market.home.run(&["doctor"]);
+        assert_eq!(code(&ill), 1);
+        assert!(out(&ill).contains("bursar ledger adopt"), "{}", out(&ill));
+        let mut owner = AtTerminal::start(&mut market.home.command(&["ledger", "adopt"]));
+        owner.until("accept this ledger: ");
+        owner.types("adopt");
+        let adopted = owner.ends();
+        assert_eq!(code(&adopted), 0, "{}", err(&adopted));
+        assert_eq!(code(&market.fetch("/stocks?symbol=ACME")), 3, "every window counts as full");
+        assert_eq!(market.left_on_chain(), 4_985_000);
     }
 
     #[tokio::test(flavor = "multi_thread")]
