@@ -85,9 +85,11 @@ impl Ledger {
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, "lock"))?;
         queue.lock()?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
+        // In the same turn, or another process that starts could sweep this one's file away before it is locked.
+        let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
         queue.unlock()?;
         prepared?;
-        let holder = lease::Holder::register(leases, format!("{}-{name}", std::process::id()))?;
+        let holder = registered?;
         let reader = connect(path)?;
         schema::configure(&reader)?;
         let writer = Writer::start(path.to_owned(), conn, queue)?;
