@@ -242,7 +242,7 @@ fn spell_out(tokens: &[String], mut at: usize, before: &[String], paths: &mut BT
             }
             "as" => at += 1,
             "," | "}" | ";" => break,
-            name if is_name(name) && !(name == "self" && !path.is_empty()) => path.push(name.to_owned()),
+            name if is_name(name) && (name != "self" || path.is_empty()) => path.push(name.to_owned()),
             _ => {}
         }
         at += 1;
