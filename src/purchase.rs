@@ -265,7 +265,8 @@ impl Purchase {
         match AssertUnwindSafe(self.present(recorded)).catch_unwind().await {
             Ok(told) => told,
             Err(_) => {
-                house.ledger.let_go(nonce);
+                // Whoever asks next must not wait for a presenter that is no more.
+                let _ = tokio::time::timeout(limits::HAND_OVER, house.ledger.let_go(nonce)).await;
                 (Box::new(refuse::fault(id)), None)
             }
         }

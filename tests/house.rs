@@ -1,0 +1,359 @@
+//! The rooms of the house and their doors, read from the sources: what is pure stays pure, and imports go one way.
+//!
+//! It reads what stands outside `#[cfg(test)]`, with comments and texts taken out, and knows a module by its path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// Rooms that know no clock, network, disk, environment or randomness. `now` and snapshots come in as values.
+const PURE: [&str; 10] =
+    ["authorization", "limits", "money", "offer", "policy", "reason", "settlement", "text", "time", "wish"];
+
+/// What a pure room never names, by the beginnings of paths.
+const IMPURE: [&str; 27] = [
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
+    "std::net::UdpSocket",
+    "std::os",
+    "std::path",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::time::UNIX_EPOCH",
+    "alloy_primitives::B256::random",
+    "alloy_primitives::Address::random",
+    "getrandom",
+    "hyper",
+    "jiff::Timestamp::now",
+    "jiff::Zoned::now",
+    "k256::elliptic_curve::rand_core",
+    "keyring_core",
+    "rand",
+    "reqwest",
+    "rusqlite",
+    "tokio",
+    "tracing",
+];
+
+/// Nor these as a whole, by which anything in them could be meant.
+const IMPURE_AS_A_WHOLE: [&str; 3] = ["std", "std::net", "std::time"];
+
+/// Which rooms each room may name, beside the pure ones. What stands in no line here may name pure rooms only.
+const MAY_NAME: [(&str, &[&str]); 9] = [
+    // The doors of agents and people.
+    ("mcp", &["bursar", "purchase"]),
+    ("cli", &["bursar", "chain", "config", "mcp", "purchase", "sandbox", "wallet"]),
+    // The flow and what goes on beside it.
+    ("purchase", &["bursar", "crash", "ledger", "seller"]),
+    ("reconcile", &["bursar", "ledger", "purchase"]),
+    ("account", &["bursar", "ledger", "purchase"]),
+    ("owner", &["account", "bursar", "ledger", "purchase", "seller", "wallet"]),
+    ("funds", &["bursar"]),
+    // Puts the house together.
+    ("bursar", &["chain", "config", "funds", "ledger", "purchase", "seller", "wallet"]),
+    ("ledger", &["crash"]),
+];
+
+/// What a room names of another one all the same: values that mean something on both sides of a door.
+const EXCEPT: [(&str, &str); 6] = [
+    // A wish is a request once it is checked, and only the wire knows which headers may go out.
+    ("wish", "seller"),
+    // What is stored for resuming is what was sent.
+    ("ledger", "seller::Request"),
+    // The proof that a payment is recorded: nothing else can be presented.
+    ("seller", "ledger::Recorded"),
+    // What nodes say, judged.
+    ("settlement", "chain::ChainError"),
+    ("settlement", "chain::Testimony"),
+    ("settlement", "chain::Transfer"),
+];
+
+#[test]
+fn pure_rooms_know_no_clock_disk_network_environment_or_randomness() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| PURE.contains(&source.room())) {
+        for path in source.paths.iter().filter(|path| is_impure(path)) {
+            found.push(format!("{} names {path}", source.file));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn rooms_are_named_one_way_only() {
+    let may_name: BTreeMap<&str, &[&str]> = MAY_NAME.into();
+    let sources = sources();
+    let rooms: BTreeSet<&str> = sources.iter().map(Source::room).collect();
+    let mut found = BTreeSet::new();
+    for source in &sources {
+        let room = source.room();
+        if ["lib", "main"].contains(&room) {
+            continue;
+        }
+        let may = may_name.get(room).copied().unwrap_or_default();
+        for path in source.paths.iter().filter_map(|path| path.strip_prefix("crate::")) {
+            let named = path.split("::").next().unwrap_or_default();
+            let is_fine = named == room || may.contains(&named) || PURE.contains(&named) || !rooms.contains(named);
+            let is_excepted = EXCEPT.iter().any(|(from, of)| *from == room && begins(path, of));
+            if !is_fine && !is_excepted {
+                found.insert(format!("{} names {path}", source.file));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn every_exception_is_still_needed() {
+    let sources = sources();
+    for (room, of) in EXCEPT {
+        let full = format!("crate::{of}");
+        let is_used =
+            sources.iter().any(|source| source.room() == room && source.paths.iter().any(|p| begins(p, &full)));
+        assert!(is_used, "{room} does not name {of} any more");
+    }
+    for (room, may) in MAY_NAME {
+        for named in may {
+            let full = format!("crate::{named}");
+            let is_used =
+                sources.iter().any(|source| source.room() == room && source.paths.iter().any(|p| begins(p, &full)));
+            assert!(is_used, "{room} does not name {named} any more");
+        }
+    }
+}
+
+#[test]
+fn the_reader_sees_what_a_source_names() {
+    let text = r##"
+        //! std::fs in a comment
+        use std::{collections::BTreeMap, time::{Duration, SystemTime as Now}};
+        use super::super::ledger::Ledger as _;
+        fn f() { let text = "std::env::var"; let c = '"'; r#"std::net"#; std::thread::sleep(self::g::<tokio::X>()); }
+        #[cfg(test)]
+        mod tests { use std::fs; fn g() { reqwest::get("}") } }
+        #[cfg(test)]
+        use rusqlite::Connection;
+        fn after() { getrandom::fill() }
+    "##;
+    let paths = paths_in(text, &["crate".into(), "mcp".into(), "tool".into()]);
+    for named in [
+        "std::collections::BTreeMap",
+        "std::time::Duration",
+        "std::time::SystemTime",
+        "crate::ledger::Ledger",
+        "std::thread::sleep",
+        "crate::mcp::tool::g",
+        "tokio::X",
+        "getrandom::fill",
+    ] {
+        assert!(paths.contains(named), "{named} not in {paths:#?}");
+    }
+    let hidden = ["std::fs", "std::env", "std::net", "reqwest", "rusqlite"];
+    assert!(!paths.iter().any(|path| hidden.iter().any(|hidden| begins(path, hidden))), "{paths:#?}");
+}
+
+fn is_impure(path: &str) -> bool {
+    IMPURE.iter().any(|impure| begins(path, impure)) || IMPURE_AS_A_WHOLE.contains(&path)
+}
+
+/// A source file, and the paths it names.
+struct Source {
+    file: String,
+    module: Vec<String>,
+    paths: BTreeSet<String>,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        self.module.get(1).map_or("lib", String::as_str)
+    }
+}
+
+fn begins(path: &str, with: &str) -> bool {
+    path.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    read(&root, &root, &mut found);
+    assert!(found.len() > 100, "the sources were not found");
+    found
+}
+
+fn read(root: &Path, folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read(root, &path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            let file = path.strip_prefix(root).expect("beneath").with_extension("");
+            let mut module = vec!["crate".to_owned()];
+            module.extend(file.iter().map(|part| part.to_string_lossy().into_owned()));
+            if module.iter().any(|part| part == "tests") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("readable");
+            let paths = paths_in(&text, &module);
+            found.push(Source { file: file.with_extension("rs").display().to_string(), module, paths });
+        }
+    }
+}
+
+/// Every path of two parts or more that a text names, `use` trees spelt out, `self` and `super` resolved.
+fn paths_in(text: &str, module: &[String]) -> BTreeSet<String> {
+    let tokens = without_tests(tokens(text));
+    let mut paths = BTreeSet::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if tokens[at] == "use" {
+            at = spell_out(&tokens, at + 1, &[], &mut paths);
+        } else if is_name(&tokens[at]) {
+            let mut path = vec![tokens[at].clone()];
+            while tokens.get(at + 1).is_some_and(|t| t == "::") && tokens.get(at + 2).is_some_and(|t| is_name(t)) {
+                path.push(tokens[at + 2].clone());
+                at += 2;
+            }
+            paths.insert(path);
+        }
+        at += 1;
+    }
+    paths.iter().filter(|path| path.len() > 1).map(|path| resolved(path, module)).collect()
+}
+
+/// One branch of a `use` tree, up to the token that ends it.
+fn spell_out(tokens: &[String], mut at: usize, before: &[String], paths: &mut BTreeSet<Vec<String>>) -> usize {
+    let mut path = before.to_vec();
+    let mut is_branch = true;
+    while let Some(token) = tokens.get(at) {
+        match token.as_str() {
+            "{" => {
+                is_branch = false;
+                at = spell_out(tokens, at + 1, &path, paths);
+                while tokens.get(at).is_some_and(|token| token == ",") {
+                    at = spell_out(tokens, at + 1, &path, paths);
+                }
+            }
+            "as" => at += 1,
+            "," | "}" | ";" => break,
+            name if is_name(name) && (name != "self" || path.is_empty()) => path.push(name.to_owned()),
+            _ => {}
+        }
+        at += 1;
+    }
+    if is_branch && (path.len() > before.len() || tokens.get(at.wrapping_sub(1)).is_some_and(|t| t == "self")) {
+        paths.insert(path);
+    }
+    at
+}
+
+/// Inside an inline module `super` means less than this takes it for; the sources have none outside tests.
+fn resolved(path: &[String], module: &[String]) -> String {
+    let supers = path.iter().take_while(|part| *part == "super").count();
+    let (base, rest) = match path[0].as_str() {
+        "self" => (module, &path[1..]),
+        "super" => (&module[..module.len().saturating_sub(supers)], &path[supers..]),
+        _ => (&[][..], path),
+    };
+    let whole: Vec<&str> = base.iter().chain(rest).map(String::as_str).collect();
+    whole.join("::")
+}
+
+fn is_name(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// Items under `#[cfg(test)]` left out: up to their closing brace, or their semicolon.
+fn without_tests(tokens: Vec<String>) -> Vec<String> {
+    let mark: Vec<String> = ["#", "[", "cfg", "(", "test", ")", "]"].map(str::to_owned).into();
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        if !tokens[at..].starts_with(&mark) {
+            kept.push(tokens[at].clone());
+            at += 1;
+            continue;
+        }
+        let mut depth = 0;
+        at += mark.len();
+        loop {
+            match tokens[at].as_str() {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                _ => {}
+            }
+            let is_over = depth == 0 && (tokens[at] == "}" || tokens[at] == ";");
+            at += 1;
+            if is_over || at == tokens.len() {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// Names and signs; comments and what stands in quotes are gone.
+fn tokens(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let starts = |at: usize, with: &str| with.chars().enumerate().all(|(n, c)| chars.get(at + n) == Some(&c));
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let c = chars[at];
+        if starts(at, "//") {
+            at += chars[at..].iter().take_while(|c| **c != '\n').count();
+        } else if c == '"' {
+            at = after_quoted(&chars, at + 1);
+        } else if (c == 'r' || starts(at, "br")) && raw_quote(&chars, at).is_some() {
+            let (begin, hashes) = raw_quote(&chars, at).expect("looked a line above");
+            at = after_quoted_raw(&chars, begin, hashes);
+        } else if c == '\'' && (chars.get(at + 1) == Some(&'\\') || chars.get(at + 2) == Some(&'\'')) {
+            let escaped = chars.get(at + 1) == Some(&'\\');
+            at += if escaped { 2 } else { 1 };
+            at += 1 + chars[at + 1..].iter().take_while(|c| **c != '\'').count() + 1;
+        } else if c.is_alphanumeric() || c == '_' {
+            let length = chars[at..].iter().take_while(|c| c.is_alphanumeric() || **c == '_').count();
+            tokens.push(chars[at..at + length].iter().collect());
+            at += length;
+        } else if starts(at, "::") {
+            tokens.push("::".to_owned());
+            at += 2;
+        } else {
+            if !c.is_whitespace() {
+                tokens.push(c.to_string());
+            }
+            at += 1;
+        }
+    }
+    tokens
+}
+
+fn after_quoted(chars: &[char], mut at: usize) -> usize {
+    while at < chars.len() && chars[at] != '"' {
+        at += if chars[at] == '\\' { 2 } else { 1 };
+    }
+    at + 1
+}
+
+/// Where the text of a raw string begins, and how many `#` guard it.
+fn raw_quote(chars: &[char], at: usize) -> Option<(usize, usize)> {
+    let from = at + if chars[at] == 'b' { 2 } else { 1 };
+    let hashes = chars.get(from..)?.iter().take_while(|c| **c == '#').count();
+    let is_name = at > 0 && (chars[at - 1].is_alphanumeric() || chars[at - 1] == '_');
+    (chars.get(from + hashes) == Some(&'"') && !is_name).then_some((from + hashes + 1, hashes))
+}
+
+fn after_quoted_raw(chars: &[char], mut at: usize, hashes: usize) -> usize {
+    let ends =
+        |at: usize| chars[at] == '"' && chars[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+    while at < chars.len() && !ends(at) {
+        at += 1;
+    }
+    at + 1 + hashes
+}

@@ -1,0 +1,75 @@
+//! A host that leaves, or is asked to go, in the middle of a payment.
+
+use std::time::Duration;
+
+use bursar::sandbox::host::Host;
+use bursar::sandbox::sellers::{Behaviour, Stall};
+use serde_json::json;
+
+use crate::scene::{OPEN, Scene, ended, told, until};
+
+const PRICE: u64 = 10_000;
+
+async fn slow_market() -> Scene {
+    Scene::open(vec![Stall::that(Behaviour::Slow(Duration::from_millis(1_500)), "/slow", PRICE)], OPEN).await
+}
+
+/// The host leaves once the seller has the payment; what came of it is in the log, and was answered.
+async fn sees_it_through(leave: impl Fn(&Host)) {
+    let scene = slow_market().await;
+    let host = scene.host("leaver").await;
+    let call = host.begin_tool("fetch_paid", json!({"url": scene.url("/slow"), "purchase_id": "slow-1"}));
+    until("the seller to have the payment", || scene.presented().len() == 1).await;
+    leave(&host);
+    assert_eq!(ended(&host).await, Some(0));
+    let log = scene.log().await;
+    assert_eq!(log.len(), 1);
+    let row = &log[0];
+    assert_eq!((&row["state"], &row["delivered"]), (&json!("settled"), &json!(true)), "{row:#}");
+    let answer = told(call.result().await);
+    assert_eq!((&answer["outcome"], &answer["charged"]), (&json!("answered"), &json!("yes")));
+    assert_eq!((scene.settlements(), scene.spent()), (1, PRICE));
+    scene.audited().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_stdin_in_the_middle_of_a_payment_loses_nothing() {
+    sees_it_through(Host::close_stdin).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_in_the_middle_of_a_payment_loses_nothing() {
+    sees_it_through(|host| host.terminate().expect("told")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signals_in_a_row_do_not_cut_the_wait_short() {
+    sees_it_through(|host| (0..3).for_each(|_| host.terminate().expect("told"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_program_leaves_at_once() {
+    let scene = slow_market().await;
+    let leave: [fn(&Host); 2] = [Host::close_stdin, |host| host.terminate().expect("told")];
+    for leave in leave {
+        let host = scene.host("idler").await;
+        leave(&host);
+        assert_eq!(ended(&host).await, Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_bought_while_nobody_listened_is_handed_over_at_the_next_start() {
+    let scene = slow_market().await;
+    let wish = json!({"url": scene.url("/slow")});
+    let host = scene.host("leaver").await;
+    let call = host.begin_tool("fetch_paid", wish.clone());
+    until("the seller to have the payment", || scene.presented().len() == 1).await;
+    host.cancel(call.id);
+    host.close_stdin();
+    assert_eq!(ended(&host).await, Some(0));
+    let answer = told(scene.host("leaver").await.tool("fetch_paid", wish).await);
+    assert_eq!((&answer["outcome"], &answer["charged"]), (&json!("answered"), &json!("yes")), "{answer:#}");
+    assert_eq!((&answer["served_from_store"], &answer["body"]), (&json!(true), &json!("{\"goods\":\"/slow\"}")));
+    assert_eq!((scene.presented().len(), scene.spent()), (1, PRICE));
+}

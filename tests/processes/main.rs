@@ -1,0 +1,16 @@
+//! The program as it runs: real processes over real stdio, paying real sellers on a play chain, sharing one home.
+//!
+//! What promises about many agents, crashes, signals and secrets are worth is only seen from out here.
+
+mod hosts;
+mod identical;
+#[cfg(unix)]
+mod killed;
+#[cfg(unix)]
+mod leaving;
+mod many;
+mod scene;
+#[cfg(target_os = "linux")]
+mod secrets;
+mod shape;
+mod tools;
