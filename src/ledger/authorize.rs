@@ -79,7 +79,7 @@ impl Ledger {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
             Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
             Claimed::Row(row) => {
-                let recorded = self.load(row).await.inspect_err(|_| self.let_go(nonce))?;
+                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(nonce)))?;
                 Ok(Authorized::Recorded(Box::new(recorded)))
             }
         }

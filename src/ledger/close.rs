@@ -128,7 +128,7 @@ impl Ledger {
 
     /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out. It goes on trying beside
     /// everything else, because a lease of a living process that nobody works under would be joined for ever.
-    pub fn let_go(&self, nonce: B256) {
+    pub fn let_go(&self, nonce: B256) -> tokio::task::JoinHandle<()> {
         const TRIES: u32 = 10;
         let ledger = self.clone();
         tokio::spawn(async move {
@@ -141,7 +141,7 @@ impl Ledger {
                 }
                 tokio::time::sleep(Duration::from_secs(1 << nth)).await;
             }
-        });
+        })
     }
 
     async fn let_go_of(&self, row: i64) -> Result<(), LedgerError> {
