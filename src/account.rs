@@ -13,6 +13,7 @@ use crate::policy::{self, Cap, Scope, Window};
 use crate::purchase::answer::{Balance, Balances, Budget, Budgets, Event, Purchase, Row, Spend, SpendQuery, Totals};
 use crate::purchase::{Binary, Stored, page};
 use crate::reason::{Reason, Who};
+use crate::text::quoted;
 use crate::time::Time;
 use crate::wish::masked;
 
@@ -21,8 +22,18 @@ impl Bursar {
         let Some(wallet) = &self.wallet else {
             return Err(agents("no_wallet", "this bursar has no wallet yet", "its owner can make one"));
         };
-        let reading = self.read_funds().await;
         let wanted = network.map(Network::new);
+        let policy = self.policy().map_err(one)?;
+        if let Some(unknown) = wanted.as_ref().filter(|wanted| !policy.networks.contains(wanted)) {
+            let known: Vec<String> = policy.networks.iter().map(Network::to_string).collect();
+            let message = format!(
+                "`{}` is none of the networks this wallet pays on ({})",
+                quoted(&unknown.to_string(), limits::QUOTED_CHARS),
+                known.join(", ")
+            );
+            return Err(agents("unknown_network", message, "name one of them, or none to see all"));
+        }
+        let reading = self.read_funds().await;
         let is_wanted = |on: &Network| wanted.as_ref().is_none_or(|wanted| wanted == on);
         let balances: Vec<Balance> = reading
             .balances

@@ -69,6 +69,11 @@ pub struct Refusal {
 /// Who is told that a purchase is still under way.
 pub trait Progress: Send + Sync {
     fn step(&self, message: &str);
+
+    /// Whether the answer will still be heard: what nobody hears is handed over at the next call.
+    fn is_heard(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody listens.

@@ -57,8 +57,8 @@ struct Purchase {
     id: String,
     /// `buy_again`: the row of the purchase this one buys once more.
     parent: Option<i64>,
-    /// The newest event when the ledger was asked about this wish.
-    known: i64,
+    /// How far the history had come when it was looked up in the ledger.
+    looked: i64,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
     called: Arc<Mutex<String>>,
 }
@@ -103,13 +103,15 @@ impl Bursar {
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
-        let purchase = Purchase { house, wish, client, id, parent: None, known: 0, called: known_as.clone() };
+        let purchase = Purchase { house, wish, client, id, parent: None, looked: 0, called: known_as.clone() };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, progress).await {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(called(&known_as).clone()),
         };
-        if let Some(row) = row {
+        if let Some(row) = row
+            && progress.is_heard()
+        {
             // Whoever asks next is told that it was charged already. An answer does not wait for a ledger that is slow.
             let _ = tokio::time::timeout(limits::HAND_OVER, self.ledger.hand_over(row)).await;
         }
@@ -217,7 +219,7 @@ impl Purchase {
             identity: self.wish.identity(),
             headers: self.wish.headers_fingerprint(),
             parent: self.parent,
-            known: self.known,
+            looked: self.looked,
             asked: self.wish.request.clone(),
             request: considered.reply.request.clone(),
             max_price: self.wish.max_price,

@@ -30,8 +30,8 @@ pub struct Draft {
     pub headers: [u8; 32],
     /// `buy_again`: the purchase this one buys once more.
     pub parent: Option<i64>,
-    /// The newest event when the ledger was asked about this wish: what was authorized since ran beside this call.
-    pub known: i64,
+    /// How far the history had come when this wish was looked up: who authorized it since then was faster.
+    pub looked: i64,
     /// What the agent asked for.
     pub asked: Request,
     /// What the payment goes with: after redirects.
@@ -116,8 +116,8 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
         return Ok(Claimed::Taken(open));
     }
-    if let Some(beside) = delivered_since(conn, &draft)? {
-        return Ok(Claimed::Taken(beside));
+    if let Some(faster) = authorized_since(conn, &draft)? {
+        return Ok(Claimed::Taken(faster));
     }
     let reused = match reusable_row(conn, &draft)? {
         Reusable::No => None,
@@ -211,17 +211,19 @@ pub(super) fn ledger_time(conn: &Connection, now: Time) -> Result<Time, LedgerEr
     Ok(now.max(Time::from_millis(newest)))
 }
 
-/// Bought and delivered by a call that ran beside this one and was quicker: that is the outcome of this one too.
-fn delivered_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, LedgerError> {
+/// The authorization this wish has had since it was looked up. It may be delivered by now and not open any more, and is
+/// what this call wanted all the same. Buying again is another matter: there is one child, and that is claimed below.
+fn authorized_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, LedgerError> {
     if draft.parent.is_some() {
         return Ok(None);
     }
+    // In this order: the events since then are few, the purchases of one wish may be many.
     let row = conn
         .prepare_cached(
             "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
-              WHERE e.id > ?1 AND e.kind = 'authorized' AND p.identity = ?2 AND p.delivered = 1 LIMIT 1",
+              WHERE e.id > ?1 AND e.kind = 'authorized' AND p.identity = ?2 ORDER BY e.id DESC LIMIT 1",
         )?
-        .query_row(params![draft.known, draft.identity.0], |row| row.get(0))
+        .query_row(params![draft.looked, draft.identity.0], |row| row.get(0))
         .optional()?;
     Ok(row)
 }

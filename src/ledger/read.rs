@@ -70,8 +70,8 @@ pub struct Money {
 /// What the ledger already has for a wish.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// The newest event there was: what is authorized later runs beside the call that asked.
-    pub newest_event: i64,
+    /// How far the history had come at the look: its latest event.
+    pub looked: i64,
     /// Under the id that was given.
     pub by_id: Option<Entry>,
     /// The one that is open, to be resumed.
@@ -149,9 +149,10 @@ impl Ledger {
         buy_again: Option<String>,
     ) -> Result<Found, LedgerError> {
         self.read(move |conn| {
-            let newest = "SELECT coalesce(max(id), 0) FROM event";
-            let newest_event = conn.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
-            let mut found = Found { newest_event, ..Found::default() };
+            // First, so that whatever is missed below is after it.
+            let looked =
+                conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?;
+            let mut found = Found { looked, ..Found::default() };
             if let Some(row) = open_row(conn, &identity)? {
                 found.open = by_row(conn, row)?;
             }

@@ -92,7 +92,7 @@ impl Kit {
             identity: wish.identity(),
             headers: wish.headers_fingerprint(),
             parent: None,
-            known: i64::MAX,
+            looked: i64::MAX,
             asked: wish.request.clone(),
             request: wish.request,
             max_price: None,
@@ -245,16 +245,16 @@ async fn the_loser_of_a_race_that_is_over_already_does_not_pay_again() {
     let kit = kit();
     let found = || async {
         let wish = Wish::parse("a", &Call { url: "https://shop.example/same".into(), ..Call::default() }).unwrap();
-        kit.ledger.find("a".into(), wish.identity(), wish.headers_fingerprint(), None, None).await.unwrap().newest_event
+        kit.ledger.find("a".into(), wish.identity(), wish.headers_fingerprint(), None, None).await.unwrap().looked
     };
     let known = found().await;
     let mut slow = kit.draft_for("https://shop.example/same", 10_000);
-    slow.known = known;
+    slow.looked = known;
     let quick = kit.pay(kit.draft_for("https://shop.example/same", 10_000)).await;
     kit.close(quick.row(), Standing::SETTLED_BY_WORD, Some(200)).await;
     assert_eq!(kit.says(slow).await, "taken");
     let mut later = kit.draft_for("https://shop.example/same", 10_000);
-    later.known = found().await;
+    later.looked = found().await;
     assert_eq!(kit.says(later).await, "recorded");
 }
 
@@ -555,7 +555,7 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
         [(20_000, Standing::SETTLED_BY_WORD), (30_000, Standing::SETTLED_BY_WORD), (5_000, Standing::HELD)]
     {
         let mut draft = kit.draft_for("https://shop.example/0", micros);
-        draft.known = i64::MAX;
+        draft.looked = i64::MAX;
         let row = kit.pay(draft).await.row();
         kit.close(row, standing, Some(200)).await;
     }

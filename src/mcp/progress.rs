@@ -7,6 +7,7 @@ use rmcp::service::RequestContext;
 use rmcp::{Peer, RoleServer};
 use tokio::sync::mpsc;
 
+use super::door::Exit;
 use crate::bursar::Progress;
 
 /// Hosts that wait longer while they hear something give up after 30 to 60 s of silence.
@@ -15,7 +16,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 const UNREAD: usize = 8;
 
 /// The purchase's end.
-pub struct Steps(mpsc::Sender<String>);
+pub struct Steps {
+    steps: mpsc::Sender<String>,
+    is_heard: Box<dyn Fn() -> bool + Send + Sync>,
+}
 
 /// The host's end.
 pub struct Teller {
@@ -25,16 +29,23 @@ pub struct Teller {
     last: String,
 }
 
-pub fn channel(context: &RequestContext<RoleServer>) -> (Steps, Teller) {
+/// A host that cancelled the call, or has closed its end, is taken not to hear the answer.
+pub fn channel(context: &RequestContext<RoleServer>, exit: &Exit) -> (Steps, Teller) {
     let (sender, steps) = mpsc::channel(UNREAD);
+    let (cancelled, exit) = (context.ct.clone(), exit.clone());
+    let is_heard = Box::new(move || !cancelled.is_cancelled() && !exit.has_begun());
     let to = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
-    (Steps(sender), Teller { steps, to, told: 0, last: "working".to_owned() })
+    (Steps { steps: sender, is_heard }, Teller { steps, to, told: 0, last: "working".to_owned() })
 }
 
 impl Progress for Steps {
     fn step(&self, message: &str) {
         // Nobody listening, or not fast enough, is no reason to stop.
-        let _ = self.0.try_send(message.to_owned());
+        let _ = self.steps.try_send(message.to_owned());
+    }
+
+    fn is_heard(&self) -> bool {
+        (self.is_heard)()
     }
 }
 

@@ -86,7 +86,7 @@ impl ServerHandler for Server {
             Err(trouble) => return Ok((tool.trouble)(trouble).into()),
         };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
-        let (steps, teller) = progress::channel(&context);
+        let (steps, teller) = progress::channel(&context, &self.exit);
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
         let ask = Ask { bursar, agent, client: client(&context), arguments, progress: Box::new(steps) };
         // Its own task: a call that its host gives up goes on, and a call that panics is still answered.

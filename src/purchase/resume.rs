@@ -28,7 +28,7 @@ impl Purchase {
         let headers = self.wish.headers_fingerprint();
         let found = self.house.ledger.find(agent, identity, headers, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
-        self.known = found.newest_event;
+        self.looked = found.looked;
         if let Some(entry) = found.by_id {
             if entry.identity != identity {
                 return Err(self.conflict());

@@ -234,7 +234,8 @@ impl History {
             identity: wish.identity(),
             headers: wish.headers_fingerprint(),
             parent: None,
-            known: i64::MAX,
+            // Here nobody else is about.
+            looked: i64::MAX,
             asked: wish.request.clone(),
             request: Request { ..wish.request.clone() },
             max_price: None,

@@ -66,6 +66,12 @@ class Chain {
     return null;
   }
 
+  /** Lets time pass, and makes everything final up to then. The chain is ahead of our clock from here on. */
+  async pass(seconds) {
+    await this.rpc("evm_increaseTime", [seconds]);
+    await this.finalize();
+  }
+
   /** Makes everything that has happened so far final. */
   async finalize() {
     await this.rpc("anvil_mine", ["0x3"]);

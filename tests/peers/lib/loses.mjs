@@ -1,4 +1,5 @@
-// What a wallet is worth when the wire breaks: a reply lost after the seller has settled, and bursar killed right then.
+// What a wallet is worth when the wire breaks: a reply lost after the seller has settled, bursar killed right then, and
+// a payment lost before the seller has heard of it.
 
 import { PAYER } from "./bursar.mjs";
 import { cents, moved } from "./pays.mjs";
@@ -40,6 +41,23 @@ export async function isKilled({ chain, url, bursar }, wire) {
   equal("the seller saw one authorization from before and after the kill", new Set(wire.payments).size, 1);
   const row = (await bursar.log()).find(({ purchase_id }) => purchase_id === again.purchase_id);
   equal("the log has what the seller saw", row?.state, "settled");
+  await server.close();
+}
+
+export async function losesPayment({ chain, url, bursar }, wire) {
+  const paidBefore = await settlements(chain);
+  wire.payments.length = 0;
+  const server = await bursar.serve();
+  const wish = { url: `${url}/cent?payment=lost` };
+  const lost = wire.loseNextPaidRequest();
+  const first = await server.call("fetch_paid", wish);
+  await lost;
+  equal("a payment lost on its way is held", [first.outcome, first.charged], ["held", "unknown"]);
+  const again = await server.call("fetch_paid", wish);
+  const is = [again.outcome, again.charged, again.purchase_id, again.payment?.state];
+  check("asked again, the same payment buys the page", is.join() === ["answered", "yes", first.purchase_id, "settled"].join(), again);
+  equal("it was presented twice, and it was the same", [wire.payments.length, new Set(wire.payments).size], [2, 1]);
+  equal("for it one more settlement is on the chain", await settlements(chain), paidBefore + 1);
   await server.close();
 }
 

@@ -7,15 +7,16 @@ import { check, equal } from "./report.mjs";
 
 const CENT = 10_000n;
 const FUNDS = 5_000_000n;
+const WINDOW_S = 300; // no authorization of bursar's is good for longer
 
-/** A chain, a seller that answers at `url`, and a bursar with five dollars that may pay it. */
-export async function makeScene(onStop, { command, args = [], prepareChain, through = (url) => url }) {
+/** A chain, a seller that answers at `url`, and a bursar with five dollars that may pay it (and go to `alsoTo`). */
+export async function makeScene(onStop, { command, args = [], prepareChain, through = (url) => url, alsoTo = [] }) {
   const chain = await startChain(onStop);
   await prepareChain?.(chain);
   const env = { RPC: chain.url, FACILITATOR_KEY, PAY_TO: PAYEE };
   const seller = await start(onStop, command, args, { env });
   const url = await through(seller.ready.url);
-  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host] });
+  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host, ...alsoTo] });
   equal("the imported key has the address everybody knows", await bursar.importKey(), PAYER);
   await chain.mint(PAYER, FUNDS);
   return { chain, seller, url, bursar };
@@ -121,6 +122,25 @@ async function proves(bursar, chain, first) {
   check("the chain proves every purchase", proven.length > 0 && proven.every(({ proof }) => proof === "chain"), proven);
   equal("the ledger's own audit agrees", (await bursar.run(["audit"])).code, 0);
 }
+
+/** The story's end, once nothing more is to be bought: what was never taken lapses, and the budgets have it back. */
+export async function lapses({ chain, bursar }) {
+  const held = (await bursar.log()).filter(({ state }) => state === "held").map(({ purchase_id }) => purchase_id);
+  const before = await moved(chain);
+  await chain.pass(WINDOW_S + 1);
+  equal("reconcile succeeds past every window", (await bursar.run(["reconcile"])).code, 0);
+  const lapsed = (await bursar.log()).filter(({ state, proof }) => state === "lapsed" && proof === "chain");
+  equal("what no seller took has lapsed, proven by the chain", [held.length > 0, lapsed.map(({ purchase_id }) => purchase_id)], [true, held]);
+  const server = await bursar.serve();
+  const { totals } = await server.call("list_spend", {});
+  const { budgets } = await server.call("get_budget", {});
+  const used = budgets.find(({ scope, window }) => scope === "wallet" && window === "day");
+  equal("the budgets have it back", [totals.held_usd, used?.held_usd, used?.used_usd], ["0.00", "0.00", usd(before.paid)]);
+  await server.close();
+  equal("the ledger's own audit still agrees", (await bursar.run(["audit"])).code, 0);
+}
+
+const usd = (atomic) => `${atomic / 1_000_000n}.${`${atomic % 1_000_000n}`.padStart(6, "0").replace(/0{1,4}$/, "")}`;
 
 function parsed({ body }) {
   try { return JSON.parse(body); } catch { return {}; }

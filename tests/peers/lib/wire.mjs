@@ -1,4 +1,5 @@
-// A wire that can be cut: passes requests to a seller, notes every payment it carries, and can lose a reply.
+// A wire that can be cut: passes requests to a seller, notes every payment it carries, and can lose or keep back what
+// comes next.
 
 import http from "node:http";
 
@@ -8,7 +9,7 @@ export class Wire {
   payments = [];
   #target;
   #server;
-  #onNextReply;
+  #next = {};
 
   constructor(onStop) {
     this.#server = http.createServer((request, response) => this.#pass(request, response));
@@ -25,19 +26,38 @@ export class Wire {
   /** The next paid request reaches the seller; once the seller has answered, `then` runs and the reply is lost. */
   loseNextPaidReply(then = () => {}) {
     return new Promise((resolve) => {
-      this.#onNextReply = () => { then(); resolve(); };
+      const lose = (response) => { response.destroy(); then(); resolve(); };
+      this.#next = { onReply: ({ reply, response }) => reply.resume().on("end", () => lose(response)) };
     });
+  }
+
+  /** The next paid request is lost before the seller hears of it. */
+  loseNextPaidRequest() {
+    return new Promise((resolve) => {
+      this.#next = { onRequest: (response) => { response.destroy(); resolve(); } };
+    });
+  }
+
+  /** The reply to the next paid request stays here until what this gives is called. */
+  holdNextPaidReply() {
+    let release;
+    const released = new Promise((resolve) => (release = resolve));
+    this.#next = { onReply: ({ pass }) => released.then(pass) };
+    return release;
   }
 
   #pass(request, response) {
     const payment = PAYMENT.map((name) => request.headers[name]).find(Boolean);
-    if (payment) this.payments.push(payment);
+    const { onRequest, onReply } = payment ? this.#next : {};
+    if (payment) {
+      this.payments.push(payment);
+      this.#next = {};
+    }
+    if (onRequest) return request.resume().on("end", () => onRequest(response));
     const { hostname, port } = this.#target;
     const onward = http.request({ hostname, port, path: request.url, method: request.method, headers: request.headers }, (reply) => {
-      const lose = payment && this.#onNextReply;
-      if (!lose) return response.writeHead(reply.statusCode, reply.headers) && reply.pipe(response);
-      this.#onNextReply = undefined;
-      reply.resume().on("end", () => { response.destroy(); lose(); });
+      const pass = () => response.writeHead(reply.statusCode, reply.headers) && reply.pipe(response);
+      onReply ? onReply({ reply, response, pass }) : pass();
     });
     onward.on("error", () => response.destroy());
     request.pipe(onward);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { makeScene, paysSeller } from "../lib/pays.mjs";
+import { lapses, makeScene, paysSeller } from "../lib/pays.mjs";
 import { runPart } from "../lib/report.mjs";
 
 const seller = fileURLToPath(new URL("seller.py", import.meta.url));
@@ -8,4 +8,5 @@ const python = fileURLToPath(new URL("../.cache/python/bin/python", import.meta.
 runPart("python", async (onStop) => {
   const scene = await makeScene(onStop, { command: python, args: [seller] });
   await paysSeller(scene, { dialect: "x402v2" });
+  await lapses(scene);
 });

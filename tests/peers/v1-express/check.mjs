@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { makeScene, paysSeller } from "../lib/pays.mjs";
+import { lapses, makeScene, paysSeller } from "../lib/pays.mjs";
 import { runPart } from "../lib/report.mjs";
 
 const seller = fileURLToPath(new URL("seller.mjs", import.meta.url));
@@ -7,4 +7,5 @@ const seller = fileURLToPath(new URL("seller.mjs", import.meta.url));
 runPart("v1-express", async (onStop) => {
   const scene = await makeScene(onStop, { command: process.execPath, args: [seller] });
   await paysSeller(scene, { dialect: "x402v1" });
+  await lapses(scene);
 });

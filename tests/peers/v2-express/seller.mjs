@@ -38,12 +38,15 @@ function facilitator() {
 function seller(facilitatorUrl) {
   const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitatorUrl }));
   resources.register(NETWORK, new ExactEvmScheme());
-  const cent = { scheme: "exact", network: NETWORK, payTo: PAY_TO, price: "$0.01" };
+  const priced = (price) => ({ scheme: "exact", network: NETWORK, payTo: PAY_TO, price });
   // An extension nobody knows: the server refuses a payment that brings it back changed.
   const extensions = { "bursar-peer": { info: { asks: "for its echo" }, schema: { type: "object" } } };
-  const route = { accepts: [cent], description: "A page worth a cent", mimeType: "application/json", extensions };
+  const route = { accepts: [priced("$0.01")], description: "A page worth a cent", mimeType: "application/json", extensions };
+  const dear = { accepts: [priced("$0.20")], description: "A page its buyer asks a human about" };
+  const yacht = { accepts: [priced("$50")], description: "A page no budget has room for" };
   const app = express().use(express.json());
-  app.use(paymentMiddleware({ "GET /cent": route, "POST /echo": route, "GET /broken": route }, resources));
+  const routes = { "GET /cent": route, "POST /echo": route, "GET /broken": route, "GET /dear": dear, "GET /yacht": yacht };
+  app.use(paymentMiddleware(routes, resources));
   let sold = 0;
   app.get("/free", (_, res) => res.json({ goods: "free" }));
   app.get("/cent", (_, res) => res.json({ goods: "a page worth a cent", copy: (sold += 1) }));

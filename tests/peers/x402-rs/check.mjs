@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { makeScene, paysSeller } from "../lib/pays.mjs";
+import { lapses, makeScene, paysSeller } from "../lib/pays.mjs";
 import { runPart } from "../lib/report.mjs";
 
 const command = fileURLToPath(new URL("../.cache/x402-rs/debug/x402-rs-peer", import.meta.url));
@@ -19,4 +19,5 @@ runPart("x402-rs", async (onStop) => {
   const scene = await makeScene(onStop, { command, prepareChain });
   await paysSeller(scene, { dialect: "x402v2", at: "/v2" });
   await paysSeller(scene, { dialect: "x402v1", at: "/v1", soldBefore: 3n });
+  await lapses(scene);
 });
