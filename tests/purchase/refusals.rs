@@ -72,6 +72,7 @@ async fn a_price_above_the_callers_own_ceiling_is_refused_and_the_ceiling_lifts_
 #[tokio::test]
 async fn a_known_shortfall_is_refused_with_the_address_to_fund() {
     let scene = market([Stall::get("/thing", 2 * CENT)]).funds(CENT).open().await;
+    scene.bursar.read_funds().await;
     let answer = scene.get("/thing").await;
     let why = refused(&answer, "insufficient_funds");
     assert!(why.message.contains(&scene.address.to_checksum(None)), "{}", why.message);
@@ -83,6 +84,7 @@ async fn a_known_shortfall_is_refused_with_the_address_to_fund() {
 async fn what_is_open_is_not_there_to_be_spent_again() {
     let stalls = [Stall::that(Behaviour::DropBeforeSettling, "/lost", 2 * CENT), Stall::get("/thing", 2 * CENT)];
     let scene = market(stalls).funds(3 * CENT).open().await;
+    scene.bursar.read_funds().await;
     is(&scene.get("/lost").await, Outcome::Held, Charged::Unknown);
     refused(&scene.get("/thing").await, "insufficient_funds");
     scene.end().await;

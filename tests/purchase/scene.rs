@@ -201,8 +201,12 @@ impl Scene {
             tokio::task::yield_now().await;
         }
         drop(house);
-        // The ledger's thread ends by itself, and the last to close takes the journal away.
+        // The ledger's thread ends by itself. Whoever is the last to close takes the journal away; two that close at once
+        // leave it to nobody, so somebody comes after them.
         while ledger_files(&self.home)[1].exists() {
+            let last = rusqlite::Connection::open(self.home.ledger_file()).unwrap();
+            let _ = last.query_row("SELECT count(*) FROM ledger", [], |_| Ok(()));
+            drop(last);
             tokio::task::yield_now().await;
         }
     }

@@ -35,8 +35,7 @@ pub fn run(seed: u64) -> Tally {
         run.step();
     }
     run.dust_settles();
-    let tally = run.world.lock().tally;
-    tally
+    run.world.lock().tally
 }
 
 impl Run {
