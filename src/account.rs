@@ -50,6 +50,11 @@ impl Bursar {
                 })
             })
             .collect();
+        if balances.is_empty() && !reading.problems.is_empty() {
+            let message = format!("what the wallet holds is not known now: {}", reading.problems.join("; "));
+            let reason = Reason::new("balance_unknown", "chain", message, Who::Time);
+            return Err(Refusal { reasons: vec![reason], next: "try again later; unknown is not zero".to_owned() });
+        }
         let held = balances.iter().fold(Usd::ZERO, |sum, balance| sum.saturating_add(balance.usd));
         let free = self.budgets(agent, None).await?;
         let left = free.budgets.iter().filter(|cap| cap.window != "payment").map(|cap| cap.left_usd).min();

@@ -20,7 +20,9 @@ pub struct FundsBook {
 
 #[derive(Clone, Default)]
 pub struct Reading {
+    /// When a node last answered.
     pub at: Option<Time>,
+    pub tried: bool,
     pub balances: BTreeMap<(Network, Address), Amount>,
     pub problems: Vec<String>,
     /// By how much a chain's newest block was ahead of our clock, where it was: then our clock is behind.
@@ -55,7 +57,10 @@ impl Bursar {
         // An idle chain's newest block may be old; one from the future is not the chain's fault.
         let ahead = heads.into_iter().flatten().map(|head| Time::from_secs(head.time_secs as i64).since(now)).max();
         let clock_behind = ahead.filter(|ahead| !ahead.is_zero());
-        let mut reading = Reading { at: Some(now), problems: Vec::new(), clock_behind, ..self.funds.last() };
+        let heard = answers.iter().any(|(_, _, answer)| answer.is_ok());
+        let last = self.funds.last();
+        let at = if heard { Some(now) } else { last.at };
+        let mut reading = Reading { at, tried: true, problems: Vec::new(), clock_behind, ..last };
         for (network, asset, answer) in answers {
             match answer {
                 Ok(amount) => _ = reading.balances.insert((network, asset), amount),

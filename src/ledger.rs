@@ -19,7 +19,7 @@ mod schema;
 mod tests;
 mod writer;
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl Ledger {
         let mut conn = connect(path)?;
         schema::configure(&conn)?;
         let queue = private(&beside(path, "lock"))?;
-        queue.lock()?;
+        take_turn(&queue, wait)?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
         // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
         let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
@@ -196,6 +196,21 @@ fn private(path: &Path) -> std::io::Result<std::fs::File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Waits for the lock that processes take turns at, but not for ever: its holder may be stopped.
+fn take_turn(queue: &std::fs::File, at_most: Duration) -> Result<(), LedgerError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    while let Err(cause) = queue.try_lock() {
+        match cause {
+            TryLockError::WouldBlock if waited < at_most => std::thread::sleep(PAUSE),
+            TryLockError::WouldBlock => return Err(LedgerError::Busy),
+            TryLockError::Error(cause) => return Err(cause.into()),
+        }
+        waited += PAUSE;
+    }
+    Ok(())
 }
 
 fn beside(path: &Path, extension: &str) -> std::path::PathBuf {

@@ -57,11 +57,13 @@ impl Bodies {
     pub fn sweep(&self, now: SystemTime) -> io::Result<()> {
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
-            let (path, meta) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+            let path = entry?.path();
+            // Another process may be making room too.
+            let Ok(meta) = fs::metadata(&path) else { continue };
             let at = meta.modified()?;
             let age = now.duration_since(at).unwrap_or_default();
             match path.extension().is_some_and(|extension| extension == FREE) && age > limits::FREE_BODY_KEPT {
-                true => fs::remove_file(path)?,
+                true => drop_file(&path)?,
                 false => files.push((at, meta.len(), path)),
             }
         }
@@ -71,7 +73,7 @@ impl Bodies {
             if total <= limits::STORED_BODIES_BYTES {
                 break;
             }
-            fs::remove_file(path)?;
+            drop_file(&path)?;
             total -= len;
         }
         Ok(())
@@ -89,5 +91,12 @@ impl Bodies {
             Worth::Paid => self.dir.join(name),
             Worth::Free => self.dir.join(name).with_extension(FREE),
         }
+    }
+}
+
+fn drop_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }

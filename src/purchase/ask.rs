@@ -55,7 +55,7 @@ impl Purchase {
 
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
     async fn first_look_at_funds(&self) {
-        if self.house.funds.last().at.is_none() {
+        if !self.house.funds.last().tried {
             let _ = tokio::time::timeout(FUNDS_WAIT, self.house.read_funds()).await;
         }
     }

@@ -38,7 +38,7 @@ impl Bursar {
 
     async fn priced(&self, wish: &Wish, policy: Arc<Policy>, reply: &Reply) -> Result<Quote, Vec<Reason>> {
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
-        if self.funds.last().at.is_none() {
+        if !self.funds.last().tried {
             let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.read_funds()).await;
         }
         let funds = self.known_funds().await;

@@ -32,11 +32,12 @@ pub(super) enum Purpose {
 impl PassphraseSource {
     /// What the environment names. Read at the edge, once; it names places, never the passphrase.
     pub fn from_environment() -> Vec<PassphraseSource> {
+        let descriptor = std::env::var("BURSAR_PASSPHRASE_FD").ok().and_then(|text| text.parse().ok());
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let file = path("BURSAR_PASSPHRASE_FILE").map(PassphraseSource::File);
         let directory = path("CREDENTIALS_DIRECTORY");
         let credential = directory.map(|at| PassphraseSource::SystemdCredential(at.join("bursar-passphrase")));
-        file.into_iter().chain(credential).collect()
+        descriptor.map(PassphraseSource::Fd).into_iter().chain(file).chain(credential).collect()
     }
 
     /// `None`: this source is not there, ask the next one.
