@@ -32,7 +32,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::authorization::Authorization;
+use crate::authorization::{Authorization, Signature};
 use crate::bursar::{Bursar, Progress, fresh, wallet_reason};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
@@ -130,13 +130,16 @@ impl Purchase {
 
     /// The answer, and the row it is about if money is.
     async fn run(mut self) -> (Stop, Option<i64>) {
-        let found = match self.recall().await {
-            Ok(Next::Tell(entry, how)) => return self.tell(&entry, how).await,
-            Ok(Next::Resume(entry)) => return self.resume(*entry).await,
-            Ok(Next::Fresh) => self.fresh().await,
-            Err(stop) => Err(stop),
-        };
-        match found {
+        match self.recall().await {
+            Ok(Next::Tell(entry, how)) => self.tell(&entry, how).await,
+            Ok(Next::Resume(entry)) => self.resume(*entry).await,
+            Ok(Next::Fresh) => self.buy().await,
+            Err(stop) => (stop, None),
+        }
+    }
+
+    async fn buy(self) -> (Stop, Option<i64>) {
+        match self.fresh().await {
             Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
             Ok(Authorized::Taken(row)) => self.join(row).await,
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
@@ -184,35 +187,41 @@ impl Purchase {
         }
     }
 
-    /// Unlocks the key and signs exactly this offer, in memory.
+    /// Signs exactly this offer, in memory.
     async fn sign(&self, offer: Offer, considered: &Considered) -> Result<Signed, Stop> {
         if self.house.is_leaving() {
             return Err(Box::new(refuse::leaving()));
         }
         self.check_clock(&considered.reply).await?;
-        let Some(wallet) = &self.house.wallet else {
-            return Err(self.refuse(vec![refuse::no_wallet()], None).await);
-        };
-        let key = match wallet.unlock().await {
-            Ok(key) => key,
-            Err(cause) => return Err(self.refuse(vec![wallet_reason(&cause)], None).await),
-        };
-        if let Err(reason) = self.house.check_seal(wallet).await {
-            return Err(self.refuse(vec![reason], None).await);
+        match self.signed(&offer).await {
+            Ok((authorization, signature)) => {
+                let draft = Box::new(self.draft(offer.clone(), authorization, signature, considered)?);
+                Ok(Signed { offer, draft })
+            }
+            Err(reason) => Err(self.refuse(vec![reason], None).await),
         }
-        let nonce = fresh().map(B256::new).map_err(|_| self.stop(refuse::no_randomness()))?;
-        let now = self.house.now();
-        let authorization = match Authorization::draft(&offer, wallet.address(), now, nonce) {
-            Ok(authorization) => authorization,
-            Err(cause) => return Err(self.refuse(vec![cause.into()], None).await),
-        };
-        let signature = match key.sign(&authorization) {
-            Ok(signature) => signature,
-            Err(cause) => return Err(self.refuse(vec![wallet_reason(&cause)], None).await),
-        };
-        let payment_header =
-            offer::payment_header(&offer, &authorization, &signature, Some(&self.payment_identifier()));
-        let draft = Draft {
+    }
+
+    /// Unlocks the key, makes sure that the ledger is the one it has been spending from, and signs.
+    async fn signed(&self, offer: &Offer) -> Result<(Authorization, Signature), Reason> {
+        let wallet = self.house.wallet.as_ref().ok_or_else(refuse::no_wallet)?;
+        let key = wallet.unlock().await.map_err(|cause| wallet_reason(&cause))?;
+        self.house.check_seal(wallet).await?;
+        let nonce = fresh().map(B256::new).map_err(|_| refuse::no_randomness())?;
+        let authorization = Authorization::draft(offer, wallet.address(), self.house.now(), nonce)?;
+        let signature = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
+        Ok((authorization, signature))
+    }
+
+    fn draft(
+        &self,
+        offer: Offer,
+        authorization: Authorization,
+        signature: Signature,
+        considered: &Considered,
+    ) -> Result<Draft, Stop> {
+        let id = self.payment_identifier();
+        Ok(Draft {
             purchase_id: self.id.clone(),
             agent: self.wish.agent.clone(),
             client: self.client.clone(),
@@ -226,14 +235,13 @@ impl Purchase {
             // Read again: the owner may have changed it since the offer was decided on.
             policy: self.policy()?,
             funds: considered.funds.clone(),
-            offer: offer.clone(),
+            payment_header: offer::payment_header(&offer, &authorization, &signature, Some(&id)),
+            offer,
             authorization,
             signature,
-            payment_header,
             offers: considered.offers.clone(),
-            now,
-        };
-        Ok(Signed { offer, draft: Box::new(draft) })
+            now: self.house.now(),
+        })
     }
 
     /// The one durable commit. What it refuses is dropped unseen.

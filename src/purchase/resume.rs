@@ -6,7 +6,7 @@ use super::answer::{Charged, Outcome};
 use super::tell::How;
 use super::{Purchase, Stop, refuse};
 use crate::bursar::Bursar;
-use crate::ledger::{Authorized, Entry, LedgerError};
+use crate::ledger::{Entry, LedgerError};
 use crate::limits;
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Evidence, Proof, Standing, State};
@@ -149,12 +149,7 @@ impl Purchase {
             Ok(id) => self.id = self.wish.purchase_id.clone().unwrap_or(id),
             Err(reason) => return (self.stop(reason), None),
         }
-        match self.fresh().await {
-            Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
-            Ok(Authorized::Taken(row)) => self.join(row).await,
-            Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
-            Err(stop) => (stop, None),
-        }
+        self.buy().await
     }
 
     /// Frozen means that no money leaves, not even what was signed before.
