@@ -57,12 +57,6 @@ pub enum WalletError {
         .path.display()
     )]
     NoPassphrase { path: PathBuf, asked: String },
-    #[error(
-        "the passphrase file {} can be read by others: nothing was signed and no money moved; make it yours alone \
-         (`chmod 600`), and consider a new passphrase",
-        .path.display()
-    )]
-    PassphraseExposed { path: PathBuf },
     #[error("the two passphrases differ: nothing was written; try again")]
     PassphrasesDiffer,
     #[error(
@@ -121,7 +115,6 @@ impl WalletError {
             WalletError::KeyDamaged { .. } => "key_damaged",
             WalletError::WrongPassphrase { .. } => "wrong_passphrase",
             WalletError::NoPassphrase { .. } => "no_passphrase",
-            WalletError::PassphraseExposed { .. } => "passphrase_exposed",
             WalletError::PassphrasesDiffer => "passphrases_differ",
             WalletError::KeyfileDamaged { .. } => "keyfile_damaged",
             WalletError::KeyfileInaccessible { .. } => "keyfile_inaccessible",

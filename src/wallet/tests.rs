@@ -275,7 +275,6 @@ fn every_error_says_what_happened_and_has_a_code_of_its_own() {
         WalletError::KeyDamaged { address, place: place.clone() },
         WalletError::WrongPassphrase { path: path.clone() },
         WalletError::NoPassphrase { path: path.clone(), asked: "the terminal".to_owned() },
-        WalletError::PassphraseExposed { path: path.clone() },
         WalletError::PassphrasesDiffer,
         WalletError::KeyfileDamaged { path: path.clone(), cause: cause() },
         WalletError::KeyfileInaccessible { path: path.clone(), cause: cause() },
