@@ -134,8 +134,9 @@ impl Check {
             if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
         Ok(match found {
             Ok(policy) => {
-                let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error)).collect::<Vec<_>>();
-                Checked { ok: unread.is_empty(), file, hash: Some(policy.hash.clone()), problems: unread }
+                let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error));
+                let problems: Vec<_> = unread.chain(policy.unreachable().into_iter().map(unreached)).collect();
+                Checked { ok: problems.is_empty(), file, hash: Some(policy.hash.clone()), problems }
             }
             Err(error) => {
                 Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() }
@@ -238,6 +239,15 @@ fn unread_list(error: &str) -> Mistake {
         column: None,
         what: error.to_owned(),
         remedy: "make the deny list readable, or take it out".to_owned(),
+    }
+}
+
+fn unreached((narrow, wide): (&str, &str)) -> Mistake {
+    Mistake {
+        line: None,
+        column: None,
+        what: format!("the rule for `{narrow}` is never reached: `{wide}` above it matches first"),
+        remedy: format!("move it above the rule for `{wide}`"),
     }
 }
 

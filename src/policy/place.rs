@@ -38,6 +38,15 @@ impl Policy {
         self.place(url).domain
     }
 
+    /// Rules that are never reached, each with the wider one above it that matches first: surely not what was meant.
+    pub fn unreachable(&self) -> Vec<(&str, &str)> {
+        let wider = |(index, rule): (usize, &'_ DomainRule)| {
+            self.domains[..index].iter().position(|other| hosts::covers(&other.host, &rule.host)).map(|at| (index, at))
+        };
+        let found = self.domains.iter().enumerate().filter_map(wider);
+        found.map(|(rule, wider)| (self.domains[rule].host.as_str(), self.domains[wider].host.as_str())).collect()
+    }
+
     /// How long the same request is answered from the store.
     pub fn repeat_window(&self, url: &Url) -> Duration {
         self.rules_for(url).0.repeat_window
@@ -83,6 +92,13 @@ mod tests {
         assert_eq!(key(&policy, "http://localhost:4021/"), "localhost");
         assert_eq!(key(&policy, "http://127.0.0.1:4021/"), "127.0.0.1");
         assert_eq!(key(&policy, "http://[::1]:4021/"), "[::1]");
+    }
+
+    #[test]
+    fn a_narrow_rule_below_a_wide_one_is_noticed_and_does_not_hold() {
+        let policy = policy("[[domain]]\nhost = \"*.example.com\"\n[[domain]]\nhost = \"api.example.com\"\n");
+        assert_eq!(policy.unreachable(), [("api.example.com", "*.example.com")]);
+        assert_eq!(key(&policy, "https://api.example.com/"), "*.example.com");
     }
 
     #[test]
