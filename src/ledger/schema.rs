@@ -215,6 +215,8 @@ pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     conn.pragma_update(None, "fullfsync", true)?;
     conn.pragma_update(None, "checkpoint_fullfsync", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
+    // What a savepoint may have to undo is kept in memory: not in a file in a folder of everybody's, page by page.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     // A cached statement costs microseconds; preparing the same dozen anew for each purchase does not.
     conn.set_prepared_statement_cache_capacity(128);
     Ok(())
