@@ -10,7 +10,10 @@ use crate::settlement::Standing;
 
 /// Marks the file as ours: "BURS".
 const APPLICATION_ID: i32 = 0x4255_5253;
-const VERSION: i32 = 1;
+/// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
+/// was once on main is never changed: what comes next is another one.
+const STEPS: [&str; 1] = [TABLES];
+const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
 CREATE TABLE ledger (
@@ -231,7 +234,8 @@ pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(
     let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (version, application) {
         (VERSION, APPLICATION_ID) => {}
-        (0, 0) if tables == 0 => create(&tx, new_id, now_millis)?,
+        (0, 0) if tables == 0 => begin(&tx, new_id, now_millis)?,
+        (taken @ 1..VERSION, APPLICATION_ID) => migrate(&tx, taken as usize)?,
         (found, APPLICATION_ID) if found > VERSION => return Err(LedgerError::Newer { found, known: VERSION }),
         _ => return Err(LedgerError::Damaged("the file is a database, but not a ledger of bursar's".to_owned())),
     }
@@ -239,16 +243,24 @@ pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(
     Ok(())
 }
 
-fn create(conn: &Connection, id: &str, now_millis: i64) -> Result<(), LedgerError> {
-    conn.execute_batch(TABLES)?;
+fn begin(conn: &Connection, id: &str, now_millis: i64) -> Result<(), LedgerError> {
+    migrate(conn, 0)?;
+    conn.execute("INSERT INTO ledger (one, id, newest) VALUES (1, ?1, ?2)", params![id, now_millis])?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(())
+}
+
+/// Takes the steps a file has not taken yet.
+fn migrate(conn: &Connection, taken: usize) -> Result<(), LedgerError> {
+    for step in &STEPS[taken..] {
+        conn.execute_batch(step)?;
+    }
     for (from, to) in Standing::MOVES {
         conn.execute(
-            "INSERT INTO legal_move VALUES (?1, ?2, ?3, ?4)",
+            "INSERT OR IGNORE INTO legal_move VALUES (?1, ?2, ?3, ?4)",
             params![from.state.as_str(), from.proof.as_str(), to.state.as_str(), to.proof.as_str()],
         )?;
     }
-    conn.execute("INSERT INTO ledger (one, id, newest) VALUES (1, ?1, ?2)", params![id, now_millis])?;
-    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     conn.pragma_update(None, "user_version", VERSION)?;
     Ok(())
 }
