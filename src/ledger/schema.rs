@@ -235,7 +235,7 @@ pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(
     match (version, application) {
         (VERSION, APPLICATION_ID) => {}
         (0, 0) if tables == 0 => begin(&tx, new_id, now_millis)?,
-        (taken @ 1..VERSION, APPLICATION_ID) => migrate(&tx, taken as usize)?,
+        (taken, APPLICATION_ID) if (1..VERSION).contains(&taken) => migrate(&tx, taken as usize)?,
         (found, APPLICATION_ID) if found > VERSION => return Err(LedgerError::Newer { found, known: VERSION }),
         _ => return Err(LedgerError::Damaged("the file is a database, but not a ledger of bursar's".to_owned())),
     }
