@@ -41,6 +41,7 @@ use crate::offer::{self, Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
 use crate::seller::Reply;
+use crate::time::Time;
 use crate::wish::{Call, Wish};
 use answer::Answer;
 use ask::Asked;
@@ -192,25 +193,27 @@ impl Purchase {
         if self.house.is_leaving() {
             return Err(Box::new(refuse::leaving()));
         }
-        self.check_clock(&considered.reply).await?;
-        match self.signed(&offer).await {
-            Ok((authorization, signature)) => {
-                let draft = Box::new(self.draft(offer.clone(), authorization, signature, considered)?);
+        match self.signed(&offer, &considered.reply).await {
+            Ok((authorization, signature, now)) => {
+                let draft = Box::new(self.draft(offer.clone(), authorization, signature, considered, now)?);
                 Ok(Signed { offer, draft })
             }
             Err(reason) => Err(self.refuse(vec![reason], None).await),
         }
     }
 
-    /// Unlocks the key, makes sure that the ledger is the one it has been spending from, and signs.
-    async fn signed(&self, offer: &Offer) -> Result<(Authorization, Signature), Reason> {
+    /// Unlocks the key, makes sure that the ledger is the one it has been spending from, and signs. The clock is looked
+    /// at once: what it was held against is what the window is made of, and what the commit counts by.
+    async fn signed(&self, offer: &Offer, reply: &Reply) -> Result<(Authorization, Signature, Time), Reason> {
         let wallet = self.house.wallet.as_ref().ok_or_else(refuse::no_wallet)?;
         let key = wallet.unlock().await.map_err(|cause| wallet_reason(&cause))?;
         self.house.check_seal(wallet).await?;
         let nonce = fresh().map(B256::new).map_err(|_| refuse::no_randomness())?;
-        let authorization = Authorization::draft(offer, wallet.address(), self.house.now(), nonce)?;
+        let now = self.house.now();
+        self.check_clock(now, reply)?;
+        let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
         let signature = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
-        Ok((authorization, signature))
+        Ok((authorization, signature, now))
     }
 
     fn draft(
@@ -219,6 +222,7 @@ impl Purchase {
         authorization: Authorization,
         signature: Signature,
         considered: &Considered,
+        now: Time,
     ) -> Result<Draft, Stop> {
         let id = self.payment_identifier();
         Ok(Draft {
@@ -240,7 +244,7 @@ impl Purchase {
             authorization,
             signature,
             offers: considered.offers.clone(),
-            now: self.house.now(),
+            now,
         })
     }
 

@@ -120,6 +120,7 @@ impl Ledger {
                 events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))
             })
             .await?;
+        crash::point("resumed");
         let loaded = self.load(row).await;
         if loaded.is_err() {
             self.let_go_of(row).await?;
@@ -273,6 +274,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     detail["standing"] = json!([closing.standing.state, closing.standing.proof]);
     events::append(conn, Some(row), now, "closed", &detail)?;
     forget_request(conn, row)?;
+    crash::point("closing");
     read::by_row(conn, row)?.ok_or_else(|| damaged("a purchase is gone"))
 }
 

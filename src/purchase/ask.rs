@@ -38,8 +38,7 @@ impl Purchase {
 
     /// A clock that is off would sign windows that are not what they say. The seller's `Date` and the chain's newest
     /// block are what it is held against.
-    pub(super) async fn check_clock(&self, reply: &Reply) -> Result<(), Stop> {
-        let ours = self.house.now();
+    pub(super) fn check_clock(&self, ours: Time, reply: &Reply) -> Result<(), Reason> {
         let theirs = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))).unwrap_or_default();
         let behind = self.house.funds.last().clock_behind.unwrap_or_default();
         let (whose, skew) = if behind > theirs { ("the chain's", behind) } else { ("the seller's", theirs) };
@@ -50,7 +49,7 @@ impl Purchase {
             "{whose} clock and this machine's are {} s apart, so a payment would not mean what it says",
             skew.as_secs()
         );
-        Err(self.refuse(vec![Reason::new("clock_skew", "clock", message, Who::Owner)], None).await)
+        Err(Reason::new("clock_skew", "clock", message, Who::Owner))
     }
 
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.

@@ -8,8 +8,10 @@ use super::{Purchase, Stop, refuse};
 use crate::bursar::Bursar;
 use crate::ledger::{Entry, LedgerError};
 use crate::limits;
+use crate::money::Network;
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Evidence, Proof, Standing, State};
+use crate::time::Time;
 
 /// What to do with a wish, after a look into the ledger.
 pub(super) enum Next {
@@ -129,8 +131,7 @@ impl Purchase {
 
     /// Settled without goods: told as it is, for a day. After that the wish may be bought anew.
     async fn resume_settled(self, entry: Entry) -> (Stop, Option<i64>) {
-        let since = entry.money.as_ref().and_then(|money| money.settled_at).unwrap_or(entry.at);
-        if self.house.now().since(since) < limits::OPEN_AFTER_SETTLED {
+        if !self.is_long_settled(&entry).await {
             return self.tell(&entry, How::Outcome).await;
         }
         let ended = self.house.ledger.end_open(entry.row, "settled a day ago", self.house.now()).await;
@@ -138,6 +139,18 @@ impl Purchase {
             Ok(()) => self.anew(entry).await,
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
+    }
+
+    /// A day ago by this machine's clock and by the chain's: ours may have been set since.
+    async fn is_long_settled(&self, entry: &Entry) -> bool {
+        let (Some(money), Some(terms)) = (&entry.money, &entry.terms) else { return false };
+        let since = money.settled_at.unwrap_or(entry.at);
+        let is_long_ago = |now: Time| now.since(since) >= limits::OPEN_AFTER_SETTLED;
+        if !is_long_ago(self.house.now()) {
+            return false;
+        }
+        let head = self.house.chains.newest_block(&Network::new(&terms.network)).await;
+        head.is_ok_and(|head| is_long_ago(Time::from_secs(i64::try_from(head.time_secs).unwrap_or_default())))
     }
 
     /// The old authorization is done with (or counts on beside it). Under its own id it stays what it was.

@@ -26,7 +26,7 @@ use super::egress::{self, Closed, Door, Guard};
 use super::headers::{check_headers, check_method};
 use super::{Egress, Presented, Reply, Request, Seller, SellerError, redirect};
 use crate::ledger::Recorded;
-use crate::{limits, text};
+use crate::{crash, limits, text};
 
 /// Node's servers close a connection that idles for 5 s. A payment written at that moment would be lost to nobody's
 /// knowledge, so an older connection is not used again; the two legs of a purchase are closer together than this.
@@ -83,6 +83,7 @@ impl HttpSeller {
     async fn show(&self, request: &Request, payment: (&str, &str), egress: Egress<'_>) -> Presented {
         let exchange = async {
             let response = self.send(request, Some(payment), egress).await?;
+            crash::point("heard");
             read(response, request.clone()).await.map_err(Failed::Anywhere)
         };
         match tokio::time::timeout(self.waits.paid, exchange).await {

@@ -10,6 +10,7 @@ use bursar::bursar::Bursar;
 use bursar::config::{self, Config, Home, write_private};
 use bursar::sandbox::chain::{ChainOptions, NETWORK};
 use bursar::sandbox::host::{Era, Host};
+use bursar::sandbox::rpc::{Mood, Rpc};
 use bursar::sandbox::{Options, Sandbox};
 use bursar::settlement::State;
 use bursar::wallet::{Key, PassphraseSource, Store, Wallet};
@@ -20,6 +21,8 @@ const FUNDS: u64 = 100_000_000;
 
 pub struct House {
     pub sandbox: Sandbox,
+    /// A second node of the same chain.
+    other: Rpc,
     ahead: Arc<AtomicU64>,
     home: Home,
     wallet: alloy_primitives::Address,
@@ -31,18 +34,20 @@ impl House {
         let (clock, ahead) = clock();
         let chain = ChainOptions { clock, ..ChainOptions::default() };
         let sandbox = Sandbox::start(Options { chain, stalls: Vec::new(), ..Options::default() }).await.unwrap();
+        let other = Rpc::start(sandbox.chain.clone(), 0).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("home"));
         home.prepare().unwrap();
         let host = sandbox.sellers_url().trim_start_matches("http://").trim_end_matches('/').to_owned();
-        write(&home.config_file(), &format!("[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url()));
+        let nodes = format!("\"{}\", \"{}\"", sandbox.rpc_url(), other.url());
+        write(&home.config_file(), &format!("[chains.\"{NETWORK}\"]\nrpc = [{nodes}]\n"));
         write(&home.policy_file(), &policy(&host));
         write(&home.dir().join("passphrase"), "open sesame");
         let key = Key::read(KEY.as_bytes()).unwrap();
         let wallet = Wallet::import(&Store::file(home.dir(), passphrase(&home)), key).await.unwrap();
         Config::write_wallet(&home, config::Store::File, wallet).unwrap();
         sandbox.chain.mint(wallet, U256::from(FUNDS)).unwrap();
-        House { sandbox, ahead, home, wallet, _dir: dir }
+        House { sandbox, other, ahead, home, wallet, _dir: dir }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -68,6 +73,21 @@ impl House {
         }
     }
 
+    /// Both nodes are down, or one of them has seen nothing; else both say what is true.
+    pub fn chain_says(&self, down: bool, unused: bool) {
+        self.sandbox.rpc.set_down(down);
+        self.other.set_mood(match (down, unused) {
+            (true, _) => Mood::Down,
+            (false, true) => Mood::Blind,
+            (false, false) => Mood::Honest,
+        });
+    }
+
+    /// How often a seller was shown a payment for a path.
+    pub fn times_shown(&self, path: &str) -> usize {
+        self.sandbox.sellers.seen_at(path).iter().filter(|seen| seen.payment_header.is_some()).count()
+    }
+
     /// Every authorization a seller was shown for a path.
     pub fn nonces(&self, path: &str) -> Vec<B256> {
         let seen = self.sandbox.sellers.seen_at(path);
@@ -85,6 +105,15 @@ impl House {
         let found = self.bursar().await.reconcile().await.unwrap();
         assert_eq!(found.waiting.len(), 0, "{found:?}");
         assert_eq!(found.alarms, Vec::<String>::new());
+    }
+
+    /// Whatever still waits: nothing contradicts anything.
+    pub async fn nothing_is_wrong(&self) {
+        let bursar = self.bursar().await;
+        let found = bursar.reconcile().await.unwrap();
+        assert_eq!(found.alarms, Vec::<String>::new());
+        let audit = bursar.audit().await.unwrap();
+        assert_eq!(audit.violations, Vec::<String>::new());
     }
 
     pub async fn ledger_knows(&self, id: &str, nonce: &B256) {

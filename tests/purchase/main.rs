@@ -4,12 +4,16 @@
 mod approvals;
 mod budgets;
 mod buying;
+mod clock;
 mod conflicts;
 mod faults;
 mod freezing;
 mod identity;
+mod keyring;
 mod ledger_identity;
+mod network;
 mod nodes;
+mod proxy;
 mod redirects;
 mod refusals;
 mod repeats;

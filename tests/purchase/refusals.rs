@@ -132,28 +132,6 @@ async fn rules_that_break_after_the_decision_refuse_too() {
 }
 
 #[tokio::test]
-async fn a_locked_keyring_signs_nothing_and_says_so() {
-    let scene = market([Stall::get("/thing", CENT)]).open().await;
-    scene.keys.lock(true);
-    refused(&scene.get("/thing").await, "keyring_locked");
-    assert_eq!(scene.nonces().await.len(), 0);
-    scene.keys.lock(false);
-    bought(&scene.get("/thing").await);
-    scene.end().await;
-}
-
-#[tokio::test]
-async fn a_key_that_is_not_the_expected_one_signs_nothing() {
-    let scene = market([Stall::get("/thing", CENT)]).open().await;
-    let other = scene.another_key().await;
-    scene.keys.hand_out(Some(other));
-    refused(&scene.get("/thing").await, "wrong_key");
-    scene.keys.hand_out(None);
-    bought(&scene.get("/thing").await);
-    scene.end().await;
-}
-
-#[tokio::test]
 async fn an_agent_in_a_loop_does_not_fill_the_log_with_refusals() {
     let scene = market([Stall::get("/thing", CENT)]).rules("[wallet]\nper_payment = \"0.001\"\n").open().await;
     for _ in 0..15 {

@@ -46,6 +46,7 @@ pub struct Setting {
     funds: u64,
     nodes: usize,
     finality: u64,
+    opened: Vec<String>,
 }
 
 pub struct Scene {
@@ -74,6 +75,7 @@ pub fn market(stalls: impl Into<Vec<Stall>>) -> Setting {
         funds: 500 * CENT,
         nodes: 1,
         finality: 2,
+        opened: Vec::new(),
     }
 }
 
@@ -94,6 +96,12 @@ impl Setting {
     /// How many blocks of two seconds the final one is behind.
     pub fn finality(self, blocks: u64) -> Setting {
         Setting { finality: blocks, ..self }
+    }
+
+    /// A place besides the markets that the owner opened, as `host:port`.
+    pub fn opened(mut self, place: String) -> Setting {
+        self.opened.push(place);
+        self
     }
 
     pub fn others(self, stalls: impl Into<Vec<Stall>>) -> Setting {
@@ -117,10 +125,10 @@ impl Setting {
         let address = Wallet::create(&store(&keys)).await.unwrap();
         let funds = U256::from(self.funds);
         sandbox.chain.mint(address, funds).unwrap();
-        let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0) });
+        let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0), jump: Mutex::default() });
         let wire = Arc::new(Wire::default());
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
-        write_rules(&home, &sandbox, &others, &self.rules);
+        write_rules(&home, &sandbox, &others, &self.opened, &self.rules);
         let bursar = House(Some(house(&home, &rpc, &keys, address, &wire, &clock).unwrap()));
         let is_ended = false;
         Scene { sandbox, others, nodes, bursar, home, keys, address, wire, clock, funds, is_ended, _dir: dir }
@@ -226,7 +234,7 @@ impl Scene {
     }
 
     pub fn write_rules(&self, rules: &str) {
-        write_rules(&self.home, &self.sandbox, &self.others, rules);
+        write_rules(&self.home, &self.sandbox, &self.others, &[], rules);
     }
 
     /// Moves the hand of every clock in the scene.
@@ -241,6 +249,16 @@ impl Scene {
     /// Sets this machine's clock apart from everyone else's.
     pub fn set_ours_ahead(&self, secs: i64) {
         self.clock.ours_ahead.store(secs, Ordering::Relaxed);
+    }
+
+    /// Sets this machine's clock after so many more looks at it.
+    pub fn set_ours_later(&self, looks: usize, by: i64) {
+        *self.clock.jump.lock().unwrap() = Some(Jump { looks, by });
+    }
+
+    /// Whether it was looked at so often that the clock was set; it is not set any more after this.
+    pub fn was_set(&self) -> bool {
+        self.clock.jump.lock().unwrap().take().is_none()
     }
 
     pub fn now(&self) -> u64 {
@@ -428,14 +446,12 @@ fn store(keys: &Arc<Keys>) -> Store {
     Store::over(keys.clone(), Duration::from_secs(5))
 }
 
-fn write_rules(home: &Home, sandbox: &Sandbox, others: &Sellers, rules: &str) {
-    let opened: Vec<String> = [sandbox.sellers_url(), others.url()]
-        .iter()
-        .flat_map(|url| {
-            let port = Url::parse(url).unwrap().port().unwrap();
-            [format!("\"127.0.0.1:{port}\""), format!("\"localhost:{port}\"")]
-        })
-        .collect();
+fn write_rules(home: &Home, sandbox: &Sandbox, others: &Sellers, opened: &[String], rules: &str) {
+    let markets = [sandbox.sellers_url(), others.url()].into_iter().flat_map(|url| {
+        let port = Url::parse(&url).unwrap().port().unwrap();
+        [format!("127.0.0.1:{port}"), format!("localhost:{port}")]
+    });
+    let opened: Vec<String> = markets.chain(opened.iter().cloned()).map(|place| format!("\"{place}\"")).collect();
     let opened = opened.join(", ");
     let text = format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [{opened}]\n");
     std::fs::write(home.policy_file(), text).unwrap();
@@ -445,10 +461,32 @@ fn write_rules(home: &Home, sandbox: &Sandbox, others: &Sellers, rules: &str) {
 struct HandClock {
     hand: Arc<AtomicU64>,
     ours_ahead: AtomicI64,
+    jump: Mutex<Option<Jump>>,
+}
+
+/// This machine's clock is set while somebody is at work: after so many looks at it, by so many seconds.
+struct Jump {
+    looks: usize,
+    by: i64,
+}
+
+impl HandClock {
+    fn look(&self) {
+        let mut jump = self.jump.lock().unwrap();
+        match &mut *jump {
+            Some(Jump { looks: 0, by }) => {
+                self.ours_ahead.store(*by, Ordering::Relaxed);
+                *jump = None;
+            }
+            Some(Jump { looks, .. }) => *looks -= 1,
+            None => {}
+        }
+    }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> Time {
+        self.look();
         let hand = self.hand.load(Ordering::Relaxed) as i64;
         Time::from_secs(hand + self.ours_ahead.load(Ordering::Relaxed))
     }
@@ -526,18 +564,23 @@ impl Seller for Wire {
     }
 }
 
-/// Keys in memory, whose place can be locked, and where something can happen while a key is read.
+/// Keys in memory, whose place can be in trouble, and where something can happen while a key is read.
 #[derive(Default)]
 pub struct Keys {
     memory: Memory,
-    locked: Mutex<bool>,
+    trouble: Mutex<Option<WalletError>>,
     on_load: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     other: Mutex<Option<Address>>,
 }
 
 impl Keys {
-    pub fn lock(&self, locked: bool) {
-        *self.locked.lock().unwrap() = locked;
+    /// What every look for a key or an anchor comes to.
+    pub fn trouble(&self, trouble: Option<WalletError>) {
+        *self.trouble.lock().unwrap() = trouble;
+    }
+
+    fn is_in_order(&self) -> Result<(), WalletError> {
+        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
     /// Between the decision and the commit the key is read.
@@ -556,9 +599,7 @@ impl KeyStore for Keys {
         if let Some(happens) = self.on_load.lock().unwrap().take() {
             happens();
         }
-        if *self.locked.lock().unwrap() {
-            return Err(WalletError::KeyringLocked);
-        }
+        self.is_in_order()?;
         self.memory.load(self.other.lock().unwrap().unwrap_or(address))
     }
 
@@ -575,10 +616,12 @@ impl KeyStore for Keys {
     }
 
     fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
+        self.is_in_order()?;
         self.memory.read_anchor(address)
     }
 
     fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError> {
+        self.is_in_order()?;
         self.memory.write_anchor(address, text)
     }
 
