@@ -70,7 +70,8 @@ pub trait Chains: Send + Sync {
     /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
 
-    /// Every authorization used under `owner` since a block, to compare with the ledger; and the block read up to.
+    /// Every authorization used under `owner` since a block, to compare with the ledger, as any of the nodes has seen it;
+    /// and the block that all who answered were read up to.
     async fn sightings(
         &self,
         network: &Network,

@@ -1,6 +1,6 @@
 //! The chains over JSON-RPC, by the nodes the owner configured.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
@@ -145,16 +145,17 @@ impl Chains for Rpc {
     ) -> Result<(Vec<Sighting>, u64), ChainError> {
         let chain = self.chain(network)?;
         let filter = used_by(asset, owner);
-        let mut last = ChainError::NoNode(network.clone());
-        for node in &chain.nodes {
-            match self.sight(chain, node, &filter, from_block).await {
-                Ok((logs, read_to)) => {
-                    return Ok((logs.iter().filter_map(|log| sighting(network, log)).collect(), read_to));
-                }
-                Err(error) => last = error,
-            }
+        let told = join_all(chain.nodes.iter().map(|node| self.sight(chain, node, &filter, from_block))).await;
+        let read_to = told.iter().flatten().map(|(_, read_to)| *read_to).min();
+        let mut seen = BTreeMap::new();
+        for (logs, _) in told.iter().flatten() {
+            seen.extend(logs.iter().filter_map(|log| sighting(network, log)).map(|found| (found.nonce, found)));
         }
-        Err(last)
+        let failed = || told.iter().find_map(|told| told.as_ref().err().cloned());
+        match read_to {
+            Some(read_to) => Ok((seen.into_values().collect(), read_to)),
+            None => Err(failed().unwrap_or_else(|| ChainError::NoNode(network.clone()))),
+        }
     }
 
     async fn newest_block(&self, network: &Network) -> Result<Block, ChainError> {

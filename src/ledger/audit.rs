@@ -1,5 +1,7 @@
 //! Derives everything anew and compares: totals from rows, standings from events, the chain of events from itself.
 
+mod decided;
+
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
@@ -29,6 +31,20 @@ struct Told {
     standing: Option<Standing>,
 }
 
+/// What the events say, by purchase and in their order.
+#[derive(Default)]
+struct History {
+    told: HashMap<i64, Told>,
+    moves: Vec<Move>,
+}
+
+/// A purchase went somewhere; from nowhere, when it was authorized.
+struct Move {
+    row: i64,
+    from: Option<Standing>,
+    to: Standing,
+}
+
 impl Ledger {
     pub async fn audit(&self) -> Result<Findings, LedgerError> {
         self.read(|conn| {
@@ -36,8 +52,9 @@ impl Ledger {
             let tx = conn.unchecked_transaction()?;
             let mut findings = Findings::default();
             check_file(&tx, &mut findings)?;
-            let last = check_events(&tx, &mut findings)?;
-            check_purchases(&tx, &last, &mut findings)?;
+            let history = check_events(&tx, &mut findings)?;
+            check_purchases(&tx, &history.told, &mut findings)?;
+            decided::check(&tx, &history.moves, &mut findings)?;
             Ok(findings)
         })
         .await
@@ -58,9 +75,9 @@ fn check_file(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerEr
 }
 
 /// Walks the chain of seals, and follows where each purchase went by its events.
-fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i64, Told>, LedgerError> {
+fn check_events(conn: &Connection, findings: &mut Findings) -> Result<History, LedgerError> {
     let mut before = Vec::new();
-    let mut told: HashMap<i64, Told> = HashMap::new();
+    let mut history = History::default();
     let mut broken = None;
     events::each(conn, |event| {
         findings.events += 1;
@@ -69,37 +86,39 @@ fn check_events(conn: &Connection, findings: &mut Findings) -> Result<HashMap<i6
             broken = Some(event.id);
         }
         if let Some(row) = event.purchase {
-            told.entry(row).or_default().hear(&event);
+            let heard = history.told.entry(row).or_default().hear(&event);
+            history.moves.extend(heard.map(|(from, to)| Move { row, from, to }));
         }
         before = event.hash;
     })?;
     if let Some(id) = broken {
         findings.violations.push(format!("event {id} does not follow from the one before it: history was changed"));
     }
-    Ok(told)
+    Ok(history)
 }
 
 impl Told {
-    /// A reply may be judged after the chain has spoken: only legal moves are followed, as the row did.
-    fn hear(&mut self, event: &events::Stored) {
+    /// From where to where this event moved it, if it did. A reply may be judged after the chain has spoken: only legal
+    /// moves are followed, as the row did.
+    fn hear(&mut self, event: &events::Stored) -> Option<(Option<Standing>, Standing)> {
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
-        let Ok((state, proof)) = serde_json::from_value::<(State, Proof)>(detail["standing"].clone()) else { return };
-        let next = Standing { state, proof };
-        match (event.kind.as_str(), self.standing) {
-            ("authorized", _) => {
-                self.authorizations += 1;
-                self.standing = Some(next);
-            }
-            (_, Some(standing)) if standing.may_become(next) => self.standing = Some(next),
-            _ => {}
+        let (state, proof) = serde_json::from_value::<(State, Proof)>(detail["standing"].clone()).ok()?;
+        let (from, to) = (self.standing, Standing { state, proof });
+        let is_new = event.kind == "authorized";
+        self.authorizations += usize::from(is_new);
+        if !is_new && !from.is_some_and(|from| from.may_become(to)) {
+            return None;
         }
+        self.standing = Some(to);
+        Some((from, to))
     }
 }
 
 fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut query = conn.prepare(
         "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
-                p.nonce, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.valid_before
+                p.nonce, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.valid_before,
+                s.request IS NOT NULL AND p.open = 0
            FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.nonce IS NOT NULL",
     )?;
     let mut rows = query.query([])?;
@@ -120,6 +139,9 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
         let signed = signed_as(row.get(11)?, row.get(12)?);
         let terms = (row.get(10)?, row.get(7)?, row.get(13)?, row.get(14)?, row.get(15)?);
         check_signed(&id, &nonce, &terms, signed, findings);
+        if row.get(16)? {
+            findings.violations.push(format!("purchase {id} is over, and its request was not erased"));
+        }
         let nothing = Told::default();
         let heard = told.get(&row.get(0)?).unwrap_or(&nothing);
         if heard.authorizations != 1 {

@@ -171,6 +171,31 @@ pub fn derive(all: impl Iterator<Item = (Counted, Standing)>) -> BTreeMap<(Strin
     buckets
 }
 
+/// The buckets of a history as it is walked again: in memory, and never swept.
+#[derive(Default)]
+pub struct Sums(BTreeMap<(String, &'static str), BTreeMap<i64, i64>>);
+
+impl Sums {
+    /// One purchase begins to count, or counts no more.
+    pub fn follow(&mut self, counted: &Counted, from: Option<Standing>, to: Standing) {
+        let usd = counted.usd.as_micros() as i64;
+        let share = |standing: Standing| if standing.state.counts() { usd } else { 0 };
+        let change = share(to) - from.map_or(0, share);
+        for column in columns(counted).into_iter().filter(|_| change != 0) {
+            let start = column.start(counted.at);
+            *self.0.entry((column.scope, column.window)).or_default().entry(start).or_default() += change;
+        }
+    }
+
+    /// What counted against a meter when this purchase was made.
+    pub fn used(&self, meter: &Meter, counted: &Counted) -> Usd {
+        let column = Column::of(meter, counted.session);
+        let horizon = column.horizon(meter.window.span(), counted.at);
+        let buckets = self.0.get(&(column.scope, column.window));
+        usd(buckets.map_or(0, |buckets| buckets.range(horizon + 1..).map(|(_, sum)| sum).sum()))
+    }
+}
+
 /// Whether a bucket could still be seen by its window.
 pub fn still_counts(window: &str, start: i64, now: Time) -> bool {
     let span = match window {

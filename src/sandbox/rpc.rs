@@ -33,6 +33,12 @@ pub enum Mood {
     StaleSince(u64),
     /// Says of every authorization that it was never used, and shows no log.
     Blind,
+    /// Says of every authorization that it was used, and shows no log.
+    Lying,
+    /// Calls no block final.
+    Undecided,
+    /// Has the state and the logs of this many newest blocks, and no others.
+    Pruned(u64),
 }
 
 /// A node that stops when dropped.
@@ -147,6 +153,10 @@ impl Node<'_> {
         }
     }
 
+    fn is_pruned(&self, block: u64) -> bool {
+        matches!(self.mood, Mood::Pruned(kept) if block.saturating_add(kept) <= self.head())
+    }
+
     /// A block by tag, number or `{blockHash}`, if this node has seen it; none given means the latest.
     fn find(&self, which: Option<&Value>) -> Result<Option<Block>, Failure> {
         let number = match which {
@@ -168,6 +178,7 @@ impl Node<'_> {
     fn named(&self, name: &str) -> Result<u64, Failure> {
         match name {
             "latest" | "pending" => Ok(self.head()),
+            "safe" | "finalized" if self.mood == Mood::Undecided => Err(Failure::bad("no such block tag or number")),
             "safe" | "finalized" => Ok(self.head().saturating_sub(self.chain.finality_depth())),
             "earliest" => Ok(0),
             number => number
@@ -194,8 +205,13 @@ impl Node<'_> {
         let data: Bytes = data.map_or(Ok(Bytes::new()), parse)?;
         let block = self.find(params.get(1))?;
         let block = block.ok_or_else(|| Failure::new(-32000, "header not found"))?;
-        if self.mood == Mood::Blind && data.starts_with(&AUTHORIZATION_STATE) {
-            return Ok(bytes(B256::ZERO));
+        if self.is_pruned(block.number) {
+            return Err(Failure::new(-32000, "missing trie node"));
+        }
+        match self.mood {
+            Mood::Blind if data.starts_with(&AUTHORIZATION_STATE) => return Ok(bytes(B256::ZERO)),
+            Mood::Lying if data.starts_with(&AUTHORIZATION_STATE) => return Ok(bytes(B256::with_last_byte(1))),
+            _ => {}
         }
         Ok(bytes(self.chain.call_at(block.number, to, data)?))
     }
@@ -211,8 +227,11 @@ impl Node<'_> {
         let filter = params.get(0).ok_or_else(|| Failure::bad("no filter"))?;
         let (from, to) = self.range(filter)?;
         let wanted = Filter::parse(filter)?;
+        if self.is_pruned(from) {
+            return Err(Failure::new(-32000, "history has been pruned for this block"));
+        }
         let blocks = match self.mood {
-            Mood::Blind => Vec::new(),
+            Mood::Blind | Mood::Lying => Vec::new(),
             _ => self.chain.blocks_with_receipts(from, to),
         };
         let logs = blocks.iter().flat_map(log_rows);

@@ -23,5 +23,8 @@ fn the_ledger_does_what_its_model_does() {
         let ran = std::panic::catch_unwind(|| runtime.block_on(History::begin(seed).run()));
         steps += ran.unwrap_or_else(|_| panic!("history {seed} failed; replay it with BURSAR_SEED={seed}"));
     }
-    println!("{} histories, {steps} steps, no difference", seeds.end - seeds.start);
+    println!(
+        "bar: random histories against the model | {} histories, {steps} steps | 0 violations",
+        seeds.end - seeds.start
+    );
 }

@@ -43,6 +43,7 @@ async fn buys_once(behaviour: Behaviour) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_identical_calls_from_four_processes_buy_once_and_all_hear_of_it() {
     buys_once(Behaviour::Normal).await;
+    println!("bar: one wish at once | {} calls from {PROCESSES} processes | 0 violations", PROCESSES * CALLS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

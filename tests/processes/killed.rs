@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use crate::scene::{OPEN, Random, Scene, told};
 
 const KILLS: usize = 60;
+/// Homes where somebody is killed at the same time.
+const LANES: usize = 3;
 const PRICE: u64 = 10_000;
 /// Every third purchase is killed again while it is resumed.
 const AGAIN: u64 = 3;
@@ -33,6 +35,17 @@ fn market() -> Vec<Stall> {
 async fn killed_at_any_moment_no_seller_sees_two_authorizations_and_the_log_has_all_they_saw() {
     let kills = std::env::var("BURSAR_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
     let mut random = Random::seeded();
+    let lanes: Vec<_> = (0..LANES).map(|_| tokio::spawn(lane(kills.div_ceil(LANES), random.fork()))).collect();
+    let (mut killed, mut purchases) = (0, 0);
+    for lane in lanes {
+        let (kills, bought) = lane.await.expect("a lane without a fault");
+        (killed, purchases) = (killed + kills, purchases + bought);
+    }
+    println!("bar: kill -9 at random | {killed} kills in {purchases} purchases | 0 violations");
+}
+
+/// A home of its own, where one process after the other is killed.
+async fn lane(kills: usize, mut random: Random) -> (usize, usize) {
     let scene = Scene::open(market(), OPEN).await;
     let span = how_long_a_purchase_takes(&scene).await;
     let mut host = scene.host("mortal").await;
@@ -44,11 +57,7 @@ async fn killed_at_any_moment_no_seller_sees_two_authorizations_and_the_log_has_
         // The key is read first, or most kills would meet a process that derives it.
         warm(&scene, &host).await;
         loop {
-            let call = host.begin_tool("fetch_paid", wish.clone());
-            tokio::time::sleep(Duration::from_micros(random.below(span.as_micros() as u64))).await;
-            host.kill();
-            host.exited().await;
-            drop(call);
+            kill_in_the_middle(&host, &wish, Duration::from_micros(random.below(span.as_micros() as u64))).await;
             killed += 1;
             host = scene.host("mortal").await;
             if random.below(AGAIN) != 0 {
@@ -64,6 +73,15 @@ async fn killed_at_any_moment_no_seller_sees_two_authorizations_and_the_log_has_
     drop(host);
     one_authorization_each_and_all_in_the_log(&scene).await;
     what_was_taken_is_known(&scene).await;
+    (killed, purchase)
+}
+
+async fn kill_in_the_middle(host: &Host, wish: &Value, after: Duration) {
+    let call = host.begin_tool("fetch_paid", wish.clone());
+    tokio::time::sleep(after).await;
+    host.kill();
+    host.exited().await;
+    drop(call);
 }
 
 /// From a call to its answer, in a process that has its key at hand; and half as much again.

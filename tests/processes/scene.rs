@@ -231,6 +231,11 @@ impl Random {
         Random(seed)
     }
 
+    /// Another source, which follows from this one.
+    pub fn fork(&mut self) -> Random {
+        Random(self.below(u64::MAX))
+    }
+
     /// Any number below `end` (splitmix64).
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

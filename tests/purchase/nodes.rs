@@ -31,6 +31,7 @@ async fn keeps_money_counted(mood: Mood) {
     assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
     assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
     scene.end().await;
+    println!("bar: chain, a node that is {mood:?} | 1 case | 0 violations");
 }
 
 #[tokio::test]
@@ -56,6 +57,47 @@ async fn a_node_that_stands_still_keeps_money_counted() {
 #[tokio::test]
 async fn a_node_of_another_chain_keeps_money_counted() {
     keeps_money_counted(Mood::WrongChain(1)).await;
+}
+
+#[tokio::test]
+async fn a_node_that_lies_about_a_use_keeps_money_counted() {
+    keeps_money_counted(Mood::Lying).await;
+}
+
+#[tokio::test]
+async fn a_node_that_calls_nothing_final_gives_nothing_back() {
+    let (scene, id) = held(Mood::Undecided).await;
+    scene.pass(130);
+    assert!(scene.bursar.reconcile().await.unwrap().lapsed.is_empty());
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.nodes[0].set_mood(Mood::Honest);
+    assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn nodes_that_keep_only_recent_state_are_enough_to_prove_that_nothing_was_taken() {
+    let (scene, id) = held(Mood::Pruned(3)).await;
+    scene.sandbox.rpc.set_mood(Mood::Pruned(3));
+    scene.pass(130);
+    assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
+    assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn nodes_that_keep_only_recent_state_are_enough_to_prove_that_money_moved() {
+    let scene = market([Stall::that(Behaviour::DropAfterSettling, "/thing", CENT)]).nodes(2).open().await;
+    let lost = scene.get("/thing").await;
+    scene.pass(130);
+    for node in [&scene.sandbox.rpc, &scene.nodes[0]] {
+        node.set_mood(Mood::Pruned(3));
+    }
+    scene.bursar.reconcile().await.unwrap();
+    let told = scene.again("/thing", &lost).await;
+    is(&told, Outcome::Failed, Charged::Yes);
+    assert_eq!(state(&told), ("settled", "chain"));
+    scene.end().await;
 }
 
 #[tokio::test]
@@ -97,6 +139,25 @@ async fn a_chain_that_changes_its_mind_takes_nothing_back_by_itself() {
     assert!(found.lapsed.is_empty());
     assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
     scene.end().await;
+}
+
+#[tokio::test]
+async fn one_blind_node_does_not_hide_money_that_no_row_explains() {
+    for blind in [0, 1] {
+        let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
+        bought(&scene.get("/thing").await);
+        scene.bursar.reconcile().await.unwrap();
+        match blind {
+            0 => scene.sandbox.rpc.set_mood(Mood::Blind),
+            _ => scene.nodes[0].set_mood(Mood::Blind),
+        }
+        scene.steal(alloy_primitives::Address::repeat_byte(0x99), 3 * CENT).await;
+        scene.pass(10);
+        let found = scene.bursar.reconcile().await.unwrap();
+        assert!(!found.alarms.is_empty(), "node {blind} is blind: {found:?}");
+        assert!(scene.bursar.frozen().await.unwrap().is_some());
+        scene.end_with_another_history().await;
+    }
 }
 
 #[tokio::test]

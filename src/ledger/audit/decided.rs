@@ -1,0 +1,97 @@
+//! What each authorization was decided on, held against the history before it: it was within every cap its rules named,
+//! no rule refused it, and where a rule asked for a person, a person's yes was used up.
+
+use rusqlite::{Connection, OptionalExtension};
+use serde::Deserialize;
+
+use super::super::budget::{Counted, Sums};
+use super::super::{LedgerError, close};
+use super::{Findings, Move};
+use crate::money::Usd;
+use crate::policy::{Meter, Scope, Window};
+
+/// One rule's report, as the commit wrote it beside the purchase.
+#[derive(Deserialize)]
+struct Ruled {
+    code: String,
+    rule: String,
+    said: String,
+    limit_usd: Option<Usd>,
+}
+
+pub(super) fn check(conn: &Connection, moves: &[Move], findings: &mut Findings) -> Result<(), LedgerError> {
+    let mut sums = Sums::default();
+    for Move { row, from, to } in moves {
+        let (_, counted, _) = close::standing(conn, *row)?;
+        if from.is_none() {
+            check_one(conn, *row, &counted, &sums, findings)?;
+        }
+        sums.follow(&counted, *from, *to);
+    }
+    Ok(())
+}
+
+fn check_one(
+    conn: &Connection,
+    row: i64,
+    counted: &Counted,
+    sums: &Sums,
+    findings: &mut Findings,
+) -> Result<(), LedgerError> {
+    let Some((id, rules)) = rules_of(conn, row)? else {
+        findings.violations.push(format!("row {row} has lost what it was decided on"));
+        return Ok(());
+    };
+    for ruled in &rules {
+        if ruled.said == "refuse" {
+            findings.violations.push(format!("purchase {id} was authorized, and `{}` refused it", ruled.rule));
+        }
+        let used = meter_of(&ruled.code, counted).map(|meter| sums.used(&meter, counted));
+        if let (Some(used), Some(limit)) = (used, ruled.limit_usd)
+            && u128::from(used.as_micros()) + u128::from(counted.usd.as_micros()) > u128::from(limit.as_micros())
+        {
+            let usd = counted.usd;
+            findings
+                .violations
+                .push(format!("purchase {id} took ${usd} beside ${used}, and `{}` is ${limit}", ruled.rule));
+        }
+    }
+    let needs_a_yes = rules.iter().any(|ruled| ruled.said == "ask");
+    if needs_a_yes && !has_used_a_yes(conn, row)? {
+        findings.violations.push(format!("purchase {id} needed a yes, and none was used"));
+    }
+    Ok(())
+}
+
+fn rules_of(conn: &Connection, row: i64) -> Result<Option<(String, Vec<Ruled>)>, LedgerError> {
+    let found: Option<(String, Option<String>)> = conn
+        .prepare_cached(
+            "SELECT p.purchase_id, d.rules FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = ?1",
+        )?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.and_then(|(id, rules)| Some((id, serde_json::from_str(&rules?).ok()?))))
+}
+
+/// A yes may have been given to an earlier row of the same wish.
+fn has_used_a_yes(conn: &Connection, row: i64) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM question q JOIN purchase p ON p.row = q.purchase
+                WHERE q.used = 1 AND p.identity = (SELECT identity FROM purchase WHERE row = ?1)";
+    Ok(conn.prepare_cached(sql)?.exists([row])?)
+}
+
+/// What a cap is over, by the code of its rule.
+fn meter_of(code: &str, counted: &Counted) -> Option<Meter> {
+    let domain = || Scope::Domain(counted.domain.clone());
+    let (scope, window) = match code {
+        "over_hour" => (Scope::Wallet, Window::Hour),
+        "over_day" => (Scope::Wallet, Window::Day),
+        "over_month" => (Scope::Wallet, Window::Month),
+        "over_session" => (Scope::Session, Window::Session),
+        "over_domain_session" => (domain(), Window::Session),
+        "over_domain_day" => (domain(), Window::Day),
+        "over_payee_day" => (Scope::Payee(counted.payee), Window::Day),
+        _ => return None,
+    };
+    Some(Meter { scope, window })
+}
