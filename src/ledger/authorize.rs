@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read};
+use super::{Ledger, LedgerError, Recorded, Sync, breakers, events, questions, read};
 use crate::authorization::{Authorization, Signature};
 use crate::crash;
 use crate::money::Usd;
@@ -188,6 +188,7 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         payments_last_minute: budget::payments_last_minute(conn, now)?,
         ..Snapshot::default()
     };
+    breakers::into_snapshot(conn, &view.policy.breakers, &view.agent, &domain, &mut snapshot)?;
     if let Some(url) = &view.url {
         snapshot.payees_before = payees_before(conn, &wish::origin(url))?;
         snapshot.lowest_price = budget::lowest_price(conn, &wish::place(url), now)?;

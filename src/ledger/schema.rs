@@ -12,7 +12,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 1] = [TABLES];
+const STEPS: [&str; 2] = [TABLES, BREAKERS];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -208,6 +208,13 @@ BEGIN SELECT RAISE(ABORT, 'a purchase does not move that way'); END;
 CREATE TRIGGER money_begins_authorized BEFORE UPDATE OF nonce ON purchase
 WHEN OLD.nonce IS NULL AND NEW.nonce IS NOT NULL AND NEW.state <> 'authorized'
 BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
+";
+
+/// What the rules that stop what goes wrong look at.
+const BREAKERS: &str = "
+ALTER TABLE unlisted RENAME TO refusals;       -- all of an agent's, by the minute; the first ones are listed too
+CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');
+CREATE INDEX breakers ON event (at) WHERE kind = 'breaker';
 ";
 
 /// Brings a connection into the shape every connection of ours has.

@@ -25,6 +25,8 @@ mod price_rise;
 mod rate;
 mod schemes;
 mod session;
+mod too_many_refusals;
+mod undelivered;
 mod wallet_day;
 mod wallet_hour;
 mod wallet_month;
@@ -76,10 +78,16 @@ pub const ALL: &[&Rule] = &[
     &wallet_day::RULE,
     &wallet_month::RULE,
     &rate::RULE,
+    &too_many_refusals::RULE,
+    &undelivered::RULE,
     &price_rise::RULE,
     &above_approval::RULE,
     &funds::RULE,
 ];
+
+/// The rules that look at what changed or went wrong, and not at what this costs. Its owner is told when one trips.
+pub const BREAKERS: [&str; 4] =
+    [payee_change::RULE.code, too_many_refusals::RULE.code, undelivered::RULE.code, price_rise::RULE.code];
 
 #[derive(Debug)]
 enum Check {
