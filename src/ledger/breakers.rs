@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::record::Unpaid;
 use super::{LedgerError, events};
 use crate::limits;
-use crate::policy::rules::BREAKERS;
+use crate::policy::rules::{BREAKERS, TOO_MANY_REFUSALS};
 use crate::policy::{BreakerRules, Snapshot, Tally};
+use crate::reason::Reason;
 use crate::time::Time;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -30,20 +31,28 @@ pub fn into_snapshot(
     Ok(())
 }
 
-/// The breakers a purchase met that its owner has not been told of within a day, for the same agent and host.
+/// The breakers a purchase met that its owner has not been told of within a day.
 pub fn news(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>, LedgerError> {
-    let host = unpaid.asked.url.host_str().unwrap_or_default();
     let since = now.minus(limits::BREAKER_QUIET).millis();
     let mut known =
         conn.prepare_cached("SELECT 1 FROM event WHERE kind = 'breaker' AND at > ?1 AND detail ->> 'tripped' = ?2")?;
     let mut news = Vec::new();
     for reason in unpaid.reasons.iter().filter(|reason| BREAKERS.contains(&reason.code.as_str())) {
-        let tripped = format!("{}, for {} at {host}", reason.rule, unpaid.agent);
+        let tripped = tripped(reason, unpaid);
         if !known.exists(params![since, tripped])? {
             news.push(json!({ "code": reason.code, "tripped": tripped, "why": reason.message }));
         }
     }
     Ok(news)
+}
+
+/// What makes it the same breaker. An agent that loops names hosts as it likes, and must not be news at each of them.
+fn tripped(reason: &Reason, unpaid: &Unpaid) -> String {
+    let host = unpaid.asked.url.host_str().unwrap_or_default();
+    match reason.code.as_str() {
+        TOO_MANY_REFUSALS => format!("{}, for {}", reason.rule, unpaid.agent),
+        _ => format!("{}, for {} at {host}", reason.rule, unpaid.agent),
+    }
 }
 
 /// Tells the owner of them, beside the purchase that met them.

@@ -41,6 +41,7 @@ use crate::offer::Offer;
 use crate::reason::{Reason, Who};
 
 pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
+pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
 
 /// One rule.
 #[derive(Debug)]

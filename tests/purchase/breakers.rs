@@ -126,7 +126,10 @@ async fn the_refusal_that_trips_it_is_listed_though_the_ones_before_were_only_co
     be_refused(&scene, 30).await;
     let first = scene.get("/thing").await;
     assert_eq!(tripped(&scene, &first.purchase_id.unwrap()).await, ["too_many_refusals"]);
-    assert_eq!(scene.get("/thing").await.purchase_id, None);
+    let elsewhere = Call { url: scene.url("/thing").replace("127.0.0.1", "localhost"), ..Call::default() };
+    for call in [scene.call("/thing"), elsewhere] {
+        assert_eq!(scene.fetch(call).await.purchase_id, None);
+    }
     assert_eq!(scene.ids().await.len(), 11);
     scene.end().await;
 }
