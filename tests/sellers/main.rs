@@ -7,7 +7,6 @@ mod canary;
 mod file;
 mod play;
 #[path = "../purchase/scene.rs"]
-#[allow(dead_code, reason = "the scene is the purchase tests'; these use a part of it")]
 mod scene;
 mod server;
 mod words;
