@@ -46,7 +46,8 @@ fn each_input(run: impl Fn(Target, &[u8])) {
 fn stored(name: &str) -> Vec<Vec<u8>> {
     const BYTES: usize = 2048;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let mut files: Vec<_> = fs::read_dir(folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     let read = |file| {
         let mut bytes = fs::read(file).expect("readable");

@@ -141,7 +141,9 @@ fn amount(data: &[u8]) {
         assert_eq!(Amount::parse(&amount.to_string()), Some(amount));
         assert_eq!(amount.to_string(), canonical_digits(written));
         for network in ASSETS.networks().iter().take(3) {
-            ASSETS.on(network).for_each(|asset| assert_eq!(Amount::parse(&unscaled(&asset.units(amount), asset.decimals)), Some(amount)));
+            ASSETS.on(network).for_each(|asset| {
+                assert_eq!(Amount::parse(&unscaled(&asset.units(amount), asset.decimals)), Some(amount))
+            });
         }
     }
     if let Ok(usd) = written.parse::<Usd>() {

@@ -12,6 +12,8 @@ pub struct Case {
     /// Its folder and file: `payee/zero`.
     pub name: String,
     pub expect: Expect,
+    /// What comes of it over the wire, where that refuses sooner.
+    pub wire: Option<Expect>,
     /// The seller sends its callers to another path of its own first.
     pub redirected: bool,
     pub headers: HeaderMap,
@@ -59,19 +61,29 @@ impl Case {
         let said = |key: &str| about.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
         assert!(about.starts_with("# "), "{name}: the first line says why");
         let expect = said("expect:").and_then(Expect::parse).unwrap_or_else(|| panic!("{name}: what is expected?"));
+        let wire = said("wire:").and_then(Expect::parse);
         let head = spelled_out(head, us);
         let headers = headers(&head).unwrap_or_else(|| panic!("{name}: these are no headers"));
         let redirected = said("redirected:") == Some("yes");
-        Case { expect, redirected, headers, body: spelled_out(body, us), name }
+        Case { expect, wire, redirected, headers, body: spelled_out(body, us), name }
     }
 
     pub fn agent(&self) -> String {
         self.name.replace('/', "-")
     }
 
-    /// What is not as it must be, in one line.
+    /// What is not as it must be when the challenge is read, in one line.
     pub fn differs(&self, said: &Expect) -> Option<String> {
-        (self.expect != *said).then(|| format!("{}: {:?} and not {said:?}", self.name, self.expect))
+        self.differs_from(&self.expect, said)
+    }
+
+    /// The same when it came over the wire.
+    pub fn differs_on_the_wire(&self, said: &Expect) -> Option<String> {
+        self.differs_from(self.wire.as_ref().unwrap_or(&self.expect), said)
+    }
+
+    fn differs_from(&self, expected: &Expect, said: &Expect) -> Option<String> {
+        (expected != said).then(|| format!("{}: {expected:?} and not {said:?}", self.name))
     }
 }
 

@@ -8,17 +8,19 @@ mod case;
 mod scene;
 mod seller;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use alloy_primitives::Address;
-use bursar::money::Assets;
+use bursar::money::{Amount, Assets, Network};
 use bursar::offer;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::purchase::answer::{Answer, Outcome};
 use bursar::reason::Reason;
+use bursar::sandbox::chain::{ASSET, NETWORK};
 use bursar::wish::Call;
 use case::{Case, Expect, cases};
 use seller::Seller;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn there_are_as_many_challenges_as_we_say() {
@@ -30,7 +32,9 @@ fn there_are_as_many_challenges_as_we_say() {
 fn every_challenge_is_decided_on_as_its_file_says() {
     let us = Address::repeat_byte(0x77);
     let policy = Policy::parse("policy.toml", &rules(1)).unwrap();
-    let funds = Funds { address: Some(us), ..Funds::default() };
+    let five_dollars = Amount::parse("5000000").unwrap();
+    let known = [((Network::new(NETWORK), ASSET), five_dollars)].into();
+    let funds = Funds { address: Some(us), known };
     let url = "https://api.example.com/report".parse().unwrap();
     let question = Question { method: "GET", url: &url, max_price: None, funds: &funds };
     let mut wrong = Vec::new();
@@ -72,7 +76,7 @@ async fn goes_as_its_files_say(folder: &str) {
         let call = Call { url: seller.url(&case), ..Call::default() };
         let answer = scene.fetch_as(&case.agent(), call).await;
         let said = outcome(&answer, &seller);
-        wrong.extend(case.differs(&said));
+        wrong.extend(case.differs_on_the_wire(&said));
         let (signed, pays) = (key_was_read.load(Ordering::Relaxed), matches!(said, Expect::Pay { .. }));
         if signed != pays {
             wrong.push(format!("{}: the key was {}read", case.name, if signed { "" } else { "not " }));
@@ -86,7 +90,7 @@ async fn goes_as_its_files_say(folder: &str) {
 
 /// The built-in rules, on the test network, with one port opened.
 fn rules(port: u16) -> String {
-    format!("version = 1\n[networks]\nallow = [\"eip155:84532\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n")
+    format!("version = 1\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n")
 }
 
 fn all(us: Address) -> impl Iterator<Item = Case> {
@@ -98,7 +102,7 @@ fn outcome(answer: &Answer, seller: &Seller) -> Expect {
     match (answer.outcome, seller.last_payment()) {
         (Outcome::Answered, Some((amount, payee))) => Expect::Pay { amount, payee },
         (Outcome::NeedsApproval, None) => Expect::Ask(codes(&answer.reasons)),
-        (Outcome::Refused, None) => Expect::Refuse(codes(&answer.reasons)),
+        (Outcome::Refused | Outcome::Failed, None) => Expect::Refuse(codes(&answer.reasons)),
         other => panic!("{other:?}: {answer:#?}"),
     }
 }
