@@ -44,7 +44,7 @@ fn each_input(run: impl Fn(Target, &[u8])) {
 
 /// Of the larger ones the beginning: the rest is more of the same.
 fn stored(name: &str) -> Vec<Vec<u8>> {
-    const BYTES: usize = 2048;
+    const BYTES: usize = 1024;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let mut files: Vec<_> =
         fs::read_dir(folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();

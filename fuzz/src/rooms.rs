@@ -1,5 +1,5 @@
-//! The rooms of bursar that read what others wrote, and nothing else of it. They name no other room, which a test of the
-//! house holds them to, so they stand here as they are.
+//! The rooms of bursar that read what others wrote, and nothing else of it. They name no other room, which a test of
+//! the house holds them to, so they stand here as they are.
 #![allow(dead_code, unused_imports)]
 
 #[path = "../../src"]

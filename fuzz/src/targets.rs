@@ -12,7 +12,7 @@ use bursar::chain::reply;
 use bursar::config::Config;
 use bursar::limits;
 use bursar::mcp::arguments::{self, JsonObject};
-use bursar::money::{Amount, Assets, Rate, Usd};
+use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
 use bursar::offer::{self, Dialect, Listed, Offer};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::text;
@@ -37,6 +37,9 @@ pub const TARGETS: [(&str, Target); 9] = [
 ];
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::default);
+/// One of six decimals, and one of eighteen.
+static COINS: LazyLock<[Asset; 2]> =
+    LazyLock::new(|| [8453, 31611].map(|chain| ASSETS.on(&Network::eip155(chain)).next().expect("a coin").clone()));
 static POLICY: LazyLock<Policy> = LazyLock::new(Policy::built_in);
 static HERE: LazyLock<Url> = LazyLock::new(|| "https://api.example.com/thing".parse().expect("a URL"));
 const US: Address = Address::repeat_byte(0x11);
@@ -140,10 +143,8 @@ fn amount(data: &[u8]) {
     if let Some(amount) = Amount::parse(written) {
         assert_eq!(Amount::parse(&amount.to_string()), Some(amount));
         assert_eq!(amount.to_string(), canonical_digits(written));
-        for network in ASSETS.networks().iter().take(3) {
-            ASSETS.on(network).for_each(|asset| {
-                assert_eq!(Amount::parse(&unscaled(&asset.units(amount), asset.decimals)), Some(amount))
-            });
+        for asset in COINS.iter() {
+            assert_eq!(Amount::parse(&unscaled(&asset.units(amount), asset.decimals)), Some(amount));
         }
     }
     if let Ok(usd) = written.parse::<Usd>() {
@@ -168,6 +169,9 @@ fn url(data: &[u8]) {
     let Ok(written) = from_utf8(data) else { return };
     let Ok(wish) = Wish::parse("agent", &Call { url: written.to_owned(), ..Call::default() }) else { return };
     let url = &wish.request.url;
+    if url.as_str().len() > limits::URL_CHARS {
+        return; // The door to the sellers is closed to it.
+    }
     let again = Wish::parse("agent", &Call { url: url.to_string(), ..Call::default() }).expect("the same URL");
     assert_eq!(wish.identity(), again.identity(), "{url}");
     assert!(matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.fragment().is_none());

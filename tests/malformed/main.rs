@@ -1,6 +1,6 @@
-//! Challenges as nobody should send them (`tests/malformed/`) and as honest sellers do (`tests/honest/`), one file each.
-//! A file says what must come of it. Every one is read and decided on, and then sent through the whole flow: real ledger,
-//! key, wire and chain. What is refused must be refused without the key being touched.
+//! Challenges as nobody should send them (`tests/malformed/`) and as honest sellers do (`tests/honest/`), one file
+//! each. A file says what must come of it. Every one is read and decided on, and then sent through the whole flow: real
+//! ledger, key, wire and chain. What is refused must be refused without the key being read.
 
 mod case;
 #[path = "../purchase/scene.rs"]

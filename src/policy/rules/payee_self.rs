@@ -6,7 +6,7 @@ use crate::reason::Who;
 pub const RULE: Rule = Rule {
     code: "payee_is_self",
     sentence: "This wallet never pays its own address.",
-    key: "built in",
+    key: "wallet address",
     check: Check::Offer(check),
 };
 
