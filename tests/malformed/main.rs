@@ -4,7 +4,6 @@
 
 mod case;
 #[path = "../purchase/scene.rs"]
-#[expect(dead_code, reason = "the scene is shared, and nobody needs all of it")]
 mod scene;
 mod seller;
 

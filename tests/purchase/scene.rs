@@ -3,7 +3,7 @@
 //! A scene is ended by [`Scene::end`], which holds every test to the same: the audit finds nothing, the log explains
 //! every signature a seller saw, and no purchase was ever seen with two.
 
-#![allow(dead_code, reason = "the hostile sellers play in scenes too, and each suite uses a part of this")]
+#![allow(dead_code, reason = "the scene is shared, and nobody needs all of it")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
