@@ -13,7 +13,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 2] = [TABLES, LOG];
+const STEPS: [&str; 3] = [TABLES, LOG, BREAKERS];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -256,6 +256,12 @@ CREATE TRIGGER tally_follows AFTER UPDATE OF at, agent, state, usd, nonce ON pur
     VALUES (NEW.at / 86400000, NEW.agent, NEW.state, 1, CASE WHEN NEW.nonce IS NULL THEN 0 ELSE NEW.usd END)
     ON CONFLICT DO UPDATE SET purchases = purchases + 1, usd = usd + excluded.usd;
 END;
+";
+
+/// What the rules that stop what goes wrong look at.
+const BREAKERS: &str = "
+ALTER TABLE unlisted RENAME TO refusals;       -- all of an agent's, by the minute; the first ones are listed too
+CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');
 ";
 
 /// Brings a connection into the shape every connection of ours has.

@@ -30,7 +30,7 @@ struct Line {
 impl Line {
     async fn open(behaviour: Behaviour) -> Line {
         let proxy = Proxy::start().await;
-        let scene = market([Stall::that(behaviour, "/thing", CENT)]).opened(proxy.place()).open().await;
+        let scene = market([Stall::that(behaviour, "/thing", CENT)]).doors(&[proxy.place()]).open().await;
         proxy.lead_to(scene.sandbox.sellers_url().as_str());
         Line { scene, proxy }
     }
