@@ -8,9 +8,12 @@ pub mod headers;
 pub mod http;
 pub mod redirect;
 
+use std::sync::Arc;
+
 use ::http::HeaderMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 pub use self::headers::{check_headers, check_method};
@@ -37,6 +40,8 @@ pub struct Reply {
     pub cut: bool,
     /// The request that was answered: after redirects, not the one that was asked for.
     pub request: Request,
+    /// A large free body's leave to be in memory.
+    pub room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// `host:port` pairs the owner opened in `[egress] allow`.
