@@ -5,9 +5,12 @@
 //! line goes on as a request of its own, with the same id, and is answered.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, DuplexStream, ReadBuf};
+use tokio::task::JoinSet;
 
 /// What an unreadable line is called from here on.
 pub const UNREADABLE: &str = "bursar/unreadable";
@@ -18,14 +21,26 @@ const LINE_BYTES: usize = 8 * 1024 * 1024;
 const ID_BYTES: usize = 256;
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// The same lines, all of them readable. Ends when `read` does.
-pub fn readable(read: impl AsyncRead + Send + Unpin + 'static) -> DuplexStream {
-    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-    tokio::spawn(async move {
+/// The same lines, all of them readable. It ends when what is read does, and lets go of that when it is dropped.
+pub struct Readable {
+    lines: DuplexStream,
+    _passing: JoinSet<()>,
+}
+
+pub fn readable(read: impl AsyncRead + Send + Unpin + 'static) -> Readable {
+    let (lines, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let mut passing = JoinSet::new();
+    passing.spawn(async move {
         // Whichever end left, there is nobody to tell.
         let _ = pass_on(BufReader::new(read), theirs).await;
     });
-    ours
+    Readable { lines, _passing: passing }
+}
+
+impl AsyncRead for Readable {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.lines).poll_read(cx, buf)
+    }
 }
 
 async fn pass_on(mut read: BufReader<impl AsyncRead + Unpin>, mut write: DuplexStream) -> io::Result<()> {
