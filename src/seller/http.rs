@@ -239,7 +239,7 @@ async fn read(mut response: Response, request: Request, rooms: Option<&Arc<Semap
     let (mut body, mut cut, mut room) = (Vec::new(), false, None);
     while let Some(chunk) = response.chunk().await.map_err(|error| sort(&error, &request.url).why())? {
         if room.is_none() && body.len() + chunk.len() > limits::LARGE_BODY_BYTES {
-            room = large(rooms).await;
+            room = wait_for_room(rooms).await;
         }
         let left = keep - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(left)]);
@@ -251,8 +251,8 @@ async fn read(mut response: Response, request: Request, rooms: Option<&Arc<Semap
     Ok(Reply { status: status.as_u16(), headers, body, cut, request, room })
 }
 
-/// Waits for room, as long as the leg lasts.
-async fn large(rooms: Option<&Arc<Semaphore>>) -> Option<Arc<OwnedSemaphorePermit>> {
+/// For as long as the leg lasts.
+async fn wait_for_room(rooms: Option<&Arc<Semaphore>>) -> Option<Arc<OwnedSemaphorePermit>> {
     // They are never closed.
     rooms?.clone().acquire_owned().await.ok().map(Arc::new)
 }
