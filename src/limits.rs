@@ -28,6 +28,9 @@ pub const PAID_LEG: Duration = Duration::from_secs(120);
 pub const CONNECT: Duration = Duration::from_secs(10);
 /// Bodies are kept whole up to here, so that paid goods are not lost to a small answer.
 pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Free bodies beyond this are large, and only so many of them are in memory at a time: the others wait.
+pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
+pub const LARGE_BODIES_AT_ONCE: usize = 8;
 /// All stored bodies together; the oldest delivered go first.
 pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What was free can be had again: its stored body is kept this long.
@@ -36,6 +39,9 @@ pub const FREE_BODY_KEPT: Duration = Duration::from_secs(3600);
 pub const ANSWER_CHARS: usize = 20_000;
 /// The most it may ask for: hosts cut or file away longer answers.
 pub const ANSWER_CHARS_AT_MOST: usize = 400_000;
+/// Calls that one server answers at a time. A page's sub-agents are fewer; more than this is a flood, and every one of
+/// them takes memory.
+pub const CALLS_AT_ONCE: usize = 256;
 /// Hosts give up at 60 s; an answer is given before that, whatever happens.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(45);
 /// Questions one agent may have before its owner at a time.

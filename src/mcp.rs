@@ -9,6 +9,7 @@ mod fetch_paid;
 mod get_balance;
 mod get_budget;
 mod get_purchase;
+mod lines;
 mod list_spend;
 mod output;
 mod progress;
@@ -78,7 +79,7 @@ async fn attend(
     stop: impl Future<Output = ()>,
 ) -> Result<(), NotServed> {
     let exit = server.exit.clone();
-    let door = Door::new(AsyncRwTransport::new(read, write), exit.clone());
+    let door = Door::new(AsyncRwTransport::new(lines::readable(read), write), exit.clone());
     let session = session(server, door);
     tokio::pin!(session);
     tokio::select! {

@@ -9,8 +9,11 @@ pub mod http;
 pub mod redirect;
 pub mod request;
 
+use std::sync::Arc;
+
 use ::http::HeaderMap;
 use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use self::headers::{check_headers, check_method};
 pub use self::http::HttpSeller;
@@ -27,6 +30,8 @@ pub struct Reply {
     pub cut: bool,
     /// The request that was answered: after redirects, not the one that was asked for.
     pub request: Request,
+    /// A large free body's leave to be in memory.
+    pub room: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// `host:port` pairs the owner opened in `[egress] allow`.

@@ -25,7 +25,8 @@ pub fn check(schema: &JsonObject, given: JsonObject) -> Result<JsonObject, Vec<R
     for (name, value) in given {
         match (known.get(&name), value) {
             (_, Value::Null) => {}
-            (None, _) => wrong.push(unknown(&name, &known)),
+            (None, _) if wrong.len() < FAULTS_LISTED => wrong.push(unknown(&name, &known)),
+            (None, _) => {}
             (Some(schema), value) => match fitted(&name, schema, value) {
                 Ok(value) => drop(kept.insert(name, value)),
                 Err(message) => wrong.push(message),
@@ -54,6 +55,8 @@ fn missing(schema: &JsonObject, given: &JsonObject) -> Vec<String> {
 fn unknown(name: &str, known: &JsonObject) -> String {
     let nearest = known
         .keys()
+        // A name longer than any of ours is none of them misspelt, and takes long to compare.
+        .filter(|_| name.len() <= NAME_CHARS)
         .map(|key| (strsim::jaro_winkler(name, key), key))
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|(one, _), (two, _)| one.total_cmp(two));

@@ -10,13 +10,14 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::door::Exit;
 use super::progress::{self, Teller};
 use super::tell::Trouble;
 use super::tool::{Ask, Tool};
-use super::{arguments, resource, tell};
+use super::{arguments, lines, resource, tell};
 use crate::bursar::Bursar;
 use crate::limits;
 use crate::purchase::answer::{Charged, Outcome};
@@ -43,12 +44,27 @@ pub struct Server {
     agent: Arc<str>,
     tools: Vec<Tool>,
     instructions: String,
+    /// One for each call that may be under way.
+    turns: Arc<Semaphore>,
+    /// One for each body that may be read whole: they are large, and nobody is in a hurry for them.
+    reads: Semaphore,
     pub exit: Exit,
 }
 
+/// Bodies read whole at a time.
+const READS: usize = 2;
+
 impl Server {
     pub fn new(bursar: Arc<Bursar>, agent: &str, tools: Vec<Tool>) -> Server {
-        Server { bursar, agent: agent.into(), tools, instructions: INSTRUCTIONS.to_owned(), exit: Exit::default() }
+        Server {
+            bursar,
+            agent: agent.into(),
+            tools,
+            instructions: INSTRUCTIONS.to_owned(),
+            turns: Arc::new(Semaphore::new(limits::CALLS_AT_ONCE)),
+            reads: Semaphore::new(READS),
+            exit: Exit::default(),
+        }
     }
 
     /// What the model should know before all else.
@@ -85,13 +101,18 @@ impl ServerHandler for Server {
             Ok(arguments) => arguments,
             Err(reasons) => return Ok((tool.trouble)(Trouble::misfit(reasons)).into()),
         };
+        let Ok(turn) = self.turns.clone().try_acquire_owned() else { return Ok((tool.trouble)(crowded()).into()) };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
         let (steps, teller) = progress::channel(&context, &self.exit);
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
         let ask = Ask { bursar, agent, client: client(&context), arguments, progress: Box::new(steps) };
-        // Its own task: a call that its host gives up goes on, and a call that panics is still answered.
+        // Its own task: a call that its host gives up goes on, and a call that panics is still answered. What goes on
+        // keeps its turn.
         let run = tool.run;
-        let work = tokio::spawn(async move { run(ask).await });
+        let work = tokio::spawn(async move {
+            let _turn = turn;
+            run(ask).await
+        });
         let answer = match wait(work, teller, &context).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(trouble)) => (tool.trouble)(trouble).into(),
@@ -114,6 +135,8 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
+        // It is never closed.
+        let _turn = self.reads.acquire().await;
         let read = tokio::spawn(async move { resource::read(&bursar, &agent, &request.uri).await });
         match read.await {
             Ok(read) => read.map(Into::into),
@@ -141,6 +164,10 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         match request.method.as_str() {
+            lines::UNREADABLE => Err(ErrorData::parse_error(
+                "this could not be read, so nothing was done: it is no JSON, or too long, or nested too deep",
+                None,
+            )),
             "tools/call" => Err(ErrorData::invalid_params("tools/call takes `name` and an object `arguments`", None)),
             method => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text::quoted(method, 60), None)),
         }
@@ -173,6 +200,13 @@ async fn wait<T>(
             () = teller.next() => teller.tell().await,
         }
     }
+}
+
+fn crowded() -> Trouble {
+    let message =
+        format!("{} calls are being answered already, as many as bursar takes at a time", limits::CALLS_AT_ONCE);
+    let reason = Reason::new("too_many_calls", "bursar", message, Who::Time);
+    Trouble::refused(vec![reason], "nothing was done and no money moved; call again when some of them are answered")
 }
 
 fn instead(tool: &Tool, purchase_id: Option<String>, why: Unanswered) -> Trouble {

@@ -20,6 +20,7 @@ use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderN
 use ::http::{Method, StatusCode};
 use async_trait::async_trait;
 use reqwest::{Client, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
@@ -41,6 +42,8 @@ const ORDINARY_HEADER_BYTES: usize = 32 * 1024;
 pub struct HttpSeller {
     names: Arc<dyn Names>,
     waits: Waits,
+    /// One for each large free body that may be in memory.
+    rooms: Arc<Semaphore>,
     guarded: OnceLock<Client>,
     opened: OnceLock<Client>,
 }
@@ -66,7 +69,8 @@ impl HttpSeller {
 
     /// One to whom names lead where these say.
     pub fn knowing(names: Arc<dyn Names>) -> HttpSeller {
-        HttpSeller { names, waits: Waits::default(), guarded: OnceLock::new(), opened: OnceLock::new() }
+        let rooms = Arc::new(Semaphore::new(limits::LARGE_BODIES_AT_ONCE));
+        HttpSeller { names, waits: Waits::default(), rooms, guarded: OnceLock::new(), opened: OnceLock::new() }
     }
 
     /// The unpaid leg without its clock.
@@ -78,7 +82,7 @@ impl HttpSeller {
                 Some(next) => request = next,
                 None => {
                     bounded(response.headers(), &host(&request.url))?;
-                    return read(response, request).await;
+                    return read(response, request, Some(&self.rooms)).await;
                 }
             }
         }
@@ -90,7 +94,8 @@ impl HttpSeller {
         let exchange = async {
             let response = self.send(request, Some(payment), egress).await?;
             crash::point("heard");
-            read(response, request.clone()).await.map_err(Failed::Anywhere)
+            // What was paid for waits for no room: there is as much of it as the budgets allow.
+            read(response, request.clone(), None).await.map_err(Failed::Anywhere)
         };
         match tokio::time::timeout(self.waits.paid, exchange).await {
             Ok(Ok(reply)) => Presented::Answered(reply),
@@ -228,20 +233,29 @@ fn bounded(headers: &HeaderMap, host: &str) -> Result<(), SellerError> {
 }
 
 /// The whole reply, or as much of its body as is kept. What its header says of the length is not believed.
-async fn read(mut response: Response, request: Request) -> Result<Reply, SellerError> {
+async fn read(mut response: Response, request: Request, rooms: Option<&Arc<Semaphore>>) -> Result<Reply, SellerError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let keep =
         if status == StatusCode::PAYMENT_REQUIRED { limits::CHALLENGE_BODY_BYTES } else { limits::STORED_BODY_BYTES };
-    let (mut body, mut cut) = (Vec::new(), false);
+    let (mut body, mut cut, mut room) = (Vec::new(), false, None);
     while let Some(chunk) = response.chunk().await.map_err(|error| sort(&error, &request.url).why())? {
-        let room = keep - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
+        if room.is_none() && body.len() + chunk.len() > limits::LARGE_BODY_BYTES {
+            room = wait_for_room(rooms).await;
+        }
+        let left = keep - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
+        if chunk.len() > left {
             cut = true;
             break;
         }
     }
-    Ok(Reply { status: status.as_u16(), headers, body, cut, request })
+    Ok(Reply { status: status.as_u16(), headers, body, cut, request, room })
+}
+
+/// For as long as the leg lasts.
+async fn wait_for_room(rooms: Option<&Arc<Semaphore>>) -> Option<Arc<OwnedSemaphorePermit>> {
+    // They are never closed.
+    rooms?.clone().acquire_owned().await.ok().map(Arc::new)
 }
 
 /// Which failure it was, and on which side of the first byte.

@@ -10,12 +10,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bursar::sandbox::sellers::Stall;
 use bursar::seller::egress::{Door, Guard, Names, door};
 use bursar::seller::{Egress, HttpSeller, Seller, SellerError};
 use bursar::wish::{Call, Wish};
 use reqwest::dns::Resolve;
 use tokio::net::{TcpListener, TcpStream};
 use url::Host;
+
+use crate::scene::{OPEN, Scene};
 
 const CASES: &str = include_str!("egress.txt");
 /// Fewer would mean that the file was not read.
@@ -99,6 +102,21 @@ async fn in_a_network_where_every_address_is_here() {
     refusals.sort();
     let (median, slowest) = (refusals[refusals.len() / 2], refusals[refusals.len() - 1]);
     println!("{} refusals, zero connects; median {median:?}, slowest {slowest:?}", refusals.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_in_the_environment_is_not_gone_through() {
+    let scene = Scene::open(vec![Stall::get("/plain", 10_000)], OPEN).await;
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", proxy.local_addr().expect("an address"));
+    let mut command = scene.command(&["fetch", &scene.url("/plain")]);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env(name, &url);
+    }
+    let output = command.output().await.expect("started");
+    assert_eq!((output.status.code(), scene.settlements()), (Some(0), 1), "{output:?}");
+    proxy.set_nonblocking(true).expect("set");
+    assert!(proxy.accept().is_err(), "somebody came by");
 }
 
 /// Where a URL would be gone to, or why not; nothing is connected.

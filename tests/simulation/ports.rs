@@ -111,7 +111,7 @@ fn challenge(request: &Request) -> HeaderMap {
 }
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
-    Reply { status, headers, body: b"goods".to_vec(), cut: false, request: request.clone() }
+    Reply { status, headers, body: b"goods".to_vec(), cut: false, request: request.clone(), room: None }
 }
 
 fn lost(cause: &str) -> SellerError {

@@ -260,6 +260,30 @@ async fn a_seller_is_met_anew_each_time() {
 }
 
 #[tokio::test]
+async fn only_so_many_large_free_bodies_are_in_memory_at_a_time() {
+    let shop = Shop::open(|_, request| {
+        Act::Say(ok(&"a".repeat(if request.starts_with("GET /large") { limits::LARGE_BODY_BYTES + 1 } else { 9 })))
+    })
+    .await;
+    let (seller, allow) = (HttpSeller::new(), allowing(&[&shop]));
+    let mut kept = Vec::new();
+    for _ in 0..limits::LARGE_BODIES_AT_ONCE {
+        kept.push(seller.ask(&get(shop.url("/large")), Egress { allow: &allow }).await.unwrap());
+    }
+    let full = HttpSeller { waits: hurried().waits, rooms: seller.rooms.clone(), ..HttpSeller::new() };
+    let one_more = full.ask(&get(shop.url("/large")), Egress { allow: &allow }).await;
+    assert!(matches!(one_more, Err(SellerError::TooSlow { .. })), "{one_more:?}");
+    seller.ask(&get(shop.url("/small")), Egress { allow: &allow }).await.unwrap();
+    let Presented::Answered(paid) = seller.show(&get(shop.url("/large")), PAYMENT, Egress { allow: &allow }).await
+    else {
+        panic!("not answered")
+    };
+    assert_eq!(paid.body.len(), limits::LARGE_BODY_BYTES + 1);
+    kept.pop();
+    seller.ask(&get(shop.url("/large")), Egress { allow: &allow }).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reply_that_is_not_http_is_the_sellers_fault() {
     let shop = Shop::saying("SSH-2.0-OpenSSH_9.6\r\n\r\n").await;
     let refused = ask(&get(shop.url("/")), &allowing(&[&shop])).await;

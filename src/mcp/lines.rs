@@ -1,0 +1,204 @@
+//! What a host sends, line by line, and that every line can be read.
+//!
+//! Hosts write down what a model put together: half an emoji, a number without end, brackets without bottom. The MCP
+//! library drops a line that is not JSON to it, and whoever asked would wait for an answer that never comes. So such a
+//! line goes on as a request of its own, with the same id, and is answered.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, DuplexStream, ReadBuf};
+use tokio::task::JoinSet;
+
+/// What an unreadable line is called from here on.
+pub const UNREADABLE: &str = "bursar/unreadable";
+
+/// The largest body a request may have, with every character of it escaped, and room for the rest.
+const LINE_BYTES: usize = 8 * 1024 * 1024;
+/// Ids are counters or UUIDs.
+const ID_BYTES: usize = 256;
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// The same lines, all of them readable. It ends when what is read does, and lets go of that when it is dropped.
+pub struct Readable {
+    lines: DuplexStream,
+    _passing: JoinSet<()>,
+}
+
+pub fn readable(read: impl AsyncRead + Send + Unpin + 'static) -> Readable {
+    let (lines, theirs) = tokio::io::duplex(PIPE_BYTES);
+    let mut passing = JoinSet::new();
+    passing.spawn(async move {
+        // Whichever end left, there is nobody to tell.
+        let _ = pass_on(BufReader::new(read), theirs).await;
+    });
+    Readable { lines, _passing: passing }
+}
+
+impl AsyncRead for Readable {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.lines).poll_read(cx, buf)
+    }
+}
+
+async fn pass_on(mut read: BufReader<impl AsyncRead + Unpin>, mut write: DuplexStream) -> io::Result<()> {
+    let mut line = Line::default();
+    loop {
+        let heard = read.fill_buf().await?;
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let end = heard.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let taken = end.unwrap_or(heard.len());
+        line.hear(&heard[..taken]);
+        read.consume(taken);
+        if end.is_some() {
+            write.write_all(&std::mem::take(&mut line).passed_on()).await?;
+        }
+    }
+}
+
+/// A line as it comes in. One that is too long is not kept, and still listened to for its id.
+#[derive(Default)]
+struct Line {
+    text: Vec<u8>,
+    is_too_long: bool,
+    id: Id,
+}
+
+impl Line {
+    fn hear(&mut self, part: &[u8]) {
+        part.iter().for_each(|byte| self.id.hear(*byte));
+        self.is_too_long |= self.text.len() + part.len() > LINE_BYTES;
+        match self.is_too_long {
+            true => self.text = Vec::new(),
+            false => self.text.extend_from_slice(part),
+        }
+    }
+
+    /// As it came where it can be read. Nobody waits for an answer to a line without an id.
+    fn passed_on(self) -> Vec<u8> {
+        let is_blank = self.text.trim_ascii().is_empty();
+        if !self.is_too_long && (is_blank || serde_json::from_slice::<Value>(&self.text).is_ok()) {
+            return self.text;
+        }
+        let request = |id| format!("{}\n", json!({"jsonrpc": "2.0", "id": id, "method": UNREADABLE})).into_bytes();
+        self.id.found().map(request).unwrap_or_default()
+    }
+}
+
+/// Looks for the `id` of the outermost object, in a line that may be no JSON anywhere else.
+#[derive(Default)]
+struct Id {
+    depth: usize,
+    in_quotes: bool,
+    escaped: bool,
+    /// The name or value being heard, as it is written.
+    word: Vec<u8>,
+    /// The value being heard is the id's.
+    is_next: bool,
+    id: Option<Vec<u8>>,
+}
+
+impl Id {
+    fn hear(&mut self, byte: u8) {
+        if self.in_quotes {
+            self.keep(byte);
+            self.in_quotes = self.escaped || byte != b'"';
+            self.escaped = byte == b'\\' && !self.escaped;
+            return;
+        }
+        match byte {
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.end_of_member();
+                self.depth = self.depth.saturating_sub(1);
+            }
+            b',' => self.end_of_member(),
+            b':' if self.depth == 1 => {
+                self.is_next = self.word == b"\"id\"";
+                self.word.clear();
+            }
+            byte if byte.is_ascii_whitespace() => {}
+            byte => {
+                self.in_quotes = byte == b'"';
+                self.keep(byte);
+            }
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.depth == 1 && self.word.len() < ID_BYTES {
+            self.word.push(byte);
+        }
+    }
+
+    fn end_of_member(&mut self) {
+        if self.depth == 1 {
+            let word = std::mem::take(&mut self.word);
+            self.id = self.id.take().or((self.is_next && !word.is_empty()).then_some(word));
+            self.is_next = false;
+        }
+    }
+
+    /// A text or a whole number, as ids are.
+    fn found(self) -> Option<Value> {
+        let id: Value = serde_json::from_slice(&self.id?).ok()?;
+        (id.is_string() || id.is_u64() || id.is_i64()).then_some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed_on(text: &[u8]) -> String {
+        let mut line = Line::default();
+        // However it is cut on its way.
+        text.chunks(7).for_each(|part| line.hear(part));
+        String::from_utf8_lossy(&line.passed_on()).trim_end().to_owned()
+    }
+
+    /// The id of what goes on instead.
+    fn id_of(text: &[u8]) -> Value {
+        let request: Value = serde_json::from_str(&passed_on(text)).expect("a request");
+        assert_eq!((&request["jsonrpc"], &request["method"]), (&json!("2.0"), &json!(UNREADABLE)));
+        request["id"].clone()
+    }
+
+    #[test]
+    fn what_can_be_read_goes_on_as_it_came() {
+        for text in ["", "\r", r#"{ "id" : 1, "method":"ping", "params":{"id":[2]} }"#, r#"{"id":null}"#, "[1]"] {
+            assert_eq!(passed_on(text.as_bytes()), text.trim_end());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_its_id_wherever_that_stands() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let long = "x".repeat(LINE_BYTES);
+        let cases = [
+            (format!(r#"{{"id":7,"params":{deep}}}"#), json!(7)),
+            (format!(r#"{{"params":{{"id":1,"a":{deep}}},"jsonrpc":"2.0", "id" : "a-7" }}"#), json!("a-7")),
+            (format!(r#"{{"params":{{"body":"{long}"}},"id":7}}"#), json!(7)),
+            (r#"{"params":1e999,"id":7}"#.to_owned(), json!(7)),
+            (r#"{"params":"\ud83d","id":7}"#.to_owned(), json!(7)),
+            (r#"{"params":NaN,"id":-7}"#.to_owned(), json!(-7)),
+            (r#"{"params":{"a":"\"}\\","b":"{["},"x":nul,"id":7}"#.to_owned(), json!(7)),
+        ];
+        for (text, id) in cases {
+            assert_eq!(id_of(text.as_bytes()), id, "{text:.60}");
+        }
+        assert_eq!(id_of(b"{\"params\":\"\xff\",\"id\":7}"), json!(7));
+    }
+
+    #[test]
+    fn what_has_no_id_waits_for_no_answer() {
+        let long_id = format!(r#"{{"id":"{}","a":nul}}"#, "x".repeat(2 * ID_BYTES));
+        for text in ["nonsense", "{", "}}}]]", r#"{"a":{"id":7},"b":nul}"#, r#"{"id":1.5,"b":nul}"#, &long_id] {
+            assert_eq!(passed_on(text.as_bytes()), "", "{text:.60}");
+        }
+    }
+}
