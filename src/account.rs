@@ -133,10 +133,10 @@ impl Bursar {
         }
         let (bodies, agent, id) = (self.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
         let most = (chars as u64).saturating_mul(4).saturating_add(4);
-        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, offset, most)).await;
+        let total = entry.body_bytes.unwrap_or_default();
+        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
         let bytes = read.ok()?.ok()?;
-        let stored =
-            Stored { total: entry.body_bytes.unwrap_or_default(), content_type: entry.content_type.as_deref() };
+        let stored = Stored { total, content_type: entry.content_type.as_deref() };
         let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
         Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
     }

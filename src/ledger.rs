@@ -106,12 +106,14 @@ impl Ledger {
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
         // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
         let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
+        // Whoever wrote last may have died over a sync that failed.
+        let is_folded_in = writer::fold_in(&conn).is_ok();
         queue.unlock()?;
         prepared?;
         let holder = registered?;
         let reader = connect(path)?;
         schema::configure(&reader)?;
-        let writer = Writer::start(path.to_owned(), conn, queue, wait)?;
+        let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait)?;
         Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder) })
     }
 
@@ -127,7 +129,7 @@ impl Ledger {
 
     /// Folds the journal into the file, as far as nobody else is reading it.
     pub async fn fold_in(&self) -> Result<(), LedgerError> {
-        self.read(|conn| Ok(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)).await
+        self.read(writer::fold_in).await
     }
 
     /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.

@@ -146,7 +146,17 @@ impl Purchase {
             Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
             Ok(Authorized::Taken(row)) => self.join(row).await,
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
-            Err(stop) => (stop, None),
+            Err(stop) => self.unless_bought_beside(stop).await,
+        }
+    }
+
+    /// Where a call under the same id was faster, its outcome is the answer, and not that this one came to nothing.
+    async fn unless_bought_beside(&self, stop: Stop) -> (Stop, Option<i64>) {
+        match self.house.ledger.entry_of(self.wish.agent.clone(), self.id.clone()).await {
+            Ok(Some(entry)) if entry.money.is_some() && entry.identity == self.wish.identity() => {
+                self.join(entry.row).await
+            }
+            _ => (stop, None),
         }
     }
 

@@ -43,10 +43,14 @@ impl Bodies {
         kept
     }
 
-    /// At most `most` bytes from `offset` on.
-    pub fn read(&self, agent: &str, purchase_id: &str, offset: u64, most: u64) -> io::Result<Vec<u8>> {
+    /// At most `most` bytes from `offset` on of a body of `total`. A file of another length is not that body: what was
+    /// kept a moment before the power went may be there in part, or empty.
+    pub fn read(&self, agent: &str, purchase_id: &str, total: u64, offset: u64, most: u64) -> io::Result<Vec<u8>> {
         let paid = fs::File::open(self.path(agent, purchase_id, Worth::Paid));
         let mut file = paid.or_else(|_| fs::File::open(self.path(agent, purchase_id, Worth::Free)))?;
+        if file.metadata()?.len() != total {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         file.seek(SeekFrom::Start(offset))?;
         let mut body = Vec::new();
         file.take(most).read_to_end(&mut body)?;

@@ -68,12 +68,12 @@ impl Turn {
 }
 
 impl Writer {
-    /// Starts the thread over an open connection. `queue` is the file processes take turns at, `wait` how long a caller
-    /// waits for its work to begin.
-    pub fn start(path: PathBuf, conn: Connection, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
+    /// Starts the thread over an open connection, or over none yet. `queue` is the file processes take turns at, `wait`
+    /// how long a caller waits for its work to begin.
+    pub fn start(path: PathBuf, conn: Option<Connection>, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
         let (jobs, inbox) = mpsc::channel();
         let file = identity(&path)?;
-        let desk = Desk { path, file, conn: Some(conn), queue, inbox };
+        let desk = Desk { path, file, conn, queue, inbox };
         thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || desk.work())
@@ -149,6 +149,7 @@ struct Desk {
     path: PathBuf,
     /// Which file this ledger is. Another one in its place is not written to, and one that was moved away neither.
     file: Option<(u64, u64)>,
+    /// None: whether all that stands in the journal is on the disk is not known.
     conn: Option<Connection>,
     queue: File,
     inbox: mpsc::Receiver<Job>,
@@ -172,11 +173,13 @@ impl Desk {
         let begun = batch.into_iter().filter(|job| job.turn.begin());
         let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
         let outcome = commit(conn);
-        let _ = self.queue.unlock();
         if outcome.is_err() {
-            // What SQLite thinks of itself now is not worth knowing: the next piece of work opens the file anew.
+            // What SQLite thinks of itself now is not worth knowing. If this does not work, the next piece of work tries
+            // again; while we have the turn, nobody else builds on what may not be there.
             self.conn = None;
+            let _ = self.reopen();
         }
+        let _ = self.queue.unlock();
         for deliver in deliveries {
             deliver(outcome.clone());
         }
@@ -185,9 +188,8 @@ impl Desk {
     /// Takes the turn among processes, then SQLite's own lock, for as long as anybody in the batch still waits.
     fn begin(&mut self, batch: &[Job]) -> Result<(), LedgerError> {
         self.check_place()?;
-        self.reopen()?;
         self.take_turn(batch)?;
-        let begun = self.begin_immediate(batch);
+        let begun = self.reopen().and_then(|()| self.begin_immediate(batch));
         if begun.is_err() {
             let _ = self.queue.unlock();
         }
@@ -208,6 +210,7 @@ impl Desk {
         if self.conn.is_none() {
             let conn = super::connect(&self.path)?;
             schema::configure(&conn)?;
+            fold_in(&conn)?;
             self.conn = Some(conn);
         }
         Ok(())
@@ -234,6 +237,17 @@ impl Desk {
                 begun => return begun,
             }
         }
+    }
+}
+
+/// Writes what stands in the journal into the file, syncs that, and begins the journal anew.
+///
+/// A sync that failed has given up what it was for: the system shows it as written, and no later sync brings it to the
+/// disk. What is committed on top of it would go with it when the power does, synced or not.
+pub(super) fn fold_in(conn: &Connection) -> Result<(), LedgerError> {
+    match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+        0 => Ok(()),
+        _busy => Err(LedgerError::Busy),
     }
 }
 

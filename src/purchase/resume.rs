@@ -93,11 +93,10 @@ impl Purchase {
         })
     }
 
-    /// Within its repeat window; or whenever it was, if nobody has heard of it yet.
+    /// Within its repeat window; or whenever it was, if nobody has heard of it yet. Also if its goods could not be kept:
+    /// whether they are worth paying for once more is not ours to say.
     fn may_repeat(&self, entry: &Entry) -> bool {
-        let Some(at) = entry.answered_at.filter(|_| entry.body_kept || entry.body_bytes == Some(0)) else {
-            return false;
-        };
+        let Some(at) = entry.answered_at else { return false };
         let age = self.house.now().since(at);
         let window = self.house.policy().map(|policy| policy.repeat_window(&self.wish.request.url)).unwrap_or_default();
         age < window || (!entry.handed && age < limits::OPEN_AFTER_SETTLED)

@@ -44,7 +44,13 @@ impl Purchase {
             true => self.stored_body(entry).await,
             false => None,
         };
+        let is_lost = body.is_none() && entry.body_bytes.is_some_and(|bytes| bytes > 0);
         let mut answer = self.told_by_row(entry, body).await;
+        if is_lost {
+            let message = "what the seller sent is not in the store: it could not be kept there, or has gone since";
+            answer.reasons.push(reason("body_lost", message, Who::Agent));
+            answer.next = format!("call with buy_again {} only if it is worth paying once more", entry.purchase_id);
+        }
         if let Some(at) = entry.answered_at.filter(|_| how != How::Beside) {
             answer.served_from_store = true;
             answer.age_s = self.house.now().since(at).as_secs();
@@ -76,10 +82,10 @@ impl Purchase {
     async fn stored_body(&self, entry: &Entry) -> Option<Body> {
         let (bodies, agent, id) = (self.house.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
         let most = (self.wish.max_chars as u64).saturating_mul(4).saturating_add(4);
-        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, 0, most)).await;
+        let total = entry.body_bytes.unwrap_or_default();
+        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, 0, most)).await;
         let bytes = read.ok()?.ok()?;
-        let stored =
-            Stored { total: entry.body_bytes.unwrap_or_default(), content_type: entry.content_type.as_deref() };
+        let stored = Stored { total, content_type: entry.content_type.as_deref() };
         Some(page(&bytes, &stored, 0, self.wish.max_chars / 2, &source(&entry.domain), Binary::Link).0)
     }
 

@@ -1,5 +1,6 @@
 //! Ids: one purchase each, and each agent's own.
 
+use bursar::bursar::Quiet;
 use bursar::purchase::answer::Outcome;
 use bursar::sandbox::sellers::{Behaviour, Stall};
 use bursar::wish::Call;
@@ -86,5 +87,20 @@ async fn ids_that_are_not_plain_are_not_taken() {
         refused(&scene.fetch(named(&scene, id, "/thing")).await, "bad_purchase_id");
     }
     assert_eq!(scene.sandbox.sellers.seen().len(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_comes_to_nothing_tells_what_another_one_has_bought_under_its_id_meanwhile() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    let (other, call) = (scene.another_house(), named(&scene, "mine", "/thing"));
+    let (keys, here) = (scene.keys.clone(), tokio::runtime::Handle::current());
+    scene.keys.on_load(move || {
+        bought(&here.block_on(other.fetch_paid(AGENT, None, call, &Quiet)));
+        keys.lock(true);
+    });
+    let answer = scene.fetch(named(&scene, "mine", "/thing")).await;
+    bought(&answer);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
     scene.end().await;
 }

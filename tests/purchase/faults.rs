@@ -103,6 +103,21 @@ async fn whoever_comes_while_a_purchase_is_presented_waits_for_its_outcome() {
 }
 
 #[tokio::test]
+async fn goods_that_a_power_cut_took_from_the_store_are_told_as_lost_and_never_as_empty() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    for kept in std::fs::read_dir(scene.home.purchases_dir()).unwrap() {
+        std::fs::write(kept.unwrap().path(), "").unwrap();
+    }
+    let answer = scene.get("/thing").await;
+    is(&answer, Outcome::Answered, Charged::No);
+    reason(&answer, "body_lost");
+    assert!(answer.body.is_none() && answer.next.contains("buy_again"), "{answer:#?}");
+    bought(&scene.buy_again("/thing", &answer).await);
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn a_reply_lost_on_our_side_is_resumed_like_any_other() {
     let scene = market([Stall::get("/thing", CENT)]).open().await;
     scene.fault(Fault::LosesTheReply);

@@ -622,7 +622,9 @@ impl Keys {
 
 impl KeyStore for Keys {
     fn load(&self, address: Address) -> Result<Key, WalletError> {
-        if let Some(happens) = self.on_load.lock().unwrap().take() {
+        // Let go of first: what happens may read a key too.
+        let happens = self.on_load.lock().unwrap().take();
+        if let Some(happens) = happens {
             happens();
         }
         self.is_in_order()?;

@@ -1,14 +1,24 @@
-//! The whole flow in a world that goes wrong: a seeded seller, chain, clock and key store, several faults a run, and
-//! crashes in between. What must always hold is checked while it runs and when the dust has settled.
+//! The whole flow in a world that goes wrong: a seeded seller, chain, clock, disk and key store, several faults a run,
+//! and crashes and power cuts in between. What must always hold is checked while it runs and when the dust has settled.
 //!
 //! `BURSAR_SEEDS=500000 cargo test --test simulation` runs more worlds; `BURSAR_SEED=… cargo test --test simulation`
-//! replays the one that failed.
+//! replays the one that failed. Chance follows from the seed; in which order calls that run at once come by does not,
+//! so some worlds are a little different the second time.
+#![cfg(unix)]
 
-mod ports;
 mod run;
+#[allow(dead_code, reason = "shared with the tests of the disk, which look at other parts of it")]
+#[path = "../world/mod.rs"]
 mod world;
 
-const SEEDS: u64 = 150;
+use std::ops::Range;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::Tally;
+
+const SEEDS: u64 = 100;
 
 #[test]
 fn whatever_goes_wrong_nothing_is_paid_twice_and_nothing_is_lost() {
@@ -17,14 +27,31 @@ fn whatever_goes_wrong_nothing_is_paid_twice_and_nothing_is_lost() {
         Some(seed) => seed..seed + 1,
         None => 1..1 + number("BURSAR_SEEDS").unwrap_or(SEEDS),
     };
-    let mut told = world::Tally::default();
-    for seed in seeds.clone() {
-        let ran = std::panic::catch_unwind(|| run::run(seed));
-        told += ran.unwrap_or_else(|_| panic!("world {seed} failed; replay it with BURSAR_SEED={seed}"));
-    }
-    println!("{} worlds: {told:?}", seeds.end - seeds.start);
-    assert!(
-        told.settled > 0 && told.lost > 0 && told.crashes > 0 && told.again > 0,
-        "the worlds are too kind: {told:?}"
-    );
+    let (tally, failed) = all(seeds.clone());
+    println!("{tally:?}");
+    println!("bar: simulation | {} worlds | {} violations", seeds.end - seeds.start, failed.len());
+    assert!(failed.is_empty(), "worlds that failed; BURSAR_SEED=… replays one: {failed:?}");
+    let is_rough = tally.settled > 0 && tally.lost > 0 && tally.crashes > 0 && tally.cuts > 0 && tally.again > 0;
+    assert!(is_rough || seeds.end - seeds.start < SEEDS, "the worlds are too kind: {tally:?}");
+}
+
+/// Runs the worlds side by side: while one waits, others go on.
+fn all(seeds: Range<u64>) -> (Tally, Vec<u64>) {
+    let next = AtomicU64::new(seeds.start);
+    let told = Mutex::new((Tally::default(), Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 * std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| seeds.contains(seed)) {
+                    let ran = catch_unwind(|| run::run(seed));
+                    let mut told = told.lock().unwrap();
+                    match ran {
+                        Ok(tally) => told.0 += tally,
+                        Err(_) => told.1.push(seed),
+                    }
+                }
+            });
+        }
+    });
+    told.into_inner().unwrap()
 }

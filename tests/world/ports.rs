@@ -14,10 +14,11 @@ use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, KeyStore, Memory, WalletError};
 use http::{HeaderMap, HeaderValue};
 
-use crate::world::{FINALITY, Shared, World};
+use super::{FINALITY, Manner, Shared, World};
 
 pub const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub const NETWORK: &str = "eip155:84532";
+pub const GOODS: &str = "goods";
 
 pub struct WorldClock(pub Shared);
 
@@ -39,21 +40,21 @@ enum Fare {
 #[async_trait]
 impl Seller for WorldSeller {
     async fn ask(&self, request: &Request, _: Egress<'_>) -> Result<Reply, SellerError> {
-        let mut world = self.0.lock();
-        if world.fault(20) {
+        if self.0.lock().fault(request.url.path(), 20) {
             return Err(SellerError::Unreachable { host: "shop".into(), cause: "a fault".into() });
         }
         Ok(reply(402, challenge(request), request))
     }
 
     async fn present(&self, recorded: &Recorded, _: Egress<'_>) -> Presented {
-        if self.0.lock().fault(12) {
+        let at = recorded.request().url.path();
+        if self.0.lock().fault(at, 12) {
             return Presented::NeverConnected(lost("no way there"));
         }
         let (presented, stuck) = {
             let mut world = self.0.lock();
             let nonce = world.show(recorded);
-            let stuck = world.fault(15);
+            let stuck = world.fault(at, 15);
             (serve(&mut world, nonce, recorded), stuck)
         };
         if stuck {
@@ -66,11 +67,25 @@ impl Seller for WorldSeller {
 }
 
 fn serve(world: &mut World, nonce: B256, recorded: &Recorded) -> Presented {
-    let fare = match world.pick(6) {
-        0..4 => Fare::Settled,
-        4 if world.faults => Fare::Kept,
-        4 => Fare::Settled,
-        _ if world.faults => Fare::Dropped,
+    match world.manner {
+        Manner::Settles => {
+            world.settle(nonce);
+            answer(world, nonce, recorded, 200, true)
+        }
+        Manner::Refuses => answer(world, nonce, recorded, 402, false),
+        Manner::TakesItAndDropsTheLine => {
+            world.settle(nonce);
+            Presented::Lost(lost("the line dropped"))
+        }
+        Manner::Whimsical => serve_by_chance(world, nonce, recorded),
+    }
+}
+
+fn serve_by_chance(world: &mut World, nonce: B256, recorded: &Recorded) -> Presented {
+    let at = recorded.request().url.path();
+    let fare = match world.pick(at, 6) {
+        4 if world.fault(at, 1) => Fare::Kept,
+        5 if world.fault(at, 1) => Fare::Dropped,
         _ => Fare::Settled,
     };
     let settled = match fare {
@@ -81,22 +96,28 @@ fn serve(world: &mut World, nonce: B256, recorded: &Recorded) -> Presented {
         }
         Fare::Dropped => false,
     };
-    if world.fault(4) {
+    if world.fault(at, 4) {
         world.tally.lost += 1;
         return Presented::Lost(lost("the line dropped"));
     }
-    let request = recorded.request();
-    let status =
-        if settled { [200, 200, 200, 500, 402][world.pick(5) as usize] } else { [402, 500][world.pick(2) as usize] };
+    let status = match settled {
+        true => [200, 200, 200, 500, 402][world.pick(at, 5) as usize],
+        false => [402, 500][world.pick(at, 2) as usize],
+    };
+    let receipt = settled && status != 402 && !world.fault(at, 6);
+    answer(world, nonce, recorded, status, receipt)
+}
+
+fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, receipt: bool) -> Presented {
     let mut headers = HeaderMap::new();
-    if settled && status != 402 && !world.fault(6) {
+    if receipt {
         let receipt = format!(r#"{{"success":true,"transaction":"{nonce}","network":"{NETWORK}"}}"#);
         headers.insert("payment-response", HeaderValue::from_str(&STANDARD.encode(receipt)).unwrap());
     }
     if status == 200 {
         world.shown.get_mut(&nonce).unwrap().delivered = true;
     }
-    Presented::Answered(reply(status, headers, request))
+    Presented::Answered(reply(status, headers, recorded.request()))
 }
 
 fn challenge(request: &Request) -> HeaderMap {
@@ -111,7 +132,8 @@ fn challenge(request: &Request) -> HeaderMap {
 }
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
-    Reply { status, headers, body: b"goods".to_vec(), cut: false, request: request.clone(), room: None }
+    let body = GOODS.as_bytes().to_vec();
+    Reply { status, headers, body, cut: false, request: request.clone(), room: None }
 }
 
 fn lost(cause: &str) -> SellerError {
@@ -124,10 +146,10 @@ impl WorldChains {
     /// A node that may be silent, or behind.
     fn ask(&self, node: &str, authorization: &Authorization) -> Result<Testimony, ChainError> {
         let mut world = self.0.lock();
-        if world.fault(6) {
+        if world.fault(node, 6) {
             return Err(ChainError::Silent { node: node.into(), cause: "a fault".into() });
         }
-        let behind = if world.fault(4) { world.pick(120) } else { 0 };
+        let behind = if world.fault(node, 4) { world.pick(node, 120) } else { 0 };
         let at_secs = world.chain_secs - behind;
         let used = world.used.get(&authorization.nonce).filter(|used| used.at_secs <= at_secs);
         let transfer = used.map(|used| Transfer {
@@ -165,7 +187,7 @@ impl Chains for WorldChains {
         _: Option<u64>,
     ) -> Result<(Vec<Sighting>, u64), ChainError> {
         let world = self.0.lock();
-        let of = |(nonce, used): (&B256, &crate::world::Used)| Sighting {
+        let of = |(nonce, used): (&B256, &super::Used)| Sighting {
             network: network.clone(),
             asset,
             nonce: *nonce,
@@ -185,43 +207,71 @@ fn block(secs: u64) -> Block {
 }
 
 /// Keys that are there, behind a store that is not always.
-pub struct WorldKeys(pub Shared, pub Memory);
+pub struct WorldKeys {
+    world: Shared,
+    memory: Memory,
+    other: Address,
+}
 
 impl WorldKeys {
-    fn may_fail(&self) -> Result<(), WalletError> {
-        if self.0.lock().fault(25) { Err(WalletError::KeyringLocked) } else { Ok(()) }
+    /// A store with the owner's key, and one that is not the owner's.
+    pub fn new(world: Shared, key: &Key) -> WorldKeys {
+        let (memory, other) = (Memory::default(), Key::read(&[b'7'; 64][..]).unwrap());
+        memory.save(key).unwrap();
+        memory.save(&other).unwrap();
+        WorldKeys { world, memory, other: other.address() }
+    }
+
+    fn may_fail(&self, address: Address) -> Result<(), WalletError> {
+        let kind = {
+            let mut world = self.world.lock();
+            if !world.fault("keys", 25) {
+                return Ok(());
+            }
+            world.pick("keys", 4)
+        };
+        match kind {
+            0 => Err(WalletError::KeyringLocked),
+            1 => Err(WalletError::KeyringAbsent { cause: "a fault".into() }),
+            2 => Err(WalletError::KeyringAmbiguous { address }),
+            _ => {
+                self.world.hang();
+                Ok(())
+            }
+        }
     }
 }
 
 impl KeyStore for WorldKeys {
     fn load(&self, address: Address) -> Result<Key, WalletError> {
-        self.may_fail()?;
-        self.1.load(address)
+        self.may_fail(address)?;
+        let is_mistaken = self.world.lock().fault("keys", 40);
+        self.memory.load(if is_mistaken { self.other } else { address })
     }
 
     fn save(&self, key: &Key) -> Result<(), WalletError> {
-        self.1.save(key)
+        self.memory.save(key)
     }
 
     fn remove(&self, address: Address) -> Result<(), WalletError> {
-        self.1.remove(address)
+        self.memory.remove(address)
     }
 
     fn list(&self) -> Result<Vec<Address>, WalletError> {
-        self.1.list()
+        self.memory.list()
     }
 
     fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
-        self.may_fail()?;
-        self.1.read_anchor(address)
+        self.may_fail(address)?;
+        self.memory.read_anchor(address)
     }
 
     fn write_anchor(&self, address: Address, anchor: &str) -> Result<(), WalletError> {
-        self.may_fail()?;
-        self.1.write_anchor(address, anchor)
+        self.may_fail(address)?;
+        self.memory.write_anchor(address, anchor)
     }
 
     fn slow(&self, waited: Duration) -> WalletError {
-        self.1.slow(waited)
+        self.memory.slow(waited)
     }
 }

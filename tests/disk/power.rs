@@ -1,0 +1,61 @@
+//! The power is cut at every operation on the ledger's files, before it and with it everything not synced.
+//!
+//! What holds here is that the commit before presenting is synced. With `synchronous = NORMAL` for it, these fail: the
+//! ledger has lost a payment that a seller saw.
+
+use crate::cases::{SELLERS, buy, ends_well, every_operation, fail_at, opened};
+use crate::world::disk::Fault;
+use crate::world::house::House;
+use crate::world::{Manner, Random};
+
+#[test]
+fn a_power_cut_that_takes_all_that_was_not_synced_loses_nothing_a_seller_saw() {
+    every_operation("power cut, the unsynced lost", &SELLERS, |seller, nth| a_purchase(seller, nth, &mut |_| 0));
+}
+
+#[test]
+fn a_power_cut_that_keeps_all_that_was_written_loses_nothing_a_seller_saw() {
+    let keep = &mut |below| below - 1;
+    every_operation("power cut, the unsynced kept", &SELLERS, |seller, nth| a_purchase(seller, nth, keep));
+}
+
+#[test]
+fn a_power_cut_that_tears_what_was_not_synced_loses_nothing_a_seller_saw() {
+    let mut random = Random::of(0, "torn");
+    let tear = &mut |below| random.below(below);
+    every_operation("power cut, the unsynced torn", &SELLERS, |seller, nth| a_purchase(seller, nth, tear));
+}
+
+#[test]
+fn a_power_cut_while_a_ledger_is_begun_leaves_one_that_can_be_begun() {
+    let mut random = Random::of(0, "begun");
+    let tear = &mut |below| random.below(below);
+    every_operation("power cut, beginning a ledger", &SELLERS[..1], |seller, nth| a_beginning(seller, nth, tear));
+}
+
+fn a_purchase(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> bool {
+    let mut house = opened(seller);
+    let count = fail_at(&house.disk, nth, Fault::PowerCut);
+    let steps: [fn(&mut House); 3] = [|house| drop(buy(house)), |house| drop(buy(house)), House::leave];
+    for step in steps {
+        if !count.is_past(nth) {
+            step(&mut house);
+        }
+    }
+    house.lose_power(pick);
+    house.disk.is_well();
+    house.open().unwrap();
+    ends_well(&house);
+    count.is_past(nth)
+}
+
+fn a_beginning(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> bool {
+    let mut house = House::build(0, seller);
+    let count = fail_at(&house.disk, nth, Fault::PowerCut);
+    let _ = house.open();
+    house.lose_power(pick);
+    house.disk.is_well();
+    house.open().unwrap();
+    ends_well(&house);
+    count.is_past(nth)
+}
