@@ -66,6 +66,11 @@ impl Table {
     }
 }
 
+/// A line whose columns do not depend on the others': for what is told as it comes.
+pub fn fixed(row: &[Cell], widths: &[usize]) -> String {
+    line(row, widths)
+}
+
 fn line(row: &[Cell], widths: &[usize]) -> String {
     let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| padded(cell, *width)).collect();
     cells.join(GAP).trim_end().to_owned()
