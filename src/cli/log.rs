@@ -220,7 +220,7 @@ pub fn lines(spend: &Spend, notices: &[Notice], now: Time, width: usize) -> Vec<
 /// A line that is about no single purchase.
 fn noticed(notice: &Notice, when: String) -> Vec<Cell> {
     let style = words::state(&notice.kind);
-    vec![cell(&when), cell(&notice.kind).styled(style), cell(""), cell(""), cell(&notice.message).styled(style)]
+    vec![cell(&when), cell(&notice.kind).styled(style), cell(&notice.message).styled(style).spanning()]
 }
 
 fn cells(row: &Row, now: Time, id_chars: usize) -> Vec<Cell> {
