@@ -91,7 +91,8 @@ fn shown(query: &LogQuery) -> Shown {
 
 pub(super) fn notice(event: &ledger::Event) -> Notice {
     let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
-    let message = detail["message"].as_str().map_or_else(|| detail.to_string(), str::to_owned);
+    let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
+    let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
     Notice { at: event.at, kind: event.kind.clone(), message }
 }
 
