@@ -94,7 +94,7 @@ const STATES: [&str; 9] =
 /// What a screen holds with its totals still in sight.
 const TABLE_ROWS: usize = 50;
 /// One read of the ledger while everything is printed.
-const PAGE_ROWS: usize = 500;
+const PAGE_ROWS: usize = 1_000;
 /// Enough of an ID to tell two apart at a glance.
 const ID_CHARS: usize = 9;
 /// Notices among the purchases of one screen; `--since` and `--follow` have the others.
@@ -103,44 +103,57 @@ const NOTICES: usize = 20;
 impl Log {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
-        if let Some(by) = self.by {
-            let by = by.into();
-            let sums = bursar.log_by(&self.query(1, None), by).await?;
-            match self.json {
-                true => sums.iter().for_each(|sum| context.out.json_line(sum)),
-                false => sums::lines(&sums, by, context.out.width()).iter().for_each(|line| context.out.line(line)),
-            }
-            return Ok(Exit::Done);
-        }
-        if self.follow {
-            return follow::until_ctrl_c(&self, &bursar, context).await;
-        }
-        match (self.json, self.csv, self.beancount, self.hledger) {
-            (true, ..) => self.each(&bursar, |row| context.out.json_line(row)).await?,
-            (_, true, ..) => {
-                context.out.line(csv::header());
-                self.each(&bursar, |row| context.out.line(csv::line(row))).await?;
-            }
-            (.., true, _) => self.book(&bursar, Beancount, context).await?,
-            (.., true) => self.book(&bursar, Hledger, context).await?,
-            _ => self.table(&bursar, context).await?,
+        match (self.by, self.follow) {
+            (Some(by), _) => self.sums(&bursar, by.into(), context).await?,
+            (None, true) => follow::until_ctrl_c(&self, &bursar, context).await?,
+            (None, false) => self.list(&bursar, context).await?,
         }
         Ok(Exit::Done)
     }
 
+    async fn sums(&self, bursar: &Bursar, by: By, context: &Context) -> Result<(), Failure> {
+        let sums = bursar.log_by(&self.query(1, None), by).await?;
+        match self.json {
+            true => sums.iter().for_each(|sum| context.out.json_line(sum)),
+            false => sums::lines(&sums, by, context.out.width()).iter().for_each(|line| context.out.line(line)),
+        }
+        Ok(())
+    }
+
+    async fn list(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+        match (self.json, self.csv, self.beancount, self.hledger) {
+            (true, ..) => self.each(bursar, |row| context.out.json_line(row)).await,
+            (_, true, ..) => {
+                context.out.line(csv::header());
+                self.each(bursar, |row| context.out.line(csv::line(row))).await
+            }
+            (.., true, _) => self.book(bursar, Beancount, context).await,
+            (.., true) => self.book(bursar, Hledger, context).await,
+            _ => self.table(bursar, context).await,
+        }
+    }
+
     async fn table(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
         let spend = bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?;
-        let oldest = spend.purchases.last().filter(|_| spend.next_cursor.is_some() || self.is_bounded());
-        let notices = match self.is_of_some() {
-            true => Vec::new(),
-            false => bursar.notices(oldest.map(|row| row.at), NOTICES).await?,
-        };
+        let notices = self.notices(bursar, &spend).await?;
         if spend.purchases.is_empty() && notices.is_empty() {
             context.out.say(format_args!("{}", if self.unreviewed { "Nothing new." } else { "Nothing yet." }));
             return Ok(());
         }
         lines(&spend, &notices, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line));
         Ok(())
+    }
+
+    /// What is about no single purchase, from the time that is shown.
+    async fn notices(&self, bursar: &Bursar, shown: &Spend) -> Result<Vec<Notice>, Failure> {
+        let is_from_the_beginning = shown.next_cursor.is_none() && self.since.is_none() && !self.unreviewed;
+        let since = match shown.purchases.last() {
+            _ if self.is_of_some() => return Ok(Vec::new()),
+            _ if is_from_the_beginning => None,
+            Some(oldest) => Some(oldest.at),
+            None => return Ok(Vec::new()),
+        };
+        Ok(bursar.notices(since, NOTICES).await?)
     }
 
     /// A journal: the accounts and commodities as they first occur, each before its first use.
@@ -179,13 +192,9 @@ impl Log {
         }
     }
 
-    /// Whether only some purchases are asked for, by something other than their time: notices are of all of them.
+    /// Whether only some purchases of a time are asked for: notices are of all of them.
     fn is_of_some(&self) -> bool {
-        self.domain.is_some() || self.agent.is_some() || self.session.is_some() || self.state.is_some()
-    }
-
-    fn is_bounded(&self) -> bool {
-        self.since.is_some() || self.until.is_some() || self.unreviewed
+        [&self.domain, &self.agent, &self.session, &self.state, &self.until].into_iter().any(Option::is_some)
     }
 }
 

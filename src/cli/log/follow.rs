@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Log, place};
 use crate::bursar::{Bursar, Notice};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Failure;
 use crate::cli::table::{cell, fixed};
 use crate::cli::{Context, out, words};
 use crate::purchase::answer::Row;
@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// What stands there before anything happens.
 const ROWS_BEFORE: usize = 10;
 
-pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Result<Exit, Failure> {
+pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
     let mut printer = Printer { context, json: log.json, day: String::new() };
     // First, so that whatever is missed below is told after it.
     let (mut event, mut seen) = (bursar.history().await?, bursar.version().await?);
@@ -23,7 +23,7 @@ pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Resu
     before.purchases.iter().rev().for_each(|row| printer.purchase(row));
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            _ = tokio::signal::ctrl_c() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let version = bursar.version().await?;
