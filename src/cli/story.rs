@@ -168,8 +168,10 @@ fn proof(story: &Story, now: Time) -> Vec<String> {
     let mut lines = table.lines(WIDE, usize::MAX);
     lines.push(agreement(story));
     lines.extend(story.row.chain_tx.as_ref().map(|tx| format!("chain transaction {}", out::clean(tx))));
-    let end = story.window_ends.map(|end| format!("the authorization's window: ends {}", words::when(end, now)));
-    lines.extend(end.filter(|_| !is_over(story)));
+    lines.extend(story.window_ends.filter(|_| !is_over(story)).map(|end| {
+        let verb = if end > now { "ends" } else { "ended" };
+        format!("the authorization's window {verb} {}", words::when(end, now))
+    }));
     lines
 }
 
