@@ -19,6 +19,7 @@ use crate::config::Home;
 mod approve;
 mod audit;
 mod balance;
+mod books;
 mod completions;
 mod csv;
 mod demo;
@@ -40,7 +41,9 @@ mod playground;
 mod policy;
 mod reconcile;
 mod release;
+mod reviewed;
 mod serve;
+mod statusline;
 mod story;
 mod table;
 mod thaw;
@@ -94,6 +97,8 @@ enum Command {
     Ledger(ledger::Ledger),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
+    Reviewed(reviewed::Reviewed),
+    Statusline(statusline::Statusline),
     Audit(audit::Audit),
     Completions(completions::Completions),
     Man(man::Man),
@@ -218,6 +223,8 @@ impl Command {
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
+            Command::Reviewed(reviewed) => reviewed.run(context).await,
+            Command::Statusline(statusline) => statusline.run(context),
             Command::Audit(audit) => audit.run(context).await,
             Command::Completions(completions) => completions.run(context),
             Command::Man(man) => man.run(context),

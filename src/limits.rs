@@ -68,6 +68,8 @@ pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const UNDELIVERED_MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// A breaker that trips again within this is no news to the owner.
 pub const BREAKER_QUIET: Duration = Duration::from_secs(24 * 3600);
+/// Of a budget: more than this much of it spent, and the owner is told.
+pub const NOTICE_PERCENT: u64 = 80;
 /// A keyring may show a prompt and block; nobody waits longer than this for it.
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.

@@ -53,7 +53,7 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("purchase", &["bursar", "crash", "ledger", "seller"]),
     ("reconcile", &["bursar", "ledger", "purchase"]),
     ("account", &["bursar", "ledger", "purchase"]),
-    ("owner", &["account", "bursar", "ledger", "purchase", "seller", "wallet"]),
+    ("owner", &["account", "bursar", "config", "ledger", "purchase", "seller", "wallet"]),
     ("funds", &["bursar"]),
     // Puts the house together.
     ("bursar", &["chain", "config", "funds", "ledger", "purchase", "seller", "wallet"]),

@@ -1,5 +1,8 @@
 //! `bursar policy`: is the file right, what would it say, and a rule for one seller.
 
+mod replay;
+mod schema;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ enum Action {
     Check(Check),
     Explain(Explain),
     Allow(Allow),
+    Replay(replay::Replay),
+    Schema(schema::Schema),
 }
 
 /// Is the policy file right? Says every mistake with its line
@@ -90,6 +95,8 @@ impl Policy {
             Action::Check(check) => check.run(context),
             Action::Explain(explain) => explain.run(context).await,
             Action::Allow(allow) => allow.run(context),
+            Action::Replay(replay) => replay.run(context).await,
+            Action::Schema(schema) => schema.run(context),
         }
     }
 }

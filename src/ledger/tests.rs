@@ -2,7 +2,9 @@
 //! whoever tampers.
 
 mod log;
+mod notices;
 mod plans;
+mod replay;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
