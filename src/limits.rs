@@ -62,12 +62,16 @@ pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.
 pub const TYPING_WAIT: Duration = Duration::from_secs(300);
+/// Shorter than this is guessed, however slowly each guess is checked.
+pub const PASSPHRASE_CHARS: usize = 8;
 /// A key not used for this long is dropped from memory.
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
+/// A note on the desktop is read at a glance.
+pub const NOTE_CHARS: usize = 400;
 /// A URL longer than this is not one a seller wrote.
 pub const URL_CHARS: usize = 8_192;
 /// What an agent may send as a body.

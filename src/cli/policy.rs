@@ -6,12 +6,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::bursar::PolicyChange;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Owner;
 use crate::cli::{Context, OWNER, out, story, words};
-use crate::config::{PolicyFile, write_private};
+use crate::config::PolicyFile;
 use crate::money::Usd;
-use crate::policy::{self as rules, Allowed, NewRule, PolicyError, Problem};
+use crate::policy::{self as rules, Allowed, Effect, NewRule, PolicyError, Problem};
 use crate::purchase::answer::OfferVerdict;
 
 /// Check the policy, ask it what it would say, or add a rule for one seller
@@ -27,6 +28,7 @@ enum Action {
     Check(Check),
     Explain(Explain),
     Allow(Allow),
+    Apply(Apply),
 }
 
 /// Is the policy file right? Says every mistake with its line
@@ -84,12 +86,21 @@ struct Allow {
     methods: Vec<String>,
 }
 
+/// Put a changed policy.toml into force, where a passphrase is set
+///
+/// Shows in plain words what becomes looser and what tighter, asks at the terminal that you type `apply`, and then for
+/// the owner's passphrase. Without a passphrase a changed file counts at once, and there is nothing to apply.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar policy apply")]
+struct Apply {}
+
 impl Policy {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::Check(check) => check.run(context),
             Action::Explain(explain) => explain.run(context).await,
-            Action::Allow(allow) => allow.run(context),
+            Action::Allow(allow) => allow.run(context).await,
+            Action::Apply(Apply {}) => apply(context).await,
         }
     }
 }
@@ -166,18 +177,18 @@ impl Explain {
 }
 
 impl Allow {
-    fn run(self, context: &Context) -> Result<Exit, Failure> {
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Owner::at_the_terminal("bursar policy allow")?;
-        let home = context.prepared_home()?;
-        let before = PolicyFile::new(&home).text()?.unwrap_or_default();
-        let allowed = rules::with_rule("policy.toml", &before, &self.rule())?;
-        for line in changes(&before, &allowed) {
+        let bursar = context.bursar().await?;
+        let before = PolicyFile::new(&context.home()?).text()?;
+        let text = before.as_deref().unwrap_or_default();
+        let allowed = rules::with_rule("policy.toml", text, &self.rule())?;
+        for line in changes(text, &allowed) {
             owner.tell(&line)?;
         }
         owner.must_type(&allowed.host, "put this into the policy")?;
-        write_private(&home.policy_file(), allowed.text.as_bytes()).map_err(|cause| {
-            Failure::new("not_written", format!("the policy could not be written: {cause}"), "nothing was changed")
-        })?;
+        let passphrase = owner.passphrase(&bursar)?;
+        bursar.write_policy(before.as_deref(), allowed.text, passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!("{} In force from the next purchase on.", out::good("Written.")));
         Ok(Exit::Done)
     }
@@ -195,6 +206,39 @@ impl Allow {
             payees: Vec::new(),
         }
     }
+}
+
+async fn apply(context: &Context) -> Result<Exit, Failure> {
+    let mut owner = Owner::at_the_terminal("bursar policy apply")?;
+    let bursar = context.bursar().await?;
+    let Some(change) = bursar.policy_change()? else {
+        context.out.say(format_args!("policy.toml is in force as it stands: there is nothing to apply."));
+        return Ok(Exit::Done);
+    };
+    for line in would_change(&change) {
+        owner.tell(&line)?;
+    }
+    owner.must_type("apply", "put this into force")?;
+    let passphrase = owner.passphrase(&bursar)?;
+    bursar.apply_policy(&change, passphrase.as_deref().map(String::as_str)).await?;
+    context.out.say(format_args!("{} In force from the next purchase on.", out::good("Applied.")));
+    Ok(Exit::Done)
+}
+
+/// What applying would do, the looser part first.
+fn would_change(change: &PolicyChange) -> Vec<String> {
+    if change.changes.is_empty() {
+        return vec!["The file is written otherwise and says the same.".to_owned()];
+    }
+    let rows = change.changes.iter().map(|change| {
+        let effect = match change.effect {
+            Effect::Looser => "looser",
+            Effect::Different => "different",
+            Effect::Tighter => "tighter",
+        };
+        format!("  {effect:<9} {}: {}, was {}", change.key, change.after, change.before)
+    });
+    ["What changes for your agents:".to_owned()].into_iter().chain(rows.map(|row| out::clean(&row))).collect()
 }
 
 /// The lines the owner is asked to agree to.
