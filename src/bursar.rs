@@ -276,6 +276,13 @@ impl Bursar {
         })
     }
 
+    /// Said beside every decision that a changed policy might have made otherwise.
+    pub(crate) fn not_applied(&self) -> Option<Reason> {
+        let is_applied = self.rules.is_applied().unwrap_or(true);
+        let message = "policy.toml was changed and is not in force until its owner applies it; the one before it is";
+        (!is_applied).then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
+    }
+
     /// Whether this ledger is the one the key has been spending from, and the policy in force the owner's: a ledger that
     /// is missing, replaced or shorter signs nothing, nor does a policy that the owner's passphrase did not put there.
     pub(crate) async fn check_seal(&self, wallet: &Wallet) -> Result<(), Reason> {

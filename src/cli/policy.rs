@@ -109,6 +109,9 @@ impl Policy {
 struct Checked {
     ok: bool,
     file: String,
+    /// Where a passphrase is set, a changed file is not until it is applied. Not said of another file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_force: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
     problems: Vec<Mistake>,
@@ -137,20 +140,26 @@ impl Check {
 
     fn checked(&self, context: &Context) -> Result<Checked, Failure> {
         let home = context.home()?;
+        let rules = PolicyFile::new(&home);
+        let written = home.policy_file();
         let (file, found) = match &self.file {
             Some(file) => (file.display().to_string(), read(file).and_then(|text| parsed(file, &text))),
-            None => (home.policy_file().display().to_string(), PolicyFile::new(&home).current()),
+            None if !written.exists() => ("the built-in policy".to_owned(), rules.written()),
+            None => (written.display().to_string(), rules.written()),
         };
-        let file =
-            if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
+        let in_force = match self.file {
+            None => Some(rules.is_applied()?),
+            Some(_) => None,
+        };
         Ok(match found {
             Ok(policy) => {
                 let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error));
                 let problems: Vec<_> = unread.chain(policy.unreachable().into_iter().map(unreached)).collect();
-                Checked { ok: problems.is_empty(), file, hash: Some(policy.hash.clone()), problems }
+                Checked { ok: problems.is_empty(), file, in_force, hash: Some(policy.hash.clone()), problems }
             }
             Err(error) => {
-                Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() }
+                let problems = error.problems.into_iter().map(mistake).collect();
+                Checked { ok: false, file, in_force, hash: None, problems }
             }
         })
     }
@@ -255,9 +264,13 @@ fn changes(before: &str, allowed: &Allowed) -> Vec<String> {
 }
 
 fn told(checked: &Checked) -> Vec<String> {
+    const HELD_BACK: &str = "`bursar policy apply` puts it into force; until then the policy before it counts.";
+    let is_held_back = checked.in_force == Some(false);
     if checked.ok {
         let hash: String = checked.hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
-        return vec![format!("{} {} (policy {hash})", out::good("ok"), out::clean(&checked.file))];
+        let mut lines = vec![format!("{} {} (policy {hash})", out::good("ok"), out::clean(&checked.file))];
+        lines.extend(is_held_back.then(|| format!("{} {HELD_BACK}", out::warn("not in force:"))));
+        return lines;
     }
     let mut lines = Vec::new();
     for problem in &checked.problems {
@@ -268,7 +281,10 @@ fn told(checked: &Checked) -> Vec<String> {
         lines.push(format!("{} {}", out::bad(&format!("{place}:")), out::clean(&problem.what)));
         lines.push(format!("  {}", out::clean(&problem.remedy)));
     }
-    lines.push("Nothing is paid until this is right.".to_owned());
+    lines.push(match is_held_back {
+        true => "It is not in force: the policy before it counts.".to_owned(),
+        false => "Nothing is paid until this is right.".to_owned(),
+    });
     lines
 }
 

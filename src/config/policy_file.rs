@@ -36,6 +36,16 @@ impl PolicyFile {
     /// was in force before it was damaged is not in force now.
     pub fn current(&self) -> Result<Arc<Policy>, PolicyError> {
         let text = self.in_force()?;
+        self.read(text)
+    }
+
+    /// The policy that the file holds, be it in force or not.
+    pub fn written(&self) -> Result<Arc<Policy>, PolicyError> {
+        let text = self.text()?;
+        self.read(text)
+    }
+
+    fn read(&self, text: Option<String>) -> Result<Arc<Policy>, PolicyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.take().filter(|known| known.text == text);
         let (bare, known) = match known {
