@@ -128,7 +128,9 @@ async fn another_passphrase_put_in_its_place_signs_nothing_and_applies_nothing()
     let scene = guarded().await;
     let other = market([]).open().await;
     other.bursar.set_passphrase(None, "open barley").await.unwrap();
-    std::fs::copy(other.home.owner_file(), scene.home.owner_file()).unwrap();
+    let theirs: Value = serde_json::from_slice(&std::fs::read(other.home.owner_file()).unwrap()).unwrap();
+    meddle(&scene, |file| file["verifier"] = theirs["verifier"].clone());
+    scene.write_rules("[wallet]\nper_payment = \"none\"\n");
     reason(&scene.get("/thing").await, "owner_replaced");
     let change = scene.bursar.policy_change().unwrap().unwrap();
     refused_as(scene.bursar.apply_policy(&change, Some("open barley")).await, "owner_replaced");
