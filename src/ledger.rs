@@ -30,7 +30,7 @@ pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use close::{Answered, Closing};
 pub use events::Stored as Event;
-pub use questions::Question;
+pub use questions::{Challenge, Question, Word};
 pub use read::{Entry, Filter, Found, Money, Page, Story, Terms, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;

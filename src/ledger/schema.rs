@@ -12,7 +12,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 1] = [TABLES];
+const STEPS: [&str; 2] = [TABLES, QUESTIONS_KEEP_THEIR_CHALLENGE];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -208,6 +208,12 @@ BEGIN SELECT RAISE(ABORT, 'a purchase does not move that way'); END;
 CREATE TRIGGER money_begins_authorized BEFORE UPDATE OF nonce ON purchase
 WHEN OLD.nonce IS NULL AND NEW.nonce IS NOT NULL AND NEW.state <> 'authorized'
 BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
+";
+
+const QUESTIONS_KEEP_THEIR_CHALLENGE: &str = "
+ALTER TABLE question ADD COLUMN challenge TEXT;    -- what is paid after a yes; erased when that cannot be any more
+ALTER TABLE question ADD COLUMN heard_at INTEGER;  -- when the challenge arrived
+ALTER TABLE question ADD COLUMN shown_at INTEGER;  -- when a person was last shown it
 ";
 
 /// Brings a connection into the shape every connection of ours has.
