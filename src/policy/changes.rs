@@ -70,11 +70,12 @@ impl Told {
     }
 
     fn wallet(&mut self, before: &WalletRules, after: &WalletRules) {
-        let WalletRules { per_payment, per_hour, per_day, per_month, payments_per_minute } = after;
+        let WalletRules { per_payment, per_hour, per_day, per_month, payments_per_minute, since_review } = after;
         self.cap("wallet per_payment", before.per_payment, *per_payment);
         self.cap("wallet per_hour", before.per_hour, *per_hour);
         self.cap("wallet per_day", before.per_day, *per_day);
         self.cap("wallet per_month", before.per_month, *per_month);
+        self.cap("wallet since_review", before.since_review, *since_review);
         let count = |count: Option<u32>| count.map_or("none".to_owned(), |count| count.to_string());
         let (before, after) = (ranked(before.payments_per_minute, count), ranked(*payments_per_minute, count));
         self.rank("wallet payments_per_minute", before, after, Effect::Looser);
@@ -301,6 +302,7 @@ mod tests {
             per_day = "5"
             per_month = "10"
             payments_per_minute = 31
+            since_review = "3"
             [session]
             total = "2"
             idle = "45m"
@@ -344,6 +346,7 @@ mod tests {
         Different networks allow: eip155:8453 -> eip155:137
         Tighter wallet per_hour: $1.00 -> $0.50
         Tighter wallet per_month: $20.00 -> $10.00
+        Tighter wallet since_review: none -> $3.00
         Tighter session idle: 30m -> 45m
         Tighter each_domain access: allow -> ask
         Tighter each_domain per_payment: $0.50 -> $0.10

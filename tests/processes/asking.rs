@@ -6,6 +6,7 @@ use bursar::bursar::{Bursar, Pending};
 use bursar::config::Home;
 use bursar::sandbox::host::{Era, Host, HostOptions, Said};
 use bursar::sandbox::sellers::Stall;
+use bursar::wallet::PassphraseSource;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -68,7 +69,9 @@ async fn buy(host: &Host, scene: &Scene, path: &str) -> Value {
 
 /// The owner, in another process.
 async fn owner(scene: &Scene) -> Arc<Bursar> {
-    Bursar::open(&Home::at(scene.home()), Vec::new()).await.expect("a house")
+    Bursar::open(&Home::at(scene.home()), vec![PassphraseSource::File(scene.folder().join("passphrase"))])
+        .await
+        .expect("a house")
 }
 
 async fn pending(scene: &Scene) -> Vec<Pending> {
