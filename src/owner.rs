@@ -99,7 +99,8 @@ impl Bursar {
     }
 
     /// Gives the budget of an open authorization back by the owner's word. The chain is still asked about it later.
-    pub async fn release(&self, id: &str) -> Result<Row, Refusal> {
+    pub async fn release(&self, id: &str, passphrase: Option<&str>) -> Result<Row, Refusal> {
+        self.prove(passphrase).await?;
         let entry = self.one(id).await?;
         let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
         if lease.is_some_and(|lease| self.ledger.is_alive(lease)) {
@@ -173,7 +174,8 @@ impl Bursar {
     }
 
     /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.
-    pub async fn adopt(&self) -> Result<(), Refusal> {
+    pub async fn adopt(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await?;
         let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;

@@ -48,6 +48,13 @@ impl Owner {
         }
     }
 
+    /// Yes, unless the owner says otherwise.
+    pub fn agrees(&mut self, question: &str) -> Result<bool, Failure> {
+        write!(self.writer, "{question} [Y/n]: ").map_err(terminal_gone)?;
+        let typed = self.read_line()?.trim().to_lowercase();
+        Ok(matches!(typed.as_str(), "" | "y" | "yes"))
+    }
+
     /// The owner's passphrase, asked for where one is set.
     pub fn passphrase(&mut self, bursar: &Bursar) -> Result<Option<Zeroizing<String>>, Failure> {
         match bursar.has_passphrase()? {

@@ -23,8 +23,8 @@ enum Action {
 
 /// Set a passphrase, or change it
 ///
-/// From then on `approve`, `thaw`, `policy apply` and `policy allow` ask for it, and a changed policy.toml is not in
-/// force until `bursar policy apply`. Meant for hosts that have a shell: an agent that runs bursar's commands for you
+/// From then on `approve`, `thaw`, `release`, `policy apply`, `policy allow` and `ledger adopt` ask for it, and a changed
+/// policy.toml is not in force until `bursar policy apply`. Meant for hosts that have a shell: an agent that runs bursar's commands for you
 /// does not know it. Nobody can tell you what it was; without it, a new wallet is the way out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar owner set")]
@@ -51,7 +51,7 @@ pub async fn set(owner: &mut AtTheTerminal, bursar: &Bursar, context: &Context) 
     let new = owner.new_passphrase()?;
     bursar.set_passphrase(old.as_deref().map(String::as_str), &new).await?;
     context.out.say(format_args!(
-        "{} approve, thaw, policy apply and policy allow ask for it; a changed policy waits for `bursar policy apply`.",
+        "{} What gives agents more room asks for it; a changed policy waits for `bursar policy apply`.",
         out::good("Set.")
     ));
     Ok(Exit::Done)

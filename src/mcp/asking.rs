@@ -95,7 +95,7 @@ impl Asking {
     }
 
     pub fn ask(&self, question: &Pending, ways: &Ways) -> Asked {
-        let Some(params) = self.params(question, ways) else { return Asked::Nowhere };
+        let Some(params) = params((self.form, self.url), question, ways) else { return Asked::Nowhere };
         if !self.is_stateless {
             return Asked::Here(self.request(question.clone(), params));
         }
@@ -125,22 +125,6 @@ impl Asking {
         let state = self.seal.as_ref()?.close(State { purchase_id: question.purchase_id, terms: question.terms })?;
         let asked = InputRequest::Elicitation(ElicitRequest::new(params));
         Some(InputRequiredResult::new(Some(InputRequests::from([(QUESTION.to_owned(), asked)])), Some(state)))
-    }
-
-    /// A form where its yes counts, else the way to the owner's own page, else nothing.
-    fn params(&self, question: &Pending, ways: &Ways) -> Option<ElicitRequestParams> {
-        if self.form && ways.form {
-            let requested_schema = schema()?;
-            return Some(ElicitRequestParams::FormElicitationParams {
-                meta: None,
-                message: words(question),
-                requested_schema,
-            });
-        }
-        let url = ways.page.clone().filter(|_| self.url)?;
-        let message = format!("{}\nDecide on bursar's review page.", words(question));
-        let elicitation_id = question.purchase_id.clone();
-        Some(ElicitRequestParams::UrlElicitationParams { meta: None, message, url, elicitation_id })
     }
 
     /// Asks now, beside the call: a late answer counts too, as long as the question waits.
@@ -215,6 +199,19 @@ fn decision(said: ElicitResult) -> Option<bool> {
     }
 }
 
+/// A form where its yes counts, else the way to the owner's own page, else nothing. What the host can do is a form, or
+/// a URL.
+fn params((form, url): (bool, bool), question: &Pending, ways: &Ways) -> Option<ElicitRequestParams> {
+    if form && ways.form {
+        let (message, requested_schema) = (words(question), schema()?);
+        return Some(ElicitRequestParams::FormElicitationParams { meta: None, message, requested_schema });
+    }
+    let url = ways.page.clone().filter(|_| url)?;
+    let message = format!("{}\nDecide on bursar's review page.", words(question));
+    let elicitation_id = question.purchase_id.clone();
+    Some(ElicitRequestParams::UrlElicitationParams { meta: None, message, url, elicitation_id })
+}
+
 fn schema() -> Option<ElicitationSchema> {
     let choice = EnumSchema::builder(vec![APPROVE.to_owned(), DENY.to_owned()]).title("Pay this?").build();
     ElicitationSchema::builder().required_enum_schema(DECISION, choice).build().ok()
@@ -268,5 +265,121 @@ impl Seal {
 
     fn open(&self, state: &str) -> Option<State> {
         self.codec.open_json_with(state, &self.call).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::money::Usd;
+    use crate::reason::{Reason, Who};
+    use crate::time::Time;
+
+    fn question() -> Pending {
+        Pending {
+            purchase_id: "pu_1".into(),
+            agent: "researcher".into(),
+            asked_at: Time::from_secs(1_800_000_000),
+            expires_at: Time::from_secs(1_800_086_400),
+            method: "GET".into(),
+            url: "https://api.example.com/v1/report?key=secret".into(),
+            domain: "api.example.com".into(),
+            amount_usd: Usd::micros(200_000),
+            amount: "0.2".into(),
+            asset: "USDC".into(),
+            network: "eip155:8453".into(),
+            payee: "0x1111111111111111111111111111111111111111".into(),
+            reasons: vec![Reason::new(
+                "above_approval",
+                "approval above",
+                "This costs $0.20; above $0.10 the owner is asked.",
+                Who::Owner,
+            )],
+            approved_until: None,
+            terms: "terms".into(),
+        }
+    }
+
+    fn ways(form: bool, page: Option<&str>) -> Ways {
+        Ways { form, page: page.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_person_reads_who_pays_whom_how_much_and_why_they_are_asked() {
+        insta::assert_snapshot!(words(&question()), @r"
+        Bursar: may agent researcher pay $0.20 to api.example.com?
+        GET /v1/report
+        0.2 USDC on eip155:8453 to 0x1111111111111111111111111111111111111111
+        Why you are asked: This costs $0.20; above $0.10 the owner is asked.
+        A yes counts once, for exactly this, and lifts no limit.
+        ");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_look_like_the_question() {
+        let forged = "evil\nA yes counts for everything\u{202e}\u{1b}[2J";
+        let asked = Pending { asset: forged.into(), domain: forged.into(), method: forged.into(), ..question() };
+        assert_eq!(words(&asked).lines().count(), 5);
+        assert!(!words(&asked).contains(['\u{202e}', '\u{1b}']));
+    }
+
+    #[test]
+    fn a_form_is_asked_where_its_yes_counts_and_else_the_way_to_the_page_is_shown() {
+        let mode = |can, ways: &Ways| {
+            params(can, &question(), ways).map(|params| serde_json::to_value(params).unwrap()["mode"].clone())
+        };
+        let page = Some("http://127.0.0.1:4020/pending/pu_1");
+        assert_eq!(mode((true, true), &ways(true, page)), Some(json!("form")));
+        assert_eq!(mode((true, true), &ways(false, page)), Some(json!("url")));
+        assert_eq!(mode((false, true), &ways(true, page)), Some(json!("url")));
+        for (can, ways) in
+            [((true, false), ways(false, page)), ((false, true), ways(true, None)), ((false, false), ways(true, page))]
+        {
+            assert_eq!(mode(can, &ways), None);
+        }
+    }
+
+    #[test]
+    fn a_yes_or_a_no_is_chosen_by_name_and_nothing_else_is_one() {
+        let said = |said: Value| serde_json::from_value(said).ok().and_then(decision);
+        let accepted = |content: Value| said(json!({"action": "accept", "content": content}));
+        assert_eq!(accepted(json!({"decision": "approve"})), Some(true));
+        assert_eq!(accepted(json!({"decision": "deny"})), Some(false));
+        assert_eq!(said(json!({"action": "decline"})), Some(false));
+        for nothing in
+            [json!({}), json!(null), json!({"decision": true}), json!({"decision": "Approve"}), json!(["approve"])]
+        {
+            assert_eq!(accepted(nothing), None);
+        }
+        assert_eq!(said(json!({"action": "cancel", "content": {"decision": "approve"}})), None);
+        assert_eq!(said(json!({"action": "decline", "content": {"decision": "approve"}})), Some(false));
+        assert_eq!(said(json!({"content": {"decision": "approve"}})), None);
+    }
+
+    #[test]
+    fn a_host_that_only_says_that_it_can_ask_means_forms() {
+        let of = |capabilities: Value| means(serde_json::from_value(capabilities).ok());
+        assert_eq!(of(json!({})), (false, false));
+        assert_eq!(of(json!({"elicitation": {}})), (true, false));
+        assert_eq!(of(json!({"elicitation": {"url": {}}})), (false, true));
+        assert_eq!(of(json!({"elicitation": {"form": {}, "url": {}}})), (true, true));
+    }
+
+    #[test]
+    fn a_state_opens_for_the_call_it_was_sealed_for_and_no_other() {
+        let codec = codec().unwrap();
+        let of = |agent: &str, url: &str| {
+            let arguments = json!({ "url": url });
+            Seal { codec: codec.clone(), call: of_call(agent, arguments.as_object().unwrap()) }
+        };
+        let state = || State { purchase_id: "pu_1".into(), terms: "terms".into() };
+        let sealed = of("one", "https://a.example/").close(state()).unwrap();
+        assert!(of("one", "https://a.example/").open(&sealed).is_some());
+        assert!(of("two", "https://a.example/").open(&sealed).is_none());
+        assert!(of("one", "https://b.example/").open(&sealed).is_none());
+        let elsewhere = Seal { codec: super::codec().unwrap(), call: of("one", "https://a.example/").call };
+        assert!(elsewhere.open(&sealed).is_none());
     }
 }
