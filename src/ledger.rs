@@ -6,6 +6,7 @@
 pub mod audit;
 mod authorize;
 mod bodies;
+mod breakers;
 mod budget;
 mod close;
 mod events;

@@ -65,6 +65,10 @@ pub const OPEN_AFTER_SETTLED: Duration = Duration::from_secs(24 * 3600);
 pub const PAST_WINDOW: Duration = Duration::from_secs(60);
 /// How far back a price at the same place is remembered.
 pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long money that brought nothing speaks against who took it.
+pub const UNDELIVERED_MEMORY: Duration = Duration::from_secs(24 * 3600);
+/// A breaker that trips again within this is no news to the owner.
+pub const BREAKER_QUIET: Duration = Duration::from_secs(24 * 3600);
 /// A keyring may show a prompt and block; nobody waits longer than this for it.
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.

@@ -50,6 +50,7 @@ pub struct Policy {
     pub approval: ApprovalRules,
     /// Percent above the lowest settled price at the same place that asks.
     pub price_rise: Option<u32>,
+    pub breakers: BreakerRules,
     /// In the owner's order of preference.
     pub networks: Vec<Network>,
     pub schemes: Vec<String>,
@@ -124,6 +125,13 @@ pub struct ApprovalRules {
     pub valid_for: Duration,
 }
 
+/// How much may go wrong before it is stopped. `None`: any.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerRules {
+    pub undelivered: Option<u32>,
+    pub refusals_per_minute: Option<u32>,
+}
+
 /// What is asked of the policy: one wish, its caller's own ceiling, and what the wallet is known to hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -154,12 +162,26 @@ pub struct Snapshot {
     pub payees_before: BTreeSet<Address>,
     /// The lowest settled price in 30 days at the same origin and path.
     pub lowest_price: Option<Usd>,
+    /// What was paid at this place's domain within [`limits::UNDELIVERED_MEMORY`], or may have been, and never delivered.
+    ///
+    /// [`limits::UNDELIVERED_MEMORY`]: crate::limits::UNDELIVERED_MEMORY
+    pub undelivered: Tally,
+    /// What the calling agent was refused within a minute.
+    pub refusals: Tally,
     /// A yes of the owner that stands for this wish, with the terms it is for.
     pub approval: Option<Approval>,
     /// Terms the owner has said no to for this wish.
     pub denied: BTreeSet<Terms>,
     /// A restored ledger was adopted: every window that began before this counts as full.
     pub full_until: BTreeMap<Window, Time>,
+}
+
+/// How often something went wrong lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub count: u32,
+    /// When it is fewer than the policy stops at; none while it is.
+    pub frees_at: Option<Time>,
 }
 
 /// What one payment counts in. The same list is read before a decision and written after it.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read, review};
+use super::{Ledger, LedgerError, Recorded, Sync, breakers, events, questions, read, review};
 use crate::authorization::{Authorization, Signature};
 use crate::crash;
 use crate::money::Usd;
@@ -188,6 +188,7 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         payments_last_minute: budget::payments_last_minute(conn, now)?,
         ..Snapshot::default()
     };
+    breakers::into_snapshot(conn, &view.policy.breakers, &view.agent, &domain, &mut snapshot)?;
     if let Some(limit) = view.policy.wallet.since_review {
         let meter = policy::Meter { scope: policy::Scope::Wallet, window: policy::Window::Review };
         snapshot.used.insert(meter, review::spent_since(conn, limit)?);

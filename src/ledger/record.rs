@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
-use super::{Answered, Challenge, Ledger, LedgerError, Sync, events, questions, read};
+use super::{Answered, Challenge, Ledger, LedgerError, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy;
@@ -88,7 +88,8 @@ impl Ledger {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, unpaid.now)?;
-                if !may_list(conn, &unpaid.agent, now)? {
+                let news = breakers::news(conn, &unpaid, now)?;
+                if !may_list(conn, &unpaid.agent, now)? && news.is_empty() {
                     return Ok(false);
                 }
                 let row = put(conn, &unpaid, "refused", now)?;
@@ -96,6 +97,7 @@ impl Ledger {
                     store_terms(conn, row, offer)?;
                 }
                 events::append(conn, Some(row), now, "refused", &json!({ "reasons": unpaid.reasons }))?;
+                breakers::tell(conn, row, &news, now)?;
                 Ok(true)
             })
             .await
@@ -128,6 +130,7 @@ impl Ledger {
                 store_terms(conn, row, &offer)?;
                 if questions::ask(conn, row, &offer, now, pending_for, challenge.as_ref())? {
                     events::append(conn, Some(row), now, "asked", &json!({ "reasons": unpaid.reasons }))?;
+                    breakers::tell(conn, row, &breakers::news(conn, &unpaid, now)?, now)?;
                 }
                 Ok(unpaid.purchase_id)
             })
@@ -212,13 +215,13 @@ fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerE
 
 /// An agent in a loop must not fill the log: past some a minute its refusals are counted, not listed.
 fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerError> {
-    let minute = now.secs().div_euclid(60);
+    let minute = breakers::minute(now);
     let listed: Option<i64> = conn
-        .prepare_cached("SELECT refusals FROM unlisted WHERE agent = ?1 AND minute = ?2")?
+        .prepare_cached("SELECT refusals FROM refusals WHERE agent = ?1 AND minute = ?2")?
         .query_row(params![agent, minute], |row| row.get(0))
         .optional()?;
     conn.prepare_cached(
-        "INSERT INTO unlisted (agent, minute, refusals) VALUES (?1, ?2, 1)
+        "INSERT INTO refusals (agent, minute, refusals) VALUES (?1, ?2, 1)
          ON CONFLICT DO UPDATE SET refusals = refusals + 1",
     )?
     .execute(params![agent, minute])?;
@@ -228,6 +231,6 @@ fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerErr
 /// Counts of refusals serve the minute they are of.
 pub(super) fn forget_counts(conn: &Connection, now: Time) -> Result<(), LedgerError> {
     const DAY: i64 = 24 * 60;
-    conn.execute("DELETE FROM unlisted WHERE minute < ?1", [now.secs().div_euclid(60) - DAY])?;
+    conn.execute("DELETE FROM refusals WHERE minute < ?1", [breakers::minute(now) - DAY])?;
     Ok(())
 }

@@ -26,7 +26,7 @@ const START: Time = Time::from_secs(1_800_000_000);
 const OPEN: &str = "version = 1\n[wallet]\nper_payment = \"none\"\nper_hour = \"none\"\nper_day = \"none\"\n\
     per_month = \"none\"\npayments_per_minute = \"none\"\n[session]\ntotal = \"none\"\nidle = \"30m\"\n[each_domain]\n\
     per_payment = \"none\"\nper_session = \"none\"\nper_day = \"none\"\n[payee]\nper_day = \"none\"\n[price]\n\
-    rise = \"none\"\n[networks]\nallow = [\"eip155:84532\"]\n[approval]\n";
+    rise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"eip155:84532\"]\n[approval]\n";
 
 struct Kit {
     dir: tempfile::TempDir,
@@ -228,6 +228,32 @@ async fn a_cap_is_never_exceeded_by_drafts_that_share_a_commit() {
     assert_eq!(came.iter().filter(|said| *said == "recorded").count(), 5);
     assert_eq!(came.iter().filter(|said| *said == "refused over_hour").count(), 7);
     assert_eq!((kit.day().await, kit.violations().await), ((50_000, 50_000), vec![]));
+}
+
+#[tokio::test]
+async fn a_storm_of_subdomains_spends_one_domains_budget() {
+    let of_domain = |per_day: &str| format!("per_session = \"none\"\nper_day = \"{per_day}\"");
+    let rules = OPEN.replace(&of_domain("none"), &of_domain("0.03")) + "above = \"none\"\n";
+    let kit = Kit { policy: Arc::new(Policy::parse("policy.toml", &rules).unwrap()), ..kit() };
+    let mut came = Vec::new();
+    for nth in 0..5 {
+        came.push(kit.says(kit.draft_for(&format!("https://s{nth}.shop.example:{}/", 8000 + nth), 10_000)).await);
+    }
+    assert_eq!(came, ["recorded", "recorded", "recorded", "refused over_domain_day", "refused over_domain_day"]);
+}
+
+#[tokio::test]
+async fn what_a_domain_took_for_nothing_speaks_against_all_its_hosts_for_a_day() {
+    let mut kit = Kit { policy: capped("undelivered = 2"), ..kit() };
+    for (host, standing) in [("a", Standing::SETTLED_BY_WORD), ("b", Standing::HELD)] {
+        let paid = kit.pay(kit.draft_for(&format!("https://{host}.shop.example/"), 10_000)).await;
+        kit.close(paid.row(), standing, Some(500)).await;
+    }
+    let again = |kit: &Kit| kit.draft_for("https://c.shop.example/", 10_000);
+    assert_eq!(kit.says(again(&kit)).await, "ask undelivered");
+    assert_eq!(kit.says(kit.draft_for("https://other.example/", 10_000)).await, "recorded");
+    kit.now = START.plus(limits::UNDELIVERED_MEMORY);
+    assert_eq!(kit.says(again(&kit)).await, "recorded");
 }
 
 #[tokio::test]

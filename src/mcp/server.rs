@@ -88,7 +88,7 @@ impl ServerHandler for Server {
         let CallToolRequestParams { arguments, input_responses, request_state, .. } = request;
         let arguments = match arguments::check(&tool.input, arguments.unwrap_or_default()) {
             Ok(arguments) => arguments,
-            Err(trouble) => return Ok((tool.trouble)(trouble).into()),
+            Err(reasons) => return Ok((tool.trouble)(Trouble::misfit(reasons)).into()),
         };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());

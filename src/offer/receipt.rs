@@ -27,7 +27,17 @@ pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
     const V2: &str = "payment-response";
     const V1: &str = "x-payment-response";
     let names = if dialect == Dialect::X402V1 { [V1, V2] } else { [V2, V1] };
-    names.into_iter().find_map(|name| read(headers.get(name)?.to_str().ok()?))
+    names.into_iter().find_map(|name| read(only(headers, name)?))
+}
+
+/// Two that differ are none, and the same one twice is what a proxy made of it.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    if values.any(|other| other != first) {
+        return None;
+    }
+    first.to_str().ok()
 }
 
 /// One that can be read in two ways is none: the money then counts as gone until the chain is asked.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Access, ApprovalRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts};
+use super::{
+    Access, ApprovalRules, BreakerRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts,
+};
 use crate::money::Usd;
 
 /// One key that says something else than before.
@@ -52,6 +54,7 @@ impl Told {
             payee,
             approval,
             price_rise,
+            breakers,
             networks,
             schemes,
             egress,
@@ -64,6 +67,7 @@ impl Told {
         self.approval(&before.approval, approval);
         let rise = |rise: Option<u32>| rise.map_or("none".to_owned(), |percent| format!("{percent}%"));
         self.rank("price rise", ranked(before.price_rise, rise), ranked(*price_rise, rise), Effect::Looser);
+        self.breakers(&before.breakers, breakers);
         self.list("networks allow", &before.networks, networks, Empty::Nothing);
         self.list("schemes allow", &before.schemes, schemes, Empty::Nothing);
         self.list("egress allow", &before.egress, egress, Empty::Nothing);
@@ -76,9 +80,13 @@ impl Told {
         self.cap("wallet per_day", before.per_day, *per_day);
         self.cap("wallet per_month", before.per_month, *per_month);
         self.cap("wallet since_review", before.since_review, *since_review);
-        let count = |count: Option<u32>| count.map_or("none".to_owned(), |count| count.to_string());
-        let (before, after) = (ranked(before.payments_per_minute, count), ranked(*payments_per_minute, count));
-        self.rank("wallet payments_per_minute", before, after, Effect::Looser);
+        self.count("wallet payments_per_minute", before.payments_per_minute, *payments_per_minute);
+    }
+
+    fn breakers(&mut self, before: &BreakerRules, after: &BreakerRules) {
+        let BreakerRules { undelivered, refusals_per_minute } = after;
+        self.count("breakers undelivered", before.undelivered, *undelivered);
+        self.count("breakers refusals_per_minute", before.refusals_per_minute, *refusals_per_minute);
     }
 
     /// A session that ends sooner makes room for the next one sooner.
@@ -141,6 +149,11 @@ impl Told {
     fn cap(&mut self, key: &str, before: Option<Usd>, after: Option<Usd>) {
         let dollars = |usd: Option<Usd>| usd.map_or("none".to_owned(), |usd| format!("${usd}"));
         self.rank(key, ranked(before, dollars), ranked(after, dollars), Effect::Looser);
+    }
+
+    fn count(&mut self, key: &str, before: Option<u32>, after: Option<u32>) {
+        let count = |count: Option<u32>| count.map_or("none".to_owned(), |count| count.to_string());
+        self.rank(key, ranked(before, count), ranked(after, count), Effect::Looser);
     }
 
     fn span(&mut self, key: &str, before: Duration, after: Duration, longer: Effect) {
@@ -324,6 +337,9 @@ mod tests {
             valid_for = "5m"
             [price]
             rise = "none"
+            [breakers]
+            undelivered = "none"
+            refusals_per_minute = 10
             [networks]
             allow = ["eip155:137"]
             [schemes]
@@ -341,6 +357,7 @@ mod tests {
         Looser payee on_change: ask -> allow
         Looser approval above: $0.10 -> none
         Looser price rise: 50% -> none
+        Looser breakers undelivered: 3 -> none
         Looser egress allow: nothing -> 127.0.0.1:4021
         Different approval pending_for: 1d -> 90s
         Different networks allow: eip155:8453 -> eip155:137
@@ -355,6 +372,7 @@ mod tests {
         Tighter payee deny_lists: nothing -> list.txt
         Tighter approval host_up_to: $0.25 -> $0.00
         Tighter approval valid_for: 10m -> 5m
+        Tighter breakers refusals_per_minute: 30 -> 10
         Tighter schemes allow: exact -> nothing
         ");
     }

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use toml_edit::Item;
 
 use super::read::{self, Complaint, FileError, Notes, Placed, Section};
-use super::{Access, ApprovalRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts};
+use super::{
+    Access, ApprovalRules, BreakerRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts,
+};
 use crate::money::{Network, Usd};
 use crate::text::quoted;
 
@@ -74,6 +76,7 @@ fn whole(root: &Section<'_>, hash: String) -> Policy {
         payee: payee(&root.section("payee")),
         approval: approval(&root.section("approval")),
         price_rise: price(&root.section("price")),
+        breakers: breakers(&root.section("breakers")),
         networks: networks(&root.section("networks")),
         schemes: schemes(&root.section("schemes")),
         egress: egress(&root.section("egress")),
@@ -197,6 +200,15 @@ fn price(section: &Section<'_>) -> Option<u32> {
     let rise = value(section, "rise", percent_or_none).flatten();
     section.finish();
     rise
+}
+
+fn breakers(section: &Section<'_>) -> BreakerRules {
+    let rules = BreakerRules {
+        undelivered: value(section, "undelivered", count_or_none).flatten(),
+        refusals_per_minute: value(section, "refusals_per_minute", count_or_none).flatten(),
+    };
+    section.finish();
+    rules
 }
 
 fn networks(section: &Section<'_>) -> Vec<Network> {
@@ -410,6 +422,9 @@ mod tests {
         valid_for = "10m"
         [price]
         rise = "50%"
+        [breakers]
+        undelivered = 3
+        refusals_per_minute = 30
         [networks]
         allow = ["eip155:8453"]
         [schemes]
@@ -476,7 +491,7 @@ mod tests {
         ");
         insta::assert_snapshot!(complaint("per_day = \"1\"\n"), @"
         policy.toml:2:1: unknown key `per_day` in the file
-          remove it; what may stand here: version, each_domain, wallet, session, domain, payee, approval, price, networks, schemes, egress
+          remove it; what may stand here: version, each_domain, wallet, session, domain, payee, approval, price, breakers, networks, schemes, egress
         ");
         insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethod = [\"GET\"]\n"), @"
         policy.toml:4:1: unknown key `method` in [[domain]]; did you mean `methods`?

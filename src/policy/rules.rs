@@ -20,11 +20,14 @@ mod paths;
 mod payee_change;
 mod payee_day;
 mod payee_deny;
+mod payee_self;
 mod payees;
 mod price_rise;
 mod rate;
 mod schemes;
 mod session;
+mod too_many_refusals;
+mod undelivered;
 mod wallet_day;
 mod wallet_hour;
 mod wallet_month;
@@ -40,6 +43,7 @@ use crate::offer::Offer;
 use crate::reason::{Reason, Who};
 
 pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
+pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
 
 /// One rule.
 #[derive(Debug)]
@@ -63,6 +67,7 @@ pub const ALL: &[&Rule] = &[
     &networks::RULE,
     &schemes::RULE,
     &asset::RULE,
+    &payee_self::RULE,
     &payee_deny::RULE,
     &payees::RULE,
     &payee_change::RULE,
@@ -78,10 +83,16 @@ pub const ALL: &[&Rule] = &[
     &wallet_month::RULE,
     &wallet_since_review::RULE,
     &rate::RULE,
+    &too_many_refusals::RULE,
+    &undelivered::RULE,
     &price_rise::RULE,
     &above_approval::RULE,
     &funds::RULE,
 ];
+
+/// The rules that look at what changed or went wrong, and not at what this costs. Its owner is told when one trips.
+pub const BREAKERS: [&str; 4] =
+    [payee_change::RULE.code, too_many_refusals::RULE.code, undelivered::RULE.code, price_rise::RULE.code];
 
 #[derive(Debug)]
 enum Check {

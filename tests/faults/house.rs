@@ -120,7 +120,7 @@ fn policy(host: &str) -> String {
     format!(
         "version = 1\n[wallet]\nper_hour = \"none\"\nper_day = \"none\"\nper_month = \"none\"\n\
          payments_per_minute = \"none\"\n[session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\n\
-         per_day = \"none\"\n[payee]\nper_day = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n\
+         per_day = \"none\"\n[payee]\nper_day = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n\
          [egress]\nallow = [\"{host}\"]\n"
     )
 }

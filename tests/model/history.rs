@@ -293,7 +293,8 @@ fn policy(caps: &Caps) -> String {
         "version = 1\n[wallet]\nper_payment = \"none\"\nper_hour = {}\nper_day = {}\nper_month = {}\n\
          payments_per_minute = {}\n[session]\ntotal = {}\nidle = \"30m\"\n[each_domain]\nper_payment = \"none\"\n\
          per_session = {}\nper_day = {}\n[payee]\nper_day = {}\non_change = \"allow\"\n[approval]\nabove = \"none\"\n\
-         [price]\nrise = \"none\"\n[networks]\nallow = [\"eip155:84532\"]\n",
+         [price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\nrefusals_per_minute = \"none\"\n\
+         [networks]\nallow = [\"eip155:84532\"]\n",
         usd(caps.hour),
         usd(caps.day),
         usd(caps.month),

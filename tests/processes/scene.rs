@@ -43,6 +43,9 @@ on_change = "allow"
 above = "none"
 [price]
 rise = "none"
+[breakers]
+undelivered = "none"
+refusals_per_minute = "none"
 "#;
 
 /// Nothing here takes this long on the slowest machine that is any use.

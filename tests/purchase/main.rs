@@ -2,6 +2,7 @@
 //! money. Only the clock is moved by hand, and only where a test says so does anything fail.
 
 mod approvals;
+mod breakers;
 mod budgets;
 mod buying;
 mod conflicts;

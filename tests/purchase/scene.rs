@@ -3,6 +3,8 @@
 //! A scene is ended by [`Scene::end`], which holds every test to the same: the audit finds nothing, the log explains
 //! every signature a seller saw, and no purchase was ever seen with two.
 
+#![allow(dead_code, reason = "the scene is shared, and nobody needs all of it")]
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -43,6 +45,8 @@ pub struct Setting {
     stalls: Vec<Stall>,
     others: Vec<Stall>,
     rules: String,
+    doors: Vec<String>,
+    key: Option<String>,
     funds: u64,
     nodes: usize,
     finality: u64,
@@ -60,6 +64,7 @@ pub struct Scene {
     pub address: Address,
     wire: Arc<Wire>,
     clock: Arc<HandClock>,
+    doors: Vec<String>,
     funds: U256,
     is_ended: bool,
     _dir: TempDir,
@@ -71,6 +76,8 @@ pub fn market(stalls: impl Into<Vec<Stall>>) -> Setting {
         stalls: stalls.into(),
         others: Vec::new(),
         rules: String::new(),
+        doors: Vec::new(),
+        key: None,
         funds: 500 * CENT,
         nodes: 1,
         finality: 2,
@@ -81,6 +88,16 @@ impl Setting {
     /// Sections of a policy; networks and egress are added.
     pub fn rules(self, rules: &str) -> Setting {
         Setting { rules: rules.to_owned(), ..self }
+    }
+
+    /// Hosts and ports that the policy opens beside the markets'.
+    pub fn doors(self, doors: &[String]) -> Setting {
+        Setting { doors: doors.to_vec(), ..self }
+    }
+
+    /// The wallet's key, in place of a fresh one.
+    pub fn key(self, hex: &str) -> Setting {
+        Setting { key: Some(hex.to_owned()), ..self }
     }
 
     pub fn funds(self, atomic: u64) -> Setting {
@@ -114,16 +131,20 @@ impl Setting {
         let home = Home::at(dir.path());
         home.prepare().unwrap();
         let keys = Arc::new(Keys::default());
-        let address = Wallet::create(&store(&keys)).await.unwrap();
+        let address = match &self.key {
+            Some(hex) => Wallet::import(&store(&keys), Key::read(hex.as_bytes()).unwrap()).await.unwrap(),
+            None => Wallet::create(&store(&keys)).await.unwrap(),
+        };
         let funds = U256::from(self.funds);
         sandbox.chain.mint(address, funds).unwrap();
         let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0) });
         let wire = Arc::new(Wire::default());
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
-        write_rules(&home, &sandbox, &others, &self.rules);
+        let doors = self.doors;
+        write_rules(&home, &opened([sandbox.sellers_url(), others.url()], &doors), &self.rules);
         let bursar = House(Some(house(&home, &rpc, &keys, address, &wire, &clock).unwrap()));
         let is_ended = false;
-        Scene { sandbox, others, nodes, bursar, home, keys, address, wire, clock, funds, is_ended, _dir: dir }
+        Scene { sandbox, others, nodes, bursar, home, keys, address, wire, clock, doors, funds, is_ended, _dir: dir }
     }
 }
 
@@ -226,7 +247,8 @@ impl Scene {
     }
 
     pub fn write_rules(&self, rules: &str) {
-        write_rules(&self.home, &self.sandbox, &self.others, rules);
+        let markets = [self.sandbox.sellers_url(), self.others.url()];
+        write_rules(&self.home, &opened(markets, &self.doors), rules);
     }
 
     /// Moves the hand of every clock in the scene.
@@ -337,21 +359,32 @@ impl Scene {
 
     /// Ends the scene and holds it to what must be true of every one.
     pub async fn end(self) {
+        let seen = self.payments();
+        self.end_having_seen(seen).await;
+    }
+
+    /// The same where others than the markets were paid.
+    pub async fn end_having_seen(self, seen: Vec<Seen>) {
         let accounted = self.accounted().await;
         let spent = self.spent();
         assert!(spent <= accounted, "the chain moved {spent} and the ledger counts {accounted}");
-        self.end_with_another_history().await;
+        self.hold_against_the_ledger(seen).await;
     }
 
     /// The same where the money the chain moved is not all in the ledger: somebody stole, or the ledger was lost.
-    pub async fn end_with_another_history(mut self) {
+    pub async fn end_with_another_history(self) {
+        let seen = self.payments();
+        self.hold_against_the_ledger(seen).await;
+    }
+
+    async fn hold_against_the_ledger(mut self, payments: Vec<Seen>) {
         self.is_ended = true;
         self.bursar.drain().await;
         let audit = self.bursar.audit().await.unwrap();
         assert_eq!(audit.violations, Vec::<String>::new());
         let nonces = self.nonces().await;
         let mut bytes = BTreeMap::new();
-        for seen in self.payments() {
+        for seen in payments {
             let nonce = seen.nonce.unwrap();
             assert!(nonces.contains_key(&nonce), "a seller saw a payment the ledger does not know");
             let header = seen.payment_header.unwrap();
@@ -428,16 +461,15 @@ fn store(keys: &Arc<Keys>) -> Store {
     Store::over(keys.clone(), Duration::from_secs(5))
 }
 
-fn write_rules(home: &Home, sandbox: &Sandbox, others: &Sellers, rules: &str) {
-    let opened: Vec<String> = [sandbox.sellers_url(), others.url()]
-        .iter()
-        .flat_map(|url| {
-            let port = Url::parse(url).unwrap().port().unwrap();
-            [format!("\"127.0.0.1:{port}\""), format!("\"localhost:{port}\"")]
-        })
-        .collect();
-    let opened = opened.join(", ");
-    let text = format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [{opened}]\n");
+/// Each market under either of its names, and what else is opened.
+fn opened(markets: [String; 2], doors: &[String]) -> Vec<String> {
+    let ports = markets.iter().map(|url| Url::parse(url).unwrap().port().unwrap());
+    let markets = ports.flat_map(|port| [format!("127.0.0.1:{port}"), format!("localhost:{port}")]);
+    markets.chain(doors.iter().cloned()).collect()
+}
+
+fn write_rules(home: &Home, opened: &[String], rules: &str) {
+    let text = format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = {opened:?}\n");
     std::fs::write(home.policy_file(), text).unwrap();
 }
 

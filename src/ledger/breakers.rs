@@ -1,0 +1,107 @@
+//! What went wrong lately, for the rules that stop it; and the word to the owner when one of them does.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
+
+use super::record::Unpaid;
+use super::{LedgerError, events};
+use crate::limits;
+use crate::policy::rules::{BREAKERS, TOO_MANY_REFUSALS};
+use crate::policy::{BreakerRules, Snapshot, Tally};
+use crate::reason::Reason;
+use crate::time::Time;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub fn into_snapshot(
+    conn: &Connection,
+    rules: &BreakerRules,
+    agent: &str,
+    domain: &str,
+    snapshot: &mut Snapshot,
+) -> Result<(), LedgerError> {
+    if let Some(most) = rules.undelivered {
+        snapshot.undelivered = undelivered(conn, domain, most, snapshot.now)?;
+    }
+    if let Some(most) = rules.refusals_per_minute {
+        snapshot.refusals = refusals(conn, agent, most, snapshot.now)?;
+    }
+    Ok(())
+}
+
+/// The breakers a purchase met that its owner has not been told of within a day.
+pub fn news(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>, LedgerError> {
+    let since = now.minus(limits::BREAKER_QUIET).millis();
+    let mut known =
+        conn.prepare_cached("SELECT 1 FROM event WHERE kind = 'breaker' AND at > ?1 AND detail ->> 'tripped' = ?2")?;
+    let mut news = Vec::new();
+    for reason in unpaid.reasons.iter().filter(|reason| BREAKERS.contains(&reason.code.as_str())) {
+        let tripped = tripped(reason, unpaid);
+        if !known.exists(params![since, tripped])? {
+            news.push(json!({ "code": reason.code, "tripped": tripped, "why": reason.message }));
+        }
+    }
+    Ok(news)
+}
+
+/// What makes it the same breaker. An agent that loops names hosts as it likes, and must not be news at each of them.
+fn tripped(reason: &Reason, unpaid: &Unpaid) -> String {
+    let host = unpaid.asked.url.host_str().unwrap_or_default();
+    match reason.code.as_str() {
+        TOO_MANY_REFUSALS => format!("{}, for {}", reason.rule, unpaid.agent),
+        _ => format!("{}, for {} at {host}", reason.rule, unpaid.agent),
+    }
+}
+
+/// Tells the owner of them, beside the purchase that met them.
+pub fn tell(conn: &Connection, row: i64, news: &[Value], now: Time) -> Result<(), LedgerError> {
+    news.iter().try_for_each(|detail| events::append(conn, Some(row), now, "breaker", detail))
+}
+
+/// What a domain was paid, or may have been, and has not delivered. What is under way is not late yet.
+fn undelivered(conn: &Connection, domain: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
+    let since = now.minus(limits::UNDELIVERED_MEMORY).millis();
+    let count: u32 = conn
+        .prepare_cached(
+            "SELECT count(*) FROM purchase
+              WHERE budget_domain = ?1 AND counted_at > ?2 AND delivered = 0 AND state IN ('held', 'settled')",
+        )?
+        .query_row(params![domain, since], |row| row.get(0))?;
+    // When this one has left, one too few are there.
+    let last: Option<i64> = conn
+        .prepare_cached(
+            "SELECT counted_at FROM purchase
+              WHERE budget_domain = ?1 AND counted_at > ?2 AND delivered = 0 AND state IN ('held', 'settled')
+              ORDER BY counted_at DESC LIMIT 1 OFFSET ?3",
+        )?
+        .query_row(params![domain, since, most.saturating_sub(1)], |row| row.get(0))
+        .optional()?;
+    let frees_at = last.map(|at| Time::from_millis(at).plus(limits::UNDELIVERED_MEMORY));
+    Ok(Tally { count, frees_at })
+}
+
+/// Refusals are counted by the minute, and a minute counts until its end is one ago.
+fn refusals(conn: &Connection, agent: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
+    let (oldest, newest) = (minute(now.minus(MINUTE)), minute(now));
+    let mut query = conn.prepare_cached(
+        "SELECT minute, refusals FROM refusals WHERE agent = ?1 AND minute BETWEEN ?2 AND ?3 ORDER BY minute",
+    )?;
+    let counts = query.query_map(params![agent, oldest, newest], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let counts: Vec<(i64, u32)> = counts.collect::<Result<_, _>>()?;
+    let count = counts.iter().fold(0, |sum: u32, (_, refusals)| sum.saturating_add(*refusals));
+    let mut left = count;
+    let leaves = counts.iter().find(|(_, refusals)| {
+        left = left.saturating_sub(*refusals);
+        left < most
+    });
+    let ends = |minute: i64| Time::from_secs((minute + 1) * 60).plus(MINUTE);
+    let frees_at = leaves.filter(|_| count >= most).map(|(minute, _)| ends(*minute));
+    Ok(Tally { count, frees_at })
+}
+
+/// Which minute of all time this is.
+pub fn minute(at: Time) -> i64 {
+    at.secs().div_euclid(60)
+}
