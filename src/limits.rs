@@ -44,6 +44,13 @@ pub const ANSWER_CHARS_AT_MOST: usize = 400_000;
 pub const CALLS_AT_ONCE: usize = 256;
 /// Hosts give up at 60 s; an answer is given before that, whatever happens.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+/// A call waits this long for a person, and only while there is a door to answer at; with the unpaid leg before it, it
+/// still answers in time.
+pub const OWNER_WAIT: Duration = Duration::from_secs(25);
+/// A person was shown this question a moment ago: an agent that asks again does not make it pop up again.
+pub const SHOWN_AGAIN: Duration = Duration::from_secs(600);
+/// Sellers forget what they asked for; after this long they are asked again before they are paid.
+pub const CHALLENGE_KEPT: Duration = Duration::from_secs(600);
 /// Questions one agent may have before its owner at a time.
 pub const PENDING_QUESTIONS: usize = 5;
 /// Refusals one agent may add to the log in a minute; further ones are counted only.
@@ -74,12 +81,16 @@ pub const NOTICE_PERCENT: u64 = 80;
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.
 pub const TYPING_WAIT: Duration = Duration::from_secs(300);
+/// Shorter than this is guessed, however slowly each guess is checked.
+pub const PASSPHRASE_CHARS: usize = 8;
 /// A key not used for this long is dropped from memory.
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
+/// A note on the desktop is read at a glance.
+pub const NOTE_CHARS: usize = 400;
 /// A URL longer than this is not one a seller wrote.
 pub const URL_CHARS: usize = 8_192;
 /// What an agent may send as a body.

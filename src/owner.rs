@@ -2,13 +2,15 @@
 
 mod log;
 mod notices;
+pub(crate) mod passphrase;
 mod replay;
+mod rules;
 
 use alloy_primitives::Address;
 use url::Url;
 
 use crate::account::{Shown, event, row};
-use crate::bursar::{Audit, Bursar, Explained, Pending, Refusal, Story};
+use crate::bursar::{Audit, Bursar, Explained, Pending, Refusal, Story, anchor_of};
 use crate::ledger::{Entry, Question, View};
 use crate::money::{Amount, Asset, Network, Rate, Transfer, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
@@ -47,16 +49,17 @@ impl Bursar {
         Ok(self.ledger.pending(self.now()).await?.iter().map(|question| self.shown(question)).collect())
     }
 
-    /// A yes for exactly what was shown.
-    pub async fn approve(&self, shown: &Pending) -> Result<Pending, Refusal> {
-        self.answer_question(shown, true).await
+    /// A yes for exactly what was shown. Here as below, `passphrase` is the owner's, where one is set.
+    pub async fn approve(&self, shown: &Pending, passphrase: Option<&str>) -> Result<Pending, Refusal> {
+        self.prove(passphrase).await?;
+        self.answer_question(shown, true, ApprovedBy::Owner).await
     }
 
     pub async fn deny(&self, shown: &Pending) -> Result<Pending, Refusal> {
-        self.answer_question(shown, false).await
+        self.answer_question(shown, false, ApprovedBy::Owner).await
     }
 
-    async fn answer_question(&self, shown: &Pending, yes: bool) -> Result<Pending, Refusal> {
+    pub(crate) async fn answer_question(&self, shown: &Pending, yes: bool, by: ApprovedBy) -> Result<Pending, Refusal> {
         let is_shown = |question: &Question| {
             question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
         };
@@ -66,7 +69,7 @@ impl Bursar {
         let valid_for = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let valid_for = valid_for.approval.valid_for;
         let (row, terms) = (question.entry.row, Terms(shown.terms.clone()));
-        self.ledger.answer(row, terms, yes, ApprovedBy::Owner, valid_for, self.now()).await?;
+        self.ledger.answer(row, terms, yes, by, valid_for, self.now()).await?;
         let mut shown = self.shown(&question);
         shown.approved_until = yes.then(|| self.now().plus(valid_for));
         Ok(shown)
@@ -76,7 +79,8 @@ impl Bursar {
         Ok(self.ledger.freeze(Some(why.to_owned()), self.now()).await?)
     }
 
-    pub async fn thaw(&self) -> Result<(), Refusal> {
+    pub async fn thaw(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await?;
         Ok(self.ledger.freeze(None, self.now()).await?)
     }
 
@@ -86,7 +90,8 @@ impl Bursar {
     }
 
     /// Gives the budget of an open authorization back by the owner's word. The chain is still asked about it later.
-    pub async fn release(&self, id: &str) -> Result<Row, Refusal> {
+    pub async fn release(&self, id: &str, passphrase: Option<&str>) -> Result<Row, Refusal> {
+        self.prove(passphrase).await?;
         let entry = self.one(id).await?;
         let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
         if lease.is_some_and(|lease| self.ledger.is_alive(lease)) {
@@ -160,14 +165,14 @@ impl Bursar {
     }
 
     /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.
-    pub async fn adopt(&self) -> Result<(), Refusal> {
+    pub async fn adopt(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await?;
         let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;
-        self.ledger.adopt(kept.map_or(0, |kept| kept.authorizations), self.now()).await?;
-        let seal = self.ledger.seal().await?;
-        let anchor = Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations };
-        wallet.adopt(anchor).await.map_err(failed)
+        self.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.now()).await?;
+        let owner = kept.and_then(|kept| kept.owner);
+        wallet.adopt(Anchor { owner, ..anchor_of(self.ledger.seal().await?) }).await.map_err(failed)
     }
 
     /// The one purchase an id means, which may be shortened.

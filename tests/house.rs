@@ -48,7 +48,7 @@ const IMPURE_AS_A_WHOLE: [&str; 3] = ["std", "std::net", "std::time"];
 const MAY_NAME: [(&str, &[&str]); 10] = [
     // The doors of agents and people.
     ("mcp", &["bursar", "purchase"]),
-    ("cli", &["bursar", "chain", "config", "mcp", "purchase", "sandbox", "wallet"]),
+    ("cli", &["bursar", "chain", "config", "mcp", "notify", "purchase", "sandbox", "wallet"]),
     // The flow and what goes on beside it.
     ("purchase", &["bursar", "crash", "ledger", "seller"]),
     ("reconcile", &["bursar", "ledger", "purchase"]),
@@ -56,7 +56,7 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("owner", &["account", "bursar", "config", "ledger", "purchase", "seller", "wallet"]),
     ("funds", &["bursar"]),
     // Puts the house together.
-    ("bursar", &["chain", "config", "funds", "ledger", "purchase", "seller", "wallet"]),
+    ("bursar", &["chain", "config", "funds", "ledger", "owner", "purchase", "seller", "wallet"]),
     ("ledger", &["crash"]),
     ("seller", &["crash"]),
 ];

@@ -48,6 +48,11 @@ impl Host {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Its agents can run commands.
+    pub fn has_shell(self) -> bool {
+        self != Host::ClaudeDesktop
+    }
+
     /// What its owner types, or writes where.
     pub fn how(self, server: &Server<'_>) -> Vec<String> {
         let name = self.name();

@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hosts::{Host, Server};
+use crate::cli::owner::Owner;
 use crate::cli::wallet::{self, Place};
-use crate::cli::{Context, out};
-use crate::config::{Config, Home, PolicyFile, write_private};
+use crate::cli::{Context, out, passphrase};
+use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
 use crate::money::Network;
 use crate::policy::Policy;
 
@@ -51,6 +52,7 @@ impl Init {
         let address = self.wallet(&home, context).await?;
         how_to_fund(&home, address, context)?;
         self.how_to_plug_in(&home, context)?;
+        self.passphrase(&home, context).await?;
         Ok(Exit::Done)
     }
 
@@ -89,6 +91,25 @@ impl Init {
         context.out.line(format_args!("{} wallet   {address} (new)", out::good("ok")));
         context.out.say(format_args!("Keep a copy of its key somewhere safe: bursar wallet export"));
         Ok(address)
+    }
+
+    /// An agent with a shell can run bursar's commands; what it does not know is a passphrase.
+    async fn passphrase(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+        let is_moot = !self.hosts.iter().any(|host| host.has_shell()) || OwnerFile::new(home).read()?.is_some();
+        if is_moot {
+            return Ok(());
+        }
+        context.out.line(format_args!("\n{}", out::bold("Keep it yours")));
+        context.out.line("  An agent with a shell can run bursar's commands, and does not know your passphrase.");
+        if std::io::stdin().is_terminal() {
+            let mut owner = Owner::at_the_terminal("bursar owner set")?;
+            if owner.agrees("Set a passphrase now?")? {
+                let bursar = context.bursar().await?;
+                return passphrase::set(&mut owner, &bursar, context).await.map(drop);
+            }
+        }
+        context.out.line("  bursar owner set makes one");
+        Ok(())
     }
 
     fn how_to_plug_in(&self, home: &Home, context: &Context) -> Result<(), Failure> {

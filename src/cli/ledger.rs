@@ -39,7 +39,8 @@ impl Ledger {
             "What was spent and is not in this ledger is forgotten; every window counts as full until it rolls.",
         )?;
         owner.must_type("adopt", "accept this ledger")?;
-        bursar.adopt().await?;
+        let passphrase = owner.passphrase(&bursar)?;
+        bursar.adopt(passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!("{} This ledger is now the wallet's own.", out::good("Adopted.")));
         Ok(Exit::Done)
     }

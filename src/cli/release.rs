@@ -29,7 +29,8 @@ impl Release {
             owner.tell(&line)?;
         }
         owner.must_type(&words::dollars(amount), "count it as never spent")?;
-        let row = bursar.release(&told.row.purchase_id).await?;
+        let passphrase = owner.passphrase(&bursar)?;
+        let row = bursar.release(&told.row.purchase_id, passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!(
             "{} {} is {}.",
             out::good("Released."),

@@ -13,7 +13,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 3] = [TABLES, LOG, BREAKERS];
+const STEPS: [&str; 4] = [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -262,6 +262,13 @@ END;
 const BREAKERS: &str = "
 ALTER TABLE unlisted RENAME TO refusals;       -- all of an agent's, by the minute; the first ones are listed too
 CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');
+";
+
+/// What a question is about, and whether somebody has seen it.
+const QUESTIONS_KEEP_THEIR_CHALLENGE: &str = "
+ALTER TABLE question ADD COLUMN challenge TEXT;    -- what is paid after a yes; erased when that cannot be any more
+ALTER TABLE question ADD COLUMN heard_at INTEGER;  -- when the challenge arrived
+ALTER TABLE question ADD COLUMN shown_at INTEGER;  -- when a person was last shown it
 ";
 
 /// Brings a connection into the shape every connection of ours has.

@@ -13,6 +13,7 @@ use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::asking::{self, Asking, Earlier};
 use super::door::Exit;
 use super::progress::{self, Teller};
 use super::tell::Trouble;
@@ -48,6 +49,8 @@ pub struct Server {
     turns: Arc<Semaphore>,
     /// One for each body that may be read whole: they are large, and nobody is in a hurry for them.
     reads: Semaphore,
+    /// Seals what goes through the host's hands while it asks a person; good for this process only.
+    seal: asking::Codec,
     pub exit: Exit,
 }
 
@@ -63,6 +66,7 @@ impl Server {
             instructions: INSTRUCTIONS.to_owned(),
             turns: Arc::new(Semaphore::new(limits::CALLS_AT_ONCE)),
             reads: Semaphore::new(READS),
+            seal: asking::codec(),
             exit: Exit::default(),
         }
     }
@@ -97,15 +101,19 @@ impl ServerHandler for Server {
         let Some(tool) = self.tools.iter().find(|tool| tool.name == request.name) else {
             return Err(ErrorData::invalid_params(format!("unknown tool `{}`", text::quoted(&request.name, 60)), None));
         };
-        let arguments = match arguments::check(&tool.input, request.arguments.unwrap_or_default()) {
+        let CallToolRequestParams { arguments, input_responses, request_state, .. } = request;
+        let arguments = match arguments::check(&tool.input, arguments.unwrap_or_default()) {
             Ok(arguments) => arguments,
             Err(reasons) => return Ok((tool.trouble)(Trouble::misfit(reasons)).into()),
         };
         let Ok(turn) = self.turns.clone().try_acquire_owned() else { return Ok((tool.trouble)(crowded()).into()) };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
-        let (steps, teller) = progress::channel(&context, &self.exit);
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
-        let ask = Ask { bursar, agent, client: client(&context), arguments, progress: Box::new(steps) };
+        let earlier = Earlier { state: request_state, responses: input_responses };
+        let asking = Arc::new(Asking::new(&bursar, agent.clone(), &self.seal, &arguments, earlier, &context));
+        let (steps, teller) = progress::channel(&context, &self.exit, asking.clone());
+        let (client, caller) = (client(&context), Box::new(steps));
+        let ask = Ask { bursar, agent, client, arguments, caller, asking };
         // Its own task: a call that its host gives up goes on, and a call that panics is still answered. What goes on
         // keeps its turn.
         let run = tool.run;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::{Answer, Charged, Outcome};
-use super::{Purchase, Stop, refuse, tell};
+use super::{Considered, Purchase, Stop, refuse, tell};
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
 use crate::offer::{Listed, Offer};
@@ -36,20 +36,24 @@ impl Purchase {
         }
     }
 
-    /// A clock that is off would sign windows that are not what they say. The seller's `Date` and the chain's newest
-    /// block are what it is held against.
-    pub(super) fn check_clock(&self, ours: Time, reply: &Reply) -> Result<(), Reason> {
-        let theirs = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))).unwrap_or_default();
-        let behind = self.house.funds.last().clock_behind.unwrap_or_default();
-        let (whose, skew) = if behind > theirs { ("the chain's", behind) } else { ("the seller's", theirs) };
-        if skew <= limits::CLOCK_SKEW {
-            return Ok(());
+    /// A clock that is off would sign windows that are not what they say. It is held against the seller's `Date` when
+    /// the terms arrived, against the chain's newest block, and against itself since then.
+    pub(super) fn check_clock(&self, now: Time, considered: &Considered) -> Result<(), Reason> {
+        let heard_at = considered.heard_at;
+        let theirs = date(&considered.reply).map(|theirs| heard_at.since(theirs).max(theirs.since(heard_at)));
+        let chains = self.house.funds.last().clock_behind;
+        let apart = [
+            ("the seller's clock and this machine's are", theirs.unwrap_or_default()),
+            ("the chain's clock and this machine's are", chains.unwrap_or_default()),
+            ("this machine's clock was set meanwhile: before and after are", considered.look.set_by(now)),
+        ];
+        match apart.into_iter().max_by_key(|(_, by)| *by) {
+            Some((what, by)) if by > limits::CLOCK_SKEW => {
+                let message = format!("{what} {} s apart, so a payment would not mean what it says", by.as_secs());
+                Err(Reason::new("clock_skew", "clock", message, Who::Owner))
+            }
+            _ => Ok(()),
         }
-        let message = format!(
-            "{whose} clock and this machine's are {} s apart, so a payment would not mean what it says",
-            skew.as_secs()
-        );
-        Err(Reason::new("clock_skew", "clock", message, Who::Owner))
     }
 
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.

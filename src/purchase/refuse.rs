@@ -1,7 +1,7 @@
 //! Saying no, not yet, or something went wrong: each says whether money may have moved, and what to do next.
 
 use super::answer::{Answer, Charged, Outcome};
-use super::{Purchase, Rules, Stop};
+use super::{Purchase, Rules, Stop, challenge};
 use crate::ledger::LedgerError;
 use crate::offer::Offer;
 use crate::policy;
@@ -9,7 +9,8 @@ use crate::reason::{Reason, Who};
 
 impl Purchase {
     /// A refusal, in the log and for the agent.
-    pub(super) async fn refuse(&self, reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
+    pub(super) async fn refuse(&self, mut reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
+        reasons.extend(rules.and_then(|_| self.house.not_applied()));
         let listed = self.house.ledger.record_refusal(self.unpaid(reasons.clone(), rules)).await;
         let id = match listed {
             Ok(true) => Some(self.id.clone()),
@@ -28,12 +29,14 @@ impl Purchase {
     }
 
     /// The owner has to say yes: the question stands, and nothing is held for it meanwhile.
-    pub(super) async fn put_question(&self, offer: Offer, reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
+    pub(super) async fn put_question(&self, offer: Offer, mut reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
+        reasons.extend(self.house.not_applied());
         let policy = &rules.considered.policy;
         let unpaid = self.unpaid(reasons.clone(), Some(rules));
+        let challenge = challenge::kept(rules.considered);
         let (usd, terms) = (offer.usd, policy::terms(&offer));
         tracing::debug!("asking the owner about {}", terms.0);
-        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for).await {
+        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for, Some(challenge)).await {
             Ok(id) => {
                 let next = format!(
                     "no money moved: the owner must approve this ${usd} in bursar. Tell them, do not try to approve it \

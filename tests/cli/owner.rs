@@ -12,6 +12,9 @@ fn without_a_terminal_nothing_is_approved_thawed_released_allowed_adopted_review
         &["release", "pu_1"],
         &["reviewed"],
         &["policy", "allow", "api.example.com"],
+        &["policy", "apply"],
+        &["owner", "set"],
+        &["owner", "remove"],
         &["ledger", "adopt"],
         &["wallet", "export"],
         &["wallet", "remove"],
@@ -95,4 +98,65 @@ fn a_key_is_shown_on_the_terminal_and_nowhere_else() {
     let ended = owner.ends();
     assert_eq!(code(&ended), 0);
     assert!(!out(&ended).contains(KEY) && !err(&ended).contains(KEY));
+}
+
+const PASSPHRASE: &str = "open sesame";
+
+/// A home whose owner has set a passphrase.
+fn guarded() -> Home {
+    let home = Home::ready();
+    let mut owner = AtTerminal::start(&mut home.command(&["owner", "set"]));
+    for words in ["New passphrase: ", "Once more: "] {
+        owner.until(words);
+        owner.types(PASSPHRASE);
+    }
+    let ended = owner.ends();
+    assert_eq!(code(&ended), 0, "{}", err(&ended));
+    home
+}
+
+#[test]
+fn a_changed_policy_waits_for_the_passphrase_and_its_owner_reads_what_it_changes() {
+    let home = guarded();
+    let rule = "[[domain]]\nhost = \"api.example.com\"\nper_day = \"99.00\"\nmethods = [\"GET\"]\n";
+    std::fs::write(home.file("policy.toml"), home.read("policy.toml") + rule).expect("written");
+    assert!(out(&home.run(&["policy", "check"])).contains("not in force: `bursar policy apply`"));
+    assert!(out(&home.run(&["doctor"])).contains("policy.toml was changed and is not in force"));
+    for (typed, done) in [("open barley", 1), (PASSPHRASE, 0)] {
+        let mut owner = AtTerminal::start(&mut home.command(&["policy", "apply"]));
+        let shown = owner.until("put this into force: ");
+        assert!(shown.contains("looser    domain api.example.com per_day: $99.00, was $20.00"), "{shown}");
+        assert!(shown.contains("tighter   domain api.example.com methods: GET, was any"), "{shown}");
+        owner.types("apply");
+        assert!(!owner.until("Owner's passphrase: ").contains("sesame"));
+        owner.types(typed);
+        assert_eq!(code(&owner.ends()), done);
+    }
+    assert!(!out(&home.run(&["policy", "check"])).contains("not in force"));
+}
+
+#[test]
+fn thawing_asks_for_the_passphrase_after_the_word() {
+    let home = guarded();
+    assert_eq!(code(&home.run(&["freeze"])), 0);
+    for (typed, done) in [("", 1), ("thaw", 1), (PASSPHRASE, 0)] {
+        let mut owner = AtTerminal::start(&mut home.command(&["thaw"]));
+        owner.until("let agents spend again: ");
+        owner.types("thaw");
+        owner.until("Owner's passphrase: ");
+        owner.types(typed);
+        assert_eq!(code(&owner.ends()), done, "{typed:?}");
+    }
+}
+
+#[test]
+fn a_passphrase_is_removed_by_who_knows_it() {
+    let home = guarded();
+    for (typed, done) in [("open barley", 1), (PASSPHRASE, 0)] {
+        let mut owner = AtTerminal::start(&mut home.command(&["owner", "remove"]));
+        owner.until("Owner's passphrase: ");
+        owner.types(typed);
+        assert_eq!(code(&owner.ends()), done);
+        assert_eq!(home.file("owner.json").exists(), done == 1);
+    }
 }

@@ -88,7 +88,8 @@ const BALANCE: &str = "
     usd: usd";
 const GET_BUDGET: &str = "
     budgets: list
-    frozen: flag";
+    frozen: flag
+    change_not_applied: flag";
 const BUDGET: &str = "
     scope: string
     window: payment|hour|day|month|session

@@ -31,7 +31,7 @@ async fn a_missing_ledger_signs_nothing_until_the_owner_adopts_the_new_one() {
     scene.reopen();
     refused(&scene.get("/other").await, "ledger_replaced");
     assert_eq!((scene.payments().len(), scene.nonces().await.len()), (1, 0));
-    scene.bursar.adopt().await.unwrap();
+    scene.bursar.adopt(None).await.unwrap();
     // Nobody knows what was spent, so every window is full until it has rolled.
     let answer = scene.get("/other").await;
     reason(&answer, "over_day");
@@ -73,7 +73,7 @@ async fn a_ledger_rolled_back_signs_nothing_until_the_owner_adopts_it() {
     scene.reopen();
     scene.pass(200);
     refused(&scene.get("/thing").await, "ledger_rolled_back");
-    scene.bursar.adopt().await.unwrap();
+    scene.bursar.adopt(None).await.unwrap();
     reason(&scene.get("/thing").await, "over_day");
     scene.pass(31 * DAY);
     bought(&scene.get("/thing").await);

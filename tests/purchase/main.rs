@@ -14,6 +14,7 @@ mod keyring;
 mod ledger_identity;
 mod network;
 mod nodes;
+mod passphrase;
 mod proxy;
 mod redirects;
 mod refusals;

@@ -306,7 +306,7 @@ async fn calls_that_come_together_from_two_processes_are_one_purchase() {
 async fn what_the_owner_released_by_hand_is_settled_when_the_chain_says_so() {
     let scene = one(Behaviour::DropAfterSettling).open().await;
     let lost = scene.get("/thing").await;
-    scene.bursar.release(lost.purchase_id.as_deref().unwrap()).await.unwrap();
+    scene.bursar.release(lost.purchase_id.as_deref().unwrap(), None).await.unwrap();
     assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
     let found = scene.bursar.reconcile().await.unwrap();
     assert_eq!(found.settled, [lost.purchase_id.unwrap()]);

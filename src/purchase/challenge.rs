@@ -1,0 +1,72 @@
+//! A challenge that is kept while its question waits, so that after the yes the very offer that was shown is paid.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Considered, Purchase, Stop};
+use crate::ledger::Challenge;
+use crate::limits;
+use crate::seller::Reply;
+use crate::time::{Clock, Time};
+
+/// A challenge, when it arrived, and the clock when this call began with it.
+pub(super) struct Heard {
+    pub reply: Reply,
+    pub at: Time,
+    pub look: Look,
+}
+
+/// A look at this machine's clock, by which it is seen later that somebody set it since.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    pub said: Time,
+    steady: Instant,
+}
+
+impl Look {
+    pub(super) fn at(clock: &dyn Clock) -> Look {
+        Look { said: clock.now(), steady: Instant::now() }
+    }
+
+    /// How far the clock is from where it would be, had nobody set it.
+    pub(super) fn set_by(self, now: Time) -> Duration {
+        let expected = self.said.plus(self.steady.elapsed());
+        now.since(expected).max(expected.since(now))
+    }
+}
+
+impl Purchase {
+    /// The challenge that was said yes to, while it is young enough for its seller to remember.
+    pub(super) async fn approved_challenge(&self) -> Result<Option<Heard>, Stop> {
+        let (identity, headers) = (self.wish.identity(), self.wish.headers_fingerprint());
+        let look = Look::at(&*self.house.clock);
+        let kept = self.house.ledger.approved_challenge(identity, headers, look.said).await;
+        let kept = kept.map_err(|cause| self.stop(cause))?;
+        let is_young = |at: Time| at <= look.said && look.said.since(at) <= limits::CHALLENGE_KEPT;
+        Ok(kept.filter(|kept| is_young(kept.at)).map(|kept| heard(kept, look)))
+    }
+}
+
+/// What is worth keeping of a 402: what it was the answer to, its headers as far as they are text, its body.
+pub(super) fn kept(considered: &Considered) -> Challenge {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let reply = &considered.reply;
+    Challenge {
+        at: considered.heard_at,
+        request: reply.request.clone(),
+        headers: reply.headers.iter().filter_map(text).collect(),
+        body: reply.body.clone(),
+    }
+}
+
+fn heard(kept: Challenge, look: Look) -> Heard {
+    let mut headers = HeaderMap::new();
+    for (name, value) in kept.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    let reply = Reply { status: 402, headers, body: kept.body, cut: false, request: kept.request, room: None };
+    Heard { reply, at: kept.at, look }
+}
