@@ -1,7 +1,6 @@
 //! The power is cut at every operation on the ledger's files, before it and with it everything not synced.
 //!
-//! What holds here is that the commit before presenting is synced. With `synchronous = NORMAL` for it, these fail: the
-//! ledger has lost a payment that a seller saw.
+//! What holds here is that the commit before presenting is synced (`synchronous = FULL`), and closing need not be.
 
 use crate::cases::{SELLERS, buy, ends_well, every_operation, fail_at, opened};
 use crate::world::disk::Fault;

@@ -242,7 +242,7 @@ unsafe extern "C" fn open(
         };
         let mut state = locked(&disk.state);
         match state.judge(Kind::Open) {
-            Err((Fault::ReadOnly, _)) => flags = flags & !READ_WRITE | ffi::SQLITE_OPEN_READONLY,
+            Err((Fault::ReadOnly, _)) => flags = (flags & !READ_WRITE) | ffi::SQLITE_OPEN_READONLY,
             Err((_, code)) => {
                 (*file).pMethods = std::ptr::null();
                 return code;
