@@ -40,6 +40,7 @@ mod playground;
 mod policy;
 mod reconcile;
 mod release;
+mod review;
 mod serve;
 mod story;
 mod table;
@@ -94,6 +95,7 @@ enum Command {
     Ledger(ledger::Ledger),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
+    Review(review::Review),
     Audit(audit::Audit),
     Completions(completions::Completions),
     Man(man::Man),
@@ -218,6 +220,7 @@ impl Command {
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
+            Command::Review(review) => review.run(context).await,
             Command::Audit(audit) => audit.run(context).await,
             Command::Completions(completions) => completions.run(context),
             Command::Man(man) => man.run(context),

@@ -6,9 +6,11 @@
 pub mod audit;
 mod authorize;
 mod bodies;
+mod browse;
 mod budget;
 mod close;
 mod events;
+mod glance;
 mod lease;
 mod questions;
 mod read;
@@ -28,8 +30,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
+pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing};
 pub use events::Stored as Event;
+pub use glance::{Glance, Spent};
 pub use questions::Question;
 pub use read::{Entry, Filter, Found, Money, Page, Story, Terms, Unproven};
 pub use record::Unpaid;

@@ -19,6 +19,7 @@ mod scene;
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};
 pub use decide::{RuleReport, Word, decide, explain, terms};
+pub use parse::BUILT_IN;
 pub use place::Place;
 pub use read::{FileError as PolicyError, Problem};
 

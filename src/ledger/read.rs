@@ -133,7 +133,8 @@ pub struct Page {
     pub next: Option<i64>,
 }
 
-const COLUMNS: &str = "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
+pub(super) const COLUMNS: &str =
+    "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
     session, usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce IS NOT NULL, valid_before,
     settled_at, chain_tx, lease, presents";
@@ -389,7 +390,7 @@ fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
 }
 
 impl Filter {
-    fn clause(&self) -> (String, Vec<Sql>) {
+    pub(super) fn clause(&self) -> (String, Vec<Sql>) {
         let mut clause = "1".to_owned();
         let mut values = Vec::new();
         let mut and = |text: &str, value: Sql| {
@@ -421,7 +422,7 @@ impl Filter {
 }
 
 /// Reads a row; a word in it that is none of ours is damage, found out by the caller.
-fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
     let reasons: String = row.get(15)?;
     let identity: Vec<u8> = row.get(3)?;
     let (state, proof): (String, String) = (row.get(10)?, row.get(11)?);

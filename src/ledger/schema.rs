@@ -12,7 +12,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 1] = [TABLES];
+const STEPS: [&str; 2] = [TABLES, WINDOW];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -208,6 +208,13 @@ BEGIN SELECT RAISE(ABORT, 'a purchase does not move that way'); END;
 CREATE TRIGGER money_begins_authorized BEFORE UPDATE OF nonce ON purchase
 WHEN OLD.nonce IS NULL AND NEW.nonce IS NOT NULL AND NEW.state <> 'authorized'
 BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
+";
+
+/// For the owner's window: by price, and whose session is running. Alarms are rare, and events are many.
+const WINDOW: &str = "
+CREATE INDEX by_price ON purchase (usd, row) WHERE usd IS NOT NULL;
+CREATE INDEX running ON session (newest);
+CREATE INDEX alarm ON event (id) WHERE kind = 'alarm';
 ";
 
 /// Brings a connection into the shape every connection of ours has.

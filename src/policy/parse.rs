@@ -16,7 +16,8 @@ use crate::money::{Network, Usd};
 use crate::text::quoted;
 
 /// The policy of a wallet whose owner wrote none.
-const BUILT_IN: &str = include_str!("../../policies/default.toml");
+/// The text of the built-in policy.
+pub const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
 /// Schemes bursar can pay. Another word in `[schemes] allow` is a mistake that would read like a permission.
 const SCHEMES: [&str; 1] = ["exact"];
