@@ -79,8 +79,6 @@ pub const REQUEST_HEADER_BYTES: usize = 8 * 1024;
 pub const REVIEW_LINK: Duration = Duration::from_secs(300);
 /// A review page nobody has touched for this long asks for a new link.
 pub const REVIEW_IDLE: Duration = Duration::from_secs(1800);
-/// Guesses at the owner's passphrase in one session.
-pub const REVIEW_WRONG_PASSPHRASES: u8 = 5;
 /// The longest form of the review page, an id and a passphrase, is far below this.
 pub const REVIEW_FORM_BYTES: usize = 16 * 1024;
 /// One person's browser opens six at once.

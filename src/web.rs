@@ -15,8 +15,6 @@ mod reply;
 mod request;
 mod route;
 mod server;
-#[cfg(test)]
-mod tests;
 mod words;
 
 use std::io;

@@ -14,4 +14,5 @@ mod redirects;
 mod refusals;
 mod repeats;
 mod resuming;
+mod review;
 mod scene;
