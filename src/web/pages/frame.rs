@@ -19,7 +19,7 @@ pub enum Place {
 const PLACES: [(Place, &str, &str); 4] = [
     (Place::Overview, "overview", "Overview"),
     (Place::Purchases, "purchases", "Purchases"),
-    (Place::Pending, "pending", "Waiting for you"),
+    (Place::Pending, "pending", "Waiting"),
     (Place::Policy, "policy", "Policy"),
 ];
 

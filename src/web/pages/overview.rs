@@ -21,19 +21,19 @@ pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
     search.log.spend = SpendQuery { limit: Some(RECENT), ..SpendQuery::default() };
     let recent = view.bursar.search(&search).await?;
     let content = html!(
-        "<h1>Overview</h1><div data-live=\"overview\">{}{}{}<div class=\"columns\">{}{}</div>{}{}{}{}</div>",
+        "<h1>Overview</h1><div data-live=\"overview\">{}{}{}<div class=\"columns\">{}<div>{}{}{}</div></div>{}{}</div>",
         alarms(&overview.alarms, view.now),
         waiting(&pending, view.now),
         tiles(&overview, pending.len()),
         budgets(&overview.budgets, view.now),
-        html!("<div class=\"stack\">{}{}</div>", days(&overview), domains(&overview)),
-        open(&overview.open, view.now),
+        days(&overview),
+        domains(&overview),
         holdings(&overview.holdings, view.now),
+        open(&overview.open, view.now),
         html!(
             "<section class=\"card\"><h2>Latest purchases</h2>{}<p><a href=\"purchases\">All purchases</a></p></section>",
             purchases::table(&recent.rows, view.now)
-        ),
-        Html::none(),
+        )
     );
     framed(view, Place::Overview, "Overview", content).await
 }
@@ -110,10 +110,7 @@ fn budgets(budgets: &[Budget], now: Time) -> Html {
 }
 
 fn budget(cap: &Budget, now: Time) -> Html {
-    let name = match cap.window.as_str() {
-        "session" => words::line(&cap.scope),
-        window => format!("{}, {window}", words::line(&cap.scope)),
-    };
+    let name = name_of(cap);
     let says = format!("{name}: ${} of ${} used, ${} of it held", cap.used_usd, cap.limit_usd, cap.held_usd);
     let fullness = cap.used_usd.as_micros().saturating_mul(100) / cap.limit_usd.as_micros().max(1);
     let class = match fullness {
@@ -135,6 +132,18 @@ fn budget(cap: &Budget, now: Time) -> Html {
         held,
         frees
     )
+}
+
+/// `Wallet per day`, `Session of claude-code`, `api.example.com per day`.
+fn name_of(cap: &Budget) -> String {
+    let whose = match cap.scope.as_str() {
+        "wallet" => "Wallet".to_owned(),
+        other => other.strip_prefix("domain ").map_or_else(|| other.replacen("session", "Session", 1), str::to_owned),
+    };
+    match cap.window.as_str() {
+        "session" => words::line(&whose),
+        window => format!("{} per {window}", words::line(&whose)),
+    }
 }
 
 fn days(overview: &Overview) -> Html {

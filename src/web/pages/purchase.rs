@@ -66,13 +66,14 @@ fn heading(story: &Story, now: Time) -> Html {
 
 fn offers(offers: &Value) -> Html {
     let rows: Vec<Html> = entries(offers).iter().map(offer).collect();
-    section(
+    table(
         "Offers",
         &rows,
         html!(
             "<th scope=\"col\" class=\"num\">Amount</th><th scope=\"col\">Asset</th><th scope=\"col\">Network</th>\
              <th scope=\"col\">Payee</th><th scope=\"col\">Dialect</th><th scope=\"col\">Verdict</th>"
         ),
+        Html::none(),
     )
 }
 
@@ -93,16 +94,25 @@ fn offer(offer: &Value) -> Html {
     )
 }
 
+/// Rules that had numbers or an objection at length; those that merely passed are many, and stand folded.
 fn rules(story: &Story) -> Html {
-    let rows: Vec<Html> = entries(&story.rules).iter().map(rule).collect();
     let policy = story.policy_hash.as_deref().map(words::short).unwrap_or_default();
-    section(
+    let (telling, silent): (Vec<&Value>, Vec<&Value>) = entries(&story.rules)
+        .iter()
+        .partition(|rule| field(rule, "said") != "pass" || !field(rule, "limit_usd").is_empty());
+    let rows: Vec<Html> = telling.into_iter().map(rule).collect();
+    let names: Vec<String> = silent.iter().map(|rule| field(rule, "rule")).collect();
+    let folded = (!names.is_empty()).then(|| {
+        html!("<details><summary>{} more that passed</summary><p>{}</p></details>", names.len(), names.join(", "))
+    });
+    table(
         &format!("What every rule said (policy {policy})"),
         &rows,
         html!(
             "<th scope=\"col\">Said</th><th scope=\"col\">Rule</th><th scope=\"col\" class=\"num\">Used</th>\
              <th scope=\"col\" class=\"num\">Limit</th><th scope=\"col\">Why</th>"
         ),
+        folded.unwrap_or_default(),
     )
 }
 
@@ -119,20 +129,24 @@ fn rule(rule: &Value) -> Html {
 }
 
 fn verdict(said: &str) -> Html {
+    if said.is_empty() {
+        return Html::none();
+    }
     html!("<span class=\"verdict {}\">{}</span>", said, said)
 }
 
 /// A table with a title; nothing where it has no rows.
-fn section(title: &str, rows: &Vec<Html>, heads: Html) -> Html {
+fn table(title: &str, rows: &Vec<Html>, heads: Html, below: Html) -> Html {
     if rows.is_empty() {
         return Html::none();
     }
     html!(
         "<section class=\"card\"><h2>{}</h2><div class=\"scroll\" tabindex=\"0\"><table><thead><tr>{}</tr></thead>\
-         <tbody>{}</tbody></table></div></section>",
+         <tbody>{}</tbody></table></div>{}</section>",
         title,
         heads,
-        rows
+        rows,
+        below
     )
 }
 
@@ -209,10 +223,12 @@ fn field(value: &Value, name: &str) -> String {
     }
 }
 
-/// `network eip155:8453, success true` instead of braces; what is empty is left out.
+/// `network eip155:8453, success true` instead of braces. What is empty, for programs, or said elsewhere on the page is
+/// left out.
 fn pairs(value: &Value) -> String {
+    const ELSEWHERE: [&str; 6] = ["nonce", "policy", "reasons", "receipt", "standing", "valid_before"];
     let Value::Object(fields) = value else { return words::line(&value.to_string()) };
-    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let told = fields.iter().filter(|(name, value)| !value.is_null() && !ELSEWHERE.contains(&name.as_str()));
     let told: Vec<String> =
         told.map(|(name, _)| format!("{} {}", name.replace('_', " "), field(value, name))).collect();
     text::quoted(&told.join(", "), 4 * limits::QUOTED_CHARS)

@@ -29,6 +29,7 @@ export async function startReview(onStop, bursar) {
 export class Browser {
   elsewhere = [];
   complaints = [];
+  strangers = new Set(); // pages of somebody else: what they complain about is what they are here for
 
   static async start(onStop) {
     const browser = new Browser();
@@ -46,7 +47,7 @@ export class Browser {
     });
     context.on("weberror", (error) => this.complaints.push(`${error.error()}`));
     context.on("console", (message) => {
-      const isExpected = /status of 401|status of 403|status of 404/.test(message.text());
+      const isExpected = /status of 40[134]/.test(message.text()) || this.strangers.has(message.page());
       if (message.type() === "error" && !isExpected) this.complaints.push(message.text());
     });
     const page = await context.newPage();
