@@ -161,7 +161,7 @@ impl Bursar {
             state: query.state.clone(),
             since: self.moment("since", query.since.as_deref())?,
             until: self.moment("until", query.until.as_deref())?,
-            before: cursor,
+            after: cursor,
             limit: query.limit.unwrap_or(PAGE).clamp(1, PAGE_AT_MOST),
             ..Filter::default()
         })
@@ -195,9 +195,13 @@ pub enum Shown {
 pub fn spend(page: ledger::Page, shown: Shown) -> Spend {
     Spend {
         purchases: page.entries.iter().map(|entry| row(entry, shown)).collect(),
-        totals: Totals { count: page.count, settled_usd: page.settled, held_usd: page.held },
-        next_cursor: page.next.map(|row| row.to_string()),
+        totals: added_up(page.totals),
+        next_cursor: page.next.map(|cursor| cursor.to_string()),
     }
+}
+
+pub fn added_up(totals: ledger::Totals) -> Totals {
+    Totals { count: totals.count, settled_usd: totals.settled, held_usd: totals.held }
 }
 
 pub fn row(entry: &Entry, shown: Shown) -> Row {
@@ -248,6 +252,7 @@ fn budget(cap: &Cap, snapshot: &policy::Snapshot) -> Budget {
         Window::Day => "day",
         Window::Month => "month",
         Window::Session => "session",
+        Window::Review => "review",
     };
     Budget {
         scope,

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::account::{Shown, event, row};
+use crate::account::{Shown, added_up, event, row};
 use crate::bursar::{Bursar, LogQuery, Refusal};
 use crate::ledger::{Browse, Entry, Filter, Glance, Spent};
 pub use crate::ledger::{Mark, Order};
 use crate::limits;
 use crate::money::Usd;
 use crate::policy::{self, DomainRules, Policy};
-use crate::purchase::answer::{Balance, Body, Budget, Event, Row};
+use crate::purchase::answer::{Balance, Body, Budget, Event, Row, Totals};
 use crate::time::Time;
 
 /// How the wallet stands.
@@ -24,7 +24,8 @@ pub struct Overview {
     pub domains: Vec<DomainSpent>,
     /// Authorized, held, or paid for with nothing delivered: newest first.
     pub open: Vec<Open>,
-    pub alarms: Vec<Alarm>,
+    /// What the owner must hear about: newest first.
+    pub news: Vec<News>,
     pub holdings: Holdings,
 }
 
@@ -49,7 +50,7 @@ pub struct Open {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Alarm {
+pub struct News {
     pub event: Event,
     /// `agent/id`, if it is about one purchase.
     pub purchase: Option<String>,
@@ -92,6 +93,8 @@ pub struct Found {
     pub next: Option<Mark>,
     /// Only a part of the log was looked at; `next` looks on.
     pub is_cut: bool,
+    /// Of everything that was looked for, unless that was a text.
+    pub totals: Option<Totals>,
 }
 
 const OPEN_ROWS: usize = 50;
@@ -107,11 +110,7 @@ impl Bursar {
             days: glance.days.iter().map(|(begins, spent)| day(*begins, *spent)).collect(),
             domains: glance.domains.iter().map(|(domain, spent)| at_domain(domain, *spent)).collect(),
             open: glance.open.iter().map(open).collect(),
-            alarms: glance
-                .alarms
-                .iter()
-                .map(|(stored, of)| Alarm { event: event(stored), purchase: of.clone() })
-                .collect(),
+            news: glance.news.iter().map(|(stored, of)| News { event: event(stored), purchase: of.clone() }).collect(),
             holdings: self.holdings(),
         })
     }
@@ -153,11 +152,11 @@ impl Bursar {
     pub async fn search(&self, wanted: &Search) -> Result<Found, Refusal> {
         let filter = Filter { agent: wanted.log.agent.clone(), ..self.filter(&wanted.log.spend)? };
         let shown = if wanted.log.unmasked { Shown::Whole } else { Shown::Masked };
-        let browse =
-            Browse { rows: filter.limit, filter, text: wanted.text.clone(), order: wanted.order, after: wanted.after };
+        let (text, order, after) = (wanted.text.clone(), wanted.order, wanted.after);
+        let browse = Browse { filter, text, order, after };
         let found = self.ledger.browse(browse).await?;
         let rows = found.entries.iter().map(|entry| row(entry, shown)).collect();
-        Ok(Found { rows, next: found.next, is_cut: found.is_cut })
+        Ok(Found { rows, next: found.next, is_cut: found.is_cut, totals: found.totals.map(added_up) })
     }
 
     /// A page of what was bought, for its owner's eyes.
@@ -191,7 +190,7 @@ impl Bursar {
 
     /// Something else whenever what a page of ours shows may have changed.
     pub async fn pulse(&self) -> Result<String, Refusal> {
-        let written = self.ledger.pulse().await?;
+        let written = self.ledger.version().await?;
         let policy = self.policy().map_or_else(|reason| reason.message, |policy| policy.hash.clone());
         let read = self.funds.last().at.map_or(0, Time::millis);
         Ok(format!("{written} {read} {policy}"))

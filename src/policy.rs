@@ -19,8 +19,9 @@ mod scene;
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};
 pub use decide::{RuleReport, Word, decide, explain, terms};
+pub(crate) use hosts::registrable;
 pub use parse::BUILT_IN;
-pub use place::Place;
+pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,8 @@ pub struct WalletRules {
     pub per_hour: Option<Usd>,
     pub per_day: Option<Usd>,
     pub per_month: Option<Usd>,
+    /// Until the owner has looked at the log again.
+    pub since_review: Option<Usd>,
     pub payments_per_minute: Option<u32>,
 }
 
@@ -183,6 +186,8 @@ pub enum Window {
     Month,
     /// As long as the scope lives. `Scope::Domain` with this window is the domain within the running session.
     Session,
+    /// Since the owner last looked at the log.
+    Review,
 }
 
 /// What counts against one meter now.

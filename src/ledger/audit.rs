@@ -38,6 +38,7 @@ impl Ledger {
             check_file(&tx, &mut findings)?;
             let last = check_events(&tx, &mut findings)?;
             check_purchases(&tx, &last, &mut findings)?;
+            check_tally(&tx, &mut findings)?;
             Ok(findings)
         })
         .await
@@ -207,6 +208,26 @@ fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mu
         if sums != (0, 0) && budget::still_counts(&window, start, Time::from_millis(newest)) {
             findings.violations.push(format!("the {window} bucket of {scope} at {start} is missing"));
         }
+    }
+    Ok(())
+}
+
+/// The log's sums by day must be what its rows add up to.
+fn check_tally(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
+    let mut query = conn.prepare(
+        "WITH derived AS (
+            SELECT at / 86400000 AS day, agent, state, count(*) AS purchases,
+                   coalesce(sum(usd) FILTER (WHERE nonce IS NOT NULL), 0) AS usd
+              FROM purchase GROUP BY 1, 2, 3
+         )
+         SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally)
+          UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived)",
+    )?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (day, agent, state): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let day = Time::from_secs(day * 24 * 3600);
+        findings.violations.push(format!("the tally of {agent}'s {state} purchases on the day of {day} is wrong"));
     }
     Ok(())
 }

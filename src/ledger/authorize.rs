@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read};
+use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read, review};
 use crate::authorization::{Authorization, Signature};
 use crate::crash;
 use crate::money::Usd;
@@ -188,6 +188,10 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         payments_last_minute: budget::payments_last_minute(conn, now)?,
         ..Snapshot::default()
     };
+    if let Some(limit) = view.policy.wallet.since_review {
+        let meter = policy::Meter { scope: policy::Scope::Wallet, window: policy::Window::Review };
+        snapshot.used.insert(meter, review::spent_since(conn, limit)?);
+    }
     if let Some(url) = &view.url {
         snapshot.payees_before = payees_before(conn, &wish::origin(url))?;
         snapshot.lowest_price = budget::lowest_price(conn, &wish::place(url), now)?;
@@ -297,7 +301,7 @@ fn store(
                     asset_address = ?10, network = ?11, payee = ?12, dialect = ?13, scheme = ?14, nonce = ?15,
                     valid_before = ?16, lease = ?17, presents = 1, http_status = NULL, content_type = NULL,
                     final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL, delivered = 0, handed = 0,
-                    domain = ?18, place = ?19, parent = ?20
+                    domain = ?18, place = ?19, parent = ?20, site = ?21
               WHERE row = ?1 AND nonce IS NULL",
         )?
         .execute(params![
@@ -321,6 +325,7 @@ fn store(
             draft.request.url.host_str().unwrap_or_default(),
             wish::place(&draft.request.url),
             draft.parent,
+            policy::site(&draft.request.url),
         ])?;
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));

@@ -43,7 +43,7 @@ impl Column {
             Window::Hour => ("hour", Duration::from_secs(60)),
             Window::Day => ("day", Duration::from_secs(15 * 60)),
             Window::Month => ("month", Duration::from_secs(6 * 3600)),
-            Window::Session | Window::Payment => ("session", Duration::ZERO),
+            Window::Session | Window::Payment | Window::Review => ("session", Duration::ZERO),
         };
         let mut scope = match &meter.scope {
             Scope::Wallet => "wallet".to_owned(),

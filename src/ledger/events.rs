@@ -63,6 +63,11 @@ pub fn each(conn: &Connection, mut visit: impl FnMut(Stored)) -> Result<(), Ledg
     Ok(())
 }
 
+/// How far the history has come.
+pub fn newest(conn: &Connection) -> Result<i64, LedgerError> {
+    Ok(conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?)
+}
+
 fn newest_hash(conn: &Connection) -> Result<Vec<u8>, LedgerError> {
     let newest = conn
         .prepare_cached("SELECT hash FROM event ORDER BY id DESC LIMIT 1")?

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::authorize::ledger_time;
-use super::read::{self, Entry};
+use super::read::{self, COLUMNS, Entry};
 use super::{Event, Ledger, LedgerError, events};
 use crate::money::Usd;
 use crate::time::Time;
@@ -34,8 +34,8 @@ pub struct Glance {
     pub open: Vec<Entry>,
     /// Whose session is running.
     pub agents: Vec<String>,
-    /// Newest first, each with the purchase it is about.
-    pub alarms: Vec<(Event, Option<String>)>,
+    /// What the owner must hear about, of the same 30 days: newest first, each with the purchase it is about.
+    pub news: Vec<(Event, Option<String>)>,
 }
 
 impl Ledger {
@@ -47,15 +47,10 @@ impl Ledger {
                 domains: domains(conn, now)?,
                 open: open(conn, rows)?,
                 agents: agents(conn, now.minus(session_idle))?,
-                alarms: alarms(conn, rows)?,
+                news: news(conn, now.minus(24 * HOUR * DAYS as u32), rows)?,
             })
         })
         .await
-    }
-
-    /// Another number whenever anybody has written to the ledger.
-    pub async fn pulse(&self) -> Result<i64, LedgerError> {
-        self.read(|conn| Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)).await
     }
 }
 
@@ -92,15 +87,11 @@ fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerE
 /// Two indexes, each with few rows in it.
 fn open(conn: &Connection, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
-        "SELECT {} FROM purchase
-          WHERE row IN (SELECT row FROM purchase WHERE open = 1
-                        UNION SELECT row FROM purchase WHERE state IN ('authorized', 'held'))
-          ORDER BY row DESC LIMIT ?1",
-        read::COLUMNS
+        "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase WHERE open = 1
+                                UNION SELECT row FROM purchase WHERE state IN ('authorized', 'held'))
+           CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT ?1"
     );
-    let mut query = conn.prepare_cached(&sql)?;
-    let found = query.query_map([rows as i64], read::entry)?.collect::<Result<Vec<_>, _>>()?;
-    found.into_iter().collect()
+    read::entries(conn, &sql, [rows as i64])
 }
 
 fn agents(conn: &Connection, since: Time) -> Result<Vec<String>, LedgerError> {
@@ -109,13 +100,13 @@ fn agents(conn: &Connection, since: Time) -> Result<Vec<String>, LedgerError> {
     Ok(agents.collect::<Result<_, _>>()?)
 }
 
-fn alarms(conn: &Connection, rows: usize) -> Result<Vec<(Event, Option<String>)>, LedgerError> {
+fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(Event, Option<String>)>, LedgerError> {
     let mut query = conn.prepare_cached(
         "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
            FROM event e LEFT JOIN purchase p ON p.row = e.purchase
-          WHERE e.kind = 'alarm' ORDER BY e.id DESC LIMIT ?1",
+          WHERE e.kind IN ('alarm', 'breaker', 'notice') AND e.at >= ?1 ORDER BY e.id DESC LIMIT ?2",
     )?;
-    let found = query.query_map([rows as i64], |row| Ok((events::read(row)?, row.get(6)?)))?;
+    let found = query.query_map(params![since.millis(), rows as i64], |row| Ok((events::read(row)?, row.get(6)?)))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

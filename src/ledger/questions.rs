@@ -31,7 +31,7 @@ impl Ledger {
             let now = ledger_time(conn, now)?;
             let mut query = conn.prepare_cached(
                 "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
-                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY purchase",
+                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY +purchase",
             )?;
             let found: Vec<(i64, i64, i64, Option<i64>, String)> = query
                 .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?

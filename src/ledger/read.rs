@@ -1,7 +1,6 @@
 //! What the ledger can be asked.
 
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::events::{self, Stored};
 use super::{Ledger, LedgerError, Sync, damaged};
@@ -109,30 +108,6 @@ pub struct Unproven {
     pub authorization: Authorization,
 }
 
-/// Which rows of the log are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    pub agent: Option<String>,
-    pub session: Option<i64>,
-    pub domain: Option<String>,
-    pub state: Option<String>,
-    pub since: Option<Time>,
-    pub until: Option<Time>,
-    /// Rows before this one.
-    pub before: Option<i64>,
-    pub limit: usize,
-}
-
-/// A page of the log, newest first, with the totals of everything the filter lets through.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    pub entries: Vec<Entry>,
-    pub count: u64,
-    pub settled: Usd,
-    pub held: Usd,
-    pub next: Option<i64>,
-}
-
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
@@ -151,9 +126,7 @@ impl Ledger {
     ) -> Result<Found, LedgerError> {
         self.read(move |conn| {
             // First, so that whatever is missed below is after it.
-            let looked =
-                conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?;
-            let mut found = Found { looked, ..Found::default() };
+            let mut found = Found { looked: events::newest(conn)?, ..Found::default() };
             if let Some(row) = open_row(conn, &identity)? {
                 found.open = by_row(conn, row)?;
             }
@@ -186,19 +159,22 @@ impl Ledger {
         self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
     }
 
-    /// For the owner, who may shorten an id or put its agent before it: every purchase it could mean, two at most.
+    /// For the owner, who may shorten an id or put its agent before it: every purchase it could mean, two at most, what
+    /// is named in full before what is not.
     pub async fn matching(&self, beginning: String) -> Result<Vec<Entry>, LedgerError> {
         self.read(move |conn| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM purchase WHERE purchase_id = ?1 OR substr(purchase_id, 1, ?2) = ?1
-                                                   OR substr(purchase_id, 1, ?2 + 3) = 'pu_' || ?1
-                                                   OR substr(agent || '/' || purchase_id, 1, ?2) = ?1
-                  ORDER BY ?1 IN (purchase_id, agent || '/' || purchase_id) DESC, row DESC LIMIT 2"
-            );
-            let mut query = conn.prepare_cached(&sql)?;
-            let length = beginning.chars().count() as i64;
-            let entries = query.query_map(params![beginning, length], entry)?.collect::<Result<Vec<_>, _>>()?;
-            entries.into_iter().collect()
+            let mut found = beginning_with(conn, &beginning)?;
+            found.extend(beginning_with(conn, &format!("pu_{beginning}"))?);
+            for (at, _) in beginning.match_indices('/') {
+                found.extend(beginning_with_of(conn, &beginning[..at], &beginning[at + 1..])?);
+            }
+            let is_whole = |entry: &Entry| {
+                entry.purchase_id == beginning || format!("{}/{}", entry.agent, entry.purchase_id) == beginning
+            };
+            found.sort_by_key(|entry| (!is_whole(entry), std::cmp::Reverse(entry.row)));
+            found.dedup_by_key(|entry| entry.row);
+            found.truncate(2);
+            Ok(found)
         })
         .await
     }
@@ -261,10 +237,6 @@ impl Ledger {
             Ok(found.is_some())
         })
         .await
-    }
-
-    pub async fn page(&self, filter: Filter) -> Result<Page, LedgerError> {
-        self.read(move |conn| page(conn, &filter)).await
     }
 
     pub async fn frozen(&self) -> Result<Option<String>, LedgerError> {
@@ -336,6 +308,27 @@ pub(super) fn by_id(conn: &Connection, agent: &str, purchase_id: &str) -> Result
     one(conn, "agent = ?1 AND purchase_id = ?2", params![agent, purchase_id])
 }
 
+/// The first two with this id, or with one that begins so.
+fn beginning_with(conn: &Connection, id: &str) -> Result<Vec<Entry>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM purchase WHERE purchase_id >= ?1 AND purchase_id < ?2 ORDER BY purchase_id LIMIT 3"
+    );
+    entries(conn, &sql, params![id, end_of(id)])
+}
+
+fn beginning_with_of(conn: &Connection, agent: &str, id: &str) -> Result<Vec<Entry>, LedgerError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM purchase WHERE agent = ?1 AND purchase_id >= ?2 AND purchase_id < ?3
+          ORDER BY purchase_id LIMIT 2"
+    );
+    entries(conn, &sql, params![agent, id, end_of(id)])
+}
+
+/// Comes after every text that begins like this.
+fn end_of(beginning: &str) -> String {
+    format!("{beginning}{}", char::MAX)
+}
+
 pub(super) fn child_of(conn: &Connection, parent: i64) -> Result<Option<Entry>, LedgerError> {
     one(conn, "parent = ?1", params![parent])
 }
@@ -365,60 +358,11 @@ fn one(conn: &Connection, clause: &str, params: impl rusqlite::Params) -> Result
     conn.prepare_cached(&sql)?.query_row(params, entry).optional()?.transpose()
 }
 
-fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
-    let (clause, values) = filter.clause();
-    let limit = filter.limit.clamp(1, 10_000);
-    let before = filter.before.unwrap_or(i64::MAX);
-    let sql = format!("SELECT {COLUMNS} FROM purchase WHERE {clause} AND row < {before} ORDER BY row DESC LIMIT ?");
-    let wanted = values.iter().cloned().chain([Sql::Integer(limit as i64 + 1)]);
-    let mut query = conn.prepare_cached(&sql)?;
-    let rows = query.query_map(params_from_iter(wanted), entry)?.collect::<Result<Vec<_>, _>>()?;
-    let mut entries: Vec<Entry> = rows.into_iter().collect::<Result<_, _>>()?;
-    let has_more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| has_more).map(|entry| entry.row);
-    let totals = format!(
-        "SELECT count(*), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
-                coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
-           FROM purchase WHERE {clause}"
-    );
-    let (count, settled, held): (i64, i64, i64) = conn
-        .prepare_cached(&totals)?
-        .query_row(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let usd = |micros: i64| Usd::micros(micros.max(0) as u64);
-    Ok(Page { entries, count: count as u64, settled: usd(settled), held: usd(held), next })
-}
-
-impl Filter {
-    pub(super) fn clause(&self) -> (String, Vec<Sql>) {
-        let mut clause = "1".to_owned();
-        let mut values = Vec::new();
-        let mut and = |text: &str, value: Sql| {
-            clause.push_str(" AND ");
-            clause.push_str(text);
-            values.push(value);
-        };
-        if let Some(agent) = &self.agent {
-            and("agent = ?", Sql::Text(agent.clone()));
-        }
-        if let Some(session) = self.session {
-            and("session = ?", Sql::Integer(session));
-        }
-        if let Some(state) = &self.state {
-            and("state = ?", Sql::Text(state.clone()));
-        }
-        if let Some(domain) = &self.domain {
-            let domain = domain.trim_start_matches("*.").to_ascii_lowercase();
-            and("('.' || domain) LIKE ('%.' || ?) ESCAPE '\\'", Sql::Text(domain.replace(['%', '_', '\\'], "")));
-        }
-        if let Some(since) = self.since {
-            and("at >= ?", Sql::Integer(since.millis()));
-        }
-        if let Some(until) = self.until {
-            and("at < ?", Sql::Integer(until.millis()));
-        }
-        (clause, values)
-    }
+/// Every entry a query of [`COLUMNS`] brings.
+pub(super) fn entries(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, LedgerError> {
+    let mut query = conn.prepare_cached(sql)?;
+    let rows = query.query_map(params, entry)?.collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter().collect()
 }
 
 /// Reads a row; a word in it that is none of ours is damage, found out by the caller.

@@ -9,6 +9,7 @@ use super::authorize::{Draft, ledger_time};
 use super::{Answered, Ledger, LedgerError, Sync, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
+use crate::policy;
 use crate::reason::Reason;
 use crate::seller::Request;
 use crate::time::Time;
@@ -136,8 +137,8 @@ impl Ledger {
 /// A fresh row, before anything is known but the wish.
 pub(super) fn insert_asked(conn: &Connection, asked: &Asked<'_>, now: Time) -> Result<i64, LedgerError> {
     conn.prepare_cached(
-        "INSERT INTO purchase (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'refused')",
+        "INSERT INTO purchase (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'refused')",
     )?
     .execute(params![
         asked.purchase_id,
@@ -150,6 +151,7 @@ pub(super) fn insert_asked(conn: &Connection, asked: &Asked<'_>, now: Time) -> R
         asked.request.url.as_str(),
         asked.request.url.host_str().unwrap_or_default(),
         wish::place(&asked.request.url),
+        policy::site(&asked.request.url),
     ])?;
     Ok(conn.last_insert_rowid())
 }

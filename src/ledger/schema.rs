@@ -6,13 +6,14 @@
 use rusqlite::{Connection, params};
 
 use super::LedgerError;
+use crate::policy::registrable;
 use crate::settlement::Standing;
 
 /// Marks the file as ours: "BURS".
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 2] = [TABLES, WINDOW];
+const STEPS: [&str; 3] = [TABLES, LOG, WINDOW];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -210,11 +211,57 @@ WHEN OLD.nonce IS NULL AND NEW.nonce IS NOT NULL AND NEW.state <> 'authorized'
 BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
 ";
 
-/// For the owner's window: by price, and whose session is running. Alarms are rare, and events are many.
+/// The log in the order of time, whatever it is filtered by, and added up; how far the owner has read it.
+const LOG: &str = "
+ALTER TABLE purchase ADD COLUMN site TEXT NOT NULL DEFAULT '';  -- the registrable domain of its host
+ALTER TABLE ledger ADD COLUMN reviewed_to INTEGER NOT NULL DEFAULT 0; -- purchases up to here were seen by the owner
+ALTER TABLE ledger ADD COLUMN told INTEGER NOT NULL DEFAULT 0;  -- news up to this event was shown on the desktop
+
+DROP INDEX by_agent;
+DROP INDEX by_state;
+CREATE INDEX by_at ON purchase (at, agent, state, usd);
+CREATE INDEX by_agent ON purchase (agent, at);
+CREATE INDEX by_state ON purchase (state, at);
+CREATE INDEX by_agent_state ON purchase (agent, state, at);
+CREATE INDEX by_site ON purchase (site, at, domain, agent, state, usd);
+CREATE INDEX by_session ON purchase (session, at) WHERE session IS NOT NULL;
+CREATE INDEX by_purchase_id ON purchase (purchase_id);
+CREATE INDEX event_by_kind ON event (kind, id);
+CREATE INDEX question_by_expiry ON question (expires_at);
+
+CREATE TRIGGER its_time_is_fixed BEFORE UPDATE OF at ON purchase WHEN OLD.nonce IS NOT NULL AND NEW.at IS NOT OLD.at
+BEGIN SELECT RAISE(ABORT, 'the time of an authorization is fixed'); END;
+
+-- A cache that an audit derives anew: purchases by day, agent and state. Only money has dollars: what a seller merely
+-- asked for adds up to nothing.
+CREATE TABLE tally (
+    day       INTEGER NOT NULL,
+    agent     TEXT    NOT NULL,
+    state     TEXT    NOT NULL,
+    purchases INTEGER NOT NULL CHECK (purchases >= 0),
+    usd       INTEGER NOT NULL CHECK (usd >= 0),
+    PRIMARY KEY (day, agent, state)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally SELECT at / 86400000, agent, state, count(*), coalesce(sum(usd) FILTER (WHERE nonce IS NOT NULL), 0)
+  FROM purchase GROUP BY 1, 2, 3;
+CREATE TRIGGER tally_begins AFTER INSERT ON purchase BEGIN
+    INSERT INTO tally
+    VALUES (NEW.at / 86400000, NEW.agent, NEW.state, 1, CASE WHEN NEW.nonce IS NULL THEN 0 ELSE NEW.usd END)
+    ON CONFLICT DO UPDATE SET purchases = purchases + 1, usd = usd + excluded.usd;
+END;
+CREATE TRIGGER tally_follows AFTER UPDATE OF at, agent, state, usd, nonce ON purchase BEGIN
+    UPDATE tally SET purchases = purchases - 1, usd = usd - CASE WHEN OLD.nonce IS NULL THEN 0 ELSE OLD.usd END
+     WHERE (day, agent, state) = (OLD.at / 86400000, OLD.agent, OLD.state);
+    INSERT INTO tally
+    VALUES (NEW.at / 86400000, NEW.agent, NEW.state, 1, CASE WHEN NEW.nonce IS NULL THEN 0 ELSE NEW.usd END)
+    ON CONFLICT DO UPDATE SET purchases = purchases + 1, usd = usd + excluded.usd;
+END;
+";
+
+/// For the owner's window: by price, and whose session is running.
 const WINDOW: &str = "
-CREATE INDEX by_price ON purchase (usd, row) WHERE usd IS NOT NULL;
+CREATE INDEX by_price ON purchase (usd) WHERE usd IS NOT NULL;
 CREATE INDEX running ON session (newest);
-CREATE INDEX alarm ON event (id) WHERE kind = 'alarm';
 ";
 
 /// Brings a connection into the shape every connection of ours has.
@@ -268,6 +315,18 @@ fn migrate(conn: &Connection, taken: usize) -> Result<(), LedgerError> {
             params![from.state.as_str(), from.proof.as_str(), to.state.as_str(), to.proof.as_str()],
         )?;
     }
+    name_sites(conn)?;
     conn.pragma_update(None, "user_version", VERSION)?;
+    Ok(())
+}
+
+/// Rows of before there was a column for it: what is registrable, no SQL knows.
+fn name_sites(conn: &Connection) -> Result<(), LedgerError> {
+    let mut query = conn.prepare("SELECT DISTINCT domain FROM purchase WHERE site = ''")?;
+    let domains = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    for domain in domains {
+        let site = registrable(domain.trim_end_matches('.'));
+        conn.execute("UPDATE purchase SET site = ?2 WHERE domain = ?1 AND site = ''", params![domain, site])?;
+    }
     Ok(())
 }

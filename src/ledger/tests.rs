@@ -1,6 +1,10 @@
 //! Promises of the ledger, held without a seller or a chain: signed drafts, a clock moved by hand, and SQL by hand for
 //! whoever tampers.
 
+mod browse;
+mod log;
+mod plans;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

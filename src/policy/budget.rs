@@ -94,7 +94,7 @@ impl Window {
             Window::Hour => Some(Duration::from_secs(HOUR)),
             Window::Day => Some(Duration::from_secs(24 * HOUR)),
             Window::Month => Some(Duration::from_secs(30 * 24 * HOUR)),
-            Window::Payment | Window::Session => None,
+            Window::Payment | Window::Session | Window::Review => None,
         }
     }
 }

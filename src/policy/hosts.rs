@@ -34,7 +34,7 @@ pub(super) fn covers(earlier: &str, later: &str) -> bool {
 
 /// The domain somebody registered (private section of the public suffix list included), an IP address itself, or a host
 /// that nobody registers (`localhost`) itself.
-pub(super) fn registrable(host: &str) -> &str {
+pub(crate) fn registrable(host: &str) -> &str {
     let is_ip = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
     if is_ip { host } else { psl::domain_str(host).unwrap_or(host) }
 }

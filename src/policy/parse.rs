@@ -104,6 +104,7 @@ fn wallet(section: &Section<'_>) -> WalletRules {
         per_hour: usd(section, "per_hour"),
         per_day: usd(section, "per_day"),
         per_month: usd(section, "per_month"),
+        since_review: usd(section, "since_review"),
         payments_per_minute: value(section, "payments_per_minute", count_or_none).flatten(),
     };
     section.finish();
@@ -387,6 +388,7 @@ mod tests {
         per_hour = "1.00"
         per_day = "2.00"
         per_month = "20.00"
+        since_review = "none"
         payments_per_minute = 30
         [session]
         total = "1.00"

@@ -6,6 +6,11 @@ use url::Url;
 
 use super::{DomainRule, DomainRules, Policy, hosts};
 
+/// Whose place a URL is, whatever the rules say of it: its registrable domain.
+pub fn site(url: &Url) -> &str {
+    hosts::registrable(hosts::host_of(url))
+}
+
 /// A URL as the policy sees it.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {

@@ -29,6 +29,7 @@ mod wallet_day;
 mod wallet_hour;
 mod wallet_month;
 mod wallet_payment;
+mod wallet_since_review;
 
 use alloy_primitives::Address;
 
@@ -75,6 +76,7 @@ pub const ALL: &[&Rule] = &[
     &payee_day::RULE,
     &wallet_day::RULE,
     &wallet_month::RULE,
+    &wallet_since_review::RULE,
     &rate::RULE,
     &price_rise::RULE,
     &above_approval::RULE,
@@ -173,7 +175,8 @@ fn within(cap: &Cap, case: &Case<'_>) -> Said {
         return Said::Pass;
     }
     let alone_too_dear = price > cap.limit;
-    let who = if alone_too_dear { Who::Owner } else { Who::Time };
+    let is_owners = alone_too_dear || cap.meter.window == Window::Review;
+    let who = if is_owners { Who::Owner } else { Who::Time };
     let message = match alone_too_dear {
         true => too_dear(cap, price),
         false => format!("{} {}", spent(cap, used, price), frees(cap, used, case)),
@@ -193,6 +196,7 @@ fn too_dear(cap: &Cap, price: Usd) -> String {
         Window::Day => "in 24 hours",
         Window::Month => "in 30 days",
         Window::Session => "in a session",
+        Window::Review => "between two reviews",
     };
     format!("This costs ${price}, and the most that may be spent{at} {what} is ${}.", cap.limit)
 }
@@ -208,6 +212,7 @@ fn spent(cap: &Cap, used: Used, price: Usd) -> String {
         (Window::Hour, _) => " for an hour",
         (Window::Day, _) => " for 24 hours",
         (Window::Month, _) => " for 30 days",
+        (Window::Review, _) => " between two reviews",
         (Window::Session, Scope::Domain(_)) => " for a session",
         (Window::Session | Window::Payment, _) => "",
     };
@@ -221,6 +226,7 @@ fn spent(cap: &Cap, used: Used, price: Usd) -> String {
 /// When waiting helps.
 fn frees(cap: &Cap, used: Used, case: &Case<'_>) -> String {
     match (case.snapshot.full_until(cap.meter.window), used.frees_at, cap.meter.window) {
+        (_, _, Window::Review) => "Room comes back when its owner has reviewed what was bought.".to_owned(),
         (Some(until), _, _) => format!("A restored ledger was adopted, so it counts as full until {until}."),
         (None, Some(at), _) => format!("Room comes back from {at} on."),
         (None, None, Window::Session) => {

@@ -292,7 +292,9 @@ async fn a_no_on_the_page_is_told_to_the_agent() {
     scene.get("/dear").await;
     let page = page(&scene).await;
     page.answer("deny").await;
-    refused(&scene.get("/dear").await, "denied");
+    let told = scene.get("/dear").await;
+    is(&told, Outcome::Refused, Charged::No);
+    reason(&told, "denied_by_owner");
     assert!(page.look("pending").await.body.contains("Denied: $0.20"));
     scene.end().await;
 }

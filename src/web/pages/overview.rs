@@ -4,7 +4,7 @@ use super::View;
 use super::frame::{Place, framed};
 use crate::bursar::{Pending, Refusal};
 use crate::money::Usd;
-use crate::overview::{Alarm, Holdings, Open, Overview, Search, named};
+use crate::overview::{Holdings, News, Open, Overview, Search, named};
 use crate::purchase::answer::{Budget, SpendQuery};
 use crate::time::Time;
 use crate::web::charts;
@@ -13,6 +13,7 @@ use crate::web::pages::purchases;
 use crate::web::words;
 
 const RECENT: usize = 8;
+const NEWS: usize = 5;
 
 pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
     let overview = view.bursar.overview().await?;
@@ -22,7 +23,7 @@ pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
     let recent = view.bursar.search(&search).await?;
     let content = html!(
         "<h1>Overview</h1><div data-live=\"overview\">{}{}{}<div class=\"columns\">{}<div>{}{}{}</div></div>{}{}</div>",
-        alarms(&overview.alarms, view.now),
+        news(&overview.news, view.now),
         waiting(&pending, view.now),
         tiles(&overview, pending.len()),
         budgets(&overview.budgets, view.now),
@@ -66,19 +67,26 @@ fn tile(name: &str, value: &str, note: &str) -> Html {
     html!("<div><dt>{}</dt><dd class=\"big\">{}</dd><dd class=\"dim\">{}</dd></div>", name, value, note)
 }
 
-fn alarms(alarms: &[Alarm], now: Time) -> Html {
-    if alarms.is_empty() {
+/// Alarms stand out; a breaker or a budget that is nearly used up is told more quietly.
+fn news(news: &[News], now: Time) -> Html {
+    if news.is_empty() {
         return Html::none();
     }
-    let items: Vec<Html> = alarms.iter().map(|alarm| html!("<li>{}</li>", alarm_line(alarm, now))).collect();
-    html!("<section class=\"card alarm\"><h2>Alarms</h2><ul>{}</ul></section>", items)
+    let items: Vec<Html> = news.iter().take(NEWS).map(|one| html!("<li>{}</li>", told(one, now))).collect();
+    let more = news.len().saturating_sub(NEWS);
+    let more = (more > 0)
+        .then(|| html!("<p class=\"dim\">and {} more of the last 30 days: <code>bursar log</code></p>", more));
+    let is_alarm = news.iter().any(|one| one.event.kind == "alarm");
+    let (class, title) = if is_alarm { ("card alarm", "Alarms") } else { ("card notice", "Notices") };
+    html!("<section class=\"{}\"><h2>{}</h2><ul>{}</ul>{}</section>", class, title, items, more)
 }
 
-fn alarm_line(alarm: &Alarm, now: Time) -> Html {
-    let message = alarm.event.detail["message"].as_str().or(alarm.event.detail["why"].as_str()).unwrap_or("an alarm");
-    let of = alarm.purchase.as_deref().and_then(|purchase| purchase.split_once('/'));
+fn told(news: &News, now: Time) -> Html {
+    let detail = &news.event.detail;
+    let message = detail["message"].as_str().or(detail["why"].as_str()).unwrap_or(&news.event.kind);
+    let of = news.purchase.as_deref().and_then(|purchase| purchase.split_once('/'));
     let of = of.map(|(agent, id)| html!(" <a href=\"{}\">{}</a>", words::link_to(agent, id), words::short(id)));
-    html!("{}{} <span class=\"dim\">{}</span>", words::line(message), of, words::time(alarm.event.at, now))
+    html!("{}{} <span class=\"dim\">{}</span>", words::line(message), of, words::time(news.event.at, now))
 }
 
 fn waiting(pending: &[Pending], now: Time) -> Html {

@@ -3,8 +3,9 @@
 use super::View;
 use super::frame::{Place, framed};
 use crate::bursar::{LogQuery, Refusal};
+use crate::money::Usd;
 use crate::overview::{Found, Mark, Order, Search};
-use crate::purchase::answer::{Row, SpendQuery};
+use crate::purchase::answer::{Row, SpendQuery, Totals};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 use crate::web::html::{Html, html};
@@ -21,8 +22,9 @@ pub async fn purchases(view: &View<'_>, query: &Fields) -> Result<Html, Refusal>
     let asked = Asked::read(query);
     let found = view.bursar.search(&asked.search(query.get("after"))?).await?;
     let content = html!(
-        "<h1>Purchases</h1>{}<section class=\"card\" data-live=\"purchases\">{}{}</section>",
+        "<h1>Purchases</h1>{}<section class=\"card\" data-live=\"purchases\">{}{}{}</section>",
         asked.form(),
+        found.totals.as_ref().map(totals),
         table(&found.rows, view.now),
         turning(&asked, &found, query.get("after").is_some())
     );
@@ -132,6 +134,12 @@ fn turning(asked: &Asked<'_>, found: &Found, is_further: bool) -> Html {
     let cut =
         found.is_cut.then(|| html!("<p class=\"dim\">A part of the log was looked through; there is more of it.</p>"));
     html!("{}<p class=\"turning\">{}{}</p>", cut, first, next)
+}
+
+fn totals(totals: &Totals) -> Html {
+    let count = if totals.count == 1 { "1 purchase".to_owned() } else { format!("{} purchases", totals.count) };
+    let held = (totals.held_usd > Usd::ZERO).then(|| format!(", ${} held", totals.held_usd));
+    html!("<p class=\"dim\">{}: <strong>{}</strong> settled{}</p>", count, totals.settled_usd, held)
 }
 
 /// Rows of the log, as every page lists them.

@@ -1,0 +1,339 @@
+//! The log as it is asked for: pages of purchases, newest first or oldest first, and what they add up to.
+//!
+//! A million purchases are not walked for a page of fifty. Each way of filtering has an index in the order of the log,
+//! named in the query so that SQLite cannot choose another, and totals come from a tally by day, agent and state that
+//! the tables keep themselves.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::events::{self, Stored};
+use super::read::{self, COLUMNS, Entry};
+use super::{Ledger, LedgerError};
+use crate::money::Usd;
+use crate::policy::registrable;
+use crate::time::Time;
+
+/// Which rows of the log are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub agent: Option<String>,
+    pub session: Option<i64>,
+    /// A registrable domain with all its hosts, or one of these with its subdomains.
+    pub domain: Option<String>,
+    pub state: Option<String>,
+    pub since: Option<Time>,
+    pub until: Option<Time>,
+    /// Rows that come after this one, in the order asked for.
+    pub after: Option<Cursor>,
+    pub oldest_first: bool,
+    pub limit: usize,
+}
+
+/// A place in the log: rows are ordered by time, and by number within a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    at: i64,
+    row: i64,
+}
+
+/// A page of the log, with the totals of everything the filter lets through.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<Entry>,
+    pub totals: Totals,
+    pub next: Option<Cursor>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub count: u64,
+    pub settled: Usd,
+    /// Authorized or held.
+    pub held: Usd,
+}
+
+/// What the log may be added up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Days of UTC.
+    Day,
+    /// Registrable domains.
+    Domain,
+    Session,
+    Agent,
+}
+
+/// One line of a sum: a day's number since 1970, a domain, a session's number or an agent, and its totals.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub key: String,
+    pub totals: Totals,
+}
+
+/// What has happened since an event: purchases as they stand now, and what the owner must hear about.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The latest event that is accounted for.
+    pub event: i64,
+    pub entries: Vec<Entry>,
+    pub news: Vec<Stored>,
+}
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+impl Ledger {
+    pub async fn page(&self, filter: Filter) -> Result<Page, LedgerError> {
+        self.read(move |conn| {
+            // One look: a purchase between the page and its totals would be in one and not in the other.
+            let look = conn.unchecked_transaction()?;
+            page(&look, &filter)
+        })
+        .await
+    }
+
+    /// The totals of everything the filter lets through, by something.
+    pub async fn groups(&self, filter: Filter, by: By) -> Result<Vec<Group>, LedgerError> {
+        self.read(move |conn| groups(conn, &filter, by)).await
+    }
+
+    /// What has happened since an event, a bounded part of it at a time.
+    pub async fn changes(&self, filter: Filter, since: i64) -> Result<Changes, LedgerError> {
+        self.read(move |conn| {
+            let look = conn.unchecked_transaction()?;
+            changes(&look, &filter, since)
+        })
+        .await
+    }
+
+    /// How far the history has come.
+    pub async fn newest_event(&self) -> Result<i64, LedgerError> {
+        self.read(events::newest).await
+    }
+
+    /// A number that changes when anybody has written to the ledger. Asking costs next to nothing.
+    pub async fn version(&self) -> Result<i64, LedgerError> {
+        self.read(|conn| Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)).await
+    }
+
+    /// What the owner must hear about, newest first.
+    pub async fn news(&self, since: Option<Time>, limit: usize) -> Result<Vec<Stored>, LedgerError> {
+        self.read(move |conn| {
+            let since = since.map_or(i64::MIN, Time::millis);
+            let mut query = conn.prepare_cached(
+                "SELECT id, purchase, at, kind, detail, hash FROM event
+                  WHERE kind IN ('alarm', 'breaker', 'notice') AND at >= ?1 ORDER BY id DESC LIMIT ?2",
+            )?;
+            let rows = query.query_map(params![since, limit as i64], events::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
+    let limit = filter.limit.clamp(1, 10_000);
+    let (sql, mut values) = filter.page();
+    values.push(Sql::Integer(limit as i64 + 1));
+    let mut entries = read::entries(conn, &sql, params_from_iter(values))?;
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| has_more).map(Cursor::of);
+    Ok(Page { entries, totals: totals(conn, filter)?, next })
+}
+
+/// Whole days from the tally, and what is left of the first and the last from the rows.
+pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
+    let since = filter.since.map(Time::millis);
+    let until = filter.until.map(Time::millis);
+    let first = since.map_or(i64::MIN / DAY, |since| since.div_euclid(DAY) + i64::from(since.rem_euclid(DAY) > 0));
+    let end = until.map_or(i64::MAX / DAY, |until| until.div_euclid(DAY));
+    if filter.session.is_some() || filter.domain.is_some() || first >= end {
+        return totals_of_rows(conn, filter);
+    }
+    let part = |since, until| totals_of_rows(conn, &Filter { since, until, ..filter.clone() });
+    let mut sum = tallied(conn, filter, first, end)?;
+    if since.is_some() {
+        sum = sum.and(part(filter.since, Some(Time::from_millis(first * DAY)))?);
+    }
+    if until.is_some() {
+        sum = sum.and(part(Some(Time::from_millis(end * DAY)), filter.until)?);
+    }
+    Ok(sum)
+}
+
+fn tallied(conn: &Connection, filter: &Filter, first: i64, end: i64) -> Result<Totals, LedgerError> {
+    let sum = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(purchases), 0), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
+                    coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
+               FROM tally
+              WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR agent = ?3) AND (?4 IS NULL OR state = ?4)",
+        )?
+        .query_row(params![first, end, filter.agent, filter.state], Totals::read)?;
+    Ok(sum)
+}
+
+fn totals_of_rows(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
+    let (sql, values) = filter.sums("NULL", filter.index(), "");
+    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| Totals::read_from(row, 1))?)
+}
+
+fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
+    let (sql, values) = filter.groups(by);
+    let mut query = conn.prepare_cached(&sql)?;
+    let group = |row: &rusqlite::Row<'_>| Ok(Group { key: row.get(0)?, totals: Totals::read_from(row, 1)? });
+    let groups = query.query_map(params_from_iter(values), group)?.collect::<Result<_, _>>()?;
+    Ok(groups)
+}
+
+fn changes(conn: &Connection, filter: &Filter, since: i64) -> Result<Changes, LedgerError> {
+    /// What one look takes in: memory stays bounded however much has happened.
+    const EVENTS: i64 = 500;
+    let event = events::newest(conn)?.min(since.saturating_add(EVENTS));
+    let (sql, values) = filter.changed();
+    let values = [Sql::Integer(since), Sql::Integer(event)].into_iter().chain(values);
+    let entries = read::entries(conn, &sql, params_from_iter(values))?;
+    let mut query = conn.prepare_cached(
+        "SELECT id, purchase, at, kind, detail, hash FROM event
+          WHERE id > ?1 AND id <= ?2 AND +kind IN ('alarm', 'breaker', 'notice') ORDER BY id",
+    )?;
+    let news = query.query_map([since, event], events::read)?.collect::<Result<_, _>>()?;
+    Ok(Changes { event: event.max(since), entries, news })
+}
+
+impl Filter {
+    /// The index whose order is the log's among the rows that are wanted.
+    pub(super) fn index(&self) -> &'static str {
+        match (&self.session, &self.domain, &self.agent, &self.state) {
+            (Some(_), ..) => "by_session",
+            (None, Some(_), ..) => "by_site",
+            (.., Some(_), Some(_)) => "by_agent_state",
+            (.., Some(_), None) => "by_agent",
+            (.., None, Some(_)) => "by_state",
+            (.., None, None) => "by_at",
+        }
+    }
+
+    pub(super) fn page(&self) -> (String, Vec<Sql>) {
+        let (clause, mut values) = self.clause();
+        let (beyond, order, from) = match self.oldest_first {
+            true => (">", "at, row", Cursor { at: i64::MIN, row: i64::MIN }),
+            false => ("<", "at DESC, row DESC", Cursor { at: i64::MAX, row: i64::MAX }),
+        };
+        let after = self.after.unwrap_or(from);
+        values.extend([Sql::Integer(after.at), Sql::Integer(after.row)]);
+        let index = self.index();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM purchase INDEXED BY {index}
+              WHERE {clause} AND (at, row) {beyond} (?, ?) ORDER BY {order} LIMIT ?"
+        );
+        (sql, values)
+    }
+
+    pub(super) fn groups(&self, by: By) -> (String, Vec<Sql>) {
+        let (key, index, order) = match by {
+            By::Day => ("at / 86400000", self.index(), "GROUP BY 1 ORDER BY at / 86400000 DESC"),
+            By::Domain if self.index() == "by_at" => ("site", "by_site", "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
+            By::Domain => ("site", self.index(), "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
+            By::Session => ("session", self.index(), "AND session IS NOT NULL GROUP BY 1 ORDER BY session DESC"),
+            By::Agent => ("agent", self.index(), "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
+        };
+        self.sums(&format!("CAST({key} AS TEXT)"), index, order)
+    }
+
+    /// `rest` goes on where the WHERE ends.
+    pub(super) fn sums(&self, key: &str, index: &str, rest: &str) -> (String, Vec<Sql>) {
+        let (clause, values) = self.clause();
+        let sql = format!(
+            "SELECT {key}, count(*), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
+                    coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
+               FROM purchase INDEXED BY {index} WHERE {clause} {rest}"
+        );
+        (sql, values)
+    }
+
+    pub(super) fn changed(&self) -> (String, Vec<Sql>) {
+        let (clause, values) = self.clause();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM (SELECT DISTINCT purchase AS changed FROM event WHERE id > ? AND id <= ?)
+               CROSS JOIN purchase ON row = changed WHERE {clause} ORDER BY at, row"
+        );
+        (sql, values)
+    }
+
+    pub(super) fn clause(&self) -> (String, Vec<Sql>) {
+        let mut clause = "at >= ? AND at < ?".to_owned();
+        let mut values = vec![
+            Sql::Integer(self.since.map_or(i64::MIN, Time::millis)),
+            Sql::Integer(self.until.map_or(i64::MAX, Time::millis)),
+        ];
+        let mut and = |text: &str, value: Sql| {
+            clause.push_str(" AND ");
+            clause.push_str(text);
+            values.push(value);
+        };
+        if let Some(session) = self.session {
+            and("session = ?", Sql::Integer(session));
+        }
+        if let Some(agent) = &self.agent {
+            and("agent = ?", Sql::Text(agent.clone()));
+        }
+        if let Some(state) = &self.state {
+            and("state = ?", Sql::Text(state.clone()));
+        }
+        if let Some(domain) = &self.domain {
+            let host = domain.trim_start_matches("*.").trim_end_matches('.').to_ascii_lowercase();
+            let site = registrable(&host).to_owned();
+            let is_part = site != host;
+            and("site = ?", Sql::Text(site));
+            if is_part {
+                and("('.' || rtrim(domain, '.')) GLOB ?", Sql::Text(format!("*.{host}")));
+            }
+        }
+        (clause, values)
+    }
+}
+
+impl Cursor {
+    fn of(entry: &Entry) -> Cursor {
+        Cursor { at: entry.at.millis(), row: entry.row }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at, self.row)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Cursor, Self::Err> {
+        let (at, row) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Cursor { at: at.parse()?, row: row.parse()? })
+    }
+}
+
+impl Totals {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
+        Totals::read_from(row, 0)
+    }
+
+    fn read_from(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+        let positive = |nth: usize| row.get::<_, i64>(first + nth).map(|n| n.max(0) as u64);
+        Ok(Totals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
+    }
+
+    fn and(self, other: Totals) -> Totals {
+        Totals {
+            count: self.count + other.count,
+            settled: self.settled.saturating_add(other.settled),
+            held: self.held.saturating_add(other.held),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How far the owner has read the log, and what was spent since.
+
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use super::authorize::ledger_time;
+use super::log::{self, Filter};
+use super::{Ledger, LedgerError, Sync, events};
+use crate::money::Usd;
+use crate::policy::Used;
+use crate::time::Time;
+
+/// The least there is between two times.
+const NEXT: std::time::Duration = std::time::Duration::from_millis(1);
+
+impl Ledger {
+    /// From when on nothing was reviewed.
+    pub async fn unreviewed_since(&self) -> Result<Time, LedgerError> {
+        self.read(unreviewed_since).await
+    }
+
+    /// The owner has seen everything up to this moment, or up to now. What comes next comes later than that, so that no
+    /// purchase slips under the mark unseen.
+    pub async fn review(&self, up_to: Option<Time>, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let up_to = up_to.unwrap_or(now).min(now);
+                conn.execute(
+                    "UPDATE ledger SET reviewed_to = ?1, newest = max(newest, ?2)",
+                    params![up_to.millis(), up_to.plus(NEXT).millis()],
+                )?;
+                events::append(conn, None, now, "reviewed", &json!({ "up_to": up_to }))
+            })
+            .await
+    }
+}
+
+/// What counts since the owner's last review. A ledger that was adopted since then does not know: that is all of it.
+pub fn spent_since(conn: &Connection, limit: Usd) -> Result<Used, LedgerError> {
+    let since = unreviewed_since(conn)?;
+    let totals = log::totals(conn, &Filter { since: Some(since), ..Filter::default() })?;
+    let adopted_at: Option<i64> =
+        conn.prepare_cached("SELECT adopted_at FROM ledger")?.query_row([], |row| row.get(0))?;
+    let spent = totals.settled.saturating_add(totals.held);
+    let is_known = adopted_at.is_none_or(|at| Time::from_millis(at) < since);
+    Ok(Used { counted: if is_known { spent } else { spent.max(limit) }, held: totals.held, frees_at: None })
+}
+
+fn unreviewed_since(conn: &Connection) -> Result<Time, LedgerError> {
+    let reviewed_to: i64 = conn.prepare_cached("SELECT reviewed_to FROM ledger")?.query_row([], |row| row.get(0))?;
+    Ok(Time::from_millis(reviewed_to).plus(NEXT))
+}

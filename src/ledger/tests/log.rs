@@ -1,0 +1,291 @@
+//! The log against what it would say if it read every row.
+
+use super::*;
+
+const HOUR: u64 = 3600;
+
+/// The same numbers from the same seed.
+pub(super) struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len() as u64) as usize]
+    }
+}
+
+const AGENTS: [&str; 3] = ["a", "b", "c"];
+const HOSTS: [&str; 5] = ["shop.example", "api.shop.example", "v1.api.shop.example", "notshop.example", "127.0.0.1"];
+const STATES: [&str; 5] = ["authorized", "settled", "held", "lapsed", "refused"];
+
+fn unpaid(draft: &Draft, now: Time) -> Unpaid {
+    Unpaid {
+        purchase_id: draft.purchase_id.clone(),
+        agent: draft.agent.clone(),
+        client: None,
+        identity: draft.identity,
+        headers: draft.headers,
+        parent: None,
+        asked: draft.asked.clone(),
+        policy_hash: None,
+        reasons: vec![],
+        offer: Some(draft.offer.clone()),
+        offers: json!([]),
+        rules: json!([]),
+        now,
+    }
+}
+
+/// Four days of purchases in every state.
+pub(super) async fn history(dice: &mut Dice) -> Kit {
+    let mut kit = kit();
+    for _ in 0..60 {
+        kit.now = kit.now.plus(Duration::from_secs(dice.below(3 * HOUR)));
+        let url = format!("https://{}/{}", dice.pick(&HOSTS), dice.below(1 << 30));
+        let agent = (*dice.pick(&AGENTS)).to_owned();
+        let draft = Draft { agent, ..kit.draft_for(&url, 1 + dice.below(90_000)) };
+        match *dice.pick(&STATES) {
+            "refused" => _ = kit.ledger.record_refusal(unpaid(&draft, kit.now)).await.unwrap(),
+            state => {
+                let row = kit.pay(draft).await.row();
+                let standing = match state {
+                    "settled" => Standing::SETTLED_BY_WORD,
+                    "held" => Standing::HELD,
+                    "lapsed" => Standing::LAPSED,
+                    _ => continue,
+                };
+                kit.close(row, Standing::HELD, None).await;
+                kit.move_to(row, standing).await;
+            }
+        }
+    }
+    kit
+}
+
+pub(super) fn random_filter(dice: &mut Dice) -> Filter {
+    let mut maybe = |sides: u64| (dice.below(2) == 0).then(|| dice.below(sides));
+    let moment = |hours: u64| START.plus(Duration::from_secs(hours * HOUR / 2));
+    let (agent, state, domain) = (maybe(3), maybe(5), maybe(5));
+    let (since, until, session) = (maybe(200), maybe(200), maybe(30));
+    Filter {
+        agent: agent.map(|nth| AGENTS[nth as usize].to_owned()),
+        state: state.map(|nth| STATES[nth as usize].to_owned()),
+        domain: domain.map(|nth| HOSTS[nth as usize].to_owned()),
+        since: since.map(moment),
+        until: until.map(moment),
+        session: session.filter(|nth| nth % 4 == 0).map(|nth| nth as i64),
+        oldest_first: maybe(2) == Some(0),
+        limit: 7,
+        ..Filter::default()
+    }
+}
+
+pub(super) fn lets_through(filter: &Filter, entry: &Entry) -> bool {
+    let is_of = |domain: &String| entry.domain == *domain || entry.domain.ends_with(&format!(".{domain}"));
+    filter.agent.as_ref().is_none_or(|agent| *agent == entry.agent)
+        && filter.state.as_ref().is_none_or(|state| *state == entry.state)
+        && filter.domain.as_ref().is_none_or(is_of)
+        && filter.session.is_none_or(|session| Some(session) == entry.session)
+        && filter.since.is_none_or(|since| entry.at >= since)
+        && filter.until.is_none_or(|until| entry.at < until)
+}
+
+fn added_up<'a>(entries: impl Iterator<Item = &'a Entry>) -> Totals {
+    let mut sum = Totals::default();
+    for entry in entries {
+        sum.count += 1;
+        let usd = entry.terms.as_ref().map(|terms| terms.usd).unwrap_or_default();
+        match entry.state.as_str() {
+            "settled" => sum.settled = sum.settled.saturating_add(usd),
+            "held" | "authorized" => sum.held = sum.held.saturating_add(usd),
+            _ => {}
+        }
+    }
+    sum
+}
+
+pub(super) async fn every_entry(kit: &Kit) -> Vec<Entry> {
+    let all = Filter { limit: 1_000, ..Filter::default() };
+    kit.ledger.page(all).await.unwrap().entries
+}
+
+/// Page after page, and the totals of the first.
+async fn paged(kit: &Kit, filter: &Filter) -> (Vec<i64>, Totals) {
+    let (mut rows, mut after, mut totals) = (vec![], None, None);
+    loop {
+        let page = kit.ledger.page(Filter { after, ..filter.clone() }).await.unwrap();
+        rows.extend(page.entries.iter().map(|entry| entry.row));
+        totals = totals.or(Some(page.totals));
+        after = page.next;
+        if after.is_none() {
+            return (rows, totals.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_and_totals_are_what_reading_every_row_would_give() {
+    for seed in 0..4 {
+        let mut dice = Dice(seed);
+        let kit = history(&mut dice).await;
+        let all = every_entry(&kit).await;
+        assert!(all.len() > 40, "seed {seed}");
+        for nth in 0..60 {
+            let filter = random_filter(&mut dice);
+            let mut wanted: Vec<&Entry> = all.iter().filter(|entry| lets_through(&filter, entry)).collect();
+            if filter.oldest_first {
+                wanted.reverse();
+            }
+            let (rows, totals) = paged(&kit, &filter).await;
+            assert_eq!(
+                rows,
+                wanted.iter().map(|entry| entry.row).collect::<Vec<_>>(),
+                "seed {seed}, {nth}: {filter:?}"
+            );
+            assert_eq!(totals, added_up(wanted.into_iter()), "seed {seed}, {nth}: {filter:?}");
+        }
+        assert_eq!(kit.violations().await, Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn groups_add_up_to_the_totals_whatever_they_are_by() {
+    let mut dice = Dice(7);
+    let kit = history(&mut dice).await;
+    for filter in [Filter::default(), Filter { agent: Some("a".into()), ..Filter::default() }] {
+        let whole = kit.ledger.page(Filter { limit: 1, ..filter.clone() }).await.unwrap().totals;
+        for by in [By::Day, By::Domain, By::Agent, By::Session] {
+            let groups = kit.ledger.groups(filter.clone(), by).await.unwrap();
+            let sum = |read: fn(&Totals) -> u64| groups.iter().map(|group| read(&group.totals)).sum::<u64>();
+            assert_eq!(sum(|totals| totals.settled.as_micros()), whole.settled.as_micros(), "{by:?}");
+            assert_eq!(sum(|totals| totals.held.as_micros()), whole.held.as_micros(), "{by:?}");
+            if by != By::Session {
+                assert_eq!(sum(|totals| totals.count), whole.count, "{by:?}");
+            }
+        }
+    }
+    let domains = kit.ledger.groups(Filter::default(), By::Domain).await.unwrap();
+    let mut names: Vec<&str> = domains.iter().map(|group| group.key.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["127.0.0.1", "notshop.example", "shop.example"]);
+}
+
+#[tokio::test]
+async fn a_purchase_that_is_paid_later_stands_where_it_was_paid() {
+    let mut kit = kit();
+    let early = kit.draft();
+    kit.ledger.record_refusal(unpaid(&early, kit.now)).await.unwrap();
+    kit.now = kit.now.plus(Duration::from_secs(HOUR));
+    let between = kit.pay(kit.draft()).await.row();
+    kit.now = kit.now.plus(Duration::from_secs(HOUR));
+    let paid = kit.pay(Draft { now: kit.now, ..early }).await.row();
+    assert!(paid < between);
+    assert_eq!(paged(&kit, &Filter { limit: 1, ..Filter::default() }).await.0, [paid, between]);
+}
+
+#[tokio::test]
+async fn changes_are_told_once_each_as_the_purchase_stands_now() {
+    let kit = kit();
+    let before = kit.ledger.newest_event().await.unwrap();
+    let version = kit.ledger.version().await.unwrap();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    kit.ledger.alarm(None, "money left".into(), kit.now).await.unwrap();
+    assert_ne!(kit.ledger.version().await.unwrap(), version);
+    let told = kit.ledger.changes(Filter::default(), before).await.unwrap();
+    assert_eq!(told.entries.iter().map(|entry| entry.state.as_str()).collect::<Vec<_>>(), ["settled"]);
+    assert_eq!(told.news.len(), 1);
+    let nothing = kit.ledger.changes(Filter::default(), told.event).await.unwrap();
+    assert!(nothing.entries.is_empty() && nothing.news.is_empty());
+    let others = Filter { agent: Some("b".into()), ..Filter::default() };
+    assert!(kit.ledger.changes(others, before).await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
+    let kit = kit();
+    for (agent, id) in [("a", "pu_12"), ("a", "pu_123"), ("b", "pu_123"), ("x/y", "z/1")] {
+        let draft = Draft { agent: agent.into(), purchase_id: id.into(), ..kit.draft() };
+        kit.pay(draft).await;
+    }
+    let found = async |id: &str| {
+        let entries = kit.ledger.matching(id.into()).await.unwrap();
+        entries.iter().map(|entry| format!("{} {}", entry.agent, entry.purchase_id)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("pu_12").await[0], "a pu_12");
+    assert_eq!(found("12").await.len(), 2);
+    assert_eq!(found("pu_123").await, ["b pu_123", "a pu_123"]);
+    assert_eq!(found("b/pu_1").await, ["b pu_123"]);
+    assert_eq!(found("x/y/z/1").await, ["x/y z/1"]);
+    assert_eq!(found("z").await, ["x/y z/1"]);
+    assert_eq!(found("pu_9").await, Vec::<String>::new());
+    assert_eq!(found("%").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
+    let kit = kit();
+    kit.pay(kit.draft_for("https://api.shop.example/x", 10_000)).await;
+    // Back to the tables of the first step, with the row in them.
+    let undo =
+        "DROP TRIGGER tally_begins; DROP TRIGGER tally_follows; DROP TRIGGER its_time_is_fixed; DROP TABLE tally;
+        DROP INDEX by_at; DROP INDEX by_agent; DROP INDEX by_state; DROP INDEX by_agent_state; DROP INDEX by_site;
+        DROP INDEX by_session; DROP INDEX by_purchase_id; DROP INDEX event_by_kind; DROP INDEX question_by_expiry;
+        DROP INDEX by_price; DROP INDEX running;
+        ALTER TABLE purchase DROP COLUMN site; ALTER TABLE ledger DROP COLUMN reviewed_to;
+        ALTER TABLE ledger DROP COLUMN told; CREATE INDEX by_agent ON purchase (agent, row);
+        CREATE INDEX by_state ON purchase (state, row); PRAGMA user_version = 1;";
+    kit.by_hand().execute_batch(undo).unwrap();
+    let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
+    let of_domain = Filter { domain: Some("shop.example".into()), limit: 9, ..Filter::default() };
+    let page = ledger.page(of_domain).await.unwrap();
+    assert_eq!((page.entries.len(), page.totals.held), (1, Usd::micros(10_000)));
+    assert_eq!(ledger.audit().await.unwrap().violations, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_spent_unseen_is_capped_until_the_owner_has_reviewed_it() {
+    let mut kit = Kit { policy: reviewed_each("0.02"), ..kit() };
+    let refused = kit.pay(kit.draft()).await.row();
+    kit.pay(kit.draft()).await;
+    assert_eq!(kit.says(kit.draft()).await, "refused over_since_review");
+    kit.close(refused, Standing::HELD, None).await;
+    kit.move_to(refused, Standing::LAPSED).await;
+    assert_eq!(kit.says(kit.draft()).await, "recorded", "what never moved is not spent");
+    assert_eq!(kit.says(kit.draft()).await, "refused over_since_review");
+    kit.ledger.review(None, kit.now).await.unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+    kit.ledger.adopt(0, kit.now.plus(Duration::from_secs(1))).await.unwrap();
+    kit.now = kit.now.plus(Duration::from_secs(90 * 24 * HOUR));
+    assert_eq!(kit.says(kit.draft()).await, "refused over_since_review", "what an adopted ledger saw is not known");
+    kit.ledger.review(None, kit.now).await.unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+}
+
+#[tokio::test]
+async fn drafts_that_share_a_commit_do_not_pass_the_cap_since_review_together() {
+    let kit = Kit { policy: reviewed_each("0.03"), ..kit() };
+    let drafts: Vec<Draft> = (0..8).map(|_| kit.draft()).collect();
+    let said = kit.together(join_all(drafts.into_iter().map(|draft| kit.says(draft)))).await;
+    assert_eq!(said.iter().filter(|word| *word == "recorded").count(), 3, "{said:?}");
+}
+
+#[tokio::test]
+async fn what_is_bought_in_the_moment_of_a_review_is_not_reviewed() {
+    let kit = kit();
+    kit.pay(kit.draft()).await;
+    kit.ledger.review(None, kit.now).await.unwrap();
+    let next = kit.pay(kit.draft()).await.row();
+    let since = Some(kit.ledger.unreviewed_since().await.unwrap());
+    let page = kit.ledger.page(Filter { since, limit: 9, ..Filter::default() }).await.unwrap();
+    assert_eq!(page.entries.iter().map(|entry| entry.row).collect::<Vec<_>>(), [next]);
+}
+
+fn reviewed_each(dollars: &str) -> Arc<Policy> {
+    let open = OPEN.replacen("[wallet]", &format!("[wallet]\nsince_review = \"{dollars}\""), 1);
+    Arc::new(Policy::parse("policy.toml", &format!("{open}above = \"none\"\n")).unwrap())
+}
