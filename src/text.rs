@@ -44,7 +44,15 @@ pub fn is_unseen(c: char) -> bool {
             '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+            | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}')
+        || is_nobodys(c)
+}
+
+/// Private use, and what is no character at all: every font shows something else, or nothing.
+fn is_nobodys(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{E000}'..='\u{F8FF}' | '\u{FDD0}'..='\u{FDEF}' | '\u{F0000}'..)
+        || (c as u32) & 0xFFFE == 0xFFFE
 }
 
 #[cfg(test)]
@@ -62,5 +70,14 @@ mod tests {
     fn what_cannot_be_seen_is_taken_out() {
         assert_eq!(quoted("\u{1b}[31mred\u{202e}\u{200b}\u{e0041}\u{7f}", 50), "[31mred");
         assert_eq!(visible("a\nb\u{1b}\u{202e}\tc\r"), "a\nb\tc");
+        assert_eq!(quoted("a\u{fe0f}\u{e0101}\u{2800}\u{f8ff}\u{10fffd}\u{fffe}\u{13430}b", 50), "ab");
+    }
+
+    #[test]
+    fn every_script_stays_readable() {
+        for text in ["Grüße", "हिन्दी", "עברית", "ภาษาไทย", "日本語", "👍🏽", "×÷€"]
+        {
+            assert_eq!(quoted(text, 50), text);
+        }
     }
 }

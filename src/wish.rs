@@ -175,19 +175,16 @@ fn canonical(json: &serde_json::Value) -> String {
 }
 
 fn parse_method(call: &Call) -> Result<String, String> {
-    const KNOWN: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     let has_body = call.body.is_some() || call.json.is_some();
     let method = match &call.method {
         Some(method) => method.to_ascii_uppercase(),
         None if has_body => "POST".to_owned(),
         None => "GET".to_owned(),
     };
-    match KNOWN.contains(&method.as_str()) {
-        false => Err(format!("`method` must be one of {}", KNOWN.join(", "))),
-        true if has_body && matches!(method.as_str(), "GET" | "HEAD") => {
-            Err(format!("{method} carries no body: leave out `body` and `json`, or use POST"))
-        }
-        true => Ok(method),
+    seller::check_method(&method)?;
+    match has_body && matches!(method.as_str(), "GET" | "HEAD") {
+        true => Err(format!("{method} carries no body: leave out `body` and `json`, or use POST")),
+        false => Ok(method),
     }
 }
 

@@ -160,6 +160,35 @@ fn the_reader_sees_what_a_source_names() {
     assert!(!paths.iter().any(|path| hidden.iter().any(|hidden| begins(path, hidden))), "{paths:#?}");
 }
 
+#[test]
+fn the_tests_that_the_docs_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for page in ["docs/promises.md", "docs/threats.md"] {
+        let text = fs::read_to_string(root.join(page)).expect("readable");
+        let named = text.split('`').skip(1).step_by(2).filter(|name| name.contains("::") || name.starts_with("src/"));
+        missing.extend(named.filter(|name| !is_there(root, name)).map(|name| format!("{page} names {name}")));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// `file::module::test` under `tests/`, or as much of it as is given; or a path.
+fn is_there(root: &Path, name: &str) -> bool {
+    if name == "file::module::test" {
+        return true;
+    }
+    let Some((file, rest)) = name.split_once("::") else {
+        return root.join(name.split("*").next().unwrap_or_default()).exists();
+    };
+    let holds =
+        |path: &Path, test: &str| fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+    let folder = root.join("tests").join(file);
+    match rest.split_once("::") {
+        Some((module, test)) => holds(&folder.join(module).with_extension("rs"), test),
+        None => folder.join(rest).with_extension("rs").exists() || holds(&folder.join("main.rs"), rest),
+    }
+}
+
 fn is_impure(path: &str) -> bool {
     IMPURE.iter().any(|impure| begins(path, impure)) || IMPURE_AS_A_WHOLE.contains(&path)
 }

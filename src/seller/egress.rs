@@ -4,8 +4,12 @@
 //! addresses written in it, and [`Guard`] looks at what a name resolved to, at the connection itself, so that there is
 //! no moment between check and use. A reused connection was checked when it was made.
 
+use std::fmt::Debug;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
@@ -21,9 +25,23 @@ pub enum Door {
     Opened,
 }
 
-/// The resolver of the guarded door. It knows no ports, so what the owner opened never comes by here.
+/// What names lead to: the system says, or a test.
+#[async_trait]
+pub trait Names: Debug + Send + Sync {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The system's resolver.
 #[derive(Clone, Copy, Debug)]
-pub struct Guard;
+pub struct SystemNames;
+
+/// The resolver of a door: what it leaves out cannot be connected to. It knows no ports, so what the owner opened has a
+/// door of its own.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    pub door: Door,
+    pub names: Arc<dyn Names>,
+}
 
 /// Why a name was not connected to, as it travels through the HTTP library's errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +132,9 @@ fn special_v4(ip: Ipv4Addr) -> Option<&'static str> {
         [192, 0, 0, _] => "a protocol address",
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => "a documentation address",
         [192, 88, 99, _] => "a 6to4 relay address",
+        // Whoever is nearest answers there: a sink for stray queries, or a tunnel.
+        [192, 31, 196, _] | [192, 175, 48, _] => "an AS112 address",
+        [192, 52, 193, _] => "a multicast tunnel address",
         [198, 18..=19, ..] => "a benchmarking address",
         [224..=239, ..] => "a multicast address",
         [255, 255, 255, 255] => "the broadcast address",
@@ -141,6 +162,7 @@ fn special_v6(ip: Ipv6Addr) -> Option<&'static str> {
         [0x2001, 0..=0x1ff, ..] => "a protocol address",
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => "a documentation address",
         [0x2002, ..] => "a 6to4 address",
+        [0x2620, 0x4f, 0x8000, ..] => "an AS112 address",
         [_, _, _, _, 0 | 0x200 | 0x100 | 0x300, 0x5efe, ..] => "an ISATAP address",
         // All public addresses given out so far begin with the bits 001.
         [0x2000..=0x3fff, ..] => return None,
@@ -149,20 +171,31 @@ fn special_v6(ip: Ipv6Addr) -> Option<&'static str> {
     Some(what)
 }
 
+#[async_trait]
+impl Names for SystemNames {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
+        let Guard { door, names } = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let open = open_ones(name.as_str(), &found)?;
-            Ok(Box::new(open.into_iter()) as Addrs)
+            let found = names.addresses(name.as_str()).await?;
+            let open = match door {
+                Door::Guarded => open_ones(name.as_str(), found)?,
+                Door::Opened => found,
+            };
+            Ok(Box::new(open.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
         })
     }
 }
 
 /// Public addresses of a name. A name with some special ones keeps the others; one with nothing else is closed.
-fn open_ones(name: &str, found: &[SocketAddr]) -> Result<Vec<SocketAddr>, Closed> {
-    let open: Vec<SocketAddr> = found.iter().copied().filter(|address| verdict(address.ip()).is_ok()).collect();
-    let special = found.iter().find_map(|address| verdict(address.ip()).err());
+fn open_ones(name: &str, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Closed> {
+    let special = found.iter().find_map(|ip| verdict(*ip).err());
+    let open: Vec<IpAddr> = found.into_iter().filter(|ip| verdict(*ip).is_ok()).collect();
     match special {
         Some(what) if open.is_empty() => {
             Err(closed(format!("`{}` leads to {what}", text::quoted(name, limits::QUOTED_CHARS))))
@@ -202,6 +235,9 @@ mod tests {
             ("192.0.0.192", "protocol"),
             ("192.0.2.1", "documentation"),
             ("192.88.99.1", "6to4"),
+            ("192.31.196.0", "AS112"),
+            ("192.175.48.255", "AS112"),
+            ("192.52.193.1", "multicast tunnel"),
             ("192.168.0.1", "private"),
             ("198.18.0.0", "benchmarking"),
             ("198.19.255.255", "benchmarking"),
@@ -234,6 +270,7 @@ mod tests {
             ("2001:db8::1", "documentation"),
             ("2002:7f00:1::1", "6to4"),
             ("2002:808:808::1", "6to4"),
+            ("2620:4f:8000::1", "AS112"),
             ("3fff::1", "documentation"),
             ("3fff:fff:ffff::1", "documentation"),
             ("2a00:1::5efe:a00:1", "ISATAP"),
@@ -274,6 +311,12 @@ mod tests {
             "172.32.0.0",
             "192.0.1.0",
             "192.0.3.0",
+            "192.31.195.255",
+            "192.31.197.0",
+            "192.52.192.255",
+            "192.52.194.0",
+            "192.175.47.255",
+            "192.175.49.0",
             "192.167.255.255",
             "192.169.0.0",
             "198.17.255.255",
@@ -287,6 +330,8 @@ mod tests {
             "2001:db9::1",
             "2003::1",
             "2606:4700::1111",
+            "2620:4f:7fff::1",
+            "2620:4f:8001::1",
             "3ffe::1",
             "3fff:1000::1",
             "2a00:1450:4001:80b::200e",
@@ -393,11 +438,11 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_public_addresses_and_is_closed_without_any() {
-        let at = |ips: &[&str]| ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect::<Vec<_>>();
-        let open = open_ones("a.example", &at(&["10.0.0.1", "1.1.1.1", "::1"]));
+        let at = |ips: &[&str]| ips.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let open = open_ones("a.example", at(&["10.0.0.1", "1.1.1.1", "::1"]));
         assert_eq!(open, Ok(at(&["1.1.1.1"])));
-        let closed = open_ones("a.example", &at(&["127.0.0.1", "::1"])).unwrap_err();
+        let closed = open_ones("a.example", at(&["127.0.0.1", "::1"])).unwrap_err();
         assert!(closed.0.starts_with("`a.example` leads to a loopback address: "));
-        assert_eq!(open_ones("a.example", &[]), Ok(vec![]));
+        assert_eq!(open_ones("a.example", vec![]), Ok(vec![]));
     }
 }

@@ -13,7 +13,7 @@
 //! less through reqwest), so [`HttpSeller::ask`] looks again at what came. In HTTP/2 it is set.
 
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use reqwest::{Client, Response};
 use url::Url;
 
-use super::egress::{self, Closed, Door, Guard};
+use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
 use super::headers::{check_headers, check_method};
 use super::{Egress, Presented, Reply, Request, Seller, SellerError, redirect};
 use crate::ledger::Recorded;
@@ -37,8 +37,9 @@ const IDLE_CONNECTIONS: usize = 8;
 const ORDINARY_HEADER_BYTES: usize = 32 * 1024;
 
 /// The seller at the other end of HTTP.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HttpSeller {
+    names: Arc<dyn Names>,
     waits: Waits,
     guarded: OnceLock<Client>,
     opened: OnceLock<Client>,
@@ -60,7 +61,12 @@ enum Failed {
 impl HttpSeller {
     /// Clients are built at the first request: trusted roots are not read by a start that asks nobody.
     pub fn new() -> HttpSeller {
-        HttpSeller::default()
+        HttpSeller::knowing(Arc::new(SystemNames))
+    }
+
+    /// One to whom names lead where these say.
+    pub fn knowing(names: Arc<dyn Names>) -> HttpSeller {
+        HttpSeller { names, waits: Waits::default(), guarded: OnceLock::new(), opened: OnceLock::new() }
     }
 
     /// The unpaid leg without its clock.
@@ -114,7 +120,7 @@ impl HttpSeller {
             Door::Opened => &self.opened,
         };
         if kept.get().is_none() {
-            let built = build(door).map_err(|error| {
+            let built = build(Guard { door, names: self.names.clone() }).map_err(|error| {
                 let cause = format!("TLS could not be set up here ({})", deepest(&error));
                 SellerError::Unreachable { host: host(url), cause }
             })?;
@@ -139,6 +145,12 @@ impl Seller for HttpSeller {
     }
 }
 
+impl Default for HttpSeller {
+    fn default() -> HttpSeller {
+        HttpSeller::new()
+    }
+}
+
 impl Default for Waits {
     fn default() -> Waits {
         Waits { unpaid: limits::UNPAID_LEG, paid: limits::PAID_LEG }
@@ -153,11 +165,12 @@ impl Failed {
     }
 }
 
-fn build(door: Door) -> reqwest::Result<Client> {
+fn build(guard: Guard) -> reqwest::Result<Client> {
     // The one provider of the whole process; whoever comes second finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let header_list = (limits::CHALLENGE_HEADER_BYTES + ORDINARY_HEADER_BYTES) as u32;
-    let builder = Client::builder()
+    let https_only = guard.door == Door::Guarded;
+    Client::builder()
         .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -166,11 +179,10 @@ fn build(door: Door) -> reqwest::Result<Client> {
         .connect_timeout(limits::CONNECT)
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .http2_max_header_list_size(header_list);
-    match door {
-        Door::Guarded => builder.https_only(true).dns_resolver(Guard).build(),
-        Door::Opened => builder.build(),
-    }
+        .http2_max_header_list_size(header_list)
+        .https_only(https_only)
+        .dns_resolver(guard)
+        .build()
 }
 
 /// Method and headers as they go out; the payment last, and only where there is one.

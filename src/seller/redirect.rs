@@ -3,7 +3,7 @@
 use ::http::header::LOCATION;
 use ::http::{HeaderMap, StatusCode};
 
-use super::headers::is_sensitive;
+use super::headers::may_cross;
 use super::{Request, SellerError};
 use crate::{limits, text};
 
@@ -21,7 +21,7 @@ pub fn next(asked: &Request, status: StatusCode, headers: &HeaderMap) -> Result<
     }
     // Another origin is another seller: it gets what anyone may see.
     if follow.url.origin() != asked.url.origin() {
-        follow.headers.retain(|(name, _)| !is_sensitive(name));
+        follow.headers.retain(|(name, _)| may_cross(name));
     }
     Ok(Some(follow))
 }
