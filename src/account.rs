@@ -85,7 +85,7 @@ impl Bursar {
         };
         let snapshot = self.ledger.snapshot(view).await?;
         let budgets = policy::caps(&policy, url.as_ref(), None).iter().map(|cap| budget(cap, &snapshot)).collect();
-        Ok(Budgets { budgets, frozen: snapshot.frozen })
+        Ok(Budgets { budgets, frozen: snapshot.frozen, change_not_applied: self.not_applied().is_some() })
     }
 
     /// The calling agent's own log.

@@ -1,24 +1,25 @@
 //! Everything that belongs to one home, put together: ledger, wallet, seller, chains and rules.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::chain::{Chains, Nodes, Rpc};
-use crate::config::{Config, Home, PolicyFile, Store as KeptIn};
+use crate::config::{Config, Home, OwnerFile, PolicyFile, Store as KeptIn};
 use crate::funds::FundsBook;
 use crate::ledger::{Bodies, Ledger, LedgerError};
 use crate::limits;
 use crate::money::{Assets, Usd};
-use crate::policy::Policy;
+use crate::owner::passphrase::{mark_of, tampered};
+use crate::policy::{self, Policy};
 use crate::purchase::answer::{Event, Row, SpendQuery};
 use crate::reason::{Reason, Who};
 use crate::seller::{HttpSeller, Seller};
 use crate::time::{Clock, Time};
-use crate::wallet::{Anchor, PassphraseSource, Store, Wallet, WalletError};
+use crate::wallet::{Anchor, OwnerMark, PassphraseSource, Store, Wallet, WalletError};
 
 pub struct Bursar {
     pub(crate) ledger: Ledger,
@@ -29,12 +30,15 @@ pub struct Bursar {
     pub(crate) chains: Arc<dyn Chains>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rules: PolicyFile,
+    pub(crate) owner_file: OwnerFile,
     pub(crate) assets: Assets,
     pub(crate) funds: FundsBook,
+    screen: OnceLock<Arc<dyn Screen>>,
     /// Something is unproven: reconciling has work.
     pub(crate) doubt: Notify,
-    /// Whether the ledger was found to be the one this key has been spending from.
-    sealed: Mutex<bool>,
+    /// Set once the ledger was found to be the one this key has been spending from: with which owner's passphrase and
+    /// policy.
+    sealed: Mutex<Option<Option<OwnerMark>>>,
     anchor_due: AtomicBool,
     /// Every purchase under way holds this for reading; leaving waits to hold it for writing.
     under_way: Arc<RwLock<()>>,
@@ -83,6 +87,20 @@ impl Progress for Quiet {
     fn step(&self, _: &str) {}
 }
 
+/// What reaches the owner beside the terminal: notes on the desktop, the review page.
+pub trait Screen: Send + Sync {
+    /// A note that asks for nothing.
+    fn note(&self, title: &str, text: &str);
+
+    /// Shows a question. Whether it can be answered where it is shown, so that it is worth waiting for.
+    fn ask(&self, question: &Pending) -> bool;
+
+    /// Where a question can be answered by an owner who is logged in there. It logs nobody in.
+    fn address(&self, _: &Pending) -> Option<String> {
+        None
+    }
+}
+
 /// A question before the owner, with its exact terms.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pending {
@@ -104,6 +122,16 @@ pub struct Pending {
     pub approved_until: Option<Time>,
     /// What a yes or a no is for, exactly.
     pub terms: String,
+}
+
+/// What a changed `policy.toml` would change, before its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyChange {
+    /// The hashes of the policy in force and of the file.
+    pub from: String,
+    pub to: String,
+    /// None of them: the file says the same in other words.
+    pub changes: Vec<policy::Change>,
 }
 
 /// Everything known about one purchase, for the owner.
@@ -208,14 +236,32 @@ impl Bursar {
             chains,
             clock,
             rules: PolicyFile::new(home),
+            owner_file: OwnerFile::new(home),
             assets,
             funds,
+            screen: OnceLock::new(),
             doubt: Notify::new(),
-            sealed: Mutex::new(false),
+            sealed: Mutex::new(None),
             anchor_due: AtomicBool::new(false),
             under_way: Arc::new(RwLock::new(())),
             leaving: AtomicBool::new(false),
         }))
+    }
+
+    /// What questions and notes are shown on from now on. The first one stays.
+    pub fn show_on(&self, screen: Arc<dyn Screen>) {
+        let _ = self.screen.set(screen);
+    }
+
+    pub(crate) fn screen(&self) -> Option<&dyn Screen> {
+        self.screen.get().map(AsRef::as_ref)
+    }
+
+    /// A note to the owner, where there is a screen. Foreign text in it is cleaned by whoever shows it.
+    pub fn note(&self, title: &str, text: &str) {
+        if let Some(screen) = self.screen() {
+            screen.note(title, text);
+        }
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -230,39 +276,55 @@ impl Bursar {
         })
     }
 
-    /// Whether this ledger is the one the key has been spending from: a missing, replaced or shorter one signs nothing.
+    /// Said beside every decision that a changed policy might have made otherwise.
+    pub(crate) fn not_applied(&self) -> Option<Reason> {
+        let is_applied = self.rules.is_applied().unwrap_or(true);
+        let message = "policy.toml was changed and is not in force until its owner applies it; the one before it is";
+        (!is_applied).then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
+    }
+
+    /// Whether this ledger is the one the key has been spending from, and the policy in force the owner's: a ledger that
+    /// is missing, replaced or shorter signs nothing, nor does a policy that the owner's passphrase did not put there.
     pub(crate) async fn check_seal(&self, wallet: &Wallet) -> Result<(), Reason> {
+        let owner = self.owner_mark()?;
         let mut sealed = self.sealed.lock().await;
-        if *sealed {
+        if sealed.as_ref() == Some(&owner) {
             return Ok(());
         }
-        let ours = self.ledger.seal().await?;
-        let kept = wallet.anchor().await.map_err(|cause| wallet_reason(&cause))?;
-        let wrong = match &kept {
-            None => None,
-            Some(kept) if kept.ledger_id != ours.ledger_id => Some((
-                "ledger_replaced",
-                "the ledger is not the one this wallet has been spending from: it is missing or was replaced"
-                    .to_owned(),
-            )),
-            Some(kept) if kept.authorizations > ours.authorizations => Some((
-                "ledger_rolled_back",
-                format!(
-                    "the ledger holds {} authorizations, and this wallet has made at least {}: it was rolled back",
-                    ours.authorizations, kept.authorizations
-                ),
-            )),
-            Some(_) => None,
-        };
-        if let Some((code, what)) = wrong {
-            let message = format!("{what}. Nothing is signed until its owner restores or adopts it");
-            return Err(Reason::new(code, "ledger", message, Who::Owner));
+        let ours = anchor_of(self.ledger.seal().await?);
+        match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
+            Some(kept) => match broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref())) {
+                Some(reason) => return Err(reason),
+                None => {}
+            },
+            None => {
+                let ours = Anchor { owner: owner.clone(), ..ours };
+                wallet.write_anchor(ours).await.map_err(|cause| wallet_reason(&cause))?;
+            }
         }
-        if kept.is_none() {
-            wallet.write_anchor(anchor_of(ours)).await.map_err(|cause| wallet_reason(&cause))?;
-        }
-        *sealed = true;
+        *sealed = Some(owner);
         Ok(())
+    }
+
+    /// The owner's passphrase and policy as they lie on the disk now.
+    fn owner_mark(&self) -> Result<Option<OwnerMark>, Reason> {
+        let guarded = self
+            .owner_file
+            .read()
+            .map_err(|cause| Reason::new("owner_unreadable", "owner.json", cause.in_one_line(), Who::Owner))?;
+        Ok(guarded.as_ref().map(mark_of))
+    }
+
+    /// The ones that were sealed beside the key. None: there is no key, or it has never been used.
+    pub(crate) async fn sealed_owner(&self) -> Result<Option<Option<OwnerMark>>, Refusal> {
+        let Some(wallet) = &self.wallet else { return Ok(None) };
+        Ok(wallet.anchor().await.map_err(|cause| unsealed(&cause))?.map(|kept| kept.owner))
+    }
+
+    pub(crate) async fn seal_owner(&self, owner: Option<OwnerMark>) -> Result<(), Refusal> {
+        let Some(wallet) = &self.wallet else { return Ok(()) };
+        let anchor = Anchor { owner, ..anchor_of(self.ledger.seal().await?) };
+        wallet.mark_owner(anchor).await.map_err(|cause| unsealed(&cause))
     }
 
     /// Notes beside the key how far the ledger has come: soon, and never on the path of a payment.
@@ -425,8 +487,30 @@ pub(crate) fn fresh<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     Ok(bytes)
 }
 
-fn anchor_of(seal: crate::ledger::Seal) -> Anchor {
-    Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations }
+pub(crate) fn anchor_of(seal: crate::ledger::Seal) -> Anchor {
+    Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations, owner: None }
+}
+
+/// Why a ledger is not the one that was noted beside the key.
+fn broken_seal(kept: &Anchor, ours: &Anchor) -> Option<Reason> {
+    let (code, what) = if kept.ledger_id != ours.ledger_id {
+        let what = "the ledger is not the one this wallet has been spending from: it is missing or was replaced";
+        ("ledger_replaced", what.to_owned())
+    } else if kept.authorizations > ours.authorizations {
+        let (held, made) = (ours.authorizations, kept.authorizations);
+        let what = format!(
+            "the ledger holds {held} authorizations, and this wallet has made at least {made}: it was rolled back"
+        );
+        ("ledger_rolled_back", what)
+    } else {
+        return None;
+    };
+    let message = format!("{what}. Nothing is signed until its owner restores or adopts it");
+    Some(Reason::new(code, "ledger", message, Who::Owner))
+}
+
+fn unsealed(cause: &WalletError) -> Refusal {
+    Refusal { reasons: vec![wallet_reason(cause)], next: "nothing was changed: make the wallet reachable".to_owned() }
 }
 
 /// Nodes for every chain bursar has an asset on: the owner's, or the built-in ones.

@@ -35,12 +35,14 @@ mod log;
 mod man;
 mod out;
 mod owner;
+mod passphrase;
 mod pending;
 mod playground;
 mod policy;
 mod reconcile;
 mod release;
 mod review;
+mod screen;
 mod serve;
 mod story;
 mod table;
@@ -91,6 +93,7 @@ enum Command {
     Freeze(freeze::Freeze),
     Thaw(thaw::Thaw),
     Policy(policy::Policy),
+    Owner(passphrase::Owner),
     Wallet(wallet::Wallet),
     Ledger(ledger::Ledger),
     Reconcile(reconcile::Reconcile),
@@ -216,6 +219,7 @@ impl Command {
             Command::Freeze(freeze) => freeze.run(context).await,
             Command::Thaw(thaw) => thaw.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
+            Command::Owner(owner) => owner.run(context).await,
             Command::Wallet(wallet) => wallet.run(context).await,
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,

@@ -5,10 +5,12 @@
 mod files;
 mod home;
 mod nodes;
+mod owner_file;
 mod policy_file;
 
 pub use files::write_private;
 pub use home::{Home, HomeError, Tightened};
+pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ pub use crate::policy::read::FileError as ConfigError;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub wallet: WalletConfig,
+    pub notices: Notices,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -37,6 +40,13 @@ pub struct WalletConfig {
     pub store: Option<Store>,
     /// The address the key is expected to have: a key store that holds another, or none, is not this wallet's.
     pub address: Option<Address>,
+}
+
+/// How the owner is told of what waits or went wrong, beside the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notices {
+    /// Notes on the desktop.
+    pub desktop: bool,
 }
 
 /// Where the key is kept.
@@ -70,7 +80,12 @@ impl Config {
         let document = read::document(file, text)?;
         let notes = Notes::new(text);
         let root = Section::root(&document, &notes, None);
-        let config = Config { wallet: wallet(&root.section("wallet")), chains: chains(&root), assets: assets(&root) };
+        let config = Config {
+            wallet: wallet(&root.section("wallet")),
+            notices: notices(&root.section("notices")),
+            chains: chains(&root),
+            assets: assets(&root),
+        };
         root.finish();
         notes.conclude(file, config)
     }
@@ -110,6 +125,12 @@ impl Config {
     }
 }
 
+impl Default for Notices {
+    fn default() -> Notices {
+        Notices { desktop: true }
+    }
+}
+
 impl Store {
     pub fn word(self) -> &'static str {
         match self {
@@ -142,6 +163,17 @@ fn wallet(section: &Section<'_>) -> WalletConfig {
     let address = section.own("address", |item| read::address(read::text(item)?));
     section.finish();
     WalletConfig { store: store.map(|placed| placed.value), address: address.map(|placed| placed.value) }
+}
+
+fn notices(section: &Section<'_>) -> Notices {
+    let desktop = section.own("desktop", yes_or_no);
+    section.finish();
+    let built_in = Notices::default();
+    Notices { desktop: desktop.map_or(built_in.desktop, |placed| placed.value) }
+}
+
+fn yes_or_no(item: &Item) -> Result<bool, Complaint> {
+    item.as_bool().ok_or_else(|| Complaint::new("{value} is neither yes nor no", "write {key} = true, or false"))
 }
 
 fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
@@ -282,6 +314,16 @@ usd = "1"
         let config = parsed("");
         assert_eq!(config.wallet, WalletConfig::default());
         assert_eq!(config.chain(&Network::eip155(8453)).rpc.len(), nodes::built_in(&Network::eip155(8453)).len());
+    }
+
+    #[test]
+    fn notes_on_the_desktop_are_shown_until_the_owner_says_otherwise() {
+        assert!(parsed("").notices.desktop);
+        assert!(!parsed("[notices]\ndesktop = false\n").notices.desktop);
+        insta::assert_snapshot!(complaint("[notices]\ndesktop = \"no\"\n"), @r#"
+        config.toml:2:11: `desktop` in [notices]: "no" is neither yes nor no
+          write desktop = true, or false
+        "#);
     }
 
     #[test]

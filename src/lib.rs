@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mcp;
 pub mod money;
+pub mod notify;
 pub mod offer;
 pub mod overview;
 pub mod owner;

@@ -62,12 +62,16 @@ pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.
 pub const TYPING_WAIT: Duration = Duration::from_secs(300);
+/// Shorter than this is guessed, however slowly each guess is checked.
+pub const PASSPHRASE_CHARS: usize = 8;
 /// A key not used for this long is dropped from memory.
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
+/// A note on the desktop is read at a glance.
+pub const NOTE_CHARS: usize = 400;
 /// A URL longer than this is not one a seller wrote.
 pub const URL_CHARS: usize = 8_192;
 /// What an agent may send as a body.
@@ -79,6 +83,8 @@ pub const REQUEST_HEADER_BYTES: usize = 8 * 1024;
 pub const REVIEW_LINK: Duration = Duration::from_secs(300);
 /// A review page nobody has touched for this long asks for a new link.
 pub const REVIEW_IDLE: Duration = Duration::from_secs(1800);
+/// Guesses at the owner's passphrase in one session of the review page.
+pub const REVIEW_WRONG_PASSPHRASES: u8 = 5;
 /// The longest form of the review page, an id and a passphrase, is far below this.
 pub const REVIEW_FORM_BYTES: usize = 16 * 1024;
 /// One person's browser opens six at once.

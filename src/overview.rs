@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::account::{Shown, added_up, event, row};
-use crate::bursar::{Bursar, LogQuery, Refusal};
+use crate::bursar::{Bursar, LogQuery, PolicyChange, Refusal};
 use crate::ledger::{Browse, Entry, Filter, Glance, Spent};
 pub use crate::ledger::{Mark, Order};
 use crate::limits;
@@ -73,8 +73,10 @@ pub struct Rules {
     /// The text is the owner's file, and not what is built in.
     pub is_own: bool,
     pub hash: Option<String>,
-    /// Why nothing is paid by them.
+    /// What is wrong with them, or with the file that would change them.
     pub problem: Option<String>,
+    /// What the file says otherwise, where it is not in force.
+    pub change: Option<PolicyChange>,
 }
 
 /// What the owner looks for in the log.
@@ -173,19 +175,20 @@ impl Bursar {
         }
     }
 
-    /// The rules as they stand on the disk now.
+    /// The rules in force, and what the file says otherwise.
     pub fn rules(&self) -> Rules {
-        let (text, unread) = match self.rules.text() {
-            Ok(text) => (text, None),
-            Err(cause) => (None, Some(cause.in_one_line())),
-        };
         let (hash, problem) = match self.policy() {
             Ok(policy) => (Some(policy.hash.clone()), policy.payee.deny_list_error.clone()),
             Err(reason) => (None, Some(reason.message)),
         };
-        let is_own = text.is_some() || unread.is_some();
-        let text = text.unwrap_or_else(|| if is_own { String::new() } else { policy::BUILT_IN.to_owned() });
-        Rules { text, is_own, hash, problem: unread.or(problem) }
+        let (change, unread) = match self.policy_change() {
+            Ok(change) => (change, None),
+            Err(refusal) => (None, refusal.reasons.first().map(|reason| reason.message.clone())),
+        };
+        let text = self.rules.in_force().unwrap_or(Some(String::new()));
+        let is_own = text.is_some();
+        let text = text.unwrap_or_else(|| policy::BUILT_IN.to_owned());
+        Rules { text, is_own, hash, problem: problem.or(unread), change }
     }
 
     /// Something else whenever what a page of ours shows may have changed.

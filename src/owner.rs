@@ -1,10 +1,13 @@
 //! What only the owner may know or do. Whoever calls this has made sure that it is the owner.
 
+pub(crate) mod passphrase;
+mod rules;
+
 use alloy_primitives::Address;
 use url::Url;
 
 use crate::account::{Shown, event, row, spend};
-use crate::bursar::{Audit, Bursar, Explained, LogQuery, Pending, Refusal, Story};
+use crate::bursar::{Audit, Bursar, Explained, LogQuery, Pending, Refusal, Story, anchor_of};
 use crate::ledger::{Entry, Filter, Question, View};
 use crate::money::{Amount, Asset, Network, Rate, Transfer, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
@@ -55,8 +58,9 @@ impl Bursar {
         Ok(self.ledger.pending(self.now()).await?.iter().map(|question| self.shown(question)).collect())
     }
 
-    /// A yes for exactly what was shown.
-    pub async fn approve(&self, shown: &Pending) -> Result<Pending, Refusal> {
+    /// A yes for exactly what was shown. Here as below, `passphrase` is the owner's, where one is set.
+    pub async fn approve(&self, shown: &Pending, passphrase: Option<&str>) -> Result<Pending, Refusal> {
+        self.prove(passphrase).await?;
         self.answer_question(shown, true).await
     }
 
@@ -84,7 +88,8 @@ impl Bursar {
         Ok(self.ledger.freeze(Some(why.to_owned()), self.now()).await?)
     }
 
-    pub async fn thaw(&self) -> Result<(), Refusal> {
+    pub async fn thaw(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await?;
         Ok(self.ledger.freeze(None, self.now()).await?)
     }
 
@@ -172,10 +177,9 @@ impl Bursar {
         let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;
-        self.ledger.adopt(kept.map_or(0, |kept| kept.authorizations), self.now()).await?;
-        let seal = self.ledger.seal().await?;
-        let anchor = Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations };
-        wallet.adopt(anchor).await.map_err(failed)
+        self.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.now()).await?;
+        let owner = kept.and_then(|kept| kept.owner);
+        wallet.adopt(Anchor { owner, ..anchor_of(self.ledger.seal().await?) }).await.map_err(failed)
     }
 
     /// The one purchase an id means, which may be shortened.

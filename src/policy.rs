@@ -5,6 +5,7 @@
 
 mod allow;
 mod budget;
+mod changes;
 mod decide;
 mod deny_list;
 pub(crate) mod edit;
@@ -18,6 +19,7 @@ mod scene;
 
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};
+pub use changes::{Change, Effect, changes};
 pub use decide::{RuleReport, Word, decide, explain, terms};
 pub(crate) use hosts::registrable;
 pub use parse::BUILT_IN;

@@ -5,6 +5,7 @@
 //! authorizations and nothing else, and leaves this room only by [`Wallet::export`].
 
 mod anchor;
+mod cost;
 mod error;
 mod files;
 mod key;
@@ -13,19 +14,21 @@ mod keyring;
 mod memory;
 mod passphrase;
 mod store;
+mod verifier;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::Address;
 use zeroize::Zeroizing;
 
-pub use self::anchor::Anchor;
 use self::anchor::AnchorKey;
+pub use self::anchor::{Anchor, OwnerMark};
 pub use self::error::WalletError;
 pub use self::key::Key;
 pub use self::memory::Memory;
 pub use self::passphrase::PassphraseSource;
 pub use self::store::{KeyStore, Store};
+pub use self::verifier::Verifier;
 use crate::limits;
 use crate::time::{Clock, Time};
 
@@ -114,9 +117,27 @@ impl Wallet {
         let raise = move |keys: &dyn KeyStore| match read_anchor(keys, address, &seal)? {
             Some(kept) if kept.ledger_id != anchor.ledger_id => Err(WalletError::OtherLedger),
             Some(kept) if kept.authorizations >= anchor.authorizations => Ok(()),
-            _ => keys.write_anchor(address, &seal.seal(address, &anchor)?),
+            kept => {
+                // Whose word the policy is does not change by spending.
+                let owner = kept.map_or(anchor.owner.clone(), |kept| kept.owner);
+                keys.write_anchor(address, &seal.seal(address, &Anchor { owner, ..anchor })?)
+            }
         };
         self.store.alone(raise).await
+    }
+
+    /// Notes the owner's passphrase and policy, for the same ledger and no less far.
+    pub async fn mark_owner(&self, anchor: Anchor) -> Result<(), WalletError> {
+        let (address, seal) = (self.address, self.anchor_key().await?);
+        let mark = move |keys: &dyn KeyStore| {
+            let kept = read_anchor(keys, address, &seal)?;
+            if kept.as_ref().is_some_and(|kept| kept.ledger_id != anchor.ledger_id) {
+                return Err(WalletError::OtherLedger);
+            }
+            let authorizations = kept.map_or(0, |kept| kept.authorizations).max(anchor.authorizations);
+            keys.write_anchor(address, &seal.seal(address, &Anchor { authorizations, ..anchor })?)
+        };
+        self.store.alone(mark).await
     }
 
     /// The owner's word that this ledger is the one, however far it has come.

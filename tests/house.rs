@@ -48,17 +48,17 @@ const IMPURE_AS_A_WHOLE: [&str; 3] = ["std", "std::net", "std::time"];
 const MAY_NAME: [(&str, &[&str]); 11] = [
     // The doors of agents and people.
     ("mcp", &["bursar", "purchase"]),
-    ("cli", &["bursar", "chain", "config", "mcp", "purchase", "sandbox", "wallet", "web"]),
+    ("cli", &["bursar", "chain", "config", "mcp", "notify", "purchase", "sandbox", "wallet", "web"]),
     ("web", &["bursar", "overview", "purchase"]),
     // The flow and what goes on beside it.
     ("purchase", &["bursar", "crash", "ledger", "seller"]),
     ("reconcile", &["bursar", "ledger", "purchase"]),
     ("account", &["bursar", "ledger", "purchase"]),
     ("overview", &["account", "bursar", "ledger", "purchase"]),
-    ("owner", &["account", "bursar", "ledger", "purchase", "seller", "wallet"]),
+    ("owner", &["account", "bursar", "config", "ledger", "purchase", "seller", "wallet"]),
     ("funds", &["bursar"]),
     // Puts the house together.
-    ("bursar", &["chain", "config", "funds", "ledger", "purchase", "seller", "wallet"]),
+    ("bursar", &["chain", "config", "funds", "ledger", "owner", "purchase", "seller", "wallet"]),
     ("ledger", &["crash"]),
 ];
 

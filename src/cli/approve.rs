@@ -27,7 +27,8 @@ impl Approve {
             owner.tell(&line)?;
         }
         owner.must_type(&words::dollars(question.amount_usd), "approve")?;
-        let approved = bursar.approve(&question).await?;
+        let passphrase = owner.passphrase(&bursar)?;
+        let approved = bursar.approve(&question, passphrase.as_deref().map(String::as_str)).await?;
         let until = approved.approved_until.map(|until| words::when(until, words::now())).unwrap_or_default();
         context
             .out

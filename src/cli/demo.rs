@@ -149,7 +149,7 @@ impl Scene {
         self.line("bursar", "above $0.10: the owner must say yes. Nothing charged");
         let question = self.owner.pending().await?.pop();
         let question = question.ok_or_else(|| broken("the question did not reach the owner"))?;
-        self.owner.approve(&question).await?;
+        self.owner.approve(&question, None).await?;
         self.line("owner", &format!("yes, {} for that, once", words::dollars(question.amount_usd)));
         let second = self.call_again("/report", &first).await?;
         second.must("the report is bought after the yes", second.is("answered", "yes"))?;

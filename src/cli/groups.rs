@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin", &["demo", "init", "doctor"]),
     ("Serve and spend", &["serve", "fetch", "balance"]),
     ("See what was spent", &["review", "log", "why", "audit"]),
-    ("Decide", &["pending", "approve", "deny", "freeze", "thaw", "policy"]),
+    ("Decide", &["pending", "approve", "deny", "freeze", "thaw", "policy", "owner"]),
     ("Put right", &["reconcile", "release", "ledger", "wallet"]),
     ("Shell", &["completions", "man"]),
 ];

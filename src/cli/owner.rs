@@ -7,6 +7,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 
+use zeroize::Zeroizing;
+
+use crate::bursar::Bursar;
 use crate::cli::exit::Failure;
 use crate::cli::out;
 
@@ -43,6 +46,29 @@ impl Owner {
             true => Ok(()),
             false => Err(Failure::new("not_confirmed", format!("that is not {expected}"), "nothing was changed")),
         }
+    }
+
+    /// The owner's passphrase, asked for where one is set.
+    pub fn passphrase(&mut self, bursar: &Bursar) -> Result<Option<Zeroizing<String>>, Failure> {
+        match bursar.has_passphrase()? {
+            true => self.secret("Owner's passphrase: ").map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Typed twice, not shown.
+    pub fn new_passphrase(&mut self) -> Result<Zeroizing<String>, Failure> {
+        let first = self.secret("New passphrase: ")?;
+        match self.secret("Once more: ")? == first {
+            true => Ok(first),
+            false => Err(Failure::new("passphrases_differ", "the two passphrases differ", "nothing was changed")),
+        }
+    }
+
+    fn secret(&mut self, words: &str) -> Result<Zeroizing<String>, Failure> {
+        self.writer.flush().map_err(terminal_gone)?;
+        // Opens the terminal by name as well, and switches its echo off.
+        rpassword::prompt_password(words).map(Zeroizing::new).map_err(terminal_gone)
     }
 
     fn read_line(&mut self) -> Result<String, Failure> {

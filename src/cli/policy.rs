@@ -6,12 +6,13 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::bursar::PolicyChange;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Owner;
 use crate::cli::{Context, OWNER, out, story, words};
-use crate::config::{PolicyFile, write_private};
+use crate::config::PolicyFile;
 use crate::money::Usd;
-use crate::policy::{self as rules, Allowed, NewRule, PolicyError, Problem};
+use crate::policy::{self as rules, Allowed, Effect, NewRule, PolicyError, Problem};
 use crate::purchase::answer::OfferVerdict;
 
 /// Check the policy, ask it what it would say, or add a rule for one seller
@@ -27,6 +28,7 @@ enum Action {
     Check(Check),
     Explain(Explain),
     Allow(Allow),
+    Apply(Apply),
 }
 
 /// Is the policy file right? Says every mistake with its line
@@ -84,12 +86,21 @@ struct Allow {
     methods: Vec<String>,
 }
 
+/// Put a changed policy.toml into force, where a passphrase is set
+///
+/// Shows in plain words what becomes looser and what tighter, asks at the terminal that you type `apply`, and then for
+/// the owner's passphrase. Without a passphrase a changed file counts at once, and there is nothing to apply.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bursar policy apply")]
+struct Apply {}
+
 impl Policy {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::Check(check) => check.run(context),
             Action::Explain(explain) => explain.run(context).await,
-            Action::Allow(allow) => allow.run(context),
+            Action::Allow(allow) => allow.run(context).await,
+            Action::Apply(Apply {}) => apply(context).await,
         }
     }
 }
@@ -98,6 +109,9 @@ impl Policy {
 struct Checked {
     ok: bool,
     file: String,
+    /// Where a passphrase is set, a changed file is not until it is applied. Not said of another file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_force: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<String>,
     problems: Vec<Mistake>,
@@ -126,20 +140,26 @@ impl Check {
 
     fn checked(&self, context: &Context) -> Result<Checked, Failure> {
         let home = context.home()?;
+        let rules = PolicyFile::new(&home);
+        let written = home.policy_file();
         let (file, found) = match &self.file {
             Some(file) => (file.display().to_string(), read(file).and_then(|text| parsed(file, &text))),
-            None => (home.policy_file().display().to_string(), PolicyFile::new(&home).current()),
+            None if !written.exists() => ("the built-in policy".to_owned(), rules.written()),
+            None => (written.display().to_string(), rules.written()),
         };
-        let file =
-            if self.file.is_none() && !home.policy_file().exists() { "the built-in policy".to_owned() } else { file };
+        let in_force = match self.file {
+            None => Some(rules.is_applied()?),
+            Some(_) => None,
+        };
         Ok(match found {
             Ok(policy) => {
                 let unread = policy.payee.deny_list_error.iter().map(|error| unread_list(error));
                 let problems: Vec<_> = unread.chain(policy.unreachable().into_iter().map(unreached)).collect();
-                Checked { ok: problems.is_empty(), file, hash: Some(policy.hash.clone()), problems }
+                Checked { ok: problems.is_empty(), file, in_force, hash: Some(policy.hash.clone()), problems }
             }
             Err(error) => {
-                Checked { ok: false, file, hash: None, problems: error.problems.into_iter().map(mistake).collect() }
+                let problems = error.problems.into_iter().map(mistake).collect();
+                Checked { ok: false, file, in_force, hash: None, problems }
             }
         })
     }
@@ -166,18 +186,18 @@ impl Explain {
 }
 
 impl Allow {
-    fn run(self, context: &Context) -> Result<Exit, Failure> {
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Owner::at_the_terminal("bursar policy allow")?;
-        let home = context.prepared_home()?;
-        let before = PolicyFile::new(&home).text()?.unwrap_or_default();
-        let allowed = rules::with_rule("policy.toml", &before, &self.rule())?;
-        for line in changes(&before, &allowed) {
+        let bursar = context.bursar().await?;
+        let before = PolicyFile::new(&context.home()?).text()?;
+        let text = before.as_deref().unwrap_or_default();
+        let allowed = rules::with_rule("policy.toml", text, &self.rule())?;
+        for line in changes(text, &allowed) {
             owner.tell(&line)?;
         }
         owner.must_type(&allowed.host, "put this into the policy")?;
-        write_private(&home.policy_file(), allowed.text.as_bytes()).map_err(|cause| {
-            Failure::new("not_written", format!("the policy could not be written: {cause}"), "nothing was changed")
-        })?;
+        let passphrase = owner.passphrase(&bursar)?;
+        bursar.write_policy(before.as_deref(), allowed.text, passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!("{} In force from the next purchase on.", out::good("Written.")));
         Ok(Exit::Done)
     }
@@ -197,6 +217,39 @@ impl Allow {
     }
 }
 
+async fn apply(context: &Context) -> Result<Exit, Failure> {
+    let mut owner = Owner::at_the_terminal("bursar policy apply")?;
+    let bursar = context.bursar().await?;
+    let Some(change) = bursar.policy_change()? else {
+        context.out.say(format_args!("policy.toml is in force as it stands: there is nothing to apply."));
+        return Ok(Exit::Done);
+    };
+    for line in would_change(&change) {
+        owner.tell(&line)?;
+    }
+    owner.must_type("apply", "put this into force")?;
+    let passphrase = owner.passphrase(&bursar)?;
+    bursar.apply_policy(&change, passphrase.as_deref().map(String::as_str)).await?;
+    context.out.say(format_args!("{} In force from the next purchase on.", out::good("Applied.")));
+    Ok(Exit::Done)
+}
+
+/// What applying would do, the looser part first.
+fn would_change(change: &PolicyChange) -> Vec<String> {
+    if change.changes.is_empty() {
+        return vec!["The file is written otherwise and says the same.".to_owned()];
+    }
+    let rows = change.changes.iter().map(|change| {
+        let effect = match change.effect {
+            Effect::Looser => "looser",
+            Effect::Different => "different",
+            Effect::Tighter => "tighter",
+        };
+        format!("  {effect:<9} {}: {}, was {}", change.key, change.after, change.before)
+    });
+    ["What changes for your agents:".to_owned()].into_iter().chain(rows.map(|row| out::clean(&row))).collect()
+}
+
 /// The lines the owner is asked to agree to.
 fn changes(before: &str, allowed: &Allowed) -> Vec<String> {
     let known: Vec<&str> = before.lines().collect();
@@ -211,9 +264,13 @@ fn changes(before: &str, allowed: &Allowed) -> Vec<String> {
 }
 
 fn told(checked: &Checked) -> Vec<String> {
+    const HELD_BACK: &str = "`bursar policy apply` puts it into force; until then the policy before it counts.";
+    let is_held_back = checked.in_force == Some(false);
     if checked.ok {
         let hash: String = checked.hash.iter().flat_map(|hash| hash.chars().take(12)).collect();
-        return vec![format!("{} {} (policy {hash})", out::good("ok"), out::clean(&checked.file))];
+        let mut lines = vec![format!("{} {} (policy {hash})", out::good("ok"), out::clean(&checked.file))];
+        lines.extend(is_held_back.then(|| format!("{} {HELD_BACK}", out::warn("not in force:"))));
+        return lines;
     }
     let mut lines = Vec::new();
     for problem in &checked.problems {
@@ -224,7 +281,10 @@ fn told(checked: &Checked) -> Vec<String> {
         lines.push(format!("{} {}", out::bad(&format!("{place}:")), out::clean(&problem.what)));
         lines.push(format!("  {}", out::clean(&problem.remedy)));
     }
-    lines.push("Nothing is paid until this is right.".to_owned());
+    lines.push(match is_held_back {
+        true => "It is not in force: the policy before it counts.".to_owned(),
+        false => "Nothing is paid until this is right.".to_owned(),
+    });
     lines
 }
 

@@ -8,7 +8,8 @@ use clap::Args;
 use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::playground::{self, Playground};
-use crate::cli::{Context, OWNER, out, wallet};
+use crate::cli::{Context, OWNER, out, screen, wallet};
+use crate::config::Config;
 use crate::mcp;
 use crate::money::Usd;
 
@@ -52,6 +53,10 @@ impl Serve {
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
     let home = context.prepared_home()?;
     let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
+    screen::attach(&bursar, &Config::load(&home)?);
+    if bursar.policy_change().is_ok_and(|change| change.is_some()) {
+        context.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
+    }
     attend(bursar, agent, None).await
 }
 

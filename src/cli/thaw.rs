@@ -19,7 +19,8 @@ impl Thaw {
         let mut owner = Owner::at_the_terminal("bursar thaw")?;
         let bursar = context.bursar().await?;
         owner.must_type("thaw", "let agents spend again")?;
-        bursar.thaw().await?;
+        let passphrase = owner.passphrase(&bursar)?;
+        bursar.thaw(passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!("{} Agents may spend again, inside the policy.", out::good("Thawed.")));
         Ok(Exit::Done)
     }

@@ -30,8 +30,16 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 7] =
-    ["config.toml", "policy.toml", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock", "wallet.json"];
+const FILES: [&str; 8] = [
+    "config.toml",
+    "policy.toml",
+    "owner.json",
+    "ledger.db",
+    "ledger.db-wal",
+    "ledger.db-shm",
+    "ledger.db.lock",
+    "wallet.json",
+];
 const DIRECTORIES: [&str; 2] = ["purchases", "leases"];
 
 impl Home {
@@ -77,6 +85,11 @@ impl Home {
 
     pub fn policy_file(&self) -> PathBuf {
         self.dir.join("policy.toml")
+    }
+
+    /// What tells the owner's passphrase, and the policy put into force with it.
+    pub fn owner_file(&self) -> PathBuf {
+        self.dir.join("owner.json")
     }
 
     pub fn ledger_file(&self) -> PathBuf {

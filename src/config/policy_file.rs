@@ -1,11 +1,11 @@
-//! The policy as it stands on disk now. It is read before every decision, because the owner may have changed it; it is
+//! The policy in force, as it stands on disk now: the file itself, or what the owner's passphrase put into force. It is read before every decision, because the owner may have changed it; it is
 //! parsed again only when its bytes, or those of its deny lists, are not the same as before.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Home, files};
+use super::{Home, OwnerFile, files};
 use crate::policy::{Policy, PolicyError};
 
 /// The longest deny list: hundreds of thousands of addresses.
@@ -14,6 +14,7 @@ const DENY_LIST_BYTES: u64 = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub struct PolicyFile {
     home: Home,
+    owner: OwnerFile,
     last: Mutex<Option<Loaded>>,
 }
 
@@ -28,18 +29,28 @@ struct Loaded {
 
 impl PolicyFile {
     pub fn new(home: &Home) -> PolicyFile {
-        PolicyFile { home: home.clone(), last: Mutex::new(None) }
+        PolicyFile { home: home.clone(), owner: OwnerFile::new(home), last: Mutex::new(None) }
     }
 
     /// The policy in force. No file: the built-in one. A file that is no policy: an error, and nothing is paid; what
     /// was in force before it was damaged is not in force now.
     pub fn current(&self) -> Result<Arc<Policy>, PolicyError> {
+        let text = self.in_force()?;
+        self.read(text)
+    }
+
+    /// The policy that the file holds, be it in force or not.
+    pub fn written(&self) -> Result<Arc<Policy>, PolicyError> {
         let text = self.text()?;
+        self.read(text)
+    }
+
+    fn read(&self, text: Option<String>) -> Result<Arc<Policy>, PolicyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.take().filter(|known| known.text == text);
         let (bare, known) = match known {
             Some(known) => (known.bare, Some((known.lists, known.policy))),
-            None => (parsed(text.as_deref())?, None),
+            None => (PolicyFile::parsed(text.as_deref())?, None),
         };
         let lists = self.lists(&bare);
         let policy = match known {
@@ -48,6 +59,31 @@ impl PolicyFile {
         };
         *last = Some(Loaded { text, bare, lists, policy: Arc::clone(&policy) });
         Ok(policy)
+    }
+
+    /// A policy of this text, its deny lists unread; none is the built-in one.
+    pub fn parsed(text: Option<&str>) -> Result<Policy, PolicyError> {
+        text.map_or_else(|| Ok(Policy::built_in()), |text| Policy::parse("policy.toml", text))
+    }
+
+    pub fn write(&self, text: &str) -> io::Result<()> {
+        files::write_private(&self.home.policy_file(), text.as_bytes())
+    }
+
+    /// The text of the policy in force, `None` where it is the built-in one.
+    pub fn in_force(&self) -> Result<Option<String>, PolicyError> {
+        match self.owner.read()? {
+            Some(guarded) => Ok(guarded.policy),
+            None => self.text(),
+        }
+    }
+
+    /// Whether what the file says now is in force: where a passphrase is set, a change waits for it.
+    pub fn is_applied(&self) -> Result<bool, PolicyError> {
+        match self.owner.read()? {
+            Some(guarded) => Ok(guarded.policy == self.text()?),
+            None => Ok(true),
+        }
     }
 
     /// The file's own text, `None` where the owner wrote no policy.
@@ -71,10 +107,6 @@ impl PolicyFile {
         };
         policy.payee.deny_lists.iter().map(read).collect()
     }
-}
-
-fn parsed(text: Option<&str>) -> Result<Policy, PolicyError> {
-    text.map_or_else(|| Ok(Policy::built_in()), |text| Policy::parse("policy.toml", text))
 }
 
 #[cfg(test)]
@@ -106,6 +138,30 @@ mod tests {
         assert_ne!(first.wallet.per_day, file.current().unwrap().wallet.per_day);
         fs::remove_file(home.policy_file()).unwrap();
         assert_eq!(file.current().unwrap().hash, Policy::built_in().hash);
+    }
+
+    #[test]
+    fn where_a_passphrase_is_set_a_change_is_not_in_force_until_it_is_applied() {
+        use crate::config::{Guarded, OwnerFile};
+        let (_dir, home, file) = home();
+        let owner = OwnerFile::new(&home);
+        let put = |text: &str| owner.write(&Guarded::new(serde_json::Value::Null, Some(text.to_owned()))).unwrap();
+        let (one, two) = ("version = 1\n[wallet]\nper_day = \"1\"\n", "version = 1\n[wallet]\nper_day = \"2\"\n");
+        fs::write(home.policy_file(), one).unwrap();
+        put(one);
+        let first = file.current().unwrap();
+        assert!(file.is_applied().unwrap());
+        for changed in [two, "version = 1\n[wallet"] {
+            fs::write(home.policy_file(), changed).unwrap();
+            assert!(Arc::ptr_eq(&first, &file.current().unwrap()));
+            assert!(!file.is_applied().unwrap());
+        }
+        fs::remove_file(home.policy_file()).unwrap();
+        assert!(Arc::ptr_eq(&first, &file.current().unwrap()) && !file.is_applied().unwrap());
+        put(two);
+        assert_ne!(first.hash, file.current().unwrap().hash);
+        fs::write(home.owner_file(), "").unwrap();
+        assert!(file.current().is_err());
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub(super) fn lines(budgets: &Budgets) -> Vec<String> {
     };
     let mut rows = vec![["scope", "window", "limit", "used", "held", "left", "frees at"].map(str::to_owned).to_vec()];
     rows.extend(budgets.budgets.iter().map(row));
-    [vec![opening.to_owned()], tell::table(rows)].concat()
+    let not_applied = "The owner changed the policy and has not put the change into force: it does not count yet.";
+    let note = budgets.change_not_applied.then(|| not_applied.to_owned());
+    [vec![opening.to_owned()], note.into_iter().collect(), tell::table(rows)].concat()
 }
 
 fn row(budget: &Budget) -> Vec<String> {

@@ -178,6 +178,8 @@ pub struct Budgets {
     pub budgets: Vec<Budget>,
     /// The owner stopped all spending.
     pub frozen: bool,
+    /// The owner changed the policy and has not applied it: these limits are the ones before the change.
+    pub change_not_applied: bool,
 }
 
 /// One cap. `used_usd` is all that counts, `held_usd` the part of it whose outcome is not known.

@@ -56,7 +56,8 @@ impl Bursar {
         let decided = policy::decide(&policy, &question, &listed, &snapshot);
         let left = policy::budget_left(&policy, url, &snapshot);
         let budget_left_usd = Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day });
-        let (payable, reasons, next) = conclude(&decided);
+        let (payable, mut reasons, next) = conclude(&decided);
+        reasons.extend(self.not_applied());
         Ok(Quote {
             payable,
             http: Some(tell::http_of(reply)),

@@ -9,7 +9,8 @@ use crate::reason::{Reason, Who};
 
 impl Purchase {
     /// A refusal, in the log and for the agent.
-    pub(super) async fn refuse(&self, reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
+    pub(super) async fn refuse(&self, mut reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
+        reasons.extend(rules.and_then(|_| self.house.not_applied()));
         let listed = self.house.ledger.record_refusal(self.unpaid(reasons.clone(), rules)).await;
         let id = match listed {
             Ok(true) => Some(self.id.clone()),
@@ -28,7 +29,8 @@ impl Purchase {
     }
 
     /// The owner has to say yes: the question stands, and nothing is held for it meanwhile.
-    pub(super) async fn put_question(&self, offer: Offer, reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
+    pub(super) async fn put_question(&self, offer: Offer, mut reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
+        reasons.extend(self.house.not_applied());
         let policy = &rules.considered.policy;
         let unpaid = self.unpaid(reasons.clone(), Some(rules));
         let (usd, terms) = (offer.usd, policy::terms(&offer));

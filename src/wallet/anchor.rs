@@ -1,4 +1,4 @@
-//! What is kept beside the key about the ledger: which one it is, and how far it had come.
+//! What is kept beside the key: which ledger is its own and how far that had come, and whose word the policy is.
 //!
 //! A ledger that is missing, another one, or shorter than this would forget what was spent. The note is sealed with a
 //! key derived from the private one, so nobody without it can move the mark.
@@ -17,6 +17,23 @@ pub struct Anchor {
     pub ledger_id: String,
     /// Durable authorizations it held at least.
     pub authorizations: u64,
+    /// The owner's passphrase and the policy it put into force; none where no passphrase is set.
+    pub owner: Option<OwnerMark>,
+}
+
+/// Fingerprints of what tells the owner's passphrase, and of the policy it put into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerMark {
+    pub verifier: String,
+    pub policy: String,
+}
+
+impl OwnerMark {
+    /// No text of a policy is the built-in one.
+    pub fn of(verifier: &str, policy: Option<&str>) -> OwnerMark {
+        let fingerprint = |text: &str| hex::encode(Sha256::digest(text));
+        OwnerMark { verifier: fingerprint(verifier), policy: policy.map_or("built in".to_owned(), fingerprint) }
+    }
 }
 
 /// Readable by anyone, written only by who has the key.
@@ -24,6 +41,8 @@ pub struct Anchor {
 struct Sealed {
     ledger_id: String,
     authorizations: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<OwnerMark>,
     nonce: String,
     seal: String,
 }
@@ -46,6 +65,7 @@ impl AnchorKey {
         let sealed = Sealed {
             ledger_id: anchor.ledger_id.clone(),
             authorizations: anchor.authorizations,
+            owner: anchor.owner.clone(),
             nonce: hex::encode(nonce),
             seal: hex::encode(seal.map_err(|_| WalletError::AnchorDamaged)?),
         };
@@ -58,7 +78,8 @@ impl AnchorKey {
         let mut nonce = [0; 24];
         hex::decode_to_slice(&sealed.nonce, &mut nonce).map_err(|_| damaged())?;
         let seal = hex::decode(&sealed.seal).map_err(|_| damaged())?;
-        let anchor = Anchor { ledger_id: sealed.ledger_id, authorizations: sealed.authorizations };
+        let Sealed { ledger_id, authorizations, owner, .. } = sealed;
+        let anchor = Anchor { ledger_id, authorizations, owner };
         let words = words(address, &anchor);
         let payload = Payload { msg: &seal, aad: words.as_bytes() };
         match self.cipher().decrypt(&XNonce::from(nonce), payload) {
@@ -79,7 +100,14 @@ fn nothing_but(words: &str) -> Payload<'_, '_> {
 
 /// The free text comes last, so no other anchor has the same words.
 fn words(address: Address, anchor: &Anchor) -> String {
-    format!("{address}\n{}\n{}", anchor.authorizations, anchor.ledger_id)
+    let Anchor { ledger_id, authorizations, owner } = anchor;
+    match owner {
+        None => format!("{address}\n{authorizations}\n{ledger_id}"),
+        // Begins as no anchor without an owner does.
+        Some(OwnerMark { verifier, policy }) => {
+            format!("owner {} {verifier}{policy}\n{address}\n{authorizations}\n{ledger_id}", verifier.len())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -87,7 +115,7 @@ mod tests {
     use super::*;
 
     fn anchor() -> Anchor {
-        Anchor { ledger_id: "le_1".to_owned(), authorizations: 7 }
+        Anchor { ledger_id: "le_1".to_owned(), authorizations: 7, owner: None }
     }
 
     #[test]
@@ -95,8 +123,24 @@ mod tests {
         let (key, other) = (Key::fresh().unwrap(), Key::fresh().unwrap());
         let text = AnchorKey::of(&key).seal(key.address(), &anchor()).unwrap();
         assert_eq!(AnchorKey::of(&key).open(key.address(), &text), Ok(anchor()));
+        let owned = Anchor { owner: Some(OwnerMark::of("verifier", None)), ..anchor() };
+        let text_of_owned = AnchorKey::of(&key).seal(key.address(), &owned).unwrap();
+        assert_eq!(AnchorKey::of(&key).open(key.address(), &text_of_owned), Ok(owned));
         assert_eq!(AnchorKey::of(&other).open(key.address(), &text), Err(WalletError::AnchorDamaged));
         assert_eq!(AnchorKey::of(&key).open(other.address(), &text), Err(WalletError::AnchorDamaged));
+    }
+
+    #[test]
+    fn an_anchor_whose_owner_was_taken_out_or_replaced_does_not_open() {
+        let key = Key::fresh().unwrap();
+        let seal = AnchorKey::of(&key);
+        let owned = Anchor { owner: Some(OwnerMark::of("verifier", Some("version = 1"))), ..anchor() };
+        let text: serde_json::Value = serde_json::from_str(&seal.seal(key.address(), &owned).unwrap()).unwrap();
+        for owner in [serde_json::Value::Null, serde_json::json!(OwnerMark::of("mine", Some("version = 1")))] {
+            let mut edited = text.clone();
+            edited["owner"] = owner;
+            assert_eq!(seal.open(key.address(), &edited.to_string()), Err(WalletError::AnchorDamaged), "{edited}");
+        }
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub enum WalletError {
         .path.display()
     )]
     NoPassphrase { path: PathBuf, asked: String },
+    #[error(
+        "what tells the owner's passphrase is damaged ({cause}): nothing was changed; bring owner.json back from a copy"
+    )]
+    VerifierDamaged { cause: String },
     #[error("the two passphrases differ: nothing was written; try again")]
     PassphrasesDiffer,
     #[error(
@@ -115,6 +119,7 @@ impl WalletError {
             WalletError::KeyDamaged { .. } => "key_damaged",
             WalletError::WrongPassphrase { .. } => "wrong_passphrase",
             WalletError::NoPassphrase { .. } => "no_passphrase",
+            WalletError::VerifierDamaged { .. } => "verifier_damaged",
             WalletError::PassphrasesDiffer => "passphrases_differ",
             WalletError::KeyfileDamaged { .. } => "keyfile_damaged",
             WalletError::KeyfileInaccessible { .. } => "keyfile_inaccessible",

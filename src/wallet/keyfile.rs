@@ -8,12 +8,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use alloy_primitives::{Address, hex};
-use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::cost::{COST, Cost};
 use super::passphrase::{Purpose, from_first};
 use super::{Key, KeyStore, PassphraseSource, WalletError, files, guard};
 
@@ -25,22 +25,6 @@ pub(super) struct KeyFile {
     /// A descriptor gives its passphrase once, and the key is read again after every rest.
     from_fd: Mutex<Option<Zeroizing<String>>>,
 }
-
-/// What one guess costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cost {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-/// A fifth of a second here, and 64 MiB for every guess.
-const COST: Cost = Cost { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
-
-/// A file may come from a stronger or a weaker machine, and must not take this one down.
-const CHEAPEST: Cost = Cost { memory_kib: 8 * 1024, passes: 1, lanes: 1 };
-const DEAREST: Cost = Cost { memory_kib: 512 * 1024, passes: 16, lanes: 4 };
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,15 +96,7 @@ impl KeyFile {
     }
 
     fn cipher(&self, passphrase: &str, salt: &[u8], cost: Cost) -> Result<XChaCha20Poly1305, WalletError> {
-        if !cost.is_bearable() {
-            return Err(self.damaged("the cost of opening it is out of bounds"));
-        }
-        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32));
-        let params = params.map_err(|_| self.damaged("the cost of opening it is out of bounds"))?;
-        let mut key = Zeroizing::new([0; 32]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase.as_bytes(), salt, key.as_mut_slice())
-            .map_err(|_| self.damaged("the passphrase could not be used with it"))?;
+        let key = cost.derive(passphrase, salt).map_err(|cause| self.damaged(cause))?;
         Ok(XChaCha20Poly1305::new((&*key).into()))
     }
 
@@ -137,15 +113,6 @@ impl KeyFile {
 
     fn damaged(&self, cause: impl Into<String>) -> WalletError {
         WalletError::KeyfileDamaged { path: self.path.clone(), cause: cause.into() }
-    }
-}
-
-impl Cost {
-    fn is_bearable(self) -> bool {
-        let within = |cost: u32, least: u32, most: u32| (least..=most).contains(&cost);
-        within(self.memory_kib, CHEAPEST.memory_kib, DEAREST.memory_kib)
-            && within(self.passes, CHEAPEST.passes, DEAREST.passes)
-            && within(self.lanes, CHEAPEST.lanes, DEAREST.lanes)
     }
 }
 
@@ -201,6 +168,7 @@ mod tests {
     use serde_json::{Value, json};
     use tempfile::TempDir;
 
+    use super::super::cost::CHEAPEST;
     use super::*;
 
     fn keyfile(home: &TempDir, passphrase: &str) -> KeyFile {

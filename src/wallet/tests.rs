@@ -201,7 +201,7 @@ async fn an_idle_key_is_not_used_even_if_nobody_dropped_it_in_time() {
 }
 
 fn anchor(ledger_id: &str, authorizations: u64) -> Anchor {
-    Anchor { ledger_id: ledger_id.to_owned(), authorizations }
+    Anchor { ledger_id: ledger_id.to_owned(), authorizations, owner: None }
 }
 
 #[tokio::test]
@@ -275,6 +275,7 @@ fn every_error_says_what_happened_and_has_a_code_of_its_own() {
         WalletError::KeyDamaged { address, place: place.clone() },
         WalletError::WrongPassphrase { path: path.clone() },
         WalletError::NoPassphrase { path: path.clone(), asked: "the terminal".to_owned() },
+        WalletError::VerifierDamaged { cause: cause() },
         WalletError::PassphrasesDiffer,
         WalletError::KeyfileDamaged { path: path.clone(), cause: cause() },
         WalletError::KeyfileInaccessible { path: path.clone(), cause: cause() },

@@ -45,6 +45,7 @@ struct Session {
     /// When its owner last did something.
     seen: Time,
     csrf: String,
+    wrong_passphrases: u8,
     /// Said once, on the next page.
     said: Option<Said>,
 }
@@ -107,7 +108,7 @@ impl Door {
             return Ok(None);
         }
         drop_oldest(&mut inside.sessions, SESSIONS, |session| session.seen);
-        inside.sessions.insert(mark(&key), Session { seen: now, csrf, said: None });
+        inside.sessions.insert(mark(&key), Session { seen: now, csrf, wrong_passphrases: 0, said: None });
         let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict", self.room);
         Ok(Some((cookie, format!("/{}/{}", self.room, link.to))))
     }
@@ -128,6 +129,11 @@ impl Door {
         Some(Visitor { mark, csrf: session.csrf.clone() })
     }
 
+    /// Whether anybody is inside who has done something lately.
+    pub fn is_entered(&self, now: Time) -> bool {
+        self.inside().sessions.values().any(|session| now.since(session.seen) < limits::REVIEW_IDLE)
+    }
+
     pub fn leave(&self, visitor: &Visitor) {
         self.inside().sessions.remove(&visitor.mark);
     }
@@ -141,6 +147,16 @@ impl Door {
 
     pub fn said(&self, visitor: &Visitor) -> Option<Said> {
         self.inside().sessions.get_mut(&visitor.mark).and_then(|session| session.said.take())
+    }
+
+    /// A wrong passphrase: some of them, and the session ends.
+    pub fn note_wrong_passphrase(&self, visitor: &Visitor) {
+        let mut inside = self.inside();
+        let Some(session) = inside.sessions.get_mut(&visitor.mark) else { return };
+        session.wrong_passphrases += 1;
+        if session.wrong_passphrases >= limits::REVIEW_WRONG_PASSPHRASES {
+            inside.sessions.remove(&visitor.mark);
+        }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -238,6 +254,18 @@ mod tests {
         let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
         assert!(door.visitor(&cookie, Presence::Person, later).is_some());
         assert!(door.visitor(&cookie, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
+    }
+
+    #[test]
+    fn guessing_passphrases_ends_the_session() {
+        let door = door();
+        let cookie = entered(&door);
+        let visitor = door.visitor(&cookie, Presence::Person, NOW).unwrap();
+        for _ in 0..limits::REVIEW_WRONG_PASSPHRASES {
+            assert!(door.visitor(&cookie, Presence::Person, NOW).is_some());
+            door.note_wrong_passphrase(&visitor);
+        }
+        assert!(door.visitor(&cookie, Presence::Person, NOW).is_none());
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct View<'a> {
     /// Belongs into every form.
     pub csrf: &'a str,
     pub now: Time,
+    /// The owner has a passphrase, and what gives agents more room asks for it.
+    pub has_passphrase: bool,
     /// What came of the owner's last deed.
     pub said: Option<Said>,
 }

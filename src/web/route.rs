@@ -105,7 +105,13 @@ async fn look(window: &Window, visitor: &Visitor, request: &Request, page: &str)
         Presence::Page => None,
     };
     let query = request.query();
-    let view = View { bursar: &window.bursar, csrf: &visitor.csrf, now: window.bursar.now(), said };
+    let view = View {
+        bursar: &window.bursar,
+        csrf: &visitor.csrf,
+        now: window.bursar.now(),
+        has_passphrase: window.bursar.has_passphrase().unwrap_or(true),
+        said,
+    };
     let made: Result<Html, Refusal> = match page {
         "" | "overview" => pages::overview(&view).await,
         "purchases" => pages::purchases(&view, &query).await,

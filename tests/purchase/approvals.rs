@@ -96,7 +96,7 @@ async fn the_owner_says_yes_to_what_was_shown_not_to_what_took_its_place() {
     // While the owner reads, the seller raises its price and the agent asks again.
     scene.sandbox.sellers.put(Stall::get("/dear", 2 * DEAR));
     asks(&scene.get("/dear").await, "above_approval");
-    assert!(scene.bursar.approve(&shown).await.is_err());
+    assert!(scene.bursar.approve(&shown, None).await.is_err());
     asks(&scene.get("/dear").await, "above_approval");
     assert_eq!(scene.spent(), 0);
     scene.end().await;
@@ -137,7 +137,7 @@ async fn a_question_nobody_answers_expires() {
     let shown = scene.bursar.pending().await.unwrap().remove(0);
     scene.pass(DAY);
     assert!(scene.bursar.pending().await.unwrap().is_empty());
-    assert!(scene.bursar.approve(&shown).await.is_err());
+    assert!(scene.bursar.approve(&shown, None).await.is_err());
     let anew = scene.get("/dear").await;
     scene.approve(asks(&anew, "above_approval")).await.unwrap();
     bought(&scene.get("/dear").await);

@@ -12,7 +12,7 @@ async fn a_frozen_wallet_pays_nothing_until_it_is_thawed() {
     refused(&scene.get("/thing").await, "frozen");
     is(&scene.get("/free").await, Outcome::Answered, Charged::No);
     assert_eq!((scene.spent(), scene.payments().len()), (0, 0));
-    scene.bursar.thaw().await.unwrap();
+    scene.bursar.thaw(None).await.unwrap();
     bought(&scene.get("/thing").await);
     scene.end().await;
 }
@@ -59,7 +59,7 @@ async fn a_frozen_wallet_presents_nothing_that_was_signed_before() {
     is(&answer, Outcome::Failed, Charged::No);
     reason(&answer, "frozen");
     assert_eq!((scene.payments().len(), scene.spent()), (0, 0));
-    scene.bursar.thaw().await.unwrap();
+    scene.bursar.thaw(None).await.unwrap();
     bought(&scene.get("/thing").await);
     scene.end().await;
 }

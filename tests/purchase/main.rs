@@ -10,6 +10,7 @@ mod freezing;
 mod identity;
 mod ledger_identity;
 mod nodes;
+mod passphrase;
 mod redirects;
 mod refusals;
 mod repeats;

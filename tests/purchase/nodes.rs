@@ -111,7 +111,7 @@ async fn money_that_left_and_no_row_explains_freezes_the_wallet() {
     assert!(scene.bursar.frozen().await.unwrap().is_some());
     scene.pass(200);
     refused(&scene.get("/thing").await, "frozen");
-    scene.bursar.thaw().await.unwrap();
+    scene.bursar.thaw(None).await.unwrap();
     let found = scene.bursar.reconcile().await.unwrap();
     assert!(found.alarms.is_empty(), "the owner has heard of it: {found:?}");
     bought(&scene.get("/thing").await);

@@ -11,11 +11,11 @@ use crate::scene::*;
 
 const DEAR: u64 = 20 * CENT;
 const PAGES: [&str; 6] = ["overview", "purchases", "purchase?id=x", "pending", "policy", "stop"];
-const FORMS: [&str; 5] = ["approve", "deny", "freeze", "thaw", "leave"];
+const FORMS: [&str; 6] = ["approve", "deny", "freeze", "thaw", "apply", "leave"];
 
 /// The page, and the browser of somebody who was given a link to it.
 struct Page {
-    review: Review,
+    _review: Review,
     host: String,
     room: String,
     cookie: String,
@@ -77,7 +77,7 @@ async fn page(scene: &Scene) -> Page {
     assert_eq!(entered.status, 303);
     let cookie = entered.header("set-cookie").split(';').next().unwrap().to_owned();
     let room = entered.header("location").trim_end_matches("overview").to_owned();
-    let mut page = Page { review, host, room, cookie, csrf: String::new() };
+    let mut page = Page { _review: review, host, room, cookie, csrf: String::new() };
     page.csrf = page.look("overview").await.field("csrf");
     page
 }
@@ -400,5 +400,67 @@ async fn the_overview_counts_what_was_spent_and_shows_what_is_held_and_open() {
     assert_eq!(overview.open.iter().map(|open| open.row.state.as_str()).collect::<Vec<_>>(), ["held"]);
     let shown = page(&scene).await.look("overview").await;
     assert!(shown.body.contains("$0.03 of $1.00 used, $0.02 of it held"), "{}", shown.body);
+    scene.end().await;
+}
+
+const PASSPHRASE: &str = "a few plain words";
+
+#[tokio::test]
+async fn with_a_passphrase_approving_and_thawing_ask_for_it_and_saying_no_and_freezing_do_not() {
+    let scene = market([Stall::get("/dear", DEAR), Stall::get("/thing", CENT)]).open().await;
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    scene.get("/dear").await;
+    let page = page(&scene).await;
+    let shown = page.look("pending").await;
+    let (agent, id, terms) = (shown.field("agent"), shown.field("id"), shown.field("terms"));
+    let question = [("agent", agent.as_str()), ("id", &id), ("terms", &terms)];
+    for wrong in [None, Some("x"), Some("a few plain word")] {
+        let guess = wrong.map(|wrong| ("passphrase", wrong));
+        page.send("approve", &question.into_iter().chain(guess).collect::<Vec<_>>()).await;
+        assert!(page.look("pending").await.body.contains("said bad"), "{wrong:?}");
+        is(&scene.get("/dear").await, Outcome::NeedsApproval, Charged::No);
+    }
+    page.send("approve", &[&question[..], &[("passphrase", PASSPHRASE)]].concat()).await;
+    bought(&scene.get("/dear").await);
+    page.send("freeze", &[]).await;
+    page.send("thaw", &[]).await;
+    refused(&scene.get("/thing").await, "frozen");
+    page.send("thaw", &[("passphrase", PASSPHRASE)]).await;
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn guessing_the_passphrase_ends_the_session() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    let page = page(&scene).await;
+    for _ in 0..5 {
+        assert_eq!(page.send("thaw", &[("passphrase", "a guess")]).await.status, 303);
+    }
+    assert_eq!(page.send("thaw", &[("passphrase", PASSPHRASE)]).await.status, 401);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_changed_policy_is_shown_key_by_key_and_applied_as_it_was_shown() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    let page = page(&scene).await;
+    scene.write_rules("[wallet]\nper_payment = \"0.001\"\n");
+    let shown = page.look("policy").await;
+    assert!(shown.body.contains("tighter") && shown.body.contains("wallet per_payment"), "{}", shown.body);
+    let (from, to) = (shown.field("from"), shown.field("to"));
+    let apply = [("from", from.as_str()), ("to", &to), ("passphrase", PASSPHRASE)];
+    page.send("apply", &apply[..2]).await;
+    bought(&scene.get("/thing").await);
+    scene.write_rules("[wallet]\nper_payment = \"0.002\"\n");
+    page.send("apply", &apply).await;
+    assert!(page.look("policy").await.body.contains("changed meanwhile"), "another change than the one shown");
+    scene.write_rules("[wallet]\nper_payment = \"0.001\"\n");
+    page.send("apply", &apply).await;
+    assert!(!page.look("policy").await.body.contains("Put into force"));
+    scene.pass(121);
+    refused(&scene.get("/thing").await, "over_payment");
     scene.end().await;
 }

@@ -160,7 +160,7 @@ impl Scene {
     /// The owner's yes to what stands under this id now.
     pub async fn approve(&self, id: &str) -> Result<(), Refusal> {
         let shown = self.question(id).await;
-        self.bursar.approve(&shown).await.map(drop)
+        self.bursar.approve(&shown, None).await.map(drop)
     }
 
     pub async fn deny(&self, id: &str) -> Result<(), Refusal> {

@@ -179,7 +179,11 @@ fn a_budget_is_a_table() {
         frees_at,
     };
     let later = Some(Time::from_secs(1_800_000_000));
-    let budgets = Budgets { budgets: vec![cap("wallet", "day", later), cap("session", "total", None)], frozen: false };
+    let budgets = Budgets {
+        budgets: vec![cap("wallet", "day", later), cap("session", "total", None)],
+        frozen: false,
+        change_not_applied: false,
+    };
     let result = tell::told(&budgets, &get_budget::lines(&budgets), false);
     assert_fits(&get_budget::tool(), &result);
     insta::assert_snapshot!(text(&result), @r"

@@ -27,7 +27,13 @@ const PLACES: [(Place, &str, &str); 4] = [
 pub async fn framed(view: &View<'_>, place: Place, title: &str, content: Html) -> Result<Html, Refusal> {
     let frozen = view.bursar.frozen().await?;
     let waiting = view.bursar.pending().await?.iter().filter(|question| question.approved_until.is_none()).count();
-    let links: Vec<Html> = PLACES.iter().map(|(of, page, name)| link(*of == place, page, name, *of, waiting)).collect();
+    let is_changed = view.bursar.policy_change().is_ok_and(|change| change.is_some());
+    let mark = |of| match of {
+        Place::Pending if waiting > 0 => waiting.to_string(),
+        Place::Policy if is_changed => "changed".to_owned(),
+        _ => String::new(),
+    };
+    let links: Vec<Html> = PLACES.iter().map(|(of, page, name)| link(*of == place, page, name, &mark(*of))).collect();
     let body = html!(
         "<a class=\"skip\" href=\"#main\">Skip to the page</a>{}\
          <header class=\"top\"><a class=\"mark\" href=\"overview\"><img src=\"/review.svg\" alt=\"\" width=\"24\" height=\"24\">bursar</a>\
@@ -47,11 +53,11 @@ pub async fn framed(view: &View<'_>, place: Place, title: &str, content: Html) -
     Ok(document(title, body))
 }
 
-fn link(is_here: bool, page: &str, name: &str, place: Place, waiting: usize) -> Html {
-    let count = (place == Place::Pending && waiting > 0).then(|| html!(" <span class=\"count\">{}</span>", waiting));
+fn link(is_here: bool, page: &str, name: &str, mark: &str) -> Html {
+    let mark = (!mark.is_empty()).then(|| html!(" <span class=\"count\">{}</span>", mark));
     match is_here {
-        true => html!("<a href=\"{}\" aria-current=\"page\">{}{}</a>", page, name, count),
-        false => html!("<a href=\"{}\">{}{}</a>", page, name, count),
+        true => html!("<a href=\"{}\" aria-current=\"page\">{}{}</a>", page, name, mark),
+        false => html!("<a href=\"{}\">{}{}</a>", page, name, mark),
     }
 }
 
@@ -71,6 +77,17 @@ fn leave(view: &View<'_>) -> Html {
 /// Every form has it.
 pub fn csrf(view: &View<'_>) -> Html {
     html!("<input type=\"hidden\" name=\"csrf\" value=\"{}\">", view.csrf)
+}
+
+/// The owner's passphrase, where there is one: `name` tells one field of a page from another.
+pub fn passphrase(view: &View<'_>, name: &str) -> Option<Html> {
+    view.has_passphrase.then(|| {
+        html!(
+            "<label>Your passphrase<input type=\"password\" name=\"passphrase\" aria-label=\"{}\" autocomplete=\"off\" \
+             required></label>",
+            format!("Your passphrase, {name}")
+        )
+    })
 }
 
 /// What is not as it should be, on the page where it was asked for.

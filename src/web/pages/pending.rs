@@ -1,7 +1,7 @@
 //! The questions before the owner, each with its exact terms, and a yes and a no.
 
 use super::View;
-use super::frame::{Place, csrf, framed};
+use super::frame::{Place, csrf, framed, passphrase};
 use crate::bursar::{Pending, Refusal};
 use crate::limits;
 use crate::reason::Reason;
@@ -61,13 +61,14 @@ fn answers(view: &View<'_>, question: &Pending) -> Html {
 fn form(view: &View<'_>, question: &Pending, action: &str, class: &str, button: &str) -> Html {
     html!(
         "<form method=\"post\" action=\"{}\">{}<input type=\"hidden\" name=\"agent\" value=\"{}\">\
-         <input type=\"hidden\" name=\"id\" value=\"{}\"><input type=\"hidden\" name=\"terms\" value=\"{}\">\
+         <input type=\"hidden\" name=\"id\" value=\"{}\"><input type=\"hidden\" name=\"terms\" value=\"{}\">{}\
          <button class=\"{}\">{}</button></form>",
         action,
         csrf(view),
         question.agent,
         question.purchase_id,
         question.terms,
+        (action == "approve").then(|| passphrase(view, button)).flatten(),
         class,
         button
     )

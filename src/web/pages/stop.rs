@@ -1,7 +1,7 @@
 //! The switch that stops all spending.
 
 use super::View;
-use super::frame::{Place, csrf, framed};
+use super::frame::{Place, csrf, framed, passphrase};
 use crate::bursar::Refusal;
 use crate::web::html::{Html, html};
 use crate::web::words;
@@ -18,10 +18,11 @@ pub async fn stop(view: &View<'_>) -> Result<Html, Refusal> {
         ),
         Some(why) => html!(
             "<h1>Frozen</h1><section class=\"card alarm\"><p>Nothing is signed, by anybody.</p>\
-             <dl class=\"terms\"><dt>Why</dt><dd>{}</dd></dl><form method=\"post\" action=\"thaw\" class=\"stack\">{}\
+             <dl class=\"terms\"><dt>Why</dt><dd>{}</dd></dl><form method=\"post\" action=\"thaw\" class=\"stack\">{}{}\
              <button class=\"strong\">Thaw</button></form></section>",
             words::line(&why),
-            csrf(view)
+            csrf(view),
+            passphrase(view, "to thaw")
         ),
     };
     framed(view, Place::Stop, "Freeze", content).await

@@ -1,0 +1,64 @@
+//! Putting a changed policy into force.
+
+use super::nothing;
+use super::passphrase::{invalid, unwritten};
+use crate::bursar::{Bursar, PolicyChange, Refusal};
+use crate::config::{Guarded, PolicyFile};
+use crate::policy;
+
+impl Bursar {
+    /// What `policy.toml` says otherwise than the policy in force. None: it is in force.
+    pub fn policy_change(&self) -> Result<Option<PolicyChange>, Refusal> {
+        let text = self.rules.text().map_err(|cause| invalid(&cause))?;
+        let in_force = self.rules.in_force().map_err(|cause| invalid(&cause))?;
+        if text == in_force {
+            return Ok(None);
+        }
+        let [before, after] = [&in_force, &text].map(|text| PolicyFile::parsed(text.as_deref()));
+        let (before, after) = (before.map_err(|cause| invalid(&cause))?, after.map_err(|cause| invalid(&cause))?);
+        let changes = policy::changes(&before, &after);
+        Ok(Some(PolicyChange { from: before.hash, to: after.hash, changes }))
+    }
+
+    /// Puts `policy.toml` into force, as it was shown.
+    pub async fn apply_policy(&self, shown: &PolicyChange, passphrase: Option<&str>) -> Result<(), Refusal> {
+        let Some(guarded) = self.guarded()? else {
+            return Err(nothing("no passphrase is set, so a changed policy.toml counts at once"));
+        };
+        self.is_the_owners(Some(&guarded)).await?;
+        self.prove(passphrase).await?;
+        let text = self.rules.text().map_err(|cause| invalid(&cause))?;
+        if self.policy_change()?.as_ref() != Some(shown) {
+            return Err(changed_meanwhile());
+        }
+        let applied = Guarded::new(guarded.verifier.clone(), text);
+        self.guard_with(Some(guarded), Some(applied)).await
+    }
+
+    /// Writes `policy.toml` and puts it into force. `shown` is the text it had when the owner looked.
+    pub async fn write_policy(
+        &self,
+        shown: Option<&str>,
+        text: String,
+        passphrase: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let guarded = self.guarded()?;
+        self.is_the_owners(guarded.as_ref()).await?;
+        self.prove(passphrase).await?;
+        if self.rules.text().map_err(|cause| invalid(&cause))?.as_deref() != shown {
+            return Err(changed_meanwhile());
+        }
+        if !self.rules.is_applied().map_err(|cause| invalid(&cause))? {
+            let message = "policy.toml has other changes, which are not in force";
+            return Err(Refusal::of("policy_not_applied", message, "look at them first: `bursar policy apply`"));
+        }
+        self.rules.write(&text).map_err(|cause| unwritten(&cause))?;
+        let Some(guarded) = guarded else { return Ok(()) };
+        let applied = Guarded::new(guarded.verifier.clone(), Some(text));
+        self.guard_with(Some(guarded), Some(applied)).await
+    }
+}
+
+fn changed_meanwhile() -> Refusal {
+    Refusal::of("policy_changed", "policy.toml was changed meanwhile", "look at it again; nothing was put into force")
+}
