@@ -8,7 +8,7 @@ use crate::ledger::{Browse, Entry, Filter, Glance, Spent};
 pub use crate::ledger::{Mark, Order};
 use crate::limits;
 use crate::money::Usd;
-use crate::policy::{self, DomainRules, Policy};
+use crate::policy::{DomainRules, Policy};
 use crate::purchase::answer::{Balance, Body, Budget, Event, Row, Totals};
 use crate::time::Time;
 
@@ -187,7 +187,7 @@ impl Bursar {
         };
         let text = self.rules.in_force().unwrap_or(Some(String::new()));
         let is_own = text.is_some();
-        let text = text.unwrap_or_else(|| policy::BUILT_IN.to_owned());
+        let text = text.unwrap_or_else(|| Policy::built_in_text().to_owned());
         Rules { text, is_own, hash, problem: problem.or(unread), change }
     }
 

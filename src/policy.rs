@@ -22,7 +22,6 @@ pub use budget::{BudgetLeft, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
 pub use decide::{RuleReport, Word, decide, explain, terms};
 pub(crate) use hosts::registrable;
-pub use parse::BUILT_IN;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};
 

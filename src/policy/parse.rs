@@ -16,8 +16,7 @@ use crate::money::{Network, Usd};
 use crate::text::quoted;
 
 /// The policy of a wallet whose owner wrote none.
-/// The text of the built-in policy.
-pub const BUILT_IN: &str = include_str!("../../policies/default.toml");
+const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
 /// Schemes bursar can pay. Another word in `[schemes] allow` is a mistake that would read like a permission.
 const SCHEMES: [&str; 1] = ["exact"];

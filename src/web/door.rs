@@ -129,11 +129,6 @@ impl Door {
         Some(Visitor { mark, csrf: session.csrf.clone() })
     }
 
-    /// Whether anybody is inside who has done something lately.
-    pub fn is_entered(&self, now: Time) -> bool {
-        self.inside().sessions.values().any(|session| now.since(session.seen) < limits::REVIEW_IDLE)
-    }
-
     pub fn leave(&self, visitor: &Visitor) {
         self.inside().sessions.remove(&visitor.mark);
     }
