@@ -87,7 +87,7 @@ fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerE
 /// Two indexes, each with few rows in it.
 fn open(conn: &Connection, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase WHERE open = 1
+        "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase INDEXED BY one_open WHERE open = 1
                                 UNION SELECT row FROM purchase WHERE state IN ('authorized', 'held'))
            CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT ?1"
     );

@@ -12,8 +12,7 @@ fn usd(entry: &Entry) -> Option<Usd> {
 
 /// What should be on the pages, by looking at everything.
 fn expected(all: &[Entry], wanted: &Browse) -> Vec<i64> {
-    let has = |entry: &Entry, text: &str| entry.url.contains(text) || entry.purchase_id.contains(text);
-    let has_text = |entry: &&Entry| wanted.text.as_ref().is_none_or(|text| has(entry, text));
+    let has_text = |entry: &&Entry| wanted.text.as_ref().is_none_or(|text| entry.url.contains(text.as_str()));
     let mut entries: Vec<&Entry> =
         all.iter().filter(|entry| lets_through(&wanted.filter, entry)).filter(has_text).collect();
     match wanted.order {
@@ -34,7 +33,7 @@ async fn the_pages_in_every_order_put_together_are_what_is_wanted_and_nothing_tw
         let kit = history(&mut dice).await;
         let all = every_entry(&kit).await;
         for _ in 0..60 {
-            let text = (dice.below(2) == 0).then(|| dice.below(10).to_string());
+            let text = (dice.below(2) == 0).then(|| format!("/{}", dice.below(10)));
             let filter = Filter { session: None, limit: 4, ..random_filter(&mut dice) };
             let wanted = Browse { filter, text, order: *dice.pick(&ORDERS), after: None };
             assert_eq!(paged(&kit, wanted.clone()).await, expected(&all, &wanted), "seed {seed}: {wanted:?}");
