@@ -19,6 +19,10 @@ lint:
 peers *NAMES:
     tests/peers/run {{ NAMES }}
 
+# every parser, fuzzed: seconds for each of them, and which
+fuzz *ARGS:
+    fuzz/run {{ ARGS }}
+
 # play money, start to end
 demo:
     cargo run --release -- demo

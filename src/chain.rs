@@ -1,11 +1,13 @@
 //! What the chains say: balances, and whether an authorization was used.
 
 mod node;
+pub mod reply;
 mod rpc;
 
 use alloy_primitives::{Address, B256};
 use async_trait::async_trait;
 
+pub use self::reply::Block;
 pub use self::rpc::{Nodes, Rpc};
 use crate::authorization::Authorization;
 use crate::money::{Amount, Network};
@@ -22,12 +24,6 @@ pub struct Testimony {
     pub finalized: Option<Block>,
     /// The transfer that used it, when the logs have it.
     pub transfer: Option<Transfer>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    pub number: u64,
-    pub time_secs: u64,
 }
 
 /// An `AuthorizationUsed` log with the `Transfer` of the same chain transaction.

@@ -3,7 +3,7 @@
 //! What a tool is stands in `tool`, how a call is heard in `server` and `arguments`, how an answer is put in `tell`,
 //! and how the house is left without dropping a call in `door`.
 
-mod arguments;
+pub mod arguments;
 mod door;
 mod fetch_paid;
 mod get_balance;

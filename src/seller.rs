@@ -7,25 +7,15 @@ pub mod egress;
 pub mod headers;
 pub mod http;
 pub mod redirect;
+pub mod request;
 
 use ::http::HeaderMap;
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use self::headers::{check_headers, check_method};
 pub use self::http::HttpSeller;
+pub use self::request::Request;
 use crate::ledger::Recorded;
-
-/// One HTTP request as it goes out. Headers are the agent's own, already checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    pub method: String,
-    pub url: Url,
-    pub headers: Vec<(String, String)>,
-    #[serde(default, with = "crate::text::base64_bytes")]
-    pub body: Vec<u8>,
-}
 
 /// A reply that came in whole, or as much of it as is kept.
 #[derive(Clone, Debug)]

@@ -145,6 +145,9 @@ fn parse_url(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         return Err("`url` must begin with https://".to_owned());
     }
+    if url.host_str().is_some_and(|host| host.bytes().all(|byte| byte == b'.')) {
+        return Err("`url` names no host".to_owned());
+    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("`url` must not carry a user name or password".to_owned());
     }
@@ -272,6 +275,14 @@ mod tests {
         };
         let codes: Vec<String> = Wish::parse("a", &call).unwrap_err().into_iter().map(|r| r.code).collect();
         assert_eq!(codes, ["bad_url", "bad_body", "bad_method", "bad_max_price", "bad_purchase_id"]);
+    }
+
+    #[test]
+    fn a_host_of_dots_is_no_host() {
+        for url in ["https://./", "http:/./a", "https://.../a"] {
+            let reasons = Wish::parse("a", &to(url)).unwrap_err();
+            assert_eq!(reasons[0].code, "bad_url", "{url}");
+        }
     }
 
     #[test]

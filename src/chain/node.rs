@@ -1,16 +1,16 @@
-//! One node: JSON-RPC questions, and answers that are bounded and read strictly. Nothing a node says is trusted to have
-//! a shape, and only its host is ever shown: keys to nodes stand in paths and queries.
+//! One node: JSON-RPC questions, and answers that are bounded. Only its host is ever shown: keys to nodes stand in paths
+//! and queries.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256};
 use reqwest::{Client, Response};
-use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::reply::{self, Failure, Log};
 use super::{Block, ChainError};
 use crate::{limits, text};
 
@@ -32,32 +32,6 @@ pub struct Node {
     chain: AtomicU64,
 }
 
-/// Why a question has no answer.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failure {
-    Silent(String),
-    /// The node is there, and does not want this question: too wide a range, a block it does not have.
-    Refused(String),
-    Nonsense(String),
-}
-
-/// A log as `eth_getLogs` and receipts have it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Log {
-    pub address: Address,
-    pub topics: Vec<B256>,
-    pub data: Bytes,
-    #[serde(deserialize_with = "quantity")]
-    pub block_number: u64,
-    #[serde(deserialize_with = "quantity")]
-    pub log_index: u64,
-    pub transaction_hash: B256,
-    /// Its block is no longer part of the chain.
-    #[serde(default)]
-    pub removed: bool,
-}
-
 /// Which block a question is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
@@ -73,37 +47,6 @@ pub struct Filter {
     pub topics: Vec<B256>,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    id: Option<u64>,
-    #[serde(default)]
-    result: Value,
-    error: Option<Complaint>,
-}
-
-#[derive(Deserialize)]
-struct Complaint {
-    #[serde(default)]
-    code: i64,
-    #[serde(default)]
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    #[serde(deserialize_with = "quantity")]
-    number: u64,
-    #[serde(deserialize_with = "quantity")]
-    timestamp: u64,
-}
-
-#[derive(Deserialize)]
-struct Receipt {
-    #[serde(deserialize_with = "quantity")]
-    status: u64,
-    logs: Vec<Log>,
-}
-
 impl Node {
     pub fn new(url: Url) -> Node {
         let host = text::quoted(url.host_str().unwrap_or("a node without a host"), limits::QUOTED_CHARS);
@@ -115,7 +58,7 @@ impl Node {
     pub async fn is_on(&self, line: &Line, expected: u64) -> Result<(), ChainError> {
         let mut found = self.chain.load(Ordering::Relaxed);
         if found != expected {
-            let said = self.ask(line, "eth_chainId", json!([])).await.and_then(|said| read_quantity(&said));
+            let said = self.ask(line, "eth_chainId", json!([])).await.and_then(|said| reply::quantity(&said));
             found = said.map_err(|failure| self.says(failure))?;
             self.chain.store(found, Ordering::Relaxed);
         }
@@ -129,12 +72,11 @@ impl Node {
     /// A block's number and time; none where the node has no such block.
     pub async fn block(&self, line: &Line, at: At) -> Result<Option<Block>, Failure> {
         let said = self.ask(line, "eth_getBlockByNumber", json!([at.word(), false])).await?;
-        let Some(Header { number, timestamp }) = shaped(said)? else { return Ok(None) };
-        match at {
-            At::Number(asked) if asked != number => {
+        match (at, reply::block(said)?) {
+            (At::Number(asked), Some(Block { number, .. })) if asked != number => {
                 Err(Failure::Nonsense(format!("block {number}, asked for {asked}")))
             }
-            _ => Ok(Some(Block { number, time_secs: timestamp })),
+            (_, block) => Ok(block),
         }
     }
 
@@ -142,12 +84,8 @@ impl Node {
     pub async fn word(&self, line: &Line, contract: Address, data: &[u8], at: At) -> Result<B256, Failure> {
         let call = json!({ "to": contract, "data": alloy_primitives::hex::encode_prefixed(data) });
         let said = self.ask(line, "eth_call", json!([call, at.word()])).await?;
-        let bytes: Option<Bytes> = shaped(said)?;
-        let bytes = bytes.unwrap_or_default();
-        if bytes.is_empty() {
-            return Err(Failure::Nonsense(format!("no contract answers at {contract}")));
-        }
-        B256::try_from(&bytes[..]).map_err(|_| Failure::Nonsense(format!("{} bytes where 32 belong", bytes.len())))
+        let word = reply::word(said)?;
+        word.ok_or_else(|| Failure::Nonsense(format!("no contract answers at {contract}")))
     }
 
     /// The logs a filter matches between two blocks, both included. What does not match was not asked for and is left.
@@ -157,16 +95,13 @@ impl Node {
             "address": filter.contract, "topics": filter.topics, "fromBlock": from_block, "toBlock": to_block,
         }]);
         let said = self.ask(line, "eth_getLogs", asked).await?;
-        let logs: Vec<Log> = shaped(said)?.unwrap_or_default();
         let fits = |log: &Log| filter.matches(log) && (from..=to).contains(&log.block_number);
-        Ok(logs.into_iter().filter(fits).collect())
+        Ok(reply::logs(said)?.into_iter().filter(fits).collect())
     }
 
     /// The logs of a chain transaction that succeeded; none where it did not, or is not there.
     pub async fn receipt(&self, line: &Line, chain_tx: B256) -> Result<Vec<Log>, Failure> {
-        let said = self.ask(line, "eth_getTransactionReceipt", json!([chain_tx])).await?;
-        let receipt: Option<Receipt> = shaped(said)?;
-        Ok(receipt.filter(|receipt| receipt.status == 1).map_or_else(Vec::new, |receipt| receipt.logs))
+        reply::logs_of_success(self.ask(line, "eth_getTransactionReceipt", json!([chain_tx])).await?)
     }
 
     pub fn says(&self, failure: Failure) -> ChainError {
@@ -182,7 +117,7 @@ impl Node {
         const ID: u64 = 1;
         let question = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
         let (status, body) = line.post(&self.url, question.to_string()).await?;
-        read_answer(&body, ID).map_err(|failure| match failure {
+        reply::result(&body, ID).map_err(|failure| match failure {
             Failure::Nonsense(_) if status != 200 => Failure::Silent(format!("HTTP status {status}")),
             Failure::Refused(cause) => Failure::Refused(format!("{method} refused ({cause})")),
             other => other,
@@ -255,42 +190,6 @@ async fn read(mut reply: Response) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The result of one JSON-RPC answer.
-fn read_answer(body: &[u8], id: u64) -> Result<Value, Failure> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| Failure::Nonsense("that is not a JSON-RPC answer".to_owned()))?;
-    if let Some(Complaint { code, message }) = answer.error {
-        return Err(Failure::Refused(format!("{code}: {}", text::quoted(&message, limits::QUOTED_CHARS))));
-    }
-    if answer.id != Some(id) {
-        return Err(Failure::Nonsense("an answer to another question".to_owned()));
-    }
-    Ok(answer.result)
-}
-
-/// A result in the shape it must have; none where it is `null`.
-fn shaped<T: for<'de> Deserialize<'de>>(said: Value) -> Result<Option<T>, Failure> {
-    serde_json::from_value(said)
-        .map_err(|error| Failure::Nonsense(text::quoted(&error.to_string(), limits::QUOTED_CHARS)))
-}
-
-fn read_quantity(said: &Value) -> Result<u64, Failure> {
-    let read = said.as_str().and_then(parse_quantity);
-    read.ok_or_else(|| Failure::Nonsense("that is not a number as chains write it".to_owned()))
-}
-
-/// `0x` and up to 16 digits.
-fn parse_quantity(text: &str) -> Option<u64> {
-    let digits = text.strip_prefix("0x")?;
-    let proper = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    proper.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
-}
-
-fn quantity<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(d)?;
-    parse_quantity(&text).ok_or_else(|| serde::de::Error::custom("not a number as chains write it"))
-}
-
 /// The root of an error. Those around it repeat the URL, and with it the key.
 fn root(error: &reqwest::Error) -> String {
     let mut root: &dyn std::error::Error = error;
@@ -304,53 +203,12 @@ fn root(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn quantities_are_read_strictly() {
-        for (text, number) in [("0x0", 0), ("0x1a", 26), ("0xFFFFFFFFFFFFFFFF", u64::MAX), ("0x0001", 1)] {
-            assert_eq!(parse_quantity(text), Some(number), "{text}");
-        }
-        for text in ["", "0x", "1", "0X1", "0x1g", "0x-1", "0x+1", " 0x1", "0x10000000000000000", "0xü"] {
-            assert_eq!(parse_quantity(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_answer_is_a_result_or_a_refusal() {
-        let read = |text: &str| read_answer(text.as_bytes(), 1);
-        assert_eq!(read(r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#), Ok(json!("0x1")));
-        assert_eq!(read(r#"{"id":1,"result":null}"#), Ok(Value::Null));
-        for id in ["1", "null"] {
-            let refused = read(&format!(r#"{{"id":{id},"error":{{"code":-32000,"message":"too\nmany"}}}}"#));
-            assert_eq!(refused, Err(Failure::Refused("-32000: too many".to_owned())));
-        }
-        for text in ["", "null", "[]", "<html>", r#"{"id":2,"result":1}"#, r#"{"result":1}"#, "{\"id\":1,\"result\":"] {
-            assert!(matches!(read(text), Err(Failure::Nonsense(_))), "{text}");
-        }
-    }
 
     #[test]
     fn a_node_is_named_by_its_host_alone() {
         let name = |url: &str| Node::new(Url::parse(url).unwrap()).name;
         assert_eq!(name("https://user:pw@rpc.example/v2/KEY?k=KEY"), "rpc.example");
         assert_eq!(name("http://127.0.0.1:8545/"), "127.0.0.1:8545");
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_of_a_node_are_too_much_for_the_reader(bytes: Vec<u8>, text in "\\PC*", number: i64) {
-            let _ = read_answer(&bytes, 1);
-            let result = json!({ "id": 1, "result": text, "error": null });
-            let said = read_answer(result.to_string().as_bytes(), 1).unwrap();
-            let _ = read_quantity(&said);
-            for odd in [said, json!(number), json!([text]), json!({ "number": text, "timestamp": number })] {
-                let _ = shaped::<Header>(odd.clone());
-                let _ = shaped::<Vec<Log>>(odd.clone());
-                let _ = shaped::<Bytes>(odd);
-            }
-        }
     }
 }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, select_ok};
 use url::Url;
 
-use super::node::{At, Failure, Filter, Line, Log, Node};
+use super::node::{At, Filter, Line, Node};
+use super::reply::{Failure, Log};
 use super::{Block, ChainError, Chains, Sighting, Testimony, Transfer};
 use crate::authorization::Authorization;
 use crate::limits;

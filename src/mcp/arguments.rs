@@ -1,11 +1,9 @@
-//! What an agent gives a tool, checked against the tool's own schema, with everything that is wrong said at once and
+//! Pure: what an agent gives a tool, checked against the tool's own schema, with everything that is wrong said at once and
 //! each argument named. Only the few keywords that our schemas use are understood.
 
-use rmcp::model::JsonObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::tell::Trouble;
 use crate::reason::{Reason, Who};
 use crate::text;
 
@@ -16,8 +14,11 @@ const NAME_CHARS: usize = 40;
 /// Below this two names are different words, not one misspelt.
 const ALIKE: f64 = 0.8;
 
+/// As the MCP library calls it, too.
+pub type JsonObject = serde_json::Map<String, Value>;
+
 /// The arguments as they are meant: nulls are what was left out, and values of an enum are in its spelling.
-pub fn check(schema: &JsonObject, given: JsonObject) -> Result<JsonObject, Trouble> {
+pub fn check(schema: &JsonObject, given: JsonObject) -> Result<JsonObject, Vec<Reason>> {
     let known = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut wrong = missing(schema, &given);
     let mut kept = JsonObject::new();
@@ -35,7 +36,7 @@ pub fn check(schema: &JsonObject, given: JsonObject) -> Result<JsonObject, Troub
 }
 
 /// Into the type that the flow takes.
-pub fn read<T: DeserializeOwned>(checked: JsonObject) -> Result<T, Trouble> {
+pub fn read<T: DeserializeOwned>(checked: JsonObject) -> Result<T, Vec<Reason>> {
     serde_json::from_value(Value::Object(checked)).map_err(|cause| {
         let cause = text::quoted(&cause.to_string(), crate::limits::QUOTED_CHARS);
         bad_arguments(vec![format!("the arguments do not fit: {cause}")])
@@ -110,10 +111,9 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn bad_arguments(mut wrong: Vec<String>) -> Trouble {
+fn bad_arguments(mut wrong: Vec<String>) -> Vec<Reason> {
     wrong.truncate(FAULTS_LISTED);
-    let reasons = wrong.into_iter().map(|message| Reason::new("bad_arguments", "arguments", message, Who::Agent));
-    Trouble::refused(reasons.collect(), "correct the arguments and call again")
+    wrong.into_iter().map(|message| Reason::new("bad_arguments", "arguments", message, Who::Agent)).collect()
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     fn checked(arguments: Value) -> Result<JsonObject, Vec<String>> {
         let tool = super::super::fetch_paid::tool();
         let given = super::super::tool::schema(arguments);
-        check(&tool.input, given).map_err(|trouble| trouble.reasons.into_iter().map(|r| r.message).collect())
+        check(&tool.input, given).map_err(|reasons| reasons.into_iter().map(|r| r.message).collect())
     }
 
     #[test]

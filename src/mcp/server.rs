@@ -83,7 +83,7 @@ impl ServerHandler for Server {
         };
         let arguments = match arguments::check(&tool.input, request.arguments.unwrap_or_default()) {
             Ok(arguments) => arguments,
-            Err(trouble) => return Ok((tool.trouble)(trouble).into()),
+            Err(reasons) => return Ok((tool.trouble)(Trouble::misfit(reasons)).into()),
         };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
         let (steps, teller) = progress::channel(&context, &self.exit);

@@ -30,6 +30,11 @@ impl Trouble {
         let next = next.to_owned();
         Trouble { outcome: Outcome::Refused, charged: Charged::No, purchase_id: None, reasons, next }
     }
+
+    /// The arguments are not what the tool takes.
+    pub fn misfit(reasons: Vec<Reason>) -> Trouble {
+        Trouble::refused(reasons, "correct the arguments and call again")
+    }
 }
 
 impl From<Refusal> for Trouble {

@@ -77,7 +77,7 @@ impl Hints {
 
 impl Ask {
     pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T, Trouble> {
-        arguments::read(std::mem::take(&mut self.arguments))
+        arguments::read(std::mem::take(&mut self.arguments)).map_err(Trouble::misfit)
     }
 }
 

@@ -34,6 +34,10 @@ pub(super) fn strict(text: &str) -> Result<Value, Unreadable> {
 }
 
 impl<'a> Members<'a> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, raw)| (name.as_str(), raw.get()))
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.iter().any(|(name, _)| name == key)
     }

@@ -182,6 +182,9 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("asset_mismatch", "extra/name", json!("USD Coin")),
         ("asset_mismatch", "extra/name", json!("")),
         ("asset_mismatch", "extra/version", json!("1")),
+        ("asset_mismatch", "extra/decimals", json!(18)),
+        ("asset_mismatch", "extra/decimals", json!("2")),
+        ("malformed_offer", "extra/decimals", json!("six")),
         ("malformed_offer", "extra/version", json!(2)),
         ("malformed_offer", "extra", json!("USDC")),
         ("malformed_offer", "amount", json!(10000)),
@@ -198,6 +201,7 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("amount_too_large", "amount", json!("9".repeat(77))),
         ("ambiguous", "maxAmountRequired", json!("10001")),
         ("bad_payee", "payTo", json!("0x0000000000000000000000000000000000000000")),
+        ("bad_payee", "payTo", json!("0x000000000000000000000000000000000000dEaD")),
         ("bad_payee", "payTo", json!(USDC)),
         ("bad_payee", "payTo", json!(upper)),
         ("bad_payee", "payTo", json!(&PAYEE[2..])),
@@ -300,6 +304,18 @@ fn a_challenge_nobody_can_read_is_one_entry_that_says_so() {
     for body in ["", "<html>pay me</html>", "{\"error\":\"no money\"}", "[1]", "{\"x402Version\":1,"] {
         assert_eq!(codes(&read(&HeaderMap::new(), body)), ["challenge_not_understood"], "{body}");
     }
+}
+
+#[test]
+fn an_extension_is_left_alone_unless_the_seller_takes_no_payment_without_it() {
+    let with = |extensions: Value| {
+        let text = json!({ "x402Version": 2, "accepts": [v2_entry()], "extensions": extensions }).to_string();
+        codes(&read(&challenge_header(&text), "")).join(" ")
+    };
+    let required = json!({ "info": { "required": true } });
+    assert_eq!(with(json!({ "bazaar": { "info": { "required": false } }, "odd": [1] })), "payable");
+    assert_eq!(with(json!({ "payment-identifier": required })), "payable");
+    assert_eq!(with(json!({ "payment-identifier": required, "loyalty": required })), "extension_not_supported");
 }
 
 #[test]

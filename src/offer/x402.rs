@@ -54,7 +54,8 @@ fn body_text(body: &[u8]) -> Option<Result<String, Reason>> {
     if !text.starts_with(b"{") {
         return None;
     }
-    if text.len() > limits::CHALLENGE_BODY_BYTES {
+    // The wire keeps no more than this, so what is as long may have been cut.
+    if body.len() >= limits::CHALLENGE_BODY_BYTES {
         return Some(Err(refusal("challenge_too_large", "the challenge is larger than bursar reads")));
     }
     let text = std::str::from_utf8(text).ok()?;
@@ -71,7 +72,28 @@ fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
         Dialect::X402V2 => (members.member("resource")?, members.member("extensions")?),
         _ => (None, None),
     };
+    extensions.map_or(Ok(()), demands_nothing_unknown)?;
     Ok(Envelope { wire, accepts, resource, extensions })
+}
+
+/// Extensions are offers, which one may leave alone; but a seller can say that it takes no payment without one.
+fn demands_nothing_unknown(extensions: &str) -> Result<(), Reason> {
+    const SPOKEN: [&str; 1] = ["payment-identifier"];
+    let is_required = |declared| named(declared, "info").iter().any(|info| named(info, "required").contains(&"true"));
+    let declared = json::members(extensions);
+    let mut unknown = declared.iter().flat_map(json::Members::iter).filter(|(name, _)| !SPOKEN.contains(name));
+    if unknown.any(|(_, declared)| is_required(declared)) {
+        let message = "the seller takes no payment without an extension of x402 that bursar does not speak";
+        return Err(refusal("extension_not_supported", message));
+    }
+    Ok(())
+}
+
+/// Every member of this name, where the text is an object at all.
+fn named<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let members = json::members(text);
+    let found = members.iter().flat_map(json::Members::iter).filter(|(name, _)| *name == key);
+    found.map(|(_, text)| text).collect()
 }
 
 fn version(text: Option<&str>) -> Result<&'static Wire, Reason> {
@@ -164,7 +186,7 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
-    Ok(Terms { asset, amount, usd, payee: payee(fields, asset)?, window_secs: window(fields)? })
+    Ok(Terms { asset, amount, usd, payee: payee(fields, &network, assets)?, window_secs: window(fields)? })
 }
 
 const EXACT: &str = "exact";
@@ -229,13 +251,17 @@ fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&
     }
 }
 
-/// A name or version other than ours gives a signature that settles nothing, whoever is wrong.
+/// A name or version other than ours gives a signature that settles nothing, and other decimals another price, whoever
+/// is wrong.
 fn is_the_asset_we_know(extra: &Fields, asset: &Asset) -> Result<(), Reason> {
     let agrees = |key: &str, ours: &str| Ok::<_, Reason>(extra.text(key)?.is_none_or(|theirs| theirs == ours));
-    if agrees("name", &asset.eip712_name)? && agrees("version", &asset.eip712_version)? {
+    let message = if !agrees("name", &asset.eip712_name)? || !agrees("version", &asset.eip712_version)? {
+        "the seller gives this asset a signing name or version other than the one bursar knows"
+    } else if extra.number("decimals")?.is_some_and(|theirs| theirs != u64::from(asset.decimals)) {
+        "the seller counts this asset with other decimals than it has"
+    } else {
         return Ok(());
-    }
-    let message = "the seller gives this asset a signing name or version other than the one bursar knows";
+    };
     Err(Reason::new("asset_mismatch", "offer", message, Who::Owner))
 }
 
@@ -253,17 +279,22 @@ fn amount(wire: &Wire, fields: &Fields) -> Result<Amount, Reason> {
     Ok(amount)
 }
 
-fn payee(fields: &Fields, asset: &Asset) -> Result<Address, Reason> {
+fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Address, Reason> {
     let bad = |message: &str| refusal("bad_payee", message);
     let text = fields.required("payTo")?;
     let (payee, spelling) = address(text).ok_or_else(|| bad("the payee is not an address: 0x and 40 hex digits"))?;
     if spelling == Spelling::WrongChecksum {
         return Err(bad("the payee's address has a wrong checksum: a digit of it may be mistaken"));
     }
-    if payee.is_zero() || payee == asset.address {
+    if is_nobodys(payee) || assets.known(network, payee).is_some() {
         return Err(bad("the payee is an address that nobody can spend from"));
     }
     Ok(payee)
+}
+
+/// Zero, what chains keep for themselves, and `0x…dEaD`: all but the last two bytes are zero.
+fn is_nobodys(payee: Address) -> bool {
+    payee[..18].iter().all(|byte| *byte == 0)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,12 +315,8 @@ fn address(text: &str) -> Option<(Address, Spelling)> {
 }
 
 fn window(fields: &Fields) -> Result<u64, Reason> {
-    let secs = match fields.0.get("maxTimeoutSeconds") {
-        Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
-        Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        _ => None,
-    };
-    let secs = secs.ok_or_else(|| malformed("`maxTimeoutSeconds` is not a number of seconds"))?;
+    let secs = fields.number("maxTimeoutSeconds")?;
+    let secs = secs.ok_or_else(|| malformed("`maxTimeoutSeconds` is missing"))?;
     if secs < limits::WINDOW_AT_LEAST.as_secs() {
         return Err(refusal("window_too_short", "the seller leaves too little time for a payment to arrive"));
     }
@@ -318,6 +345,17 @@ impl Fields {
 
     fn required(&self, key: &str) -> Result<&str, Reason> {
         self.text(key)?.ok_or_else(|| malformed(&format!("`{key}` is missing")))
+    }
+
+    /// A whole number; some sellers write it as text.
+    fn number(&self, key: &str) -> Result<Option<u64>, Reason> {
+        let read = match self.0.get(key) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+            Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            Some(_) => None,
+        };
+        read.map(Some).ok_or_else(|| malformed(&format!("`{key}` is not a whole number")))
     }
 
     fn object(&self, key: &str) -> Result<Fields, Reason> {

@@ -20,6 +20,7 @@ mod paths;
 mod payee_change;
 mod payee_day;
 mod payee_deny;
+mod payee_self;
 mod payees;
 mod price_rise;
 mod rate;
@@ -63,6 +64,7 @@ pub const ALL: &[&Rule] = &[
     &networks::RULE,
     &schemes::RULE,
     &asset::RULE,
+    &payee_self::RULE,
     &payee_deny::RULE,
     &payees::RULE,
     &payee_change::RULE,

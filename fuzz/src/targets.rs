@@ -1,0 +1,236 @@
+//! Everything bursar reads that a stranger wrote, one function each. A target panics when something is not as it must
+//! be: libFuzzer looks for inputs that do it, and `tests/fuzz.rs` runs those that are stored.
+
+use std::str::from_utf8;
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, B256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bursar::authorization::{Authorization, Signature};
+use bursar::chain::reply;
+use bursar::config::Config;
+use bursar::limits;
+use bursar::mcp::arguments::{self, JsonObject};
+use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
+use bursar::offer::{self, Dialect, Listed, Offer};
+use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
+use bursar::text;
+use bursar::time::Time;
+use bursar::wish::{self, Call, Wish};
+use http::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+pub type Target = fn(&[u8]);
+
+pub const TARGETS: [(&str, Target); 9] = [
+    ("amount", amount),
+    ("arguments", tool_arguments),
+    ("body", challenge_body),
+    ("config", config),
+    ("header", challenge_header),
+    ("policy", policy_file),
+    ("receipt", receipt),
+    ("rpc", rpc_reply),
+    ("url", url),
+];
+
+static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::default);
+/// One of six decimals, and one of eighteen.
+static COINS: LazyLock<[Asset; 2]> =
+    LazyLock::new(|| [8453, 31611].map(|chain| ASSETS.on(&Network::eip155(chain)).next().expect("a coin").clone()));
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::built_in);
+static HERE: LazyLock<Url> = LazyLock::new(|| "https://api.example.com/thing".parse().expect("a URL"));
+const US: Address = Address::repeat_byte(0x11);
+
+/// A challenge in headers: JSON is put into base64 first, so that one flipped bit is not all it takes to end it.
+fn challenge_header(data: &[u8]) {
+    let packed = data.starts_with(b"{").then(|| STANDARD.encode(data));
+    let data = packed.as_ref().map_or(data, |text| text.as_bytes());
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let names = ["payment-required", "www-authenticate", "x-cashu", "crawler-price"];
+    let headers = HeaderMap::from_iter(names.map(|name| (name.parse().expect("a name"), value.clone())));
+    holds(&headers, b"");
+}
+
+fn challenge_body(data: &[u8]) {
+    holds(&HeaderMap::new(), data);
+}
+
+/// What is true of every challenge: it is answered in bounds, what can be paid is sound, and what is shown is clean.
+fn holds(headers: &HeaderMap, body: &[u8]) {
+    let listed = offer::parse(headers, body, &ASSETS);
+    assert!(!listed.is_empty() && listed.len() <= limits::OFFERS + 1, "{} entries", listed.len());
+    listed.iter().for_each(shown_is_clean);
+    listed.iter().filter_map(Listed::offer).for_each(offer_is_sound);
+    let funds = Funds::default();
+    let question = Question { method: "GET", url: &HERE, max_price: None, funds: &funds };
+    let decided = policy::decide(&POLICY, &question, &listed, &Snapshot::default());
+    if let Decision::Allow(offer) = decided.decision {
+        assert!(Some(offer.usd) <= POLICY.wallet.per_payment, "{}", offer.usd);
+    }
+}
+
+fn shown_is_clean(entry: &Listed) {
+    let (amount, payee) = (entry.amount_atomic(), entry.payee());
+    for shown in [entry.scheme(), entry.network(), entry.asset(), &amount, &payee] {
+        assert!(shown.chars().count() <= limits::QUOTED_CHARS + 1, "{shown:?}");
+        assert!(!shown.contains(text::is_unseen) && !shown.contains('\n'), "{shown:?}");
+    }
+}
+
+fn offer_is_sound(offer: &Offer) {
+    assert!(!offer.amount.is_zero() && Some(offer.usd) == offer.asset.usd(offer.amount), "{offer:?}");
+    assert!(!offer.payee.is_zero() && offer.payee != offer.asset.address, "{offer:?}");
+    assert_eq!(ASSETS.known(offer.network(), offer.asset.address), Some(&offer.asset));
+    assert!((10..=900).contains(&offer.window_secs) && offer.scheme == "exact", "{offer:?}");
+    let Ok(draft) = Authorization::draft(offer, US, Time::from_secs(1_800_000_000), B256::ZERO) else {
+        assert_eq!(offer.payee, US);
+        return;
+    };
+    assert_eq!((draft.to, draft.value, draft.asset), (offer.payee, offer.amount.0, offer.asset.address));
+    assert!(draft.valid_before <= 1_800_000_300);
+    payment_is_json(offer, &draft);
+}
+
+/// What the seller wrote stands in our answer, and the whole is still JSON in a header.
+fn payment_is_json(offer: &Offer, draft: &Authorization) {
+    let (_, header) = offer::payment_header(offer, draft, &Signature([0x1b; 65]), Some("pay_0123456789abcdef"));
+    assert!(HeaderValue::from_str(&header).is_ok());
+    let payment = STANDARD.decode(header).expect("base64");
+    // Numbers that no reader holds are JSON all the same.
+    let payment: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_slice(&payment);
+    let written = payment.expect("JSON").to_string();
+    assert!(offer.dialect == Dialect::X402V1 || written.contains(&offer.echo.accepted));
+}
+
+fn receipt(data: &[u8]) {
+    let packed = if data.starts_with(b"{") { STANDARD.encode(data).into_bytes() } else { data.to_vec() };
+    let Ok(value) = HeaderValue::from_bytes(&packed) else { return };
+    for (dialect, name) in [(Dialect::X402V1, "x-payment-response"), (Dialect::X402V2, "payment-response")] {
+        let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
+        let Some(receipt) = offer::receipt(dialect, &headers) else { continue };
+        for shown in [Some(receipt.network), receipt.error_reason].into_iter().flatten() {
+            assert!(shown.chars().count() <= limits::QUOTED_CHARS + 1 && !shown.contains(text::is_unseen));
+        }
+    }
+}
+
+fn policy_file(data: &[u8]) {
+    let Ok(written) = from_utf8(data) else { return };
+    match Policy::parse("policy.toml", written) {
+        Ok(policy) => {
+            let place = policy.place(&HERE);
+            assert!(!place.domain.is_empty());
+            policy::caps(&policy, Some(&HERE), Some(US));
+        }
+        Err(error) => assert!(error.to_string().contains("policy.toml")),
+    }
+}
+
+fn config(data: &[u8]) {
+    let Ok(written) = from_utf8(data) else { return };
+    match Config::parse("config.toml", written) {
+        Ok(config) => assert!(config.chains().all(|network| network.chain_id().is_some())),
+        Err(error) => assert!(error.to_string().contains("config.toml")),
+    }
+}
+
+/// What is read is written as it was meant.
+fn amount(data: &[u8]) {
+    let Ok(written) = from_utf8(data) else { return };
+    if let Some(amount) = Amount::parse(written) {
+        assert_eq!(Amount::parse(&amount.to_string()), Some(amount));
+        assert_eq!(amount.to_string(), canonical_digits(written));
+        for asset in COINS.iter() {
+            assert_eq!(Amount::parse(&unscaled(&asset.units(amount), asset.decimals)), Some(amount));
+        }
+    }
+    if let Ok(usd) = written.parse::<Usd>() {
+        assert_eq!(usd.to_string().parse(), Ok(usd));
+    }
+    let _ = Rate::parse(written);
+}
+
+fn canonical_digits(digits: &str) -> &str {
+    let trimmed = digits.trim_start_matches('0');
+    if trimmed.is_empty() { "0" } else { trimmed }
+}
+
+/// `0.01` with six decimals is `10000`.
+fn unscaled(units: &str, decimals: u8) -> String {
+    let (whole, fraction) = units.split_once('.').unwrap_or((units, ""));
+    format!("{whole}{fraction:0<width$}", width = usize::from(decimals))
+}
+
+/// A URL an agent names: what it is normalized to stays what it is, and belongs to one origin and one budget.
+fn url(data: &[u8]) {
+    let Ok(written) = from_utf8(data) else { return };
+    let Ok(wish) = Wish::parse("agent", &Call { url: written.to_owned(), ..Call::default() }) else { return };
+    let url = &wish.request.url;
+    if url.as_str().len() > limits::URL_CHARS {
+        return; // The door to the sellers is closed to it.
+    }
+    let again = Wish::parse("agent", &Call { url: url.to_string(), ..Call::default() }).expect("the same URL");
+    assert_eq!(wish.identity(), again.identity(), "{url}");
+    assert!(matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.fragment().is_none());
+    assert!(url.as_str().starts_with(&wish::origin(url)), "{url}");
+    assert!(wish::place(url).starts_with(&wish::origin(url)));
+    assert!(!wish::masked(url).contains(text::is_unseen), "{url}");
+    assert!(!POLICY.domain_key(url).is_empty(), "{url}");
+    let _ = HERE.join(written);
+}
+
+/// The tools as hosts are told of them: their stored snapshot, so that nothing is said here twice.
+static SCHEMAS: LazyLock<Vec<(String, JsonObject)>> = LazyLock::new(|| {
+    let stored = include_str!(
+        "../../src/mcp/tests/snapshots/bursar__mcp__tests__listing__the_list_of_tools_changes_only_when_someone_looks.snap"
+    );
+    let listed = &stored[stored.find("\n[").expect("a list")..];
+    let tools: Vec<Value> = serde_json::from_str(listed).expect("tools");
+    let input = |tool: &Value| tool["inputSchema"].as_object().expect("a schema").clone();
+    tools.iter().map(|tool| (tool["name"].as_str().expect("a name").to_owned(), input(tool))).collect()
+});
+
+fn tool_arguments(data: &[u8]) {
+    let Ok(Value::Object(given)) = serde_json::from_slice(data) else { return };
+    for (name, schema) in SCHEMAS.iter() {
+        let checked = match arguments::check(schema, given.clone()) {
+            Ok(checked) => checked,
+            Err(reasons) => {
+                assert!((1..=10).contains(&reasons.len()));
+                continue;
+            }
+        };
+        if name == "fetch_paid"
+            && let Ok(call) = arguments::read::<Call>(checked)
+        {
+            call_is_sound(&call);
+        }
+    }
+}
+
+fn call_is_sound(call: &Call) {
+    match Wish::parse("agent", call) {
+        Ok(wish) => {
+            assert!(wish.request.body.len() <= limits::REQUEST_BODY_BYTES);
+            assert!(wish.max_chars <= limits::ANSWER_CHARS_AT_MOST);
+            for (name, value) in &wish.request.headers {
+                assert!(name.parse::<http::HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok());
+                assert!(!name.contains("payment") || !name.starts_with("x-payment"), "{name}");
+            }
+        }
+        Err(reasons) => assert!(!reasons.is_empty()),
+    }
+}
+
+/// Every shape a node's answer is read in.
+fn rpc_reply(data: &[u8]) {
+    let Ok(said) = reply::result(data, 1) else { return };
+    let _ = reply::quantity(&said);
+    let _ = reply::block(said.clone());
+    let _ = reply::word(said.clone());
+    let _ = reply::logs_of_success(said.clone());
+    let _ = reply::logs(said);
+}

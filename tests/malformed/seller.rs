@@ -1,0 +1,163 @@
+//! A seller that sends the challenges of the files, one at each path, and takes payment the way strict ones do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use alloy_primitives::Address;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bursar::sandbox::chain::PlayChain;
+use bursar::sandbox::http::{Request, Server, Wire, json, response};
+use bursar::sandbox::sellers::x402::{Payment, Version};
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use serde_json::{Value, json};
+
+use crate::case::Case;
+
+pub struct Seller {
+    server: Server,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Since it was last asked.
+#[derive(Default)]
+struct Seen {
+    last: Option<(String, Address)>,
+    paid: usize,
+    complaints: Vec<String>,
+}
+
+struct Shop {
+    chain: Arc<PlayChain>,
+    cases: BTreeMap<String, Case>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Seller {
+    pub async fn open(chain: Arc<PlayChain>, cases: Vec<Case>) -> Seller {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let cases = cases.into_iter().map(|case| (format!("/{}", case.name), case)).collect();
+        let shop = Arc::new(Shop { chain, cases, seen: seen.clone() });
+        let serve = move |request: Request| {
+            let shop = shop.clone();
+            async move { Wire::Answer(shop.answer(&request)) }
+        };
+        Seller { server: Server::start(0, serve).await.unwrap(), seen }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.address.port()
+    }
+
+    pub fn url(&self, case: &Case) -> String {
+        let before = if case.redirected { "/moved" } else { "" };
+        format!("{}{before}/{}", self.server.url(), case.name)
+    }
+
+    /// What was paid since this was last asked.
+    pub fn last_payment(&self) -> Option<(String, Address)> {
+        self.seen.lock().unwrap().last.take()
+    }
+
+    /// What a strict seller did not like since this was last asked.
+    pub fn complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().unwrap().complaints)
+    }
+
+    /// How many payments were presented in all.
+    pub fn paid(&self) -> usize {
+        self.seen.lock().unwrap().paid
+    }
+}
+
+impl Shop {
+    fn answer(&self, request: &Request) -> Response<Bytes> {
+        let path = request.uri.path();
+        let mut reply = match (path.strip_prefix("/moved"), self.cases.get(path), Payment::presented(&request.headers))
+        {
+            (Some(there), ..) => moved(there),
+            (_, Some(case), None) => challenge(case),
+            (_, Some(case), Some(payment)) => self.take(case, &payment),
+            (_, None, _) => response(404, "text/plain", "no such case"),
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(self.chain.now());
+        reply.headers_mut().insert("date", httpdate::fmt_http_date(now).parse().unwrap());
+        reply
+    }
+
+    /// Hands over the goods for a payment that says what was asked, and settles.
+    fn take(&self, case: &Case, payment: &Payment) -> Response<Bytes> {
+        let mut seen = self.seen.lock().unwrap();
+        seen.paid += 1;
+        seen.complaints.extend(complaint(case, payment));
+        seen.last = Some((payment.transfer.value.to_string(), payment.transfer.to));
+        let mut reply = json(200, &json!({ "goods": case.name }));
+        match self.chain.transfer_with_authorization(&payment.transfer, &payment.signature) {
+            Ok(tx) => payment.put_receipt(&mut reply, tx),
+            Err(reverted) => seen.complaints.push(reverted.to_string()),
+        }
+        reply
+    }
+}
+
+fn moved(there: &str) -> Response<Bytes> {
+    let mut reply = response(307, "text/plain", "moved");
+    reply.headers_mut().insert("location", there.parse().unwrap());
+    reply
+}
+
+fn challenge(case: &Case) -> Response<Bytes> {
+    let mut reply = Response::new(Bytes::from(case.body.clone()));
+    *reply.status_mut() = http::StatusCode::PAYMENT_REQUIRED;
+    *reply.headers_mut() = case.headers.clone();
+    reply
+}
+
+/// What the reference servers compare: that the entry, the resource and the extensions come back as they were sent.
+fn complaint(case: &Case, payment: &Payment) -> Option<String> {
+    let said = &payment.said;
+    let asked = asked(case, payment.version)?;
+    let entries = asked["accepts"].as_array()?;
+    let problem = match payment.version {
+        Version::V1 if !entries.iter().any(|entry| entry["network"] == said["network"]) => {
+            "no such network was offered"
+        }
+        Version::V2 if !entries.contains(&said["accepted"]) => "no such entry was offered",
+        Version::V2 if asked["resource"] != said["resource"] => "another resource came back",
+        Version::V2 if !echoes(&asked["extensions"], &said["extensions"]) => "other extensions came back",
+        _ => return None,
+    };
+    Some(problem.to_owned())
+}
+
+/// Everything that was sent is there; something may have been added.
+fn echoes(sent: &Value, back: &Value) -> bool {
+    match (sent, back) {
+        (Value::Object(sent), Value::Object(back)) => {
+            sent.iter().all(|(key, value)| back.get(key).is_some_and(|back| echoes(value, back)))
+        }
+        _ => sent == back,
+    }
+}
+
+/// The challenge of this version that a case sends.
+fn asked(case: &Case, version: Version) -> Option<Value> {
+    let header = case.headers.get("payment-required").and_then(unpacked);
+    let body = std::str::from_utf8(&case.body).ok().and_then(|text| read(text.trim_start_matches('\u{feff}')));
+    let is_this = |challenge: &Value| match &challenge["x402Version"] {
+        Value::String(text) => *text == version.number().to_string(),
+        number => *number == version.number(),
+    };
+    [header, body].into_iter().flatten().find(is_this)
+}
+
+fn unpacked(value: &HeaderValue) -> Option<Value> {
+    let standard = value.to_str().ok()?.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    read(std::str::from_utf8(&STANDARD_NO_PAD.decode(standard).ok()?).ok()?)
+}
+
+fn read(text: &str) -> Option<Value> {
+    serde_json::from_str(text.trim()).ok()
+}
