@@ -168,7 +168,7 @@ impl Bursar {
     }
 
     /// A moment as RFC 3339, or a span back from now: `24h`.
-    fn moment(&self, name: &str, text: Option<&str>) -> Result<Option<Time>, Refusal> {
+    pub(crate) fn moment(&self, name: &str, text: Option<&str>) -> Result<Option<Time>, Refusal> {
         let Some(text) = text.map(str::trim) else { return Ok(None) };
         if let Some(span) = span(text) {
             return Ok(Some(self.now().minus(span)));

@@ -10,12 +10,13 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use crate::chain::{Chains, Nodes, Rpc};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, Store as KeptIn};
 use crate::funds::FundsBook;
+pub use crate::ledger::By;
 use crate::ledger::{Bodies, Ledger, LedgerError};
 use crate::limits;
 use crate::money::{Assets, Usd};
 use crate::owner::passphrase::{mark_of, tampered};
 use crate::policy::{self, Policy};
-use crate::purchase::answer::{Event, Row, SpendQuery};
+use crate::purchase::answer::{Event, Row, SpendQuery, Totals};
 use crate::reason::{Reason, Who};
 use crate::seller::{HttpSeller, Seller};
 use crate::time::{Clock, Time};
@@ -193,6 +194,81 @@ pub struct LogQuery {
     pub session: Option<String>,
     /// Show query values.
     pub unmasked: bool,
+    /// Only what came after the owner's last review.
+    pub unreviewed: bool,
+    pub oldest_first: bool,
+}
+
+/// A line of what the log adds up to: a day, a domain, a session or an agent, and its totals.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sum {
+    pub key: String,
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// What has happened since a place in the history.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// Where to go on from.
+    pub event: i64,
+    pub purchases: Vec<Row>,
+    pub notices: Vec<Notice>,
+}
+
+/// What another policy would have done to the recorded past.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Replay {
+    pub since: Option<Time>,
+    /// What was paid then, and what this policy says of it; `now_refused` is what it would have saved.
+    pub paid: Outcomes,
+    /// What was asked then and not paid.
+    pub asked: Outcomes,
+    pub refused: Outcomes,
+    /// Purchases it judges otherwise, and the first of them.
+    pub changed: u64,
+    pub changes: Vec<Changed>,
+    /// Terms or assets that are not known any more.
+    pub not_replayed: u64,
+}
+
+/// Purchases of one outcome then, by their outcome now.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Outcomes {
+    pub all: Dollars,
+    pub now_paid: Dollars,
+    pub now_asked: Dollars,
+    pub now_refused: Dollars,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Dollars {
+    pub count: u64,
+    pub usd: Usd,
+}
+
+/// A purchase that another policy judges otherwise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Changed {
+    pub purchase: Row,
+    pub then: &'static str,
+    pub now: &'static str,
+    pub reasons: Vec<Reason>,
+}
+
+/// How things stand, and how much a day may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    pub stands: crate::ledger::Glance,
+    pub limit: Option<Usd>,
+}
+
+/// Something the owner must hear about: an alarm, a breaker that tripped, a budget that is nearly spent.
+#[derive(Clone, Debug, Serialize)]
+pub struct Notice {
+    pub at: Time,
+    pub kind: String,
+    pub message: String,
 }
 
 impl Bursar {
@@ -391,6 +467,7 @@ impl Bursar {
             }
             self.read_funds().await;
             let is_done = self.reconcile().await.is_ok_and(|found| found.waiting.is_empty());
+            self.bring_news().await;
             let news = self.wait_for_doubt(if is_done { HOUR } else { pause }).await;
             pause = if news || is_done { SOONEST } else { (pause * 2).min(LATEST) };
         }
@@ -409,7 +486,10 @@ impl Bursar {
                     tokio::time::sleep(GATHER).await;
                     return true;
                 }
-                () = tokio::time::sleep_until(check) => self.wallet.iter().for_each(Wallet::forget_if_idle),
+                () = tokio::time::sleep_until(check) => {
+                    self.wallet.iter().for_each(Wallet::forget_if_idle);
+                    self.bring_news().await;
+                }
             }
             if check == until {
                 return false;

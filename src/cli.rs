@@ -19,6 +19,7 @@ use crate::config::Home;
 mod approve;
 mod audit;
 mod balance;
+mod books;
 mod completions;
 mod csv;
 mod demo;
@@ -42,8 +43,10 @@ mod policy;
 mod reconcile;
 mod release;
 mod review;
+mod reviewed;
 mod screen;
 mod serve;
+mod statusline;
 mod story;
 mod table;
 mod thaw;
@@ -99,6 +102,8 @@ enum Command {
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
     Review(review::Review),
+    Reviewed(reviewed::Reviewed),
+    Statusline(statusline::Statusline),
     Audit(audit::Audit),
     Completions(completions::Completions),
     Man(man::Man),
@@ -225,6 +230,8 @@ impl Command {
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
             Command::Review(review) => review.run(context).await,
+            Command::Reviewed(reviewed) => reviewed.run(context).await,
+            Command::Statusline(statusline) => statusline.run(context),
             Command::Audit(audit) => audit.run(context).await,
             Command::Completions(completions) => completions.run(context),
             Command::Man(man) => man.run(context),

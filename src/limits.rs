@@ -58,6 +58,8 @@ pub const OPEN_AFTER_SETTLED: Duration = Duration::from_secs(24 * 3600);
 pub const PAST_WINDOW: Duration = Duration::from_secs(60);
 /// How far back a price at the same place is remembered.
 pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Of a budget: more than this much of it spent, and the owner is told.
+pub const NOTICE_PERCENT: u64 = 80;
 /// A keyring may show a prompt and block; nobody waits longer than this for it.
 pub const KEYRING_WAIT: Duration = Duration::from_secs(10);
 /// A person at a terminal types a passphrase.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::account::{Shown, added_up, event, row};
 use crate::bursar::{Bursar, LogQuery, PolicyChange, Refusal};
-use crate::ledger::{Browse, Entry, Filter, Glance, Spent};
+use crate::ledger::{self, Browse, Entry, Filter, Spent};
 pub use crate::ledger::{Mark, Order};
 use crate::limits;
 use crate::money::Usd;
@@ -105,7 +105,7 @@ impl Bursar {
     pub async fn overview(&self) -> Result<Overview, Refusal> {
         let policy = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let now = self.now();
-        let glance = self.ledger.glance(policy.session.idle, OPEN_ROWS, now).await?;
+        let glance = self.ledger.overview(policy.session.idle, OPEN_ROWS, now).await?;
         Ok(Overview {
             now,
             budgets: self.all_budgets(&policy, &glance).await?,
@@ -118,7 +118,7 @@ impl Bursar {
     }
 
     /// The caps of the wallet are every agent's; those of sessions and domains are shown where something counts.
-    async fn all_budgets(&self, policy: &Policy, glance: &Glance) -> Result<Vec<Budget>, Refusal> {
+    async fn all_budgets(&self, policy: &Policy, glance: &ledger::Overview) -> Result<Vec<Budget>, Refusal> {
         let nobody = self.budgets("", None).await?.budgets;
         let mut budgets: Vec<Budget> =
             nobody.into_iter().filter(|cap| cap.scope == "wallet" && cap.window != "payment").collect();

@@ -1,18 +1,21 @@
 //! What only the owner may know or do. Whoever calls this has made sure that it is the owner.
 
+mod log;
+mod notices;
 pub(crate) mod passphrase;
+mod replay;
 mod rules;
 
 use alloy_primitives::Address;
 use url::Url;
 
-use crate::account::{Shown, event, row, spend};
-use crate::bursar::{Audit, Bursar, Explained, LogQuery, Pending, Refusal, Story, anchor_of};
-use crate::ledger::{Entry, Filter, Question, View};
+use crate::account::{Shown, event, row};
+use crate::bursar::{Audit, Bursar, Explained, Pending, Refusal, Story, anchor_of};
+use crate::ledger::{Entry, Question, View};
 use crate::money::{Amount, Asset, Network, Rate, Transfer, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
 use crate::policy::{self, ApprovedBy, Decision, Policy, Terms};
-use crate::purchase::answer::{OfferVerdict, Row, Spend};
+use crate::purchase::answer::{OfferVerdict, Row};
 use crate::reason::{Reason, Who};
 use crate::seller::Request;
 use crate::settlement::Standing;
@@ -21,18 +24,6 @@ use crate::wallet::Anchor;
 use crate::wish::{Call, Wish};
 
 impl Bursar {
-    /// The log of every agent.
-    pub async fn log(&self, query: LogQuery) -> Result<Spend, Refusal> {
-        let session = match query.session.as_deref().map(|text| text.trim_start_matches("se_").parse()) {
-            Some(Err(_)) => return Err(nothing("no session has that id")),
-            Some(Ok(session)) => Some(session),
-            None => None,
-        };
-        let filter = Filter { agent: query.agent.clone(), session, ..self.filter(&query.spend)? };
-        let shown = if query.unmasked { Shown::Whole } else { Shown::Masked };
-        Ok(spend(self.ledger.page(filter).await?, shown))
-    }
-
     pub async fn why(&self, id: &str) -> Result<Story, Refusal> {
         let entry = self.one(id).await?;
         let story = self.ledger.story(entry.row).await?.ok_or_else(|| nothing("that purchase is gone"))?;

@@ -16,6 +16,7 @@ pub(crate) mod read;
 pub mod rules;
 #[cfg(test)]
 mod scene;
+mod schema;
 
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};

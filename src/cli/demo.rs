@@ -183,7 +183,7 @@ impl Scene {
         let query = LogQuery { spend: SpendQuery { limit: Some(50), ..SpendQuery::default() }, ..LogQuery::default() };
         let spend = self.owner.log(query).await?;
         self.out.line("");
-        log::lines(&spend, words::now(), self.out.width()).iter().for_each(|line| self.out.line(line));
+        log::lines(&spend, &[], words::now(), self.out.width()).iter().for_each(|line| self.out.line(line));
         self.out.line("");
         let sum = [WEATHER, REPORT, LOST].into_iter().fold(Usd::ZERO, Usd::saturating_add);
         must("the log counts what was bought", spend.totals.settled_usd == sum)?;

@@ -1,10 +1,15 @@
 //! `bursar log`: what was bought, asked and refused, newest first.
 
+mod follow;
+mod sums;
+
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use clap::Args;
 
-use crate::bursar::{Bursar, LogQuery};
+use crate::bursar::{Bursar, By, LogQuery, Notice};
+use crate::cli::books::{self, Beancount, Books, Hledger};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::table::{Cell, Table, cell};
 use crate::cli::{Context, csv, out, words};
@@ -15,12 +20,18 @@ use crate::time::Time;
 ///
 /// Agents that are connected and those that are not, sessions past and present: everything is here. Values in the
 /// query of a URL are masked unless you say --unmasked. `bursar why ID` tells the story of one line.
+///
+/// --beancount and --hledger write a journal for these programs, oldest first: what may have moved and is not known to
+/// have is marked pending (!), what moved is not. Refusals, questions and what lapsed cost nothing and are left out.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   bursar log --since 24h
-  bursar log --state held
+  bursar log --follow
+  bursar log --by domain --since 30d
+  bursar log --unreviewed
   bursar log --domain api.example.com --csv > spend.csv
+  bursar log --hledger | hledger -f- balance
   bursar log --json | jq -r 'select(.state == \"refused\") | .reasons[].message'")]
 pub struct Log {
     /// From when: RFC 3339, or a span back from now (24h, 7d)
@@ -41,18 +52,41 @@ pub struct Log {
     /// Only this state
     #[arg(long, value_name = "STATE", value_parser = STATES)]
     state: Option<String>,
-    /// At most so many lines [default: 50 in the table, all with --json and --csv]
+    /// Only what came after your last `bursar reviewed`
+    #[arg(long)]
+    unreviewed: bool,
+    /// What it adds up to, by one of these, instead of single purchases
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["follow", "csv", "beancount", "hledger", "limit"])]
+    by: Option<Grouping>,
+    /// Go on showing what is new and what changes, until Ctrl-C
+    #[arg(long, short, conflicts_with_all = ["until", "csv", "beancount", "hledger"])]
+    follow: bool,
+    /// At most so many lines [default: 50 in the table, 10 before --follow goes on, else all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Show the values in the query of URLs
     #[arg(long)]
     unmasked: bool,
     /// JSON Lines: one purchase a line
-    #[arg(long, conflicts_with = "csv")]
+    #[arg(long, group = "form")]
     json: bool,
     /// Comma-separated values, with a header
-    #[arg(long)]
+    #[arg(long, group = "form")]
     csv: bool,
+    /// A journal for beancount
+    #[arg(long, group = "form")]
+    beancount: bool,
+    /// A journal for hledger
+    #[arg(long, group = "form")]
+    hledger: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Grouping {
+    Day,
+    Domain,
+    Session,
+    Agent,
 }
 
 const STATES: [&str; 9] =
@@ -60,31 +94,83 @@ const STATES: [&str; 9] =
 /// What a screen holds with its totals still in sight.
 const TABLE_ROWS: usize = 50;
 /// One read of the ledger while everything is printed.
-const PAGE_ROWS: usize = 500;
+const PAGE_ROWS: usize = 1_000;
 /// Enough of an ID to tell two apart at a glance.
 const ID_CHARS: usize = 9;
+/// Notices among the purchases of one screen; `--since` and `--follow` have the others.
+const NOTICES: usize = 20;
 
 impl Log {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
-        match (self.json, self.csv) {
-            (true, _) => self.each(&bursar, |row| context.out.json_line(row)).await?,
-            (_, true) => {
-                context.out.line(csv::header());
-                self.each(&bursar, |row| context.out.line(csv::line(row))).await?;
-            }
-            _ => table(&bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?, context),
+        match (self.by, self.follow) {
+            (Some(by), _) => self.sums(&bursar, by.into(), context).await?,
+            (None, true) => follow::until_ctrl_c(&self, &bursar, context).await?,
+            (None, false) => self.list(&bursar, context).await?,
         }
         Ok(Exit::Done)
     }
 
+    async fn sums(&self, bursar: &Bursar, by: By, context: &Context) -> Result<(), Failure> {
+        let sums = bursar.log_by(&self.query(1, None), by).await?;
+        match self.json {
+            true => sums.iter().for_each(|sum| context.out.json_line(sum)),
+            false => sums::lines(&sums, by, context.out.width()).iter().for_each(|line| context.out.line(line)),
+        }
+        Ok(())
+    }
+
+    async fn list(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+        match (self.json, self.csv, self.beancount, self.hledger) {
+            (true, ..) => self.each(bursar, |row| context.out.json_line(row)).await,
+            (_, true, ..) => {
+                context.out.line(csv::header());
+                self.each(bursar, |row| context.out.line(csv::line(row))).await
+            }
+            (.., true, _) => self.book(bursar, Beancount, context).await,
+            (.., true) => self.book(bursar, Hledger, context).await,
+            _ => self.table(bursar, context).await,
+        }
+    }
+
+    async fn table(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+        let spend = bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?;
+        let notices = self.notices(bursar, &spend).await?;
+        if spend.purchases.is_empty() && notices.is_empty() {
+            context.out.say(format_args!("{}", if self.unreviewed { "Nothing new." } else { "Nothing yet." }));
+            return Ok(());
+        }
+        lines(&spend, &notices, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line));
+        Ok(())
+    }
+
+    /// What is about no single purchase, from the time that is shown.
+    async fn notices(&self, bursar: &Bursar, shown: &Spend) -> Result<Vec<Notice>, Failure> {
+        let is_from_the_beginning = shown.next_cursor.is_none() && self.since.is_none() && !self.unreviewed;
+        let since = match shown.purchases.last() {
+            _ if self.is_of_some() => return Ok(Vec::new()),
+            _ if is_from_the_beginning => None,
+            Some(oldest) => Some(oldest.at),
+            None => return Ok(Vec::new()),
+        };
+        Ok(bursar.notices(since, NOTICES).await?)
+    }
+
+    /// A journal: the accounts and commodities as they first occur, each before its first use.
+    async fn book(&self, bursar: &Bursar, program: impl books::Program, context: &Context) -> Result<(), Failure> {
+        let mut books = Books::of(program);
+        context.out.line(books.opening());
+        self.each(bursar, |row| books.entry(row, bursar.units(row)).iter().for_each(|line| context.out.line(line)))
+            .await
+    }
+
     /// Every row there is, or as many as were asked for, page by page.
-    async fn each(&self, bursar: &Bursar, print: impl Fn(&Row)) -> Result<(), Failure> {
+    async fn each(&self, bursar: &Bursar, mut print: impl FnMut(&Row)) -> Result<(), Failure> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut cursor = None;
         loop {
             let page = bursar.log(self.query(left.min(PAGE_ROWS), cursor)).await?;
-            page.purchases.iter().take(left).for_each(&print);
+            page.purchases.iter().take(left).for_each(&mut print);
             left = left.saturating_sub(page.purchases.len());
             cursor = page.next_cursor;
             if cursor.is_none() || left == 0 {
@@ -96,30 +182,54 @@ impl Log {
     fn query(&self, limit: usize, cursor: Option<String>) -> LogQuery {
         let (since, until, domain, state) =
             (self.since.clone(), self.until.clone(), self.domain.clone(), self.state.clone());
-        let spend = SpendQuery { since, until, domain, state, limit: Some(limit), cursor };
-        LogQuery { spend, agent: self.agent.clone(), session: self.session.clone(), unmasked: self.unmasked }
+        LogQuery {
+            spend: SpendQuery { since, until, domain, state, limit: Some(limit), cursor },
+            agent: self.agent.clone(),
+            session: self.session.clone(),
+            unmasked: self.unmasked,
+            unreviewed: self.unreviewed,
+            oldest_first: self.beancount || self.hledger,
+        }
+    }
+
+    /// Whether only some purchases of a time are asked for: notices are of all of them.
+    fn is_of_some(&self) -> bool {
+        [&self.domain, &self.agent, &self.session, &self.state, &self.until].into_iter().any(Option::is_some)
     }
 }
 
-fn table(spend: &Spend, context: &Context) {
-    if spend.purchases.is_empty() {
-        context.out.say(format_args!("Nothing yet."));
-        return;
+impl From<Grouping> for By {
+    fn from(grouping: Grouping) -> By {
+        match grouping {
+            Grouping::Day => By::Day,
+            Grouping::Domain => By::Domain,
+            Grouping::Session => By::Session,
+            Grouping::Agent => By::Agent,
+        }
     }
-    lines(spend, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line));
 }
 
-/// The table, its totals, and what deserves a second look.
-pub fn lines(spend: &Spend, now: Time, width: usize) -> Vec<String> {
+/// The table, its totals, and what deserves a second look. Notices stand among the purchases, at their time.
+pub fn lines(spend: &Spend, notices: &[Notice], now: Time, width: usize) -> Vec<String> {
     const WHERE: usize = 4;
     let id_chars = telling_apart(&spend.purchases);
+    let mut rows: Vec<(Time, Vec<Cell>)> =
+        spend.purchases.iter().map(|row| (row.at, cells(row, now, id_chars))).collect();
+    rows.extend(notices.iter().map(|notice| (notice.at, noticed(notice, words::when(notice.at, now)))));
+    rows.sort_by_key(|(at, _)| Reverse(*at));
     let mut table = Table::headed(&["WHEN", "STATE", "USD", "AGENT", "WHERE", "ID"]);
-    spend.purchases.iter().for_each(|row| table.push(cells(row, now, id_chars)));
+    rows.into_iter().for_each(|(_, cells)| table.push(cells));
     let mut lines = table.lines(width, WHERE);
     lines.push(String::new());
     lines.push(totals(&spend.totals, spend.next_cursor.is_some()));
     lines.extend(notes(&spend.purchases));
     lines
+}
+
+/// A line that is about no single purchase.
+fn noticed(notice: &Notice, when: String) -> Vec<Cell> {
+    let style = words::state(&notice.kind);
+    vec![cell(&when), cell(&notice.kind).styled(style), cell(&notice.message).styled(style).spanning()]
 }
 
 fn cells(row: &Row, now: Time, id_chars: usize) -> Vec<Cell> {
@@ -226,16 +336,21 @@ mod tests {
             row("pu_7f3a9c77aa", "held", 25, "https://slow.example.com/report", 7200),
             row("pu_000000aaaa", "needs_approval", 500, "https://api.example.com/dear", 90_000),
         ];
-        let lines = lines(&spend(rows), now(), 80);
+        let notice = Notice {
+            at: now().minus(Duration::from_secs(60)),
+            kind: "notice".to_owned(),
+            message: "80% of the wallet's day is spent".to_owned(),
+        };
+        let lines = lines(&spend(rows), &[notice], now(), 80);
         let plain: Vec<String> = lines.iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();
-        assert!(plain.iter().take(4).all(|line| line.chars().count() <= 80), "{plain:#?}");
+        assert!(plain.iter().take(5).all(|line| line.chars().count() <= 80), "{plain:#?}");
         insta::assert_snapshot!(plain.join("\n"));
     }
 
     #[test]
     fn a_sellers_url_cannot_break_the_table() {
         let rows = vec![row("pu_1", "settled", 1, "https://e.com/\u{1b}[2J\n\u{202e}x", 1)];
-        let text = lines(&spend(rows), now(), 80).join("\n");
+        let text = lines(&spend(rows), &[], now(), 80).join("\n");
         assert!(!text.contains("\u{1b}[2J") && !text.contains('\u{202e}'), "{text:?}");
     }
 }

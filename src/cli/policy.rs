@@ -1,5 +1,8 @@
 //! `bursar policy`: is the file right, what would it say, and a rule for one seller.
 
+mod replay;
+mod schema;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +32,8 @@ enum Action {
     Explain(Explain),
     Allow(Allow),
     Apply(Apply),
+    Replay(replay::Replay),
+    Schema(schema::Schema),
 }
 
 /// Is the policy file right? Says every mistake with its line
@@ -101,6 +106,8 @@ impl Policy {
             Action::Explain(explain) => explain.run(context).await,
             Action::Allow(allow) => allow.run(context).await,
             Action::Apply(Apply {}) => apply(context).await,
+            Action::Replay(replay) => replay.run(context).await,
+            Action::Schema(schema) => schema.run(context),
         }
     }
 }

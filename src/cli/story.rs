@@ -28,6 +28,7 @@ pub fn lines(story: &Story, now: Time) -> Vec<String> {
     let policy: String = policy.chars().take(12).collect();
     let title = if policy.is_empty() { "Rules".to_owned() } else { format!("Rules (policy {policy})") };
     lines.extend(section(&title, rules(&story.rules)));
+    lines.extend(section("Approval", approval(&story.events, now)));
     lines.extend(section("Events", events(&story.events)));
     lines.extend(section("Proof", proof(story, now)));
     lines
@@ -124,8 +125,8 @@ fn events(events: &[Event]) -> Vec<String> {
 
 /// What a person wants to know of an event; `--json` has the rest.
 fn highlights(detail: &Value) -> String {
-    const TOLD: [&str; 9] =
-        ["usd", "http_status", "delivered", "block", "proof", "why", "by", "error_reason", "earliest_head"];
+    const TOLD: [&str; 10] =
+        ["usd", "http_status", "delivered", "block", "proof", "why", "by", "error_reason", "earliest_head", "message"];
     let standing = detail.get("standing").and_then(Value::as_array).map(|standing| {
         let words: Vec<&str> = standing.iter().filter_map(Value::as_str).collect();
         format!("now {}", words.join(" by "))
@@ -136,24 +137,88 @@ fn highlights(detail: &Value) -> String {
     all.join(", ")
 }
 
-fn proof(story: &Story, now: Time) -> Vec<String> {
-    let row = &story.row;
-    let says = match row.proof.as_deref() {
-        Some("chain") => "the chain proves it",
-        Some("seller") => "the seller says so; the chain has not been heard yet",
-        Some("owner") => "the owner's word",
-        _ if row.state == "held" => "none yet: nobody knows whether the money moved",
-        _ => "",
+/// Who was asked, and what they said: the last word is at the end.
+fn approval(events: &[Event], now: Time) -> Vec<String> {
+    let told = |event: &Event| {
+        let by = match field(&event.detail, "by").as_str() {
+            "owner" => " by the owner",
+            "host" => " inside the host program",
+            _ => "",
+        };
+        let word = match event.kind.as_str() {
+            "asked" => "asked".to_owned(),
+            "approved" => out::good("approved"),
+            "denied" => out::bad("denied"),
+            "expired" => out::dim("expired unanswered"),
+            _ => return None,
+        };
+        Some(format!("{word}{by} {}", words::when(event.at, now)))
     };
-    let mut lines: Vec<String> = Vec::new();
-    lines.extend((!says.is_empty()).then(|| says.to_owned()));
-    lines.extend(row.chain_tx.as_ref().map(|tx| format!("chain transaction {}", out::clean(tx))));
-    lines.extend(story.window_ends.map(|end| format!("the authorization's window ends {}", words::when(end, now))));
-    lines.extend(story.receipt.as_ref().map(|receipt| format!("the seller's receipt says {}", pairs(receipt))));
-    if row.chain_tx.is_none() && !story.evidence.is_null() {
-        lines.push(format!("evidence: {}", pairs(&story.evidence)));
+    events.iter().filter_map(told).collect()
+}
+
+/// What the seller said beside what the chain says, and whether they agree.
+fn proof(story: &Story, now: Time) -> Vec<String> {
+    if story.window_ends.is_none() {
+        return Vec::new();
     }
+    let mut table = Table::default();
+    table.push(vec![cell("the seller said"), cell(&said_by_seller(story))]);
+    table.push(vec![cell("the chain says"), cell(&said_by_chain(story))]);
+    let mut lines = table.lines(WIDE, usize::MAX);
+    lines.push(agreement(story));
+    lines.extend(story.row.chain_tx.as_ref().map(|tx| format!("chain transaction {}", out::clean(tx))));
+    lines.extend(story.window_ends.filter(|_| !is_over(story)).map(|end| {
+        let verb = if end > now { "ends" } else { "ended" };
+        format!("the authorization's window {verb} {}", words::when(end, now))
+    }));
     lines
+}
+
+fn said_by_seller(story: &Story) -> String {
+    match &story.receipt {
+        Some(receipt) => format!("{} ({})", if claims(receipt) { "settled" } else { "not settled" }, pairs(receipt)),
+        None => "nothing about the payment".to_owned(),
+    }
+}
+
+fn said_by_chain(story: &Story) -> String {
+    match (story.row.proof.as_deref(), story.row.state.as_str()) {
+        (Some("chain"), "settled") => format!("settled ({})", pairs(&story.evidence)),
+        (Some("chain"), _) => format!("never taken, and never can be ({})", pairs(&story.evidence)),
+        _ => "not heard yet".to_owned(),
+    }
+}
+
+/// The one line that matters of it.
+fn agreement(story: &Story) -> String {
+    let row = &story.row;
+    let by_chain = row.proof.as_deref() == Some("chain");
+    let claimed = story.receipt.as_ref().map(claims);
+    let same = story.receipt.as_ref().is_none_or(|receipt| {
+        let told = field(receipt, "transaction");
+        told.is_empty() || row.chain_tx.as_ref().is_none_or(|tx| tx.eq_ignore_ascii_case(&told))
+    });
+    match (by_chain, row.state.as_str(), claimed) {
+        (true, "settled", Some(true)) if same => out::good("they agree: the money moved"),
+        (true, "settled", Some(true)) => out::bad("they name different chain transactions; the money moved"),
+        (true, "settled", Some(false)) => out::bad("they disagree: the seller took money it says it did not take"),
+        (true, "settled", None) => out::good("the money moved"),
+        (true, _, Some(true)) => out::bad("they disagree: the seller claims money it never took"),
+        (true, ..) => out::good("no money moved"),
+        (false, "settled", _) => out::warn("on the seller's word alone so far"),
+        (false, "lapsed", _) => out::warn("the owner gave the budget back by hand; the chain has not spoken"),
+        (false, ..) => out::warn("nobody knows yet whether the money moved; it counts as spent"),
+    }
+}
+
+/// Whether a receipt says that the money moved.
+fn claims(receipt: &Value) -> bool {
+    receipt.get("success").and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn is_over(story: &Story) -> bool {
+    story.row.proof.as_deref() == Some("chain")
 }
 
 /// Stories are for reading, and lines longer than a screen wrap.
@@ -177,4 +242,111 @@ fn pairs(value: &Value) -> String {
     let told = fields.iter().filter(|(_, value)| !value.is_null());
     let told: Vec<String> = told.map(|(name, _)| format!("{name} {}", field(value, name))).collect();
     out::clean(&told.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::money::Usd;
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+
+    fn event(secs_ago: u64, kind: &str, detail: Value) -> Event {
+        Event { at: NOW.minus(Duration::from_secs(secs_ago)), kind: kind.to_owned(), detail }
+    }
+
+    /// A report for a quarter, asked about, approved, paid, and proven.
+    fn story() -> Story {
+        let tx = "0x5f1e000000000000000000000000000000000000000000000000000000000001";
+        Story {
+            row: Row {
+                purchase_id: "pu_7f3a9c2d41".to_owned(),
+                at: NOW.minus(Duration::from_secs(300)),
+                agent: "claude-desktop".to_owned(),
+                session: Some("se_4".to_owned()),
+                method: "GET".to_owned(),
+                url: "https://api.example.com/report?q=…".to_owned(),
+                domain: "api.example.com".to_owned(),
+                state: "settled".to_owned(),
+                delivered: true,
+                http_status: Some(200),
+                amount_usd: Some(Usd::micros(250_000)),
+                amount_atomic: Some("250000".to_owned()),
+                asset: Some("USDC".to_owned()),
+                network: Some("eip155:8453".to_owned()),
+                payee: Some("0x00000000000000000000000000000000000000aa".to_owned()),
+                dialect: Some("x402v2".to_owned()),
+                scheme: Some("exact".to_owned()),
+                chain_tx: Some(tx.to_owned()),
+                proof: Some("chain".to_owned()),
+                reasons: vec![],
+            },
+            url: "https://api.example.com/report?q=weather".to_owned(),
+            client: Some("Claude 1.2".to_owned()),
+            offers: json!([{ "amount_usd": "0.25", "asset": "USDC", "network": "eip155:8453", "dialect": "x402v2",
+                "payee": "0x00000000000000000000000000000000000000aa", "scheme": "exact", "verdict": "allow" }]),
+            rules: json!([
+                { "rule": "wallet per_day", "said": "pass", "used_usd": "0.40", "limit_usd": "2.00" },
+                { "rule": "approval above", "said": "ask", "message": "This costs $0.25, and above $0.10 is asked about." },
+            ]),
+            policy_hash: Some("ab12cd34ef567890".to_owned()),
+            events: vec![
+                event(900, "asked", json!({})),
+                event(600, "approved", json!({ "by": "owner" })),
+                event(300, "authorized", json!({ "usd": "0.25", "standing": ["authorized", "none"] })),
+                event(299, "closed", json!({ "http_status": 200, "standing": ["settled", "seller"] })),
+                event(200, "settled", json!({ "block": 31, "proof": "chain", "standing": ["settled", "chain"] })),
+            ],
+            receipt: Some(json!({ "success": true, "transaction": tx, "network": "eip155:8453" })),
+            evidence: json!({ "block": 31, "amount": "250000", "chain_tx": tx }),
+            window_ends: Some(NOW.minus(Duration::from_secs(60))),
+        }
+    }
+
+    fn told(story: &Story) -> String {
+        let plain = lines(story, NOW).into_iter().map(|line| anstream::adapter::strip_str(&line).to_string());
+        plain.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The line that says whether seller and chain agree.
+    fn agrees(change: impl FnOnce(&mut Story)) -> String {
+        let mut story = story();
+        change(&mut story);
+        anstream::adapter::strip_str(&agreement(&story)).to_string()
+    }
+
+    #[test]
+    fn the_story_of_a_purchase_that_was_asked_about_paid_and_proven() {
+        insta::assert_snapshot!(told(&story()));
+    }
+
+    #[test]
+    fn the_story_of_a_payment_nobody_knows_the_outcome_of() {
+        let mut held = story();
+        (held.row.state, held.row.proof) = ("held".to_owned(), Some("none".to_owned()));
+        (held.row.delivered, held.row.http_status, held.row.chain_tx) = (false, None, None);
+        (held.receipt, held.evidence) = (None, json!({ "why": "not taken so far" }));
+        held.window_ends = Some(NOW.plus(Duration::from_secs(90)));
+        held.events.truncate(3);
+        insta::assert_snapshot!(told(&held));
+    }
+
+    #[test]
+    fn seller_and_chain_are_set_against_each_other() {
+        assert_eq!(agrees(|_| ()), "they agree: the money moved");
+        assert!(agrees(|story| story.receipt = Some(json!({ "success": false }))).contains("says it did not take"));
+        assert!(agrees(|story| story.row.chain_tx = Some("0x01".to_owned())).contains("different chain transactions"));
+        assert!(agrees(|story| story.row.state = "lapsed".to_owned()).contains("claims money it never took"));
+        assert!(agrees(|story| story.row.proof = Some("seller".to_owned())).contains("word alone"));
+    }
+
+    #[test]
+    fn what_cost_nothing_has_nothing_to_prove() {
+        let free = Story { window_ends: None, ..story() };
+        assert!(!told(&free).contains("Proof"));
+    }
 }

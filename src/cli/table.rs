@@ -11,6 +11,7 @@ pub struct Cell {
     text: String,
     style: Style,
     right: bool,
+    spans: bool,
 }
 
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Table {
 const GAP: &str = "  ";
 
 pub fn cell(text: &str) -> Cell {
-    Cell { text: out::clean(text), style: Style::new(), right: false }
+    Cell { text: out::clean(text), style: Style::new(), right: false, spans: false }
 }
 
 impl Cell {
@@ -32,6 +33,11 @@ impl Cell {
     /// Numbers line up at their end.
     pub fn right(self) -> Cell {
         Cell { right: true, ..self }
+    }
+
+    /// The last of its line: a sentence that is told whole, and no column grows for it.
+    pub fn spanning(self) -> Cell {
+        Cell { spans: true, ..self }
     }
 }
 
@@ -54,7 +60,7 @@ impl Table {
     fn fitted(&self, width: usize, flexible: usize) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![0; columns];
-        for (column, cell) in self.rows.iter().flat_map(|row| row.iter().enumerate()) {
+        for (column, cell) in self.rows.iter().flat_map(|row| row.iter().enumerate()).filter(|(_, cell)| !cell.spans) {
             widths[column] = widths[column].max(cell.text.width());
         }
         let gaps = GAP.len() * columns.saturating_sub(1);
@@ -66,8 +72,14 @@ impl Table {
     }
 }
 
+/// A line whose columns do not depend on the others': for what is told as it comes.
+pub fn fixed(row: &[Cell], widths: &[usize]) -> String {
+    line(row, widths)
+}
+
 fn line(row: &[Cell], widths: &[usize]) -> String {
-    let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| padded(cell, *width)).collect();
+    let width = |column: usize, cell: &Cell| if cell.spans { cell.text.width() } else { widths[column] };
+    let cells: Vec<String> = row.iter().enumerate().map(|(i, cell)| padded(cell, width(i, cell))).collect();
     cells.join(GAP).trim_end().to_owned()
 }
 
@@ -111,6 +123,16 @@ mod tests {
             plain,
             ["ID   WHERE              USD", "a    https://example.…   $0.01", "bcd  日本語             $10.00"]
         );
+    }
+
+    #[test]
+    fn a_cell_that_spans_is_told_whole_and_widens_nothing() {
+        let mut table = Table::headed(&["A", "B", "C"]);
+        table.push(vec![cell("1"), cell("two"), cell("three")]);
+        table.push(vec![cell("1"), cell("a long remark").spanning()]);
+        let plain: Vec<String> =
+            table.lines(80, 2).iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();
+        assert_eq!(plain, ["A  B    C", "1  two  three", "1  a long remark"]);
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub fn now() -> Time {
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The day and the time of day where the owner lives: `2026-11-25`, `14:03:22`.
+pub fn local(at: Time) -> (String, String) {
+    let timestamp = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    let there = timestamp.to_zoned(jiff::tz::TimeZone::system());
+    (there.strftime("%Y-%m-%d").to_string(), there.strftime("%H:%M:%S").to_string())
+}
+
 /// `$0.25`
 pub fn dollars(usd: Usd) -> String {
     format!("${usd}")
@@ -28,6 +35,8 @@ pub fn state(state: &str) -> Style {
         "held" => AnsiColor::Yellow.on_default().bold(),
         "needs_approval" => AnsiColor::Cyan.on_default().bold(),
         "refused" | "denied" => AnsiColor::Red.on_default(),
+        "alarm" => AnsiColor::Red.on_default().bold(),
+        "breaker" | "notice" => AnsiColor::Magenta.on_default(),
         "lapsed" | "expired" | "free" => Style::new().dimmed(),
         _ => Style::new(),
     }

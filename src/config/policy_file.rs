@@ -86,6 +86,12 @@ impl PolicyFile {
         }
     }
 
+    /// Another policy as it would be in force here: with the deny lists it names read into it.
+    pub fn completed(&self, policy: Policy) -> Policy {
+        let lists = self.lists(&policy);
+        policy.with_deny_lists(&lists)
+    }
+
     /// The file's own text, `None` where the owner wrote no policy.
     pub fn text(&self) -> Result<Option<String>, PolicyError> {
         let path = self.home.policy_file();

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use alloy_primitives::Address;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, Recorded, Sync, events, questions, read, review};
+use super::{Ledger, LedgerError, Recorded, Sync, events, notices, questions, read, review};
 use crate::authorization::{Authorization, Signature};
 use crate::crash;
 use crate::money::Usd;
@@ -106,8 +108,8 @@ pub struct View {
     pub agent: String,
     pub identity: Option<Identity>,
     pub policy: Arc<Policy>,
-    pub url: Option<url::Url>,
-    pub payees: Vec<alloy_primitives::Address>,
+    pub url: Option<Url>,
+    pub payees: Vec<Address>,
     pub now: Time,
 }
 
@@ -150,10 +152,11 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     store_signed(conn, &draft, row, &rules)?;
     budget::count(conn, &counted)?;
     questions::use_up(conn, &draft.identity, &policy::terms(&draft.offer))?;
-    remember_payee(conn, &draft, now)?;
+    remember_payee(conn, &draft.request.url, draft.offer.payee, now)?;
     conn.prepare_cached("UPDATE ledger SET newest = ?1, authorizations = authorizations + 1")?
         .execute([now.millis()])?;
     events::append(conn, Some(row), now, "authorized", &terms_of(&draft))?;
+    notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
     crash::point("claimed");
     Ok(Claimed::Row(row))
 }
@@ -175,7 +178,7 @@ fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
 pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
     let session = running_session(conn, &view.agent, &view.policy, now)?;
     let domain = view.url.as_ref().map(|url| view.policy.domain_key(url)).unwrap_or_default();
-    let nobody = [alloy_primitives::Address::ZERO];
+    let nobody = [Address::ZERO];
     let payees = if view.payees.is_empty() { &nobody[..] } else { &view.payees };
     let meters = payees.iter().flat_map(|payee| policy::meters(&domain, *payee));
     let (frozen_why, adopted_at): (Option<String>, Option<i64>) = conn
@@ -263,7 +266,7 @@ fn running_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -
     Ok(newest.filter(|(_, at)| now.since(Time::from_millis(*at)) <= policy.session.idle).map(|(id, _)| id))
 }
 
-fn join_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
     match running_session(conn, agent, policy, now)? {
         Some(id) => {
             conn.prepare_cached("UPDATE session SET newest = ?2 WHERE id = ?1")?.execute([id, now.millis()])?;
@@ -348,16 +351,13 @@ fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Re
     Ok(())
 }
 
-fn remember_payee(conn: &Connection, draft: &Draft, now: Time) -> Result<(), LedgerError> {
+pub(super) fn remember_payee(conn: &Connection, url: &Url, payee: Address, now: Time) -> Result<(), LedgerError> {
     conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (origin, payee, since) VALUES (?1, ?2, ?3)")?
-        .execute(params![wish::origin(&draft.request.url), draft.offer.payee.to_checksum(None), now.millis()])?;
+        .execute(params![wish::origin(url), payee.to_checksum(None), now.millis()])?;
     Ok(())
 }
 
-fn payees_before(
-    conn: &Connection,
-    origin: &str,
-) -> Result<std::collections::BTreeSet<alloy_primitives::Address>, LedgerError> {
+fn payees_before(conn: &Connection, origin: &str) -> Result<std::collections::BTreeSet<Address>, LedgerError> {
     let mut query = conn.prepare_cached("SELECT payee FROM seller_payee WHERE origin = ?1")?;
     let texts = query.query_map([origin], |row| row.get::<_, String>(0))?;
     texts.map(|text| text?.parse().map_err(super::damaged)).collect()

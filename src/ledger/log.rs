@@ -135,6 +135,12 @@ impl Ledger {
 }
 
 fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
+    let (entries, next) = entries(conn, filter)?;
+    Ok(Page { entries, totals: totals(conn, filter)?, next })
+}
+
+/// A page of entries, and where the next one begins.
+pub(super) fn entries(conn: &Connection, filter: &Filter) -> Result<(Vec<Entry>, Option<Cursor>), LedgerError> {
     let limit = filter.limit.clamp(1, 10_000);
     let (sql, mut values) = filter.page();
     values.push(Sql::Integer(limit as i64 + 1));
@@ -142,7 +148,7 @@ fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
     let has_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| has_more).map(Cursor::of);
-    Ok(Page { entries, totals: totals(conn, filter)?, next })
+    Ok((entries, next))
 }
 
 /// Whole days from the tally, and what is left of the first and the last from the rows.

@@ -25,7 +25,7 @@ pub struct Spent {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Glance {
+pub struct Overview {
     /// One for each of the last 30 days (UTC), oldest first.
     pub days: Vec<(Time, Spent)>,
     /// By what the budget is kept under, over the last 24 hours, dearest first.
@@ -39,10 +39,10 @@ pub struct Glance {
 }
 
 impl Ledger {
-    pub async fn glance(&self, session_idle: Duration, rows: usize, now: Time) -> Result<Glance, LedgerError> {
+    pub async fn overview(&self, session_idle: Duration, rows: usize, now: Time) -> Result<Overview, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
-            Ok(Glance {
+            Ok(Overview {
                 days: days(conn, now)?,
                 domains: domains(conn, now)?,
                 open: open(conn, rows)?,

@@ -279,6 +279,16 @@ pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Whether a file has the tables of today, for whoever only reads.
+pub fn check(conn: &Connection) -> Result<(), LedgerError> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    match (version, application) {
+        (VERSION, APPLICATION_ID) => Ok(()),
+        _ => Err(LedgerError::Damaged("the file does not have the tables of today".to_owned())),
+    }
+}
+
 /// Makes the tables in an empty file, or checks that the file is a ledger this program can read.
 pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(), LedgerError> {
     conn.pragma_update(None, "journal_mode", "WAL")?;

@@ -3,7 +3,9 @@
 
 mod browse;
 mod log;
+mod notices;
 mod plans;
+mod replay;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

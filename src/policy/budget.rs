@@ -8,6 +8,7 @@ use url::Url;
 
 use super::rules::{self, Site};
 use super::{Cap, Meter, Policy, Scope, Snapshot, Used, Window};
+use crate::limits;
 use crate::money::Usd;
 
 /// What an answer says is left. `None`: no limit.
@@ -70,6 +71,15 @@ impl Cap {
 
     pub fn left(&self, snapshot: &Snapshot) -> Usd {
         self.limit.saturating_sub(self.used(snapshot).counted)
+    }
+
+    /// Whether this much more takes it past the part that its owner is told of.
+    pub fn is_passed_by(&self, before: &Snapshot, price: Usd) -> bool {
+        let mark = u128::from(self.limit.as_micros()) * u128::from(limits::NOTICE_PERCENT);
+        let before = u128::from(self.used(before).counted.as_micros());
+        self.meter.window != Window::Payment
+            && before * 100 < mark
+            && (before + u128::from(price.as_micros())) * 100 >= mark
     }
 
     /// Whether this much more would go beyond it. In 128 bits: a sum must not come out smaller than its parts.
@@ -151,6 +161,21 @@ mod tests {
         let adopted = |until| scene().seen(|s| _ = s.full_until.insert(Window::Day, until));
         assert_eq!(adopted(until).says(), "refuse over_domain_day over_payee_day over_day");
         assert_eq!(adopted(NOW).says(), "allow");
+    }
+
+    #[test]
+    fn a_budget_is_passed_by_the_payment_that_spends_four_fifths_of_it_and_by_no_other() {
+        let day = |spent: &str, price: &str| {
+            let scene = scene().spent(Scope::Wallet, Window::Day, spent);
+            let caps = caps(&scene.policy, None, None);
+            let cap = caps.iter().find(|cap| cap.code == "over_day").unwrap().clone();
+            cap.is_passed_by(&scene.snapshot, usd(price))
+        };
+        assert!(!day("1.50", "0.09"));
+        assert!(day("1.50", "0.10"));
+        assert!(!day("1.60", "0.10"));
+        let one = &caps(&Policy::built_in(), None, None)[0];
+        assert!(!one.is_passed_by(&scene().snapshot, usd("1.00")), "what one payment may cost is not spent by it");
     }
 
     #[test]

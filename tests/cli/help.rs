@@ -2,7 +2,7 @@
 
 use crate::home::{Home, code, err, out};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 23] = [
     "demo",
     "init",
     "doctor",
@@ -11,6 +11,8 @@ const COMMANDS: [&str; 21] = [
     "balance",
     "log",
     "why",
+    "reviewed",
+    "statusline",
     "audit",
     "pending",
     "approve",
@@ -53,6 +55,8 @@ fn every_command_explains_itself_with_an_example() {
         ("policy", "check"),
         ("policy", "explain"),
         ("policy", "allow"),
+        ("policy", "replay"),
+        ("policy", "schema"),
         ("wallet", "create"),
         ("wallet", "import"),
         ("wallet", "export"),

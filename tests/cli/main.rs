@@ -7,5 +7,6 @@ mod home;
 #[cfg(unix)]
 mod owner;
 mod playing;
+mod reading;
 #[cfg(unix)]
 mod terminal;

@@ -4,12 +4,13 @@ use crate::home::{ADDRESS, Home, KEY, code, err, out};
 use crate::terminal::{AtTerminal, detached};
 
 #[test]
-fn without_a_terminal_nothing_is_approved_thawed_released_allowed_adopted_or_shown() {
+fn without_a_terminal_nothing_is_approved_thawed_released_allowed_adopted_reviewed_or_shown() {
     let home = Home::ready();
     for args in [
         &["approve", "pu_1"][..],
         &["thaw"],
         &["release", "pu_1"],
+        &["reviewed"],
         &["policy", "allow", "api.example.com"],
         &["ledger", "adopt"],
         &["wallet", "export"],

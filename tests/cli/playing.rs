@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::home::{ADDRESS, Home, KEY, code, err, out};
 
 /// A market, a chain with five dollars for us, and a user who may spend them.
-struct Market {
-    sandbox: Sandbox,
-    home: Home,
+pub struct Market {
+    pub sandbox: Sandbox,
+    pub home: Home,
 }
 
 const RULES: &str = "\
@@ -29,7 +29,7 @@ above = \"0.10\"
 ";
 
 impl Market {
-    async fn open() -> Market {
+    pub async fn open() -> Market {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let home = Home::empty();
         assert_eq!(code(&home.run_with(&["wallet", "import", "--store", "file"], KEY)), 0);
@@ -48,7 +48,7 @@ impl Market {
         format!("{}{path}", self.sandbox.sellers_url().trim_end_matches('/'))
     }
 
-    fn fetch(&self, path: &str) -> std::process::Output {
+    pub fn fetch(&self, path: &str) -> std::process::Output {
         self.home.run(&["fetch", &self.url(path)])
     }
 
@@ -61,7 +61,7 @@ impl Market {
     }
 
     /// The log, newest first.
-    fn log(&self) -> Vec<Value> {
+    pub fn log(&self) -> Vec<Value> {
         let lines = out(&self.home.run(&["log", "--json"]));
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect()
     }

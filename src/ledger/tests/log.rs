@@ -22,7 +22,7 @@ const AGENTS: [&str; 3] = ["a", "b", "c"];
 const HOSTS: [&str; 5] = ["shop.example", "api.shop.example", "v1.api.shop.example", "notshop.example", "127.0.0.1"];
 const STATES: [&str; 5] = ["authorized", "settled", "held", "lapsed", "refused"];
 
-fn unpaid(draft: &Draft, now: Time) -> Unpaid {
+pub(super) fn unpaid(draft: &Draft, now: Time) -> Unpaid {
     Unpaid {
         purchase_id: draft.purchase_id.clone(),
         agent: draft.agent.clone(),

@@ -1,0 +1,56 @@
+//! How things stand, at a glance: read beside everybody else, waiting for nobody, writing nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{LedgerError, budget, schema};
+use crate::money::Usd;
+use crate::policy::{Meter, Scope, Window};
+use crate::time::Time;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Glance {
+    pub frozen: bool,
+    /// Of the last 24 hours, with what is held.
+    pub spent: Usd,
+    /// Payments whose outcome is not known.
+    pub held: u64,
+    /// Questions before the owner.
+    pub waiting: u64,
+    /// Alarms since the owner's last review.
+    pub alarms: u64,
+}
+
+/// Nothing where there is no ledger, or one this program cannot read at once.
+pub fn glance(path: &Path, now: Time) -> Result<Glance, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::ZERO)?;
+    schema::check(&conn)?;
+    let look = conn.unchecked_transaction()?;
+    let count = |sql: &str, at: i64| look.query_row(sql, [at], |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64);
+    let (frozen, newest, reviewed_to): (bool, i64, i64) =
+        look.query_row("SELECT frozen_why IS NOT NULL, newest, reviewed_to FROM ledger", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let now = now.max(Time::from_millis(newest));
+    let day = Meter { scope: Scope::Wallet, window: Window::Day };
+    let used = budget::read(&look, [day], None, now)?;
+    Ok(Glance {
+        frozen,
+        spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
+        held: count(
+            "SELECT count(*) FROM purchase WHERE nonce IS NOT NULL AND proof <> 'chain'
+                AND state IN ('authorized', 'held') AND ?1 IS NOT NULL",
+            0,
+        )?,
+        waiting: count(
+            "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
+              WHERE p.state = 'needs_approval' AND q.expires_at > ?1 AND q.used = 0 AND q.answer IS NULL",
+            now.millis(),
+        )?,
+        alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > ?1", reviewed_to)?,
+    })
+}

@@ -1,0 +1,148 @@
+//! What another policy would have done to the recorded past.
+//!
+//! The past is played oldest first into an empty ledger in memory: the same snapshot is read and the same `decide()` asked
+//! as in life, and what it lets through is counted there. Nothing of the real ledger is written.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use url::Url;
+
+use super::authorize::{self, View};
+use super::budget::{self, Counted};
+use super::log::{self, Filter};
+use super::read::{Entry, Terms};
+use super::{Ledger, LedgerError, schema};
+use crate::money::{Amount, Assets, Network, Usd};
+use crate::offer::{Dialect, Echo, Listed, Offer};
+use crate::policy::{self, Decision, Funds, Policy, Question};
+use crate::reason::Reason;
+use crate::time::Time;
+
+/// What became of a purchase, then or by another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Paid,
+    Asked,
+    Refused,
+}
+
+/// One purchase of the past, judged anew.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    pub entry: Entry,
+    pub usd: Usd,
+    pub then: Fate,
+    /// `Asked` of what was paid then is paid again: the owner would have said yes.
+    pub now: Fate,
+    pub reasons: Vec<Reason>,
+}
+
+impl Ledger {
+    /// Plays everything since then to a policy, one purchase after the other. Answers how many could not be: their terms
+    /// are not known, or name an asset that is not known any more.
+    pub async fn replay<V>(
+        &self,
+        policy: Arc<Policy>,
+        assets: Assets,
+        since: Option<Time>,
+        mut visit: V,
+    ) -> Result<u64, LedgerError>
+    where
+        V: FnMut(Replayed) + Send + 'static,
+    {
+        self.read(move |conn| {
+            let stage = stage()?;
+            let mut filter = Filter { since, oldest_first: true, limit: 500, ..Filter::default() };
+            let mut skipped = 0;
+            loop {
+                let (entries, next) = log::entries(conn, &filter)?;
+                for entry in entries {
+                    match (fate(&entry), imagined(&entry, &assets)) {
+                        (None, _) => {}
+                        (Some(then), Some(offer)) => visit(play(&stage, &policy, entry, offer, then)?),
+                        (Some(_), None) => skipped += 1,
+                    }
+                }
+                filter.after = next;
+                if next.is_none() {
+                    return Ok(skipped);
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn stage() -> Result<Connection, LedgerError> {
+    let mut stage = Connection::open_in_memory()?;
+    schema::configure(&stage)?;
+    schema::prepare(&mut stage, "stage", 0)?;
+    Ok(stage)
+}
+
+/// What became of it. Nothing of what never came to a price, nor of what lapsed or was released: nobody was paid.
+fn fate(entry: &Entry) -> Option<Fate> {
+    match entry.state.as_str() {
+        "settled" | "held" | "authorized" => Some(Fate::Paid),
+        "needs_approval" | "denied" | "expired" => Some(Fate::Asked),
+        "refused" => entry.terms.as_ref().map(|_| Fate::Refused),
+        _ => None,
+    }
+}
+
+fn play(
+    stage: &Connection,
+    policy: &Arc<Policy>,
+    entry: Entry,
+    offer: Offer,
+    then: Fate,
+) -> Result<Replayed, LedgerError> {
+    let url = Url::parse(entry.final_url.as_deref().unwrap_or(&entry.url)).map_err(super::damaged)?;
+    let view = View {
+        agent: entry.agent.clone(),
+        identity: None,
+        policy: policy.clone(),
+        url: Some(url.clone()),
+        payees: vec![offer.payee],
+        now: entry.at,
+    };
+    let snapshot = authorize::snapshot(stage, &view, entry.at)?;
+    let question = Question { method: &entry.method, url: &url, max_price: None, funds: &Funds::default() };
+    let offers = [Listed::Payable(Box::new(offer.clone()))];
+    let (now, reasons) = match policy::decide(policy, &question, &offers, &snapshot).decision {
+        Decision::Allow(_) => (Fate::Paid, Vec::new()),
+        Decision::Ask(_, reasons) => (Fate::Asked, reasons),
+        Decision::Refuse(reasons) => (Fate::Refused, reasons),
+    };
+    if now == Fate::Paid || (now == Fate::Asked && then == Fate::Paid) {
+        count(stage, policy, &entry, &url, &offer)?;
+    }
+    Ok(Replayed { usd: offer.usd, entry, then, now, reasons })
+}
+
+/// Spends it on the stage, so that what comes later finds it spent.
+fn count(stage: &Connection, policy: &Policy, entry: &Entry, url: &Url, offer: &Offer) -> Result<(), LedgerError> {
+    let session = authorize::join_session(stage, &entry.agent, policy, entry.at)?;
+    let domain = policy.domain_key(url);
+    let counted = Counted { at: entry.at, session, domain, payee: offer.payee, usd: offer.usd };
+    budget::count(stage, &counted)?;
+    budget::remember_price(stage, &crate::wish::place(url), offer.usd, entry.at)?;
+    authorize::remember_payee(stage, url, offer.payee, entry.at)
+}
+
+/// The offer as it was, from the terms in its row.
+fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
+    let Terms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
+    let asset = assets.known(&Network::new(network.clone()), asset_address.parse().ok()?)?.clone();
+    Some(Offer {
+        dialect: Dialect::named(dialect),
+        scheme: scheme.clone(),
+        asset,
+        amount: Amount::parse(amount)?,
+        usd: *usd,
+        payee: payee.parse().ok()?,
+        window_secs: 60,
+        echo: Echo { accepted: "{}".to_owned(), resource: None, extensions: None },
+    })
+}

@@ -1,0 +1,129 @@
+//! The log as it is read: live, added up, exported, and kept one's place in.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::home::{Home, code, err, out};
+use crate::playing::Market;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_adds_up_by_day_domain_agent_and_session() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    market.fetch("/joke");
+    market.fetch("/yacht");
+    for (by, key) in [("domain", "127.0.0.1"), ("agent", "owner"), ("session", "se_1")] {
+        let told = out(&market.home.run(&["log", "--by", by]));
+        let line = told.lines().find(|line| line.contains(key)).expect("a line");
+        assert!(line.contains("$0.015"), "{told}");
+    }
+    let days = out(&market.home.run(&["log", "--by", "day", "--json"]));
+    let day: Value = serde_json::from_str(days.lines().next().expect("a day")).expect("JSON Lines");
+    assert_eq!((day["count"].as_u64(), day["settled_usd"].as_str()), (Some(3), Some("0.015")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn journals_have_what_was_paid_and_nothing_else() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    market.fetch("/yacht");
+    market.sandbox.rpc.set_down(true);
+    market.fetch("/lost");
+    for form in ["--beancount", "--hledger"] {
+        let journal = out(&market.home.run(&["log", form]));
+        let flagged = |flag: &str| journal.lines().filter(|line| line.contains(&format!(" {flag} "))).count();
+        assert_eq!((flagged("*"), flagged("!")), (1, 1), "{journal}");
+        assert!(journal.contains("@@ 0.01 USD") && !journal.contains("yacht"), "{journal}");
+    }
+    assert_eq!(code(&market.home.run(&["log", "--csv", "--hledger"])), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_policy_is_tried_on_the_recorded_past() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    market.fetch("/joke");
+    let draft = market.home.file("draft.toml");
+    let rules = market.home.read("policy.toml").replace("per_payment = \"0.50\"", "per_payment = \"0.007\"");
+    fs::write(&draft, rules).expect("written");
+    let draft = draft.to_str().expect("plain");
+    let told: Value =
+        serde_json::from_str(&out(&market.home.run(&["policy", "replay", draft, "--json"]))).expect("JSON");
+    assert_eq!(told["paid"]["all"]["count"], 2);
+    assert_eq!(told["paid"]["now_refused"], serde_json::json!({ "count": 1, "usd": "0.01" }));
+    let read = out(&market.home.run(&["policy", "replay", draft]));
+    assert!(read.contains("saved $0.01") && read.contains("per_payment"), "{read}");
+    assert_eq!(market.log().len(), 2, "nothing was written");
+}
+
+#[test]
+fn the_schema_is_one_json_document() {
+    let told = Home::empty().run(&["policy", "schema"]);
+    let schema: Value = serde_json::from_str(&out(&told)).expect("JSON");
+    assert!(schema["properties"]["wallet"].is_object());
+}
+
+#[test]
+fn a_status_line_says_nothing_where_there_is_nothing_and_never_fails() {
+    let home = Home::empty();
+    let told = home.run(&["statusline"]);
+    assert_eq!((code(&told), out(&told), err(&told)), (0, String::new(), String::new()));
+    let ready = Home::ready();
+    fs::write(ready.file("ledger.db"), "no ledger").expect("written");
+    let told = ready.run(&["statusline"]);
+    assert_eq!((code(&told), out(&told), err(&told)), (0, String::new(), String::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_line_has_the_days_spending_and_what_waits() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    market.fetch("/report");
+    assert_eq!(out(&market.home.run(&["statusline"])), "$0.01/2.00 · 1 to approve\n");
+    market.home.run(&["freeze"]);
+    assert!(out(&market.home.run(&["statusline"])).ends_with("frozen\n"));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_followed_shows_what_happens_until_ctrl_c() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    let mut following = market.home.command(&["log", "--follow", "--json"]);
+    let mut following = following.stdout(Stdio::piped()).spawn().expect("started");
+    let mut lines = BufReader::new(following.stdout.take().expect("a pipe")).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().expect("a line").expect("read")).expect("JSON") };
+    assert!(next()["url"].as_str().expect("a URL").contains("/weather"));
+    market.fetch("/joke");
+    let mut told = next();
+    while told["state"] != "settled" {
+        told = next();
+    }
+    assert!(told["url"].as_str().expect("a URL").contains("/joke"));
+    // SAFETY: a signal to our own child, which is running.
+    unsafe { libc::kill(following.id() as i32, libc::SIGINT) };
+    assert_eq!(following.wait().expect("ended").code(), Some(0));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_is_the_owners_and_what_comes_after_it_is_new() {
+    use crate::terminal::AtTerminal;
+    let market = Market::open().await;
+    market.fetch("/weather");
+    assert!(out(&market.home.run(&["log", "--unreviewed"])).contains("/weather"));
+    let refused = market.home.run(&["reviewed"]);
+    assert!(code(&refused) == 1 && err(&refused).contains("terminal"), "{}", err(&refused));
+    let mut owner = AtTerminal::start(&mut market.home.command(&["reviewed"]));
+    let shown = owner.until("as read: ");
+    assert!(shown.contains("1 purchase so far: $0.01 settled"), "{shown}");
+    owner.types("reviewed");
+    assert_eq!(code(&owner.ends()), 0);
+    assert!(out(&market.home.run(&["log", "--unreviewed"])).is_empty());
+    market.fetch("/joke");
+    let new = out(&market.home.run(&["log", "--unreviewed"]));
+    assert!(new.contains("/joke") && !new.contains("/weather"), "{new}");
+}

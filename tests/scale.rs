@@ -1,0 +1,167 @@
+//! A ledger of a million purchases: what a person and an agent wait for its first page, and what it takes of memory.
+//!
+//! `cargo test --test scale -- --ignored --nocapture` makes one (a minute or two, 2 GB) and prints figures. That no
+//! question walks all of it is held in `src/ledger/tests/plans.rs`, where a machine's load has no say.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bursar::bursar::{Bursar, By, LogQuery};
+use bursar::config::Home;
+use bursar::ledger::Ledger;
+use bursar::purchase::answer::SpendQuery;
+use bursar::time::Time;
+use rusqlite::Connection;
+
+const PURCHASES: u64 = 1_000_000;
+/// A year of them, and the last one a minute ago.
+const YEAR_MS: u64 = 365 * 24 * 3600 * 1000;
+const TRIES: usize = 7;
+
+/// Twenty agents, four hundred sites of five hosts each, and a state for each: most are settled, few are in doubt.
+const FILL: &str = "
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
+INSERT INTO purchase (row, purchase_id, agent, identity, headers, at, method, url, domain, place, site, state, proof,
+    delivered, policy, http_status, content_type, final_url, body_bytes, answered_at, session, budget_domain, counted_at,
+    usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce, valid_before, settled_at, chain_tx)
+SELECT i + 1, printf('pu_%016x', i * 2654435761 % 4294967296 * 4096 + i % 4096), 'agent-' || (i * 7 % 20), randomblob(32),
+    x'00', ?2 - (?1 - i) * ?3, 'GET', printf('https://h%d.site-%d.example/v1/item/%d?q=%d', i % 5, i * 31 % 400, i % 1000, i),
+    printf('h%d.site-%d.example', i % 5, i * 31 % 400), printf('https://h%d.site-%d.example/v1/item/%d', i % 5, i * 31 % 400, i % 1000),
+    printf('site-%d.example', i * 31 % 400),
+    CASE WHEN i % 50 = 0 THEN 'refused' WHEN i % 100 = 1 THEN 'lapsed' WHEN i % 9973 = 2 THEN 'held' ELSE 'settled' END,
+    CASE WHEN i % 50 = 0 OR i % 9973 = 2 THEN 'none' ELSE 'chain' END,
+    i % 50 <> 0, 'policy', 200, 'application/json', '', 900, ?2, CASE WHEN i % 50 <> 0 THEN i / 25 + 1 END, 'example', ?2,
+    1000 + i % 20000, 1000 + i % 20000, 'USDC', '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', 'eip155:8453',
+    '0x00000000000000000000000000000000000000aa', 'x402v2', 'exact', CASE WHEN i % 50 <> 0 THEN randomblob(32) END,
+    ?2 / 1000, ?2, '0x' || hex(randomblob(32)) FROM n";
+
+const SESSIONS: &str = "
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1 / 25 + 1)
+INSERT INTO session SELECT i + 1, 'agent-' || (i % 20), ?2 - (?1 - i * 25) * ?3, ?2 FROM n";
+
+const EVENTS: &str = "
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 2 * ?1)
+INSERT INTO event SELECT i + 1, i / 2 + 1, ?2 - (?1 - i / 2) * ?3, CASE WHEN i % 2 THEN 'closed' ELSE 'authorized' END,
+    '{\"usd\":\"0.01\",\"standing\":[\"settled\",\"chain\"]}', randomblob(32) FROM n";
+
+fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Time::from_millis(since.as_millis() as i64)
+}
+
+fn fill(home: &Home) {
+    let newest = now().millis() - 60_000;
+    drop(Ledger::open(&home.ledger_file(), &home.leases_dir(), [7; 16], Time::from_millis(newest)).expect("a ledger"));
+    let conn = Connection::open(home.ledger_file()).expect("a file");
+    conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN").expect("begun");
+    let count = PURCHASES as i64;
+    for sql in [SESSIONS, FILL, EVENTS] {
+        conn.execute(sql, [count, newest, (YEAR_MS / PURCHASES) as i64]).expect("filled");
+    }
+    conn.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)").expect("committed");
+}
+
+fn bursar(home: &Path, args: &[&str]) -> Duration {
+    let began = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
+    command.arg("--home").arg(home).args(args).stdout(Stdio::null()).stderr(Stdio::inherit());
+    assert!(command.status().expect("started").success(), "{args:?}");
+    began.elapsed()
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort();
+    took[took.len() / 2]
+}
+
+fn say(what: &str, took: Vec<Duration>) {
+    println!("{what:<58} {:>8.1} ms", median(took).as_secs_f64() * 1e3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it makes a ledger of a million purchases and prints figures"]
+async fn first_pages_of_a_million_purchases() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let home = Home::at(dir.path());
+    home.prepare().expect("a home");
+    std::fs::create_dir_all(home.leases_dir()).expect("a folder");
+    let began = Instant::now();
+    fill(&home);
+    let size = std::fs::metadata(home.ledger_file()).expect("a file").len() >> 20;
+    println!("{PURCHASES} purchases, {size} MiB, made in {} s; medians of {TRIES}:", began.elapsed().as_secs());
+    commands(dir.path());
+    in_process(&home).await;
+    resident();
+}
+
+fn commands(home: &Path) {
+    for args in [
+        &["--version"][..],
+        &["statusline"],
+        &["log"],
+        &["log", "--state", "held"],
+        &["log", "--state", "settled", "--agent", "agent-7"],
+        &["log", "--domain", "site-31.example"],
+        &["log", "--domain", "h2.site-31.example", "--state", "refused"],
+        &["log", "--session", "se_20000"],
+        &["log", "--since", "30d"],
+        &["log", "--until", "300d"],
+        &["log", "--unreviewed"],
+        &["log", "--by", "day", "--since", "30d"],
+        &["log", "--by", "domain"],
+        &["log", "--json", "--limit", "10000"],
+        &["pending"],
+        &["why", "pu_000"],
+    ] {
+        if args[0] == "why" {
+            let id = any_id(home);
+            say("bursar why ID", (0..TRIES).map(|_| bursar(home, &["why", &id])).collect());
+        } else {
+            say(&format!("bursar {}", args.join(" ")), (0..TRIES).map(|_| bursar(home, args)).collect());
+        }
+    }
+}
+
+fn any_id(home: &Path) -> String {
+    let conn = Connection::open(Home::at(home).ledger_file()).expect("a file");
+    conn.query_row("SELECT purchase_id FROM purchase WHERE row = 777777", [], |row| row.get(0)).expect("an id")
+}
+
+/// What an agent waits for, without the start of a process.
+async fn in_process(home: &Home) {
+    let house = Bursar::open(home, vec![]).await.expect("a house");
+    let mut took: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        house.spend("agent-7", SpendQuery::default()).await.expect("a page");
+        took[0].push(began.elapsed());
+        let began = Instant::now();
+        let held =
+            SpendQuery { state: Some("held".to_owned()), since: Some("90d".to_owned()), ..SpendQuery::default() };
+        house.spend("agent-7", held).await.expect("a page");
+        took[1].push(began.elapsed());
+        let began = Instant::now();
+        house.log_by(&LogQuery::default(), By::Domain).await.expect("sums");
+        took[2].push(began.elapsed());
+    }
+    let [first, held, sums] = took;
+    say("list_spend, first page", first);
+    say("list_spend, held since 90 days", held);
+    say("the log by domain, in the process", sums);
+}
+
+/// The most any of the commands had in memory at once.
+#[cfg(target_os = "linux")]
+fn resident() {
+    // SAFETY: it fills in the numbers of our own children.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);
+        usage
+    };
+    println!("the largest of these commands had {} MiB in memory", usage.ru_maxrss / 1024);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident() {}
