@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::sync::{Mutex, Notify, RwLock};
 
@@ -71,20 +72,46 @@ pub struct Refusal {
     pub next: String,
 }
 
-/// Who is told that a purchase is still under way.
-pub trait Progress: Send + Sync {
+/// Whoever called and waits: it is told that the purchase goes on, and may have a person to put a question to.
+pub trait Caller: Send + Sync {
     fn step(&self, message: &str);
 
     /// Whether the answer will still be heard: what nobody hears is handed over at the next call.
     fn is_heard(&self) -> bool {
         true
     }
+
+    /// Puts a question before the person there, if it can.
+    fn ask(&self, _: &Pending, _: &Ways) -> Asked {
+        Asked::Nowhere
+    }
 }
+
+/// How a host may ask.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    /// With a form, since a yes given there would count.
+    pub form: bool,
+    /// By showing the way to the owner's own page.
+    pub page: Option<String>,
+}
+
+pub enum Asked {
+    /// There is nobody, or no way to ask.
+    Nowhere,
+    /// It is being asked now.
+    Here(Shut),
+    /// The answer to this very call carries the question.
+    InTheAnswer,
+}
+
+/// Ends when nobody can answer there any more.
+pub type Shut = BoxFuture<'static, ()>;
 
 /// Nobody listens.
 pub struct Quiet;
 
-impl Progress for Quiet {
+impl Caller for Quiet {
     fn step(&self, _: &str) {}
 }
 
@@ -369,10 +396,10 @@ impl Bursar {
         }
         let ours = anchor_of(self.ledger.seal().await?);
         match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
-            Some(kept) => match broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref())) {
-                Some(reason) => return Err(reason),
-                None => {}
-            },
+            Some(kept) => {
+                let broken = broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref()));
+                broken.map_or(Ok(()), Err)?;
+            }
             None => {
                 let ours = Anchor { owner: owner.clone(), ..ours };
                 wallet.write_anchor(ours).await.map_err(|cause| wallet_reason(&cause))?;

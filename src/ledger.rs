@@ -41,7 +41,7 @@ pub use events::Stored as Event;
 pub use glance::{Glance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, Page, Totals};
 pub use overview::{Overview, Spent};
-pub use questions::Question;
+pub use questions::{Challenge, Question, Word};
 pub use read::{Entry, Found, Money, Story, Terms, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;

@@ -38,6 +38,13 @@ pub const ANSWER_CHARS: usize = 20_000;
 pub const ANSWER_CHARS_AT_MOST: usize = 400_000;
 /// Hosts give up at 60 s; an answer is given before that, whatever happens.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+/// A call waits this long for a person, and only while there is a door to answer at; with the unpaid leg before it, it
+/// still answers in time.
+pub const OWNER_WAIT: Duration = Duration::from_secs(25);
+/// A person was shown this question a moment ago: an agent that asks again does not make it pop up again.
+pub const SHOWN_AGAIN: Duration = Duration::from_secs(600);
+/// Sellers forget what they asked for; after this long they are asked again before they are paid.
+pub const CHALLENGE_KEPT: Duration = Duration::from_secs(600);
 /// Questions one agent may have before its owner at a time.
 pub const PENDING_QUESTIONS: usize = 5;
 /// Refusals one agent may add to the log in a minute; further ones are counted only.

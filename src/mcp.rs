@@ -4,6 +4,7 @@
 //! and how the house is left without dropping a call in `door`.
 
 pub mod arguments;
+mod asking;
 mod door;
 mod fetch_paid;
 mod get_balance;

@@ -52,14 +52,14 @@ impl Bursar {
     /// A yes for exactly what was shown. Here as below, `passphrase` is the owner's, where one is set.
     pub async fn approve(&self, shown: &Pending, passphrase: Option<&str>) -> Result<Pending, Refusal> {
         self.prove(passphrase).await?;
-        self.answer_question(shown, true).await
+        self.answer_question(shown, true, ApprovedBy::Owner).await
     }
 
     pub async fn deny(&self, shown: &Pending) -> Result<Pending, Refusal> {
-        self.answer_question(shown, false).await
+        self.answer_question(shown, false, ApprovedBy::Owner).await
     }
 
-    async fn answer_question(&self, shown: &Pending, yes: bool) -> Result<Pending, Refusal> {
+    pub(crate) async fn answer_question(&self, shown: &Pending, yes: bool, by: ApprovedBy) -> Result<Pending, Refusal> {
         let is_shown = |question: &Question| {
             question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
         };
@@ -69,7 +69,7 @@ impl Bursar {
         let valid_for = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let valid_for = valid_for.approval.valid_for;
         let (row, terms) = (question.entry.row, Terms(shown.terms.clone()));
-        self.ledger.answer(row, terms, yes, ApprovedBy::Owner, valid_for, self.now()).await?;
+        self.ledger.answer(row, terms, yes, by, valid_for, self.now()).await?;
         let mut shown = self.shown(&question);
         shown.approved_until = yes.then(|| self.now().plus(valid_for));
         Ok(shown)

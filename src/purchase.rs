@@ -16,7 +16,9 @@
 //! purchase runs as a task of its own, and an agent that stops listening finds the outcome in the ledger.
 
 pub mod answer;
+mod approval;
 mod ask;
+mod challenge;
 mod closing;
 mod quote;
 mod refuse;
@@ -31,9 +33,10 @@ use alloy_primitives::{B256, hex};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::authorization::{Authorization, Signature};
-use crate::bursar::{Bursar, Progress, fresh, wallet_reason};
+use crate::bursar::{Bursar, Caller, fresh, wallet_reason};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
 use crate::limits;
@@ -41,9 +44,11 @@ use crate::offer::{self, Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
 use crate::seller::Reply;
+use crate::time::Time;
 use crate::wish::{Call, Wish};
 use answer::Answer;
 use ask::Asked;
+use challenge::Heard as HeardChallenge;
 pub(crate) use resume::Concluded;
 use resume::Next;
 pub use tell::{Binary, Stored, page};
@@ -68,6 +73,7 @@ struct Considered {
     policy: Arc<Policy>,
     funds: Funds,
     reply: Reply,
+    heard_at: Time,
     listed: Vec<Listed>,
     offers: Value,
 }
@@ -83,16 +89,38 @@ type Stop = Box<Answer>;
 
 impl Bursar {
     /// Gets a URL for an agent, paying for it if its owner's rules allow. Answers within [`limits::ANSWER_WITHIN`];
-    /// unfinished work goes on, and the next call with the same id is told what came of it. `client` is what the host
-    /// says of itself: recorded, never trusted.
+    /// unfinished work goes on, and the next call with the same id is told what came of it. Where the owner has to say
+    /// yes first, it waits for that while there is a door to say it at. `client` is what the host says of itself:
+    /// recorded, never trusted.
     pub async fn fetch_paid(
         self: &Arc<Bursar>,
         agent: &str,
         client: Option<&str>,
         call: Call,
-        progress: &dyn Progress,
+        caller: &dyn Caller,
     ) -> Answer {
-        let wish = match Wish::parse(agent, &call) {
+        let until = Instant::now() + limits::ANSWER_WITHIN;
+        let answer = self.attempt(agent, client, &call, caller, until).await;
+        match self.await_owner(agent, &answer, caller, until).await {
+            Some(true) => {
+                // Identical questions are one: it may stand under another id than this call's own.
+                let purchase_id = answer.purchase_id.or(call.purchase_id.clone());
+                self.attempt(agent, client, &Call { purchase_id, ..call }, caller, until).await
+            }
+            Some(false) => approval::denied(answer),
+            None => answer,
+        }
+    }
+
+    async fn attempt(
+        self: &Arc<Bursar>,
+        agent: &str,
+        client: Option<&str>,
+        call: &Call,
+        caller: &dyn Caller,
+        until: Instant,
+    ) -> Answer {
+        let wish = match Wish::parse(agent, call) {
             Ok(wish) => wish,
             Err(reasons) => return refuse::not_understood(reasons),
         };
@@ -105,12 +133,12 @@ impl Bursar {
         let known_as = Arc::new(Mutex::new(id.clone()));
         let purchase = Purchase { house, wish, client, id, parent: None, looked: 0, called: known_as.clone() };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
-        let (answer, row) = match listen(work, progress).await {
+        let (answer, row) = match listen(work, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(called(&known_as).clone()),
         };
         if let Some(row) = row
-            && progress.is_heard()
+            && caller.is_heard()
         {
             // Whoever asks next is told that it was charged already. An answer does not wait for a ledger that is slow.
             let _ = tokio::time::timeout(limits::HAND_OVER, self.ledger.hand_over(row)).await;
@@ -149,12 +177,15 @@ impl Purchase {
 
     /// Above the line: each step may stop the purchase, and nothing has been promised to anybody.
     async fn fresh(&self) -> Result<Authorized, Stop> {
-        let reply = match self.ask().await? {
-            Asked::Free(answer) => return Err(answer),
-            Asked::Priced(reply) => reply,
+        let heard = match self.approved_challenge().await? {
+            Some(heard) => heard,
+            None => match self.ask().await? {
+                Asked::Free(answer) => return Err(answer),
+                Asked::Priced(reply) => HeardChallenge { reply: *reply, at: self.house.now() },
+            },
         };
         crash::point("asked");
-        let considered = self.consider(*reply).await?;
+        let considered = self.consider(heard).await?;
         let offer = self.decide(&considered).await?;
         crash::point("decided");
         let signed = self.sign(offer, &considered).await?;
@@ -163,12 +194,13 @@ impl Purchase {
     }
 
     /// Parses the challenge, and reads what the decision needs beside it.
-    async fn consider(&self, reply: Reply) -> Result<Considered, Stop> {
+    async fn consider(&self, heard: HeardChallenge) -> Result<Considered, Stop> {
+        let HeardChallenge { reply, at } = heard;
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.house.assets);
         let funds = self.funds_for(&listed).await;
         let offers = quote::for_the_record(&listed);
-        Ok(Considered { policy, funds, reply, listed, offers })
+        Ok(Considered { policy, funds, reply, heard_at: at, listed, offers })
     }
 
     /// Advice: which offer, and whether it would be allowed now. The commit asks again.
@@ -192,7 +224,7 @@ impl Purchase {
         if self.house.is_leaving() {
             return Err(Box::new(refuse::leaving()));
         }
-        self.check_clock(&considered.reply).await?;
+        self.check_clock(considered).await?;
         match self.signed(&offer).await {
             Ok((authorization, signature)) => {
                 let draft = Box::new(self.draft(offer.clone(), authorization, signature, considered)?);
@@ -342,17 +374,16 @@ enum Heard {
 }
 
 /// Waits for the purchase, telling whoever waits that it goes on. Dropping this does not stop the purchase.
-async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, progress: &dyn Progress) -> Heard {
+async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, caller: &dyn Caller, until: Instant) -> Heard {
     const EVERY: Duration = Duration::from_secs(5);
-    let until = tokio::time::Instant::now() + limits::ANSWER_WITHIN;
     let mut work = work;
     loop {
-        let tick = (tokio::time::Instant::now() + EVERY).min(until);
+        let tick = (Instant::now() + EVERY).min(until);
         match tokio::time::timeout_at(tick, &mut work).await {
             Ok(Ok((answer, row))) => return Heard::Answer(answer, row),
             Ok(Err(_)) => return Heard::NotYet,
             Err(_) if tick == until => return Heard::NotYet,
-            Err(_) => progress.step("waiting for the seller"),
+            Err(_) => caller.step("waiting for the seller"),
         }
     }
 }

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
-use crate::bursar::{Bursar, Progress};
+use crate::bursar::{Bursar, Caller};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::{Context, OWNER, out, story, words};
 use crate::limits;
@@ -138,7 +138,7 @@ struct Watching<'a> {
     context: &'a Context,
 }
 
-impl Progress for Watching<'_> {
+impl Caller for Watching<'_> {
     fn step(&self, message: &str) {
         self.context.out.progress(format_args!("{}", out::dim(message)));
     }

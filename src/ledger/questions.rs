@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::authorize::ledger_time;
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, events};
+use crate::limits;
 use crate::offer::Offer;
 use crate::policy::{self, Approval, ApprovedBy, Policy, Snapshot, Terms};
+use crate::seller::Request;
 use crate::time::Time;
 use crate::wish::Identity;
 
@@ -24,7 +27,98 @@ pub struct Question {
     pub approved_until: Option<Time>,
 }
 
+/// The 402 a question is about, untrusted and as it arrived, with the request it was the answer to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Challenge {
+    #[serde(skip)]
+    pub at: Time,
+    pub request: Request,
+    pub headers: Vec<(String, String)>,
+    #[serde(with = "crate::text::base64_bytes")]
+    pub body: Vec<u8>,
+}
+
+/// How a question stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    Waits,
+    /// A yes that stands or was used, or a no.
+    Said(bool),
+    /// It expired, or asks for other terms by now.
+    Gone,
+}
+
 impl Ledger {
+    /// How the question of an agent's purchase stands, for these terms.
+    pub async fn word(&self, agent: String, id: String, terms: Terms, now: Time) -> Result<Word, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, now)?.millis();
+            let said = conn
+                .prepare_cached(
+                    "SELECT CASE WHEN answer = 'denied' THEN 'no'
+                                 WHEN used = 1 OR valid_until > ?4 THEN 'yes'
+                                 WHEN expires_at > ?4 THEN 'waits' END
+                       FROM question WHERE terms = ?3
+                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)",
+                )?
+                .query_row(params![agent, id, terms.0, now], |row| row.get::<_, Option<String>>(0))
+                .optional()?;
+            Ok(match said.flatten().as_deref() {
+                Some("yes") => Word::Said(true),
+                Some("no") => Word::Said(false),
+                Some(_) => Word::Waits,
+                None => Word::Gone,
+            })
+        })
+        .await
+    }
+
+    /// Claims the showing of a question to a person: not again for the same wish within [`limits::SHOWN_AGAIN`].
+    pub async fn show(&self, agent: String, id: String, now: Time) -> Result<bool, LedgerError> {
+        self.writer
+            .write(Sync::Lazy, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let touched = conn.execute(
+                    "UPDATE question SET shown_at = ?3
+                      WHERE used = 0 AND answer IS NOT 'denied'
+                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)
+                        AND NOT EXISTS (
+                            SELECT 1 FROM purchase asked
+                              JOIN purchase same ON same.identity = asked.identity
+                              JOIN question shown ON shown.purchase = same.row
+                             WHERE asked.agent = ?1 AND asked.purchase_id = ?2 AND shown.shown_at > ?4)",
+                    params![agent, id, now.millis(), now.minus(limits::SHOWN_AGAIN).millis()],
+                )?;
+                Ok(touched > 0)
+            })
+            .await
+    }
+
+    /// What was shown to whoever said yes to this wish, sent with the same headers. The yes still stands.
+    pub async fn approved_challenge(
+        &self,
+        identity: Identity,
+        headers: [u8; 32],
+        now: Time,
+    ) -> Result<Option<Challenge>, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, now)?;
+            let kept: Option<(String, i64)> = conn
+                .prepare_cached(
+                    "SELECT q.challenge, q.heard_at FROM purchase p JOIN question q ON q.purchase = p.row
+                      WHERE p.identity = ?1 AND p.headers = ?2 AND q.answer = 'approved' AND q.used = 0
+                        AND q.valid_until > ?3 AND q.challenge IS NOT NULL
+                      ORDER BY q.heard_at DESC LIMIT 1",
+                )?
+                .query_row(params![identity.0, headers, now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((text, at)) = kept else { return Ok(None) };
+            let challenge: Challenge = serde_json::from_str(&text).map_err(super::damaged)?;
+            Ok(Some(Challenge { at: Time::from_millis(at), ..challenge }))
+        })
+        .await
+    }
+
     /// Questions that stand, oldest first.
     pub async fn pending(&self, now: Time) -> Result<Vec<Question>, LedgerError> {
         self.read(move |conn| {
@@ -71,8 +165,11 @@ impl Ledger {
                     if yes { ("approved", Some(now.plus(valid_for).millis())) } else { ("denied", None) };
                 let by = by_name(by);
                 let touched = conn.execute(
-                    "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5
-                      WHERE purchase = ?1 AND terms = ?6 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4",
+                    // The first answer counts. The owner may think better of one; a host's never takes another's place.
+                    "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5,
+                            challenge = CASE ?2 WHEN 'approved' THEN challenge END
+                      WHERE purchase = ?1 AND terms = ?6 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4
+                        AND (?3 = 'owner' OR answer IS NULL OR valid_until <= ?4)",
                     params![row, answer, by, now.millis(), until, terms.0],
                 )?;
                 if touched != 1 {
@@ -100,6 +197,8 @@ impl Ledger {
                     conn.execute("UPDATE purchase SET state = 'expired' WHERE row = ?1", [row])?;
                     events::append(conn, Some(row), now, "expired", &json!({}))?;
                 }
+                let too_old = now.minus(limits::CHALLENGE_KEPT).millis();
+                conn.execute("UPDATE question SET challenge = NULL WHERE heard_at <= ?1", [too_old])?;
                 Ok(())
             })
             .await
@@ -108,25 +207,40 @@ impl Ledger {
 
 /// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old yes
 /// goes, because it does not fit them, and an old no stays. Answers whether it is new.
-pub fn ask(conn: &Connection, row: i64, offer: &Offer, now: Time, pending_for: Duration) -> Result<bool, LedgerError> {
+pub fn ask(
+    conn: &Connection,
+    row: i64,
+    offer: &Offer,
+    now: Time,
+    pending_for: Duration,
+    challenge: Option<&Challenge>,
+) -> Result<bool, LedgerError> {
     let terms = policy::terms(offer);
-    let stands: Option<String> = conn
+    let stands: Option<(String, Option<i64>)> = conn
         .prepare_cached(
-            "SELECT terms FROM question
+            "SELECT terms, shown_at FROM question
               WHERE purchase = ?1 AND expires_at > ?2 AND used = 0 AND answer IS NOT 'denied'",
         )?
-        .query_row(params![row, now.millis()], |row| row.get(0))
+        .query_row(params![row, now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    if stands.as_deref() == Some(terms.0.as_str()) {
-        return Ok(false);
+    let is_new = stands.as_ref().is_none_or(|(stands, _)| *stands != terms.0);
+    if is_new {
+        conn.prepare_cached("DELETE FROM question WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied'")?
+            .execute([row])?;
+        // Other terms do not make it pop up again.
+        let shown_at = stands.and_then(|(_, shown_at)| shown_at);
+        conn.prepare_cached(
+            "INSERT OR REPLACE INTO question (purchase, terms, asked_at, expires_at, shown_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![row, terms.0, now.millis(), now.plus(pending_for).millis(), shown_at])?;
     }
-    conn.prepare_cached("DELETE FROM question WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied'")?
-        .execute([row])?;
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO question (purchase, terms, asked_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![row, terms.0, now.millis(), now.plus(pending_for).millis()])?;
-    Ok(true)
+    if let Some(challenge) = challenge {
+        let text = serde_json::to_string(challenge).map_err(|cause| LedgerError::Io(cause.to_string()))?;
+        conn.prepare_cached("UPDATE question SET challenge = ?3, heard_at = ?4 WHERE purchase = ?1 AND terms = ?2")?
+            .execute(params![row, terms.0, text, challenge.at.millis()])?;
+    }
+    Ok(is_new)
 }
 
 /// The id of the purchase under which a question of this identity stands already.
@@ -186,7 +300,7 @@ pub fn into_snapshot(
 /// A yes is used once, in the commit it made possible.
 pub fn use_up(conn: &Connection, identity: &Identity, terms: &Terms) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "UPDATE question SET used = 1
+        "UPDATE question SET used = 1, challenge = NULL
           WHERE terms = ?2 AND answer = 'approved' AND used = 0
             AND purchase IN (SELECT row FROM purchase WHERE identity = ?1)",
     )?

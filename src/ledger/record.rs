@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
-use super::{Answered, Ledger, LedgerError, Sync, events, questions, read};
+use super::{Answered, Challenge, Ledger, LedgerError, Sync, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy;
@@ -108,6 +108,7 @@ impl Ledger {
         unpaid: Unpaid,
         offer: Offer,
         pending_for: Duration,
+        challenge: Option<Challenge>,
     ) -> Result<String, LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
@@ -125,7 +126,7 @@ impl Ledger {
                 }
                 let row = put(conn, &unpaid, "needs_approval", now)?;
                 store_terms(conn, row, &offer)?;
-                if questions::ask(conn, row, &offer, now, pending_for)? {
+                if questions::ask(conn, row, &offer, now, pending_for, challenge.as_ref())? {
                     events::append(conn, Some(row), now, "asked", &json!({ "reasons": unpaid.reasons }))?;
                 }
                 Ok(unpaid.purchase_id)

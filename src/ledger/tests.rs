@@ -589,7 +589,7 @@ async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
             rules: json!([]),
             now: kit.now,
         };
-        kit.ledger.record_question(unpaid, draft.offer.clone(), Duration::from_secs(86_400))
+        kit.ledger.record_question(unpaid, draft.offer.clone(), Duration::from_secs(86_400), None)
     };
     let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
     assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");

@@ -1,5 +1,6 @@
 //! Tells a host that asked for it that a call is still under way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
@@ -7,8 +8,9 @@ use rmcp::service::RequestContext;
 use rmcp::{Peer, RoleServer};
 use tokio::sync::mpsc;
 
+use super::asking::Asking;
 use super::door::Exit;
-use crate::bursar::Progress;
+use crate::bursar::{Asked, Caller, Pending, Ways};
 
 /// Hosts that wait longer while they hear something give up after 30 to 60 s of silence.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -18,6 +20,7 @@ const UNREAD: usize = 8;
 /// The purchase's end.
 pub struct Steps {
     steps: mpsc::Sender<String>,
+    asking: Arc<Asking>,
     is_heard: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -30,15 +33,15 @@ pub struct Teller {
 }
 
 /// A host that cancelled the call, or has closed its end, is taken not to hear the answer.
-pub fn channel(context: &RequestContext<RoleServer>, exit: &Exit) -> (Steps, Teller) {
+pub fn channel(context: &RequestContext<RoleServer>, exit: &Exit, asking: Arc<Asking>) -> (Steps, Teller) {
     let (sender, steps) = mpsc::channel(UNREAD);
     let (cancelled, exit) = (context.ct.clone(), exit.clone());
     let is_heard = Box::new(move || !cancelled.is_cancelled() && !exit.has_begun());
     let to = context.meta.get_progress_token().map(|token| (context.peer.clone(), token));
-    (Steps { steps: sender, is_heard }, Teller { steps, to, told: 0, last: "working".to_owned() })
+    (Steps { steps: sender, asking, is_heard }, Teller { steps, to, told: 0, last: "working".to_owned() })
 }
 
-impl Progress for Steps {
+impl Caller for Steps {
     fn step(&self, message: &str) {
         // Nobody listening, or not fast enough, is no reason to stop.
         let _ = self.steps.try_send(message.to_owned());
@@ -46,6 +49,10 @@ impl Progress for Steps {
 
     fn is_heard(&self) -> bool {
         (self.is_heard)()
+    }
+
+    fn ask(&self, question: &Pending, ways: &Ways) -> Asked {
+        self.asking.ask(question, ways)
     }
 }
 

@@ -12,6 +12,7 @@ use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use tokio::task::JoinHandle;
 
+use super::asking::{self, Asking, Earlier};
 use super::door::Exit;
 use super::progress::{self, Teller};
 use super::tell::Trouble;
@@ -43,12 +44,15 @@ pub struct Server {
     agent: Arc<str>,
     tools: Vec<Tool>,
     instructions: String,
+    /// Seals what goes through the host's hands while it asks a person; good for this process only.
+    seal: asking::Codec,
     pub exit: Exit,
 }
 
 impl Server {
     pub fn new(bursar: Arc<Bursar>, agent: &str, tools: Vec<Tool>) -> Server {
-        Server { bursar, agent: agent.into(), tools, instructions: INSTRUCTIONS.to_owned(), exit: Exit::default() }
+        let (instructions, seal) = (INSTRUCTIONS.to_owned(), asking::codec());
+        Server { bursar, agent: agent.into(), tools, instructions, seal, exit: Exit::default() }
     }
 
     /// What the model should know before all else.
@@ -81,14 +85,18 @@ impl ServerHandler for Server {
         let Some(tool) = self.tools.iter().find(|tool| tool.name == request.name) else {
             return Err(ErrorData::invalid_params(format!("unknown tool `{}`", text::quoted(&request.name, 60)), None));
         };
-        let arguments = match arguments::check(&tool.input, request.arguments.unwrap_or_default()) {
+        let CallToolRequestParams { arguments, input_responses, request_state, .. } = request;
+        let arguments = match arguments::check(&tool.input, arguments.unwrap_or_default()) {
             Ok(arguments) => arguments,
             Err(reasons) => return Ok((tool.trouble)(Trouble::misfit(reasons)).into()),
         };
         let given_id = arguments.get("purchase_id").and_then(|id| id.as_str()).map(tell::clean);
-        let (steps, teller) = progress::channel(&context, &self.exit);
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
-        let ask = Ask { bursar, agent, client: client(&context), arguments, progress: Box::new(steps) };
+        let earlier = Earlier { state: request_state, responses: input_responses };
+        let asking = Arc::new(Asking::new(&bursar, agent.clone(), &self.seal, &arguments, earlier, &context));
+        let (steps, teller) = progress::channel(&context, &self.exit, asking.clone());
+        let (client, caller) = (client(&context), Box::new(steps));
+        let ask = Ask { bursar, agent, client, arguments, caller, asking };
         // Its own task: a call that its host gives up goes on, and a call that panics is still answered.
         let run = tool.run;
         let work = tokio::spawn(async move { run(ask).await });

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::arguments;
+use super::asking::Asking;
 use super::tell::Trouble;
-use crate::bursar::{Bursar, Progress};
+use crate::bursar::{Bursar, Caller};
 use crate::purchase::answer::Charged;
 
 pub struct Tool {
@@ -48,7 +49,8 @@ pub struct Ask {
     /// What the host says of itself.
     pub client: Option<String>,
     pub arguments: JsonObject,
-    pub progress: Box<dyn Progress>,
+    pub caller: Box<dyn Caller>,
+    pub asking: Arc<Asking>,
 }
 
 impl Tool {

@@ -70,7 +70,7 @@ impl Told {
     }
 
     fn wallet(&mut self, before: &WalletRules, after: &WalletRules) {
-        let WalletRules { per_payment, per_hour, per_day, per_month, since_review, payments_per_minute } = after;
+        let WalletRules { per_payment, per_hour, per_day, per_month, payments_per_minute, since_review } = after;
         self.cap("wallet per_payment", before.per_payment, *per_payment);
         self.cap("wallet per_hour", before.per_hour, *per_hour);
         self.cap("wallet per_day", before.per_day, *per_day);
@@ -268,7 +268,8 @@ fn ranked<T: Copy + Ord>(limit: Option<T>, shown: impl Fn(Option<T>) -> String) 
 /// As the file writes it: `30m`.
 fn span(span: Duration) -> String {
     let secs = span.as_secs();
-    let unit = [(24 * 3600, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| secs > 0 && secs % unit == 0);
+    let unit =
+        [(24 * 3600, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| secs > 0 && secs.is_multiple_of(*unit));
     unit.map_or(format!("{secs}s"), |(unit, name)| format!("{}{name}", secs / unit))
 }
 
@@ -302,6 +303,7 @@ mod tests {
             per_day = "5"
             per_month = "10"
             payments_per_minute = 31
+            since_review = "3"
             [session]
             total = "2"
             idle = "45m"
@@ -345,6 +347,7 @@ mod tests {
         Different networks allow: eip155:8453 -> eip155:137
         Tighter wallet per_hour: $1.00 -> $0.50
         Tighter wallet per_month: $20.00 -> $10.00
+        Tighter wallet since_review: none -> $3.00
         Tighter session idle: 30m -> 45m
         Tighter each_domain access: allow -> ask
         Tighter each_domain per_payment: $0.50 -> $0.10

@@ -38,9 +38,10 @@ impl Purchase {
 
     /// A clock that is off would sign windows that are not what they say. The seller's `Date` and the chain's newest
     /// block are what it is held against.
-    pub(super) async fn check_clock(&self, reply: &Reply) -> Result<(), Stop> {
-        let ours = self.house.now();
-        let theirs = date(reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))).unwrap_or_default();
+    pub(super) async fn check_clock(&self, considered: &super::Considered) -> Result<(), Stop> {
+        let ours = considered.heard_at;
+        let theirs =
+            date(&considered.reply).map(|theirs| ours.since(theirs).max(theirs.since(ours))).unwrap_or_default();
         let behind = self.house.funds.last().clock_behind.unwrap_or_default();
         let (whose, skew) = if behind > theirs { ("the chain's", behind) } else { ("the seller's", theirs) };
         if skew <= limits::CLOCK_SKEW {

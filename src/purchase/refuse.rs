@@ -1,7 +1,7 @@
 //! Saying no, not yet, or something went wrong: each says whether money may have moved, and what to do next.
 
 use super::answer::{Answer, Charged, Outcome};
-use super::{Purchase, Rules, Stop};
+use super::{Purchase, Rules, Stop, challenge};
 use crate::ledger::LedgerError;
 use crate::offer::Offer;
 use crate::policy;
@@ -33,9 +33,10 @@ impl Purchase {
         reasons.extend(self.house.not_applied());
         let policy = &rules.considered.policy;
         let unpaid = self.unpaid(reasons.clone(), Some(rules));
+        let challenge = challenge::kept(rules.considered);
         let (usd, terms) = (offer.usd, policy::terms(&offer));
         tracing::debug!("asking the owner about {}", terms.0);
-        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for).await {
+        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for, Some(challenge)).await {
             Ok(id) => {
                 let next = format!(
                     "no money moved: the owner must approve this ${usd} in bursar. Tell them, do not try to approve it \

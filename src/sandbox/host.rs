@@ -32,8 +32,16 @@ impl Era {
     }
 }
 
-/// What the host says to a request of the server's (an elicitation, say); `None` is "no such method".
-pub type Answer = Arc<dyn Fn(&str, &Value) -> Option<Value> + Send + Sync>;
+/// What the host says to a request of the server's (an elicitation, say).
+pub type Answer = Arc<dyn Fn(&str, &Value) -> Said + Send + Sync>;
+
+pub enum Said {
+    Result(Value),
+    /// This host does not do that.
+    NoSuchMethod,
+    /// Whenever it comes. A sender that is dropped says nothing, ever.
+    Later(oneshot::Receiver<Value>),
+}
 
 #[derive(Clone)]
 pub struct HostOptions {
@@ -47,7 +55,12 @@ pub struct HostOptions {
 
 impl From<Era> for HostOptions {
     fn from(era: Era) -> Self {
-        Self { era, capabilities: json!({}), answer: Arc::new(|_, _| None), patience: Duration::from_secs(60) }
+        Self {
+            era,
+            capabilities: json!({}),
+            answer: Arc::new(|_, _| Said::NoSuchMethod),
+            patience: Duration::from_secs(60),
+        }
     }
 }
 
@@ -298,12 +311,15 @@ impl Shared {
         self.heard().waiting.remove(&id);
     }
 
-    fn hear(&self, line: String, answer: &Answer) {
+    fn hear(self: &Arc<Self>, line: String, answer: &Answer) {
         let Ok(message) = serde_json::from_str::<Value>(&line) else {
             return self.heard().noise.push(line);
         };
         match (message.get("method").and_then(Value::as_str), message.get("id")) {
-            (Some(method), Some(id)) => self.reply(id, method, &message["params"], answer),
+            (Some(method), Some(id)) => match method {
+                "ping" => self.reply(id, Some(json!({}))),
+                _ => self.say_to(id.clone(), answer(method, &message["params"])),
+            },
             (Some(_), None) => self.heard().notifications.push(message),
             (None, id) => {
                 let id = id.and_then(Value::as_u64).unwrap_or_default();
@@ -315,11 +331,22 @@ impl Shared {
         }
     }
 
-    fn reply(&self, id: &Value, method: &str, params: &Value, answer: &Answer) {
-        let result = match method {
-            "ping" => Some(json!({})),
-            _ => answer(method, params),
-        };
+    fn say_to(self: &Arc<Self>, id: Value, said: Said) {
+        match said {
+            Said::Result(result) => self.reply(&id, Some(result)),
+            Said::NoSuchMethod => self.reply(&id, None),
+            Said::Later(result) => {
+                let shared = self.clone();
+                tokio::spawn(async move {
+                    if let Ok(result) = result.await {
+                        shared.reply(&id, Some(result));
+                    }
+                });
+            }
+        }
+    }
+
+    fn reply(&self, id: &Value, result: Option<Value>) {
         let reply = match result {
             Some(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
             None => json!({"jsonrpc": "2.0", "id": id,

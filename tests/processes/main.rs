@@ -2,6 +2,7 @@
 //!
 //! What promises about many agents, crashes, signals and secrets are worth is only seen from out here.
 
+mod asking;
 mod hosts;
 mod identical;
 #[cfg(unix)]

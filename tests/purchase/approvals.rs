@@ -253,3 +253,88 @@ fn refused_with(answer: &Answer, code: &str) {
     is(answer, Outcome::Refused, Charged::No);
     reason(answer, code);
 }
+
+/// How often the seller was asked without being paid.
+fn asked_unpaid(scene: &Scene) -> usize {
+    scene.sandbox.sellers.seen().iter().filter(|seen| seen.payment_header.is_none()).count()
+}
+
+#[tokio::test]
+async fn after_a_yes_the_offer_that_was_shown_is_paid_without_asking_the_seller_again() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    // What it asks by now is not what the owner was shown.
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
+    scene.pass(500);
+    scene.get("/dear").await;
+    assert_eq!((asked_unpaid(&scene), scene.payments().len()), (1, 1));
+    assert_eq!(scene.payments()[0].value, Some(alloy_primitives::U256::from(DEAR)));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn the_window_of_a_payment_begins_after_the_yes() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.pass(500);
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    bought(&scene.get("/dear").await);
+    let story = scene.bursar.why(asked.purchase_id.as_deref().unwrap()).await.unwrap();
+    assert!(story.window_ends.unwrap().secs() > scene.now() as i64);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_to_a_challenge_that_is_too_old_asks_the_seller_again_and_pays_on_the_same_terms() {
+    let scene = market([Stall::get("/dear", DEAR)]).rules("[approval]\nvalid_for = \"1h\"\n").open().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    scene.pass(601);
+    bought(&scene.get("/dear").await);
+    assert_eq!(asked_unpaid(&scene), 2);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_call_with_other_headers_than_were_shown_asks_the_seller_again() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    let headers = [("accept".to_owned(), "text/html".to_owned())].into();
+    bought(&scene.fetch(Call { headers, ..scene.call("/dear") }).await);
+    assert_eq!(asked_unpaid(&scene), 2);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_question_of_yesterday_is_answered_today_under_the_same_id() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    let id = asks(&asked, "above_approval");
+    scene.pass(DAY - 60);
+    scene.approve(id).await.unwrap();
+    scene.pass(120);
+    let answer = scene.again("/dear", &asked).await;
+    bought(&answer);
+    assert_eq!(answer.purchase_id.as_deref(), Some(id));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn what_was_shown_is_kept_no_longer_than_it_can_be_paid() {
+    let scene = dear().await;
+    let ledger = rusqlite::Connection::open(scene.home.ledger_file()).unwrap();
+    let kept = || -> i64 { ledger.query_row("SELECT count(challenge) FROM question", [], |row| row.get(0)).unwrap() };
+    let asked = scene.get("/dear").await;
+    assert_eq!(kept(), 1);
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    bought(&scene.get("/dear").await);
+    assert_eq!(kept(), 0);
+    scene.pass(200);
+    let asked = scene.get("/dear").await;
+    scene.deny(asks(&asked, "above_approval")).await.unwrap();
+    assert_eq!(kept(), 0);
+    drop(ledger);
+    scene.end().await;
+}

@@ -89,7 +89,7 @@ async fn who_asked_for_progress_hears_each_step_in_rising_numbers_and_nothing_af
         let tools = fetch_paid_that(|ask| {
             Box::pin(async move {
                 for step in ["asking the seller", "presenting the payment"] {
-                    ask.progress.step(step);
+                    ask.caller.step(step);
                     tokio::task::yield_now().await;
                 }
                 HEARD.notified().await;

@@ -1,0 +1,48 @@
+//! A challenge that is kept while its question waits, so that after the yes the very offer that was shown is paid.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Considered, Purchase, Stop};
+use crate::ledger::Challenge;
+use crate::limits;
+use crate::seller::Reply;
+use crate::time::Time;
+
+/// A challenge, and when it arrived.
+pub(super) struct Heard {
+    pub reply: Reply,
+    pub at: Time,
+}
+
+impl Purchase {
+    /// The challenge that was said yes to, while it is young enough for its seller to remember.
+    pub(super) async fn approved_challenge(&self) -> Result<Option<Heard>, Stop> {
+        let (identity, headers) = (self.wish.identity(), self.wish.headers_fingerprint());
+        let kept = self.house.ledger.approved_challenge(identity, headers, self.house.now()).await;
+        let kept = kept.map_err(|cause| self.stop(cause))?;
+        Ok(kept.filter(|kept| self.house.now().since(kept.at) <= limits::CHALLENGE_KEPT).map(heard))
+    }
+}
+
+/// What is worth keeping of a 402: what it was the answer to, its headers as far as they are text, its body.
+pub(super) fn kept(considered: &Considered) -> Challenge {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    let reply = &considered.reply;
+    Challenge {
+        at: considered.heard_at,
+        request: reply.request.clone(),
+        headers: reply.headers.iter().filter_map(text).collect(),
+        body: reply.body.clone(),
+    }
+}
+
+fn heard(kept: Challenge) -> Heard {
+    let mut headers = HeaderMap::new();
+    for (name, value) in kept.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    let reply = Reply { status: 402, headers, body: kept.body, cut: false, request: kept.request };
+    Heard { reply, at: kept.at }
+}
