@@ -100,6 +100,8 @@ pub struct Found {
 }
 
 const OPEN_ROWS: usize = 50;
+/// Domains whose budgets are shown: those that were paid most.
+const DOMAIN_ROWS: usize = 8;
 
 impl Bursar {
     pub async fn overview(&self) -> Result<Overview, Refusal> {
@@ -126,7 +128,8 @@ impl Bursar {
             let of_session = self.budgets(agent, None).await?.budgets.into_iter().filter(|cap| cap.scope == "session");
             budgets.extend(of_session.map(|cap| Budget { scope: format!("session of {agent}"), ..cap }));
         }
-        budgets.extend(glance.domains.iter().filter_map(|(domain, spent)| domain_day(policy, domain, *spent)));
+        let dearest = glance.domains.iter().take(DOMAIN_ROWS);
+        budgets.extend(dearest.filter_map(|(domain, spent)| domain_day(policy, domain, *spent)));
         Ok(budgets)
     }
 

@@ -14,6 +14,7 @@ use crate::web::words;
 
 const RECENT: usize = 8;
 const NEWS: usize = 5;
+const DOMAINS: usize = 8;
 
 pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
     let overview = view.bursar.overview().await?;
@@ -161,9 +162,11 @@ fn days(overview: &Overview) -> Html {
 fn domains(overview: &Overview) -> Html {
     let body = match overview.domains.is_empty() {
         true => html!("<p class=\"dim\">Nothing in the last 24 hours.</p>"),
-        false => charts::domains(&overview.domains),
+        false => charts::domains(&overview.domains[..overview.domains.len().min(DOMAINS)]),
     };
-    html!("<section class=\"card\"><h2>Spent per domain, last 24 hours</h2>{}</section>", body)
+    let more = overview.domains.len().saturating_sub(DOMAINS);
+    let more = (more > 0).then(|| html!("<p class=\"dim\">and {} more</p>", more));
+    html!("<section class=\"card\"><h2>Spent per domain, last 24 hours</h2>{}{}</section>", body, more)
 }
 
 fn open(open: &[Open], now: Time) -> Html {
