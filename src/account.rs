@@ -122,7 +122,7 @@ impl Bursar {
         Ok(Purchase { row: row(&entry, Shown::Masked), body, next_offset, receipt, events })
     }
 
-    async fn stored_page(
+    pub(crate) async fn stored_page(
         &self,
         entry: &Entry,
         offset: u64,

@@ -396,10 +396,10 @@ impl Bursar {
         }
         let ours = anchor_of(self.ledger.seal().await?);
         match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
-            Some(kept) => match broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref())) {
-                Some(reason) => return Err(reason),
-                None => {}
-            },
+            Some(kept) => {
+                let broken = broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref()));
+                broken.map_or(Ok(()), Err)?;
+            }
             None => {
                 let ours = Anchor { owner: owner.clone(), ..ours };
                 wallet.write_anchor(ours).await.map_err(|cause| wallet_reason(&cause))?;

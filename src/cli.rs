@@ -42,6 +42,7 @@ mod playground;
 mod policy;
 mod reconcile;
 mod release;
+mod review;
 mod reviewed;
 mod screen;
 mod serve;
@@ -100,6 +101,7 @@ enum Command {
     Ledger(ledger::Ledger),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
+    Review(review::Review),
     Reviewed(reviewed::Reviewed),
     Statusline(statusline::Statusline),
     Audit(audit::Audit),
@@ -227,6 +229,7 @@ impl Command {
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
+            Command::Review(review) => review.run(context).await,
             Command::Reviewed(reviewed) => reviewed.run(context).await,
             Command::Statusline(statusline) => statusline.run(context),
             Command::Audit(audit) => audit.run(context).await,

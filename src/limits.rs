@@ -98,3 +98,15 @@ pub const REQUEST_BODY_BYTES: usize = 1024 * 1024;
 /// How many headers, and how much of them, an agent may send.
 pub const REQUEST_HEADERS: usize = 32;
 pub const REQUEST_HEADER_BYTES: usize = 8 * 1024;
+/// A link to the review page: long enough to find the browser, too short to be of use to whoever finds it later.
+pub const REVIEW_LINK: Duration = Duration::from_secs(300);
+/// A review page nobody has touched for this long asks for a new link.
+pub const REVIEW_IDLE: Duration = Duration::from_secs(1800);
+/// Guesses at the owner's passphrase in one session of the review page.
+pub const REVIEW_WRONG_PASSPHRASES: u8 = 5;
+/// The longest form of the review page, an id and a passphrase, is far below this.
+pub const REVIEW_FORM_BYTES: usize = 16 * 1024;
+/// One person's browser opens six at once.
+pub const REVIEW_CONNECTIONS: usize = 32;
+/// One request and its answer, on one machine.
+pub const REVIEW_CONVERSATION: Duration = Duration::from_secs(30);

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
 /// Milliseconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
@@ -70,6 +74,49 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// `3 min ago`, `in 2 h`; beyond a month the day.
+pub fn when(at: Time, now: Time) -> String {
+    let (span, ahead) = if at > now { (at.since(now), true) } else { (now.since(at), false) };
+    match (span.as_secs(), ahead) {
+        (secs, _) if secs > 30 * DAY => day(at),
+        (0..5, false) => "just now".to_owned(),
+        (_, false) => format!("{} ago", lasting(span)),
+        (_, true) => format!("in {}", lasting(span)),
+    }
+}
+
+/// `45 s`, `3 min`, `2 h`, `5 d`.
+pub fn lasting(span: Duration) -> String {
+    match span.as_secs() {
+        secs @ 0..MINUTE => format!("{secs} s"),
+        secs @ MINUTE..HOUR => format!("{} min", secs / MINUTE),
+        secs @ HOUR..DAY => format!("{} h", secs / HOUR),
+        secs => format!("{} d", secs / DAY),
+    }
+}
+
+fn day(at: Time) -> String {
+    at.to_string().split('T').next().unwrap_or_default().to_owned()
+}
+
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_as_a_person_would_say_them() {
+        let now = Time::from_secs(1_800_000_000);
+        let ago = |secs| when(now.minus(Duration::from_secs(secs)), now);
+        assert_eq!(ago(2), "just now");
+        assert_eq!(ago(59), "59 s ago");
+        assert_eq!(ago(60), "1 min ago");
+        assert_eq!(ago(2 * HOUR + 59 * MINUTE), "2 h ago");
+        assert_eq!(ago(3 * DAY), "3 d ago");
+        assert_eq!(ago(31 * DAY), "2026-12-15");
+        assert_eq!(when(now.plus(Duration::from_secs(600)), now), "in 10 min");
+    }
 }

@@ -45,14 +45,16 @@ const IMPURE: [&str; 27] = [
 const IMPURE_AS_A_WHOLE: [&str; 3] = ["std", "std::net", "std::time"];
 
 /// Which rooms each room may name, beside the pure ones. What stands in no line here may name pure rooms only.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     // The doors of agents and people.
     ("mcp", &["bursar", "purchase"]),
-    ("cli", &["bursar", "chain", "config", "mcp", "notify", "purchase", "sandbox", "wallet"]),
+    ("cli", &["bursar", "chain", "config", "mcp", "notify", "purchase", "sandbox", "wallet", "web"]),
+    ("web", &["bursar", "overview", "purchase"]),
     // The flow and what goes on beside it.
     ("purchase", &["bursar", "crash", "ledger", "seller"]),
     ("reconcile", &["bursar", "ledger", "purchase"]),
     ("account", &["bursar", "ledger", "purchase"]),
+    ("overview", &["account", "bursar", "ledger", "purchase"]),
     ("owner", &["account", "bursar", "config", "ledger", "purchase", "seller", "wallet"]),
     ("funds", &["bursar"]),
     // Puts the house together.

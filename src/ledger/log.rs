@@ -271,7 +271,7 @@ impl Filter {
         (sql, values)
     }
 
-    fn clause(&self) -> (String, Vec<Sql>) {
+    pub(super) fn clause(&self) -> (String, Vec<Sql>) {
         let mut clause = "at >= ? AND at < ?".to_owned();
         let mut values = vec![
             Sql::Integer(self.since.map_or(i64::MIN, Time::millis)),

@@ -366,7 +366,7 @@ pub(super) fn entries(conn: &Connection, sql: &str, params: impl rusqlite::Param
 }
 
 /// Reads a row; a word in it that is none of ours is damage, found out by the caller.
-fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
     let reasons: String = row.get(15)?;
     let identity: Vec<u8> = row.get(3)?;
     let (state, proof): (String, String) = (row.get(10)?, row.get(11)?);

@@ -13,7 +13,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 4] = [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE];
+const STEPS: [&str; 5] = [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -269,6 +269,12 @@ const QUESTIONS_KEEP_THEIR_CHALLENGE: &str = "
 ALTER TABLE question ADD COLUMN challenge TEXT;    -- what is paid after a yes; erased when that cannot be any more
 ALTER TABLE question ADD COLUMN heard_at INTEGER;  -- when the challenge arrived
 ALTER TABLE question ADD COLUMN shown_at INTEGER;  -- when a person was last shown it
+";
+
+/// For the owner's window: by price, and whose session is running.
+const WINDOW: &str = "
+CREATE INDEX by_price ON purchase (usd) WHERE usd IS NOT NULL;
+CREATE INDEX running ON session (newest);
 ";
 
 /// Brings a connection into the shape every connection of ours has.

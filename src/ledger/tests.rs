@@ -1,6 +1,7 @@
 //! Promises of the ledger, held without a seller or a chain: signed drafts, a clock moved by hand, and SQL by hand for
 //! whoever tampers.
 
+mod browse;
 mod log;
 mod notices;
 mod plans;

@@ -281,7 +281,8 @@ fn ranked<T: Copy + Ord>(limit: Option<T>, shown: impl Fn(Option<T>) -> String) 
 /// As the file writes it: `30m`.
 fn span(span: Duration) -> String {
     let secs = span.as_secs();
-    let unit = [(24 * 3600, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| secs > 0 && secs % unit == 0);
+    let unit =
+        [(24 * 3600, "d"), (3600, "h"), (60, "m")].into_iter().find(|(unit, _)| secs > 0 && secs.is_multiple_of(*unit));
     unit.map_or(format!("{secs}s"), |(unit, name)| format!("{}{name}", secs / unit))
 }
 

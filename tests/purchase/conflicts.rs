@@ -97,7 +97,7 @@ async fn a_call_that_comes_to_nothing_tells_what_another_one_has_bought_under_it
     let (keys, here) = (scene.keys.clone(), tokio::runtime::Handle::current());
     scene.keys.on_load(move || {
         bought(&here.block_on(other.fetch_paid(AGENT, None, call, &Quiet)));
-        keys.lock(true);
+        keys.trouble(Some(bursar::wallet::WalletError::KeyringLocked));
     });
     let answer = scene.fetch(named(&scene, "mine", "/thing")).await;
     bought(&answer);

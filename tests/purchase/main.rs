@@ -20,4 +20,5 @@ mod redirects;
 mod refusals;
 mod repeats;
 mod resuming;
+mod review;
 mod scene;

@@ -5,15 +5,15 @@ use super::*;
 const HOUR: u64 = 3600;
 
 /// The same numbers from the same seed.
-struct Dice(u64);
+pub(super) struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
+    pub fn below(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len() as u64) as usize]
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn unpaid(draft: &Draft, now: Time) -> Unpaid {
 }
 
 /// Four days of purchases in every state.
-async fn history(dice: &mut Dice) -> Kit {
+pub(super) async fn history(dice: &mut Dice) -> Kit {
     let mut kit = kit();
     for _ in 0..60 {
         kit.now = kit.now.plus(Duration::from_secs(dice.below(3 * HOUR)));
@@ -66,7 +66,7 @@ async fn history(dice: &mut Dice) -> Kit {
     kit
 }
 
-fn random_filter(dice: &mut Dice) -> Filter {
+pub(super) fn random_filter(dice: &mut Dice) -> Filter {
     let mut maybe = |sides: u64| (dice.below(2) == 0).then(|| dice.below(sides));
     let moment = |hours: u64| START.plus(Duration::from_secs(hours * HOUR / 2));
     let (agent, state, domain) = (maybe(3), maybe(5), maybe(5));
@@ -84,7 +84,7 @@ fn random_filter(dice: &mut Dice) -> Filter {
     }
 }
 
-fn lets_through(filter: &Filter, entry: &Entry) -> bool {
+pub(super) fn lets_through(filter: &Filter, entry: &Entry) -> bool {
     let is_of = |domain: &String| entry.domain == *domain || entry.domain.ends_with(&format!(".{domain}"));
     filter.agent.as_ref().is_none_or(|agent| *agent == entry.agent)
         && filter.state.as_ref().is_none_or(|state| *state == entry.state)
@@ -108,7 +108,7 @@ fn added_up<'a>(entries: impl Iterator<Item = &'a Entry>) -> Totals {
     sum
 }
 
-async fn every_entry(kit: &Kit) -> Vec<Entry> {
+pub(super) async fn every_entry(kit: &Kit) -> Vec<Entry> {
     let all = Filter { limit: 1_000, ..Filter::default() };
     kit.ledger.page(all).await.unwrap().entries
 }
@@ -235,6 +235,8 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         "DROP TRIGGER tally_begins; DROP TRIGGER tally_follows; DROP TRIGGER its_time_is_fixed; DROP TABLE tally;
         DROP INDEX by_at; DROP INDEX by_agent; DROP INDEX by_state; DROP INDEX by_agent_state; DROP INDEX by_site;
         DROP INDEX by_session; DROP INDEX by_purchase_id; DROP INDEX event_by_kind; DROP INDEX question_by_expiry;
+        DROP INDEX by_price; DROP INDEX running; ALTER TABLE question DROP COLUMN challenge;
+        ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at;
         ALTER TABLE purchase DROP COLUMN site; ALTER TABLE ledger DROP COLUMN reviewed_to;
         ALTER TABLE ledger DROP COLUMN told; CREATE INDEX by_agent ON purchase (agent, row);
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;

@@ -4,8 +4,8 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 /** Starts a program and waits until it prints a line that `isReady` turns into something. */
-export async function start(onStop, command, args, { env, cwd, isReady = jsonLine, timeoutS = 60 } = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
+export async function start(onStop, command, args, { env, cwd, stdin = "ignore", isReady = jsonLine, timeoutS = 60 } = {}) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, cwd, stdio: [stdin, "pipe", "pipe"] });
   onStop(() => child.kill("SIGKILL"));
   const said = [];
   const lines = createInterface({ input: child.stdout });
@@ -21,7 +21,7 @@ export async function start(onStop, command, args, { env, cwd, isReady = jsonLin
       if (found) { clearTimeout(timer); resolve(found); }
     });
   });
-  return { ready, pid: child.pid, output: () => said.join("") };
+  return { ready, pid: child.pid, stdin: child.stdin, output: () => said.join("") };
 }
 
 function jsonLine(line) {

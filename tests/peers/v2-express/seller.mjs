@@ -50,6 +50,7 @@ function seller(facilitatorUrl) {
   let sold = 0;
   app.get("/free", (_, res) => res.json({ goods: "free" }));
   app.get("/cent", (_, res) => res.json({ goods: "a page worth a cent", copy: (sold += 1) }));
+  app.get("/dear", (_, res) => res.json({ goods: "a dear page" }));
   app.post("/echo", ({ body }, res) => res.json({ goods: "an echo", body }));
   app.get("/broken", (_, res) => res.status(500).json({ error: "out of goods" }));
   return app;

@@ -1,0 +1,58 @@
+//! The human's window: the review page, on this machine only.
+//!
+//! Pages are made here, whole, from what the ledger says; they can be read without JavaScript, which only keeps them
+//! fresh. Looking changes nothing. What changes something is a form of ours, sent by somebody who came in through a
+//! one-time link. `docs/review.md` says what is defended and how.
+
+mod act;
+mod browser;
+mod charts;
+mod door;
+mod guard;
+mod html;
+mod pages;
+mod reply;
+mod request;
+mod route;
+mod server;
+mod words;
+
+use std::io;
+use std::sync::Arc;
+
+pub use browser::open as open_browser;
+
+use crate::bursar::Bursar;
+use door::Door;
+use route::Window;
+
+/// The page of one house. It stops when dropped.
+pub struct Review {
+    window: Arc<Window>,
+    _server: server::Server,
+}
+
+impl Review {
+    /// Listens on loopback; port 0 takes any free one.
+    pub async fn open(bursar: Arc<Bursar>, port: u16) -> io::Result<Review> {
+        let listener = server::listen(port).await?;
+        let door = Door::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
+        let window = Arc::new(Window { bursar, door });
+        let _server = server::serve(listener, window.clone());
+        Ok(Review { window, _server })
+    }
+
+    /// A link that lets one browser in, once. Whoever has it is taken for the owner: it goes to a terminal or a browser.
+    pub fn link(&self) -> io::Result<String> {
+        self.link_to("overview")
+    }
+
+    /// The same, to the question of one purchase.
+    pub fn link_to_question(&self) -> io::Result<String> {
+        self.link_to("pending")
+    }
+
+    fn link_to(&self, page: &str) -> io::Result<String> {
+        self.window.door.link(page, self.window.bursar.now()).map_err(io::Error::other)
+    }
+}

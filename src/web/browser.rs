@@ -1,0 +1,34 @@
+//! The owner's browser, asked to open a page.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+/// Asks the system to show a link to whoever sits at it. Whether somebody sees it, nobody can say.
+pub fn open(link: &str) -> io::Result<()> {
+    let mut command = opener(link);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    // It may stay as long as the browser does; somebody has to take note of its end.
+    std::thread::spawn(move || child.wait());
+    Ok(())
+}
+
+#[cfg(target_os = "macos")]
+fn opener(link: &str) -> Command {
+    let mut command = Command::new("/usr/bin/open");
+    command.arg(link);
+    command
+}
+
+#[cfg(windows)]
+fn opener(link: &str) -> Command {
+    let mut command = Command::new("rundll32");
+    command.args(["url.dll,FileProtocolHandler", link]);
+    command
+}
+
+#[cfg(not(any(target_os = "macos", windows)))]
+fn opener(link: &str) -> Command {
+    let mut command = Command::new("xdg-open");
+    command.arg(link);
+    command
+}

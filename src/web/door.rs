@@ -1,0 +1,285 @@
+//! Who is inside: one-time links and the sessions they open.
+//!
+//! A link is worth one session and only for some minutes. Links and sessions are kept as hashes, so that looking one up
+//! tells nothing about the others. The cookie of a session holds for one path, which nobody can guess: browsers send
+//! cookies of a host to all its ports, and other programs of this machine have ports too.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use alloy_primitives::hex;
+use sha2::{Digest, Sha256};
+
+use crate::limits;
+use crate::time::Time;
+
+const COOKIE: &str = "bursar_review";
+/// More than anybody has in use at once; the oldest goes.
+const LINKS: usize = 16;
+const SESSIONS: usize = 8;
+
+pub struct Door {
+    /// `127.0.0.1:PORT`, as a browser says it.
+    host: String,
+    /// The folder all pages lie in.
+    room: String,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    links: HashMap<Mark, Link>,
+    sessions: HashMap<Mark, Session>,
+}
+
+/// What is kept of a secret.
+type Mark = [u8; 32];
+
+struct Link {
+    made: Time,
+    /// The page it leads to.
+    to: String,
+}
+
+struct Session {
+    /// When its owner last did something.
+    seen: Time,
+    csrf: String,
+    wrong_passphrases: u8,
+    /// Said once, on the next page.
+    said: Option<Said>,
+}
+
+/// What came of something the owner did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub is_done: bool,
+    pub text: String,
+}
+
+/// Somebody with a session. Only the door makes one.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    mark: Mark,
+    pub csrf: String,
+}
+
+/// What a page that asks for itself again and again must not do: keep its session awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Person,
+    Page,
+}
+
+impl Door {
+    pub fn new(port: u16) -> Result<Door, getrandom::Error> {
+        let (host, room) = (format!("127.0.0.1:{port}"), secret()?[..24].to_owned());
+        Ok(Door { host, room, inside: Mutex::default() })
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
+    pub fn room(&self) -> &str {
+        &self.room
+    }
+
+    /// A link for one session that begins at a page. It stands behind `#`, which browsers keep to themselves.
+    pub fn link(&self, to: &str, now: Time) -> Result<String, getrandom::Error> {
+        let token = secret()?;
+        let mut inside = self.inside();
+        inside.links.retain(|_, link| now.since(link.made) < limits::REVIEW_LINK);
+        drop_oldest(&mut inside.links, LINKS, |link| link.made);
+        inside.links.insert(mark(&token), Link { made: now, to: to.to_owned() });
+        Ok(format!("{}/#{token}", self.origin()))
+    }
+
+    /// A session for whoever has a link that was not used: its cookie, and where it leads.
+    pub fn enter(&self, token: &str, now: Time) -> Result<Option<(String, String)>, getrandom::Error> {
+        let (key, csrf) = (secret()?, secret()?);
+        let mut inside = self.inside();
+        let Some(link) = inside.links.remove(&mark(token)) else { return Ok(None) };
+        if now.since(link.made) >= limits::REVIEW_LINK {
+            return Ok(None);
+        }
+        drop_oldest(&mut inside.sessions, SESSIONS, |session| session.seen);
+        inside.sessions.insert(mark(&key), Session { seen: now, csrf, wrong_passphrases: 0, said: None });
+        let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict", self.room);
+        Ok(Some((cookie, format!("/{}/{}", self.room, link.to))))
+    }
+
+    /// Whoever the cookies of a request show.
+    pub fn visitor(&self, cookies: &str, presence: Presence, now: Time) -> Option<Visitor> {
+        let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let mark = pairs.find(|(name, _)| *name == COOKIE).map(|(_, key)| mark(key))?;
+        let mut inside = self.inside();
+        let session = inside.sessions.get_mut(&mark)?;
+        if now.since(session.seen) >= limits::REVIEW_IDLE {
+            inside.sessions.remove(&mark);
+            return None;
+        }
+        if presence == Presence::Person {
+            session.seen = now;
+        }
+        Some(Visitor { mark, csrf: session.csrf.clone() })
+    }
+
+    pub fn leave(&self, visitor: &Visitor) {
+        self.inside().sessions.remove(&visitor.mark);
+    }
+
+    /// Kept for the visitor's next page.
+    pub fn say(&self, visitor: &Visitor, said: Said) {
+        if let Some(session) = self.inside().sessions.get_mut(&visitor.mark) {
+            session.said = Some(said);
+        }
+    }
+
+    pub fn said(&self, visitor: &Visitor) -> Option<Said> {
+        self.inside().sessions.get_mut(&visitor.mark).and_then(|session| session.said.take())
+    }
+
+    /// A wrong passphrase: some of them, and the session ends.
+    pub fn note_wrong_passphrase(&self, visitor: &Visitor) {
+        let mut inside = self.inside();
+        let Some(session) = inside.sessions.get_mut(&visitor.mark) else { return };
+        session.wrong_passphrases += 1;
+        if session.wrong_passphrases >= limits::REVIEW_WRONG_PASSPHRASES {
+            inside.sessions.remove(&visitor.mark);
+        }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visitor {
+    /// Whether a form was made for this session.
+    pub fn wrote(&self, csrf: &str) -> bool {
+        mark(&self.csrf) == mark(csrf)
+    }
+}
+
+fn drop_oldest<T>(kept: &mut HashMap<Mark, T>, most: usize, at: impl Fn(&T) -> Time) {
+    while kept.len() >= most {
+        let oldest = kept.iter().min_by_key(|(_, one)| at(one)).map(|(mark, _)| *mark);
+        oldest.map(|mark| kept.remove(&mark));
+    }
+}
+
+/// 256 bits nobody can guess.
+fn secret() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
+fn mark(secret: &str) -> Mark {
+    Sha256::digest(secret).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+
+    fn door() -> Door {
+        Door::new(4242).unwrap()
+    }
+
+    fn token(door: &Door) -> String {
+        door.link("overview", NOW).unwrap().split_once('#').unwrap().1.to_owned()
+    }
+
+    fn entered(door: &Door) -> String {
+        let (cookie, _) = door.enter(&token(door), NOW).unwrap().unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_link_opens_one_session() {
+        let door = door();
+        let token = token(&door);
+        let (cookie, to) = door.enter(&token, NOW).unwrap().unwrap();
+        assert!(cookie.contains("HttpOnly; SameSite=Strict") && cookie.contains(&format!("Path=/{}/", door.room())));
+        assert_eq!(to, format!("/{}/overview", door.room()));
+        assert!(door.enter(&token, NOW).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_is_good_for_minutes_only() {
+        let door = door();
+        let token = token(&door);
+        assert!(door.enter(&token, NOW.plus(limits::REVIEW_LINK)).unwrap().is_none());
+    }
+
+    #[test]
+    fn no_other_words_open_the_door() {
+        let door = door();
+        token(&door);
+        for guess in ["", "0", &"0".repeat(64), "overview"] {
+            assert!(door.enter(guess, NOW).unwrap().is_none());
+            assert!(door.visitor(&format!("{COOKIE}={guess}"), Presence::Person, NOW).is_none());
+        }
+    }
+
+    #[test]
+    fn an_idle_session_ends_and_a_page_that_refreshes_itself_does_not_keep_it() {
+        let door = door();
+        let cookie = entered(&door);
+        let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
+        assert!(door.visitor(&cookie, Presence::Page, later).is_some());
+        assert!(door.visitor(&cookie, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
+        assert!(door.visitor(&cookie, Presence::Person, later).is_none(), "it ended for good");
+    }
+
+    #[test]
+    fn a_person_keeps_a_session_awake() {
+        let door = door();
+        let cookie = entered(&door);
+        let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
+        assert!(door.visitor(&cookie, Presence::Person, later).is_some());
+        assert!(door.visitor(&cookie, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
+    }
+
+    #[test]
+    fn guessing_passphrases_ends_the_session() {
+        let door = door();
+        let cookie = entered(&door);
+        let visitor = door.visitor(&cookie, Presence::Person, NOW).unwrap();
+        for _ in 0..limits::REVIEW_WRONG_PASSPHRASES {
+            assert!(door.visitor(&cookie, Presence::Person, NOW).is_some());
+            door.note_wrong_passphrase(&visitor);
+        }
+        assert!(door.visitor(&cookie, Presence::Person, NOW).is_none());
+    }
+
+    #[test]
+    fn links_and_sessions_are_bounded() {
+        let door = door();
+        for _ in 0..100 {
+            entered(&door);
+            token(&door);
+        }
+        let inside = door.inside();
+        assert!(inside.links.len() <= LINKS && inside.sessions.len() <= SESSIONS);
+    }
+
+    #[test]
+    fn a_form_belongs_to_the_session_it_was_made_for() {
+        let door = door();
+        let visitor = |cookie: &str| door.visitor(cookie, Presence::Person, NOW).unwrap();
+        let (one, other) = (visitor(&entered(&door)), visitor(&entered(&door)));
+        assert!(one.wrote(&one.csrf));
+        assert!(!one.wrote(&other.csrf) && !one.wrote(""));
+    }
+}

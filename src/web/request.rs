@@ -1,0 +1,55 @@
+//! A request as it came, read within bounds.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use crate::limits;
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub form: Fields,
+}
+
+/// Names and values, of a form or behind `?`.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Request {
+    /// `None`: its body is longer than any form of ours.
+    pub async fn read(request: http::Request<Incoming>) -> Option<Request> {
+        let (head, body) = request.into_parts();
+        let body: Bytes = Limited::new(body, limits::REVIEW_FORM_BYTES).collect().await.ok()?.to_bytes();
+        Some(Request { method: head.method, uri: head.uri, headers: head.headers, form: Fields::read(&body) })
+    }
+
+    pub fn query(&self) -> Fields {
+        Fields::read(self.uri.query().unwrap_or_default().as_bytes())
+    }
+
+    /// The only value a header has: none if it has several, or one that is not plain text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok();
+        if values.next().is_some() { None } else { value }
+    }
+}
+
+impl Fields {
+    pub fn read(text: &[u8]) -> Fields {
+        Fields(url::form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// What was written into a field; `None` where that is nothing.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+}

@@ -1,0 +1,86 @@
+// Keeps a page fresh, signs in with the word behind the #, and adds a few keys. Everything can be read without it.
+"use strict";
+
+const REFRESH = { headers: { "x-bursar-refresh": "1" }, cache: "no-store" };
+
+/** The word of the link is sent at once, and does not stay in the address. */
+function signIn(form) {
+  const token = location.hash.slice(1);
+  if (!token) return;
+  history.replaceState(null, "", "/");
+  form.token.value = token;
+  form.submit();
+}
+
+/** Asks now and then whether anything has changed, and only then for the page itself. */
+async function keepFresh() {
+  const OFTEN_MS = 2000, AT_LEAST_MS = 30000;
+  let known = null, shownAt = Date.now();
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, OFTEN_MS));
+    if (document.hidden) continue;
+    try {
+      const reply = await fetch("pulse", REFRESH);
+      if (reply.status === 401) return signedOut();
+      const pulse = await reply.text();
+      const changed = known !== null && pulse !== known;
+      known = pulse;
+      if (changed || Date.now() - shownAt > AT_LEAST_MS) {
+        await refresh();
+        shownAt = Date.now();
+      }
+      document.body.classList.remove("stale");
+    } catch {
+      document.body.classList.add("stale");
+    }
+  }
+}
+
+/** Puts the new parts in the place of the old ones; one that somebody is writing in stays. */
+async function refresh() {
+  const reply = await fetch(location.href, REFRESH);
+  if (!reply.ok) return;
+  const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
+    if (!next || next.innerHTML === part.innerHTML || isInUse(part)) continue;
+    const focused = part.contains(document.activeElement) ? placeOf(document.activeElement, part) : -1;
+    part.replaceChildren(...next.childNodes);
+    if (focused >= 0) part.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
+  }
+}
+
+const placeOf = (element, part) => [...part.querySelectorAll("a, button, summary")].indexOf(element);
+
+function isInUse(part) {
+  const written = [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
+  return written || part.querySelector("details[open]") !== null || part.querySelector("input:focus, select:focus") !== null;
+}
+
+function signedOut() {
+  const note = document.createElement("p");
+  note.className = "said bad";
+  note.setAttribute("role", "status");
+  note.textContent = "You are signed out. Run bursar review in a terminal for a new link.";
+  document.querySelector("main").prepend(note);
+}
+
+/** "/" goes to the search, j and k from line to line. */
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  const lines = [...document.querySelectorAll("table.log a")];
+  const here = lines.indexOf(document.activeElement);
+  const goals = { "/": document.querySelector("input[type=search]"), j: lines[here + 1], k: lines[Math.max(here - 1, 0)] };
+  if (!goals[event.key]) return;
+  goals[event.key].focus();
+  event.preventDefault();
+}
+
+const enter = document.getElementById("enter");
+if (enter) {
+  signIn(enter);
+  addEventListener("hashchange", () => signIn(enter));
+} else {
+  document.addEventListener("keydown", keys);
+  keepFresh();
+}

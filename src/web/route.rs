@@ -1,0 +1,135 @@
+//! Which page a request is for, and who may see it.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode, header};
+
+use super::door::{Door, Presence, Visitor};
+use super::guard::{self, Stopped};
+use super::pages::{self, View};
+use super::reply::{self, Reply};
+use super::request::Request;
+use super::{act, html::Html};
+use crate::bursar::{Bursar, Refusal};
+
+/// What the pages look at, and who may.
+pub struct Window {
+    pub bursar: Arc<Bursar>,
+    pub door: Door,
+}
+
+pub async fn answer(window: &Window, request: &Request) -> Reply {
+    if let Err(stopped) = guard::check(request, window.door.host()) {
+        return stop(stopped);
+    }
+    match within(request.uri.path(), window.door.room()) {
+        Some(page) => inside(window, request, page).await,
+        None => outside(window, request),
+    }
+}
+
+/// The name of a page, if it lies in the room that only visitors know.
+fn within<'a>(path: &'a str, room: &str) -> Option<&'a str> {
+    path.strip_prefix('/')?.strip_prefix(room)?.strip_prefix('/')
+}
+
+fn stop(stopped: Stopped) -> Reply {
+    let (status, text) = match stopped {
+        Stopped::ForeignHost => (StatusCode::MISDIRECTED_REQUEST, "This page goes by another name.\n"),
+        Stopped::ForeignOrigin => (StatusCode::FORBIDDEN, "Only a page of bursar's own may send that.\n"),
+        Stopped::OtherMethod => (StatusCode::METHOD_NOT_ALLOWED, "Pages are looked at, and forms are sent.\n"),
+    };
+    reply::text(status, text)
+}
+
+/// What anybody on this machine may see: nothing of the wallet.
+fn outside(window: &Window, request: &Request) -> Reply {
+    match (&request.method, request.uri.path()) {
+        (&Method::GET, "/") => reply::page(StatusCode::OK, pages::entrance(None)),
+        (&Method::GET, "/review.css") => reply::file("text/css; charset=utf-8", include_str!("review.css")),
+        (&Method::GET, "/review.js") => reply::file("text/javascript; charset=utf-8", include_str!("review.js")),
+        (&Method::GET, "/review.svg") => reply::file("image/svg+xml", include_str!("review.svg")),
+        (&Method::POST, "/enter") => enter(window, request),
+        (&Method::GET, _) => reply::page(StatusCode::NOT_FOUND, pages::nothing_here()),
+        _ => reply::text(StatusCode::NOT_FOUND, "There is no such form.\n"),
+    }
+}
+
+fn enter(window: &Window, request: &Request) -> Reply {
+    let token = request.form.get("token").unwrap_or_default();
+    match window.door.enter(token.trim(), window.bursar.now()) {
+        Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
+        Ok(None) => {
+            let why = "That link was used already, or is too old. Ask for another one.";
+            reply::page(StatusCode::UNAUTHORIZED, pages::entrance(Some(why)))
+        }
+        Err(cause) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")),
+    }
+}
+
+async fn inside(window: &Window, request: &Request, page: &str) -> Reply {
+    let Some(visitor) = visitor(window, request) else {
+        return reply::page(StatusCode::UNAUTHORIZED, pages::entrance(Some("You are signed out.")));
+    };
+    match request.method {
+        Method::POST if visitor.wrote(request.form.get("csrf").unwrap_or_default()) => {
+            act::act(window, &visitor, page, &request.form).await
+        }
+        Method::POST => reply::text(StatusCode::FORBIDDEN, "That form was not made for this session.\n"),
+        _ => look(window, &visitor, request, page).await,
+    }
+}
+
+fn visitor(window: &Window, request: &Request) -> Option<Visitor> {
+    let cookies = request.header(header::COOKIE.as_str())?;
+    window.door.visitor(cookies, presence(request), window.bursar.now())
+}
+
+/// A page that keeps itself fresh says so.
+fn presence(request: &Request) -> Presence {
+    match request.headers.contains_key("x-bursar-refresh") {
+        true => Presence::Page,
+        false => Presence::Person,
+    }
+}
+
+async fn look(window: &Window, visitor: &Visitor, request: &Request, page: &str) -> Reply {
+    if page == "pulse" {
+        return match window.bursar.pulse().await {
+            Ok(pulse) => reply::text(StatusCode::OK, pulse),
+            Err(refusal) => reply::text(StatusCode::SERVICE_UNAVAILABLE, words_of(&refusal)),
+        };
+    }
+    let said = match presence(request) {
+        Presence::Person => window.door.said(visitor),
+        Presence::Page => None,
+    };
+    let query = request.query();
+    let view = View {
+        bursar: &window.bursar,
+        csrf: &visitor.csrf,
+        now: window.bursar.now(),
+        has_passphrase: window.bursar.has_passphrase().unwrap_or(true),
+        said,
+    };
+    let made: Result<Html, Refusal> = match page {
+        "" | "overview" => pages::overview(&view).await,
+        "purchases" => pages::purchases(&view, &query).await,
+        "purchase" => pages::purchase(&view, &query).await,
+        "pending" => pages::pending(&view).await,
+        "policy" => pages::policy(&view).await,
+        "stop" => pages::stop(&view).await,
+        _ => return reply::page(StatusCode::NOT_FOUND, pages::nothing_here()),
+    };
+    match made {
+        Ok(page) => reply::page(StatusCode::OK, page),
+        Err(refusal) => reply::page(StatusCode::UNPROCESSABLE_ENTITY, pages::refused(&view, &refusal).await),
+    }
+}
+
+/// What went wrong, and what to do.
+pub fn words_of(refusal: &Refusal) -> String {
+    let mut words: Vec<&str> = refusal.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    words.extend((!refusal.next.is_empty()).then_some(refusal.next.as_str()));
+    words.join("; ")
+}
