@@ -85,14 +85,13 @@ async fn first_pages_of_a_million_purchases() {
     let dir = tempfile::tempdir().expect("a folder");
     let home = Home::at(dir.path());
     home.prepare().expect("a home");
-    std::fs::create_dir_all(home.leases_dir()).expect("a folder");
     let began = Instant::now();
     fill(&home);
     let size = std::fs::metadata(home.ledger_file()).expect("a file").len() >> 20;
     println!("{PURCHASES} purchases, {size} MiB, made in {} s; medians of {TRIES}:", began.elapsed().as_secs());
     commands(dir.path());
     in_process(&home).await;
-    resident();
+    resident(dir.path());
 }
 
 fn commands(home: &Path) {
@@ -151,17 +150,20 @@ async fn in_process(home: &Home) {
     say("the log by domain, in the process", sums);
 }
 
-/// The most any of the commands had in memory at once.
-#[cfg(target_os = "linux")]
-fn resident() {
-    // SAFETY: it fills in the numbers of our own children.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage);
-        usage
-    };
-    println!("the largest of these commands had {} MiB in memory", usage.ru_maxrss / 1024);
+/// The most any of these commands has in memory, as Linux tells of a process while it lives.
+fn resident(home: &Path) {
+    for args in [&["log"][..], &["log", "--by", "domain"], &["log", "--json", "--limit", "50000"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
+        let mut child = command.arg("--home").arg(home).args(args).stdout(Stdio::null()).spawn().expect("started");
+        let status = format!("/proc/{}/status", child.id());
+        let mut most = 0;
+        while child.try_wait().expect("a child").is_none() {
+            let told = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+            most = most.max(kib.unwrap_or_default());
+            std::thread::yield_now();
+        }
+        println!("{:<58} {:>8.1} MiB in memory", format!("bursar {}", args.join(" ")), most as f64 / 1024.0);
+    }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn resident() {}

@@ -137,7 +137,12 @@ impl Log {
         let spend = bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?;
         let notices = self.notices(bursar, &spend).await?;
         if spend.purchases.is_empty() && notices.is_empty() {
-            context.out.say(format_args!("{}", if self.unreviewed { "Nothing new." } else { "Nothing yet." }));
+            let nothing = match (self.unreviewed, self.is_of_some() || self.since.is_some()) {
+                (true, _) => "Nothing new.",
+                (false, true) => "Nothing that fits.",
+                (false, false) => "Nothing yet.",
+            };
+            context.out.say(format_args!("{nothing}"));
             return Ok(());
         }
         lines(&spend, &notices, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line));

@@ -4,6 +4,8 @@
 //! named in the query so that SQLite cannot choose another, and totals come from a tally by day, agent and state that
 //! the tables keep themselves.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -153,46 +155,73 @@ pub(super) fn entries(conn: &Connection, filter: &Filter) -> Result<(Vec<Entry>,
 
 /// Whole days from the tally, and what is left of the first and the last from the rows.
 pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
-    let since = filter.since.map(Time::millis);
-    let until = filter.until.map(Time::millis);
-    let first = since.map_or(i64::MIN / DAY, |since| since.div_euclid(DAY) + i64::from(since.rem_euclid(DAY) > 0));
-    let end = until.map_or(i64::MAX / DAY, |until| until.div_euclid(DAY));
-    if filter.session.is_some() || filter.domain.is_some() || first >= end {
-        return totals_of_rows(conn, filter);
+    let Some(days) = filter.whole_days() else { return totals_of_rows(conn, filter) };
+    let mut sum = Totals::default();
+    for group in tallied(conn, filter, &days, "agent")? {
+        sum = sum.and(group.totals);
     }
-    let part = |since, until| totals_of_rows(conn, &Filter { since, until, ..filter.clone() });
-    let mut sum = tallied(conn, filter, first, end)?;
-    if since.is_some() {
-        sum = sum.and(part(filter.since, Some(Time::from_millis(first * DAY)))?);
+    for edge in &days.edges {
+        sum = sum.and(totals_of_rows(conn, edge)?);
     }
-    if until.is_some() {
-        sum = sum.and(part(Some(Time::from_millis(end * DAY)), filter.until)?);
-    }
-    Ok(sum)
-}
-
-fn tallied(conn: &Connection, filter: &Filter, first: i64, end: i64) -> Result<Totals, LedgerError> {
-    let sum = conn
-        .prepare_cached(
-            "SELECT coalesce(sum(purchases), 0), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
-                    coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
-               FROM tally
-              WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR agent = ?3) AND (?4 IS NULL OR state = ?4)",
-        )?
-        .query_row(params![first, end, filter.agent, filter.state], Totals::read)?;
     Ok(sum)
 }
 
 fn totals_of_rows(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
     let (sql, values) = filter.sums("NULL", filter.index(), "");
-    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| Totals::read_from(row, 1))?)
+    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| Totals::read(row, 1))?)
 }
 
 fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
+    let mut groups = match (by, filter.whole_days()) {
+        (By::Day, Some(days)) => tallied_with_edges(conn, filter, &days, by, "day")?,
+        (By::Agent, Some(days)) => tallied_with_edges(conn, filter, &days, by, "agent")?,
+        _ => groups_of_rows(conn, filter, by)?,
+    };
+    let number = |group: &Group| group.key.parse::<i64>().unwrap_or_default();
+    match by {
+        By::Day | By::Session => groups.sort_by_key(|group| Reverse(number(group))),
+        By::Domain | By::Agent => groups.sort_by_key(|group| Reverse((group.totals.settled, group.totals.held))),
+    }
+    Ok(groups)
+}
+
+fn tallied_with_edges(
+    conn: &Connection,
+    filter: &Filter,
+    days: &WholeDays,
+    by: By,
+    key: &str,
+) -> Result<Vec<Group>, LedgerError> {
+    let mut groups = tallied(conn, filter, days, key)?;
+    for edge in &days.edges {
+        groups.extend(groups_of_rows(conn, edge, by)?);
+    }
+    let mut sums: BTreeMap<String, Totals> = BTreeMap::new();
+    for Group { key, totals } in groups {
+        let sum = sums.entry(key).or_default();
+        *sum = sum.and(totals);
+    }
+    Ok(sums.into_iter().map(|(key, totals)| Group { key, totals }).collect())
+}
+
+/// The tally of whole days, by one of its columns. What moved on from a state has left a nought there.
+fn tallied(conn: &Connection, filter: &Filter, days: &WholeDays, key: &str) -> Result<Vec<Group>, LedgerError> {
+    let sql = format!(
+        "SELECT CAST({key} AS TEXT), sum(purchases), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
+                coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
+           FROM tally
+          WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR agent = ?3) AND (?4 IS NULL OR state = ?4) AND purchases > 0
+          GROUP BY {key}"
+    );
+    let mut query = conn.prepare_cached(&sql)?;
+    let groups = query.query_map(params![days.first, days.end, filter.agent, filter.state], Group::read)?;
+    Ok(groups.collect::<Result<_, _>>()?)
+}
+
+fn groups_of_rows(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
     let (sql, values) = filter.groups(by);
     let mut query = conn.prepare_cached(&sql)?;
-    let group = |row: &rusqlite::Row<'_>| Ok(Group { key: row.get(0)?, totals: Totals::read_from(row, 1)? });
-    let groups = query.query_map(params_from_iter(values), group)?.collect::<Result<_, _>>()?;
+    let groups = query.query_map(params_from_iter(values), Group::read)?.collect::<Result<_, _>>()?;
     Ok(groups)
 }
 
@@ -211,7 +240,30 @@ fn changes(conn: &Connection, filter: &Filter, since: i64) -> Result<Changes, Le
     Ok(Changes { event: event.max(since), entries, news })
 }
 
+/// The days a filter lets through whole, and what it lets through of those at their ends.
+struct WholeDays {
+    first: i64,
+    /// The first day after them.
+    end: i64,
+    edges: Vec<Filter>,
+}
+
 impl Filter {
+    /// None where the tally does not know what is asked for, or where no day is whole.
+    fn whole_days(&self) -> Option<WholeDays> {
+        let first = self.since.map_or(i64::MIN / DAY, |since| {
+            since.millis().div_euclid(DAY) + i64::from(since.millis().rem_euclid(DAY) > 0)
+        });
+        let end = self.until.map_or(i64::MAX / DAY, |until| until.millis().div_euclid(DAY));
+        if self.session.is_some() || self.domain.is_some() || first >= end {
+            return None;
+        }
+        let edge = |since, until| Filter { since, until, ..self.clone() };
+        let before = self.since.map(|since| edge(Some(since), Some(Time::from_millis(first * DAY))));
+        let after = self.until.map(|until| edge(Some(Time::from_millis(end * DAY)), Some(until)));
+        Some(WholeDays { first, end, edges: before.into_iter().chain(after).collect() })
+    }
+
     /// The index whose order is the log's among the rows that are wanted.
     pub(super) fn index(&self) -> &'static str {
         match (&self.session, &self.domain, &self.agent, &self.state) {
@@ -241,14 +293,16 @@ impl Filter {
     }
 
     pub(super) fn groups(&self, by: By) -> (String, Vec<Sql>) {
-        let (key, index, order) = match by {
-            By::Day => ("at / 86400000", self.index(), "GROUP BY 1 ORDER BY at / 86400000 DESC"),
-            By::Domain if self.index() == "by_at" => ("site", "by_site", "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
-            By::Domain => ("site", self.index(), "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
-            By::Session => ("session", self.index(), "AND session IS NOT NULL GROUP BY 1 ORDER BY session DESC"),
-            By::Agent => ("agent", self.index(), "GROUP BY 1 ORDER BY 3 DESC, 4 DESC, 2 DESC"),
+        // Grouped in an index's own order where there is one.
+        let (key, index) = match by {
+            By::Day => ("at / 86400000", self.index()),
+            By::Domain if self.index() == "by_at" => ("site", "by_site"),
+            By::Domain => ("site", self.index()),
+            By::Session if self.index() == "by_at" => ("session", "by_session"),
+            By::Session => ("session", self.index()),
+            By::Agent => ("agent", self.index()),
         };
-        self.sums(&format!("CAST({key} AS TEXT)"), index, order)
+        self.sums(&format!("CAST({key} AS TEXT)"), index, &format!("AND {key} IS NOT NULL GROUP BY {key}"))
     }
 
     /// `rest` goes on where the WHERE ends.
@@ -325,12 +379,14 @@ impl FromStr for Cursor {
     }
 }
 
-impl Totals {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
-        Totals::read_from(row, 0)
+impl Group {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Group> {
+        Ok(Group { key: row.get(0)?, totals: Totals::read(row, 1)? })
     }
+}
 
-    fn read_from(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+impl Totals {
+    fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Totals> {
         let positive = |nth: usize| row.get::<_, i64>(first + nth).map(|n| n.max(0) as u64);
         Ok(Totals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
     }

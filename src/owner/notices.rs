@@ -17,6 +17,7 @@ impl Bursar {
         };
         for notice in news {
             tracing::warn!("{}: {}", notice.kind, notice.message);
+            self.note("bursar", &notice.message);
         }
     }
 

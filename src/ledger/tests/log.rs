@@ -156,7 +156,15 @@ async fn pages_and_totals_are_what_reading_every_row_would_give() {
 async fn groups_add_up_to_the_totals_whatever_they_are_by() {
     let mut dice = Dice(7);
     let kit = history(&mut dice).await;
-    for filter in [Filter::default(), Filter { agent: Some("a".into()), ..Filter::default() }] {
+    let since = Some(START.plus(Duration::from_secs(5 * HOUR)));
+    let until = Some(START.plus(Duration::from_secs(60 * HOUR)));
+    for filter in [
+        Filter::default(),
+        Filter { agent: Some("a".into()), ..Filter::default() },
+        Filter { since, until, ..Filter::default() },
+        Filter { since, until, state: Some("held".into()), ..Filter::default() },
+        Filter { since, domain: Some("shop.example".into()), ..Filter::default() },
+    ] {
         let whole = kit.ledger.page(Filter { limit: 1, ..filter.clone() }).await.unwrap().totals;
         for by in [By::Day, By::Domain, By::Agent, By::Session] {
             let groups = kit.ledger.groups(filter.clone(), by).await.unwrap();
