@@ -17,8 +17,7 @@ async fn replayed(kit: &Kit, policy: Arc<Policy>) -> Vec<String> {
     let before = kit.ledger.seal().await.unwrap();
     let skipped = kit.ledger.replay(policy, Assets::default(), None, visit).await.unwrap();
     assert_eq!((skipped, kit.ledger.seal().await.unwrap()), (0, before));
-    let told = told.lock().unwrap().clone();
-    told
+    told.lock().unwrap().clone()
 }
 
 async fn three_paid_and_one_lapsed() -> Kit {
