@@ -27,6 +27,10 @@ fuzz *ARGS:
 demo:
     cargo run --release -- demo
 
+# every kind of fault, how often, and whether a promise broke; the table goes into docs/promises.md
+bar FORM="short":
+    tests/bar/run {{ FORM }} write
+
 # the benchmarks
 bench:
     cargo bench --workspace

@@ -243,8 +243,7 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         "DROP TRIGGER tally_begins; DROP TRIGGER tally_follows; DROP TRIGGER its_time_is_fixed; DROP TABLE tally;
         DROP INDEX by_at; DROP INDEX by_agent; DROP INDEX by_state; DROP INDEX by_agent_state; DROP INDEX by_site;
         DROP INDEX by_session; DROP INDEX by_purchase_id; DROP INDEX event_by_kind; DROP INDEX question_by_expiry;
-        DROP INDEX by_price; DROP INDEX running; ALTER TABLE question DROP COLUMN challenge;
-        ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at;
+        DROP INDEX by_price; DROP INDEX running; DROP INDEX question_kept;
         ALTER TABLE purchase DROP COLUMN site; ALTER TABLE ledger DROP COLUMN reviewed_to;
         ALTER TABLE ledger DROP COLUMN told; CREATE INDEX by_agent ON purchase (agent, row);
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
