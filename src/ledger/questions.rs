@@ -198,7 +198,10 @@ impl Ledger {
                     events::append(conn, Some(row), now, "expired", &json!({}))?;
                 }
                 let too_old = now.minus(limits::CHALLENGE_KEPT).millis();
-                conn.execute("UPDATE question SET challenge = NULL WHERE heard_at <= ?1", [too_old])?;
+                conn.execute(
+                    "UPDATE question SET challenge = NULL WHERE challenge IS NOT NULL AND heard_at <= ?1",
+                    [too_old],
+                )?;
                 Ok(())
             })
             .await

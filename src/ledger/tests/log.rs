@@ -238,7 +238,7 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         ALTER TABLE purchase DROP COLUMN site; ALTER TABLE ledger DROP COLUMN reviewed_to;
         ALTER TABLE ledger DROP COLUMN told; CREATE INDEX by_agent ON purchase (agent, row);
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
-        ALTER TABLE refusals RENAME TO unlisted; ALTER TABLE question DROP COLUMN challenge;
+        ALTER TABLE refusals RENAME TO unlisted; DROP INDEX challenge_by_age; ALTER TABLE question DROP COLUMN challenge;
         ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at; PRAGMA user_version = 1;";
     kit.by_hand().execute_batch(undo).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
