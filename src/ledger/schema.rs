@@ -269,7 +269,7 @@ const QUESTIONS_KEEP_THEIR_CHALLENGE: &str = "
 ALTER TABLE question ADD COLUMN challenge TEXT;    -- what is paid after a yes; erased when that cannot be any more
 ALTER TABLE question ADD COLUMN heard_at INTEGER;  -- when the challenge arrived
 ALTER TABLE question ADD COLUMN shown_at INTEGER;  -- when a person was last shown it
-CREATE INDEX question_kept ON question (heard_at) WHERE challenge IS NOT NULL;
+CREATE INDEX challenge_by_age ON question (heard_at) WHERE challenge IS NOT NULL;
 ";
 
 /// For the owner's window: by price, and whose session is running.

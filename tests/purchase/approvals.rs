@@ -75,9 +75,11 @@ async fn a_yes_for_one_agent_is_no_other_agents() {
 
 #[tokio::test]
 async fn changed_terms_need_a_new_yes() {
-    let scene = dear().await;
+    let scene = market([Stall::get("/dear", DEAR)]).rules("[approval]\nvalid_for = \"1h\"\n").open().await;
     let asked = scene.get("/dear").await;
     scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    // What was shown is too old by now to be paid without asking the seller again.
+    scene.pass(601);
     scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
     asks(&scene.get("/dear").await, "above_approval");
     let payee = alloy_primitives::Address::repeat_byte(0x77);

@@ -243,11 +243,11 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         "DROP TRIGGER tally_begins; DROP TRIGGER tally_follows; DROP TRIGGER its_time_is_fixed; DROP TABLE tally;
         DROP INDEX by_at; DROP INDEX by_agent; DROP INDEX by_state; DROP INDEX by_agent_state; DROP INDEX by_site;
         DROP INDEX by_session; DROP INDEX by_purchase_id; DROP INDEX event_by_kind; DROP INDEX question_by_expiry;
-        DROP INDEX by_price; DROP INDEX running; DROP INDEX question_kept;
+        DROP INDEX by_price; DROP INDEX running;
         ALTER TABLE purchase DROP COLUMN site; ALTER TABLE ledger DROP COLUMN reviewed_to;
         ALTER TABLE ledger DROP COLUMN told; CREATE INDEX by_agent ON purchase (agent, row);
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
-        ALTER TABLE refusals RENAME TO unlisted; ALTER TABLE question DROP COLUMN challenge;
+        ALTER TABLE refusals RENAME TO unlisted; DROP INDEX challenge_by_age; ALTER TABLE question DROP COLUMN challenge;
         ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at; PRAGMA user_version = 1;";
     kit.by_hand().execute_batch(undo).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
