@@ -21,9 +21,12 @@ pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Resu
     let (mut event, mut seen) = (bursar.history().await?, bursar.version().await?);
     let before = bursar.log(log.query(log.limit.unwrap_or(ROWS_BEFORE), None)).await?;
     before.purchases.iter().rev().for_each(|row| printer.purchase(row));
+    // One for the whole time: a Ctrl-C while the ledger is read must not be missed.
+    let end = tokio::signal::ctrl_c();
+    tokio::pin!(end);
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut end => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let version = bursar.version().await?;
