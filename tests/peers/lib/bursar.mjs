@@ -47,6 +47,8 @@ per_session = "10.00"
 per_day = "10.00"
 [payee]
 per_day = "10.00"
+[breakers]
+undelivered = "none"
 [networks]
 allow = ["${NETWORK}"]
 [egress]
