@@ -36,6 +36,7 @@ mod log;
 mod man;
 mod out;
 mod owner;
+mod page;
 mod passphrase;
 mod pending;
 mod playground;

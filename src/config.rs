@@ -16,7 +16,7 @@ pub use policy_file::PolicyFile;
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use toml_edit::{DocumentMut, Item, Table, TableLike};
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
 use crate::money::{Asset, Assets, Network, Rate, Transfer};
@@ -47,6 +47,8 @@ pub struct WalletConfig {
 pub struct Notices {
     /// Notes on the desktop.
     pub desktop: bool,
+    /// The review page opens by itself at a question. None: nobody was asked yet, which is a no.
+    pub browser: Option<bool>,
 }
 
 /// Where the key is kept.
@@ -108,26 +110,18 @@ impl Config {
 
     /// Writes down where the key is and which address it has, leaving the rest of the file as it is.
     pub fn write_wallet(home: &Home, store: Store, address: Address) -> Result<(), ConfigError> {
-        let text = match files::read(&home.config_file(), files::SMALL) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(unreadable(home, &error)),
-        };
-        let text = with_wallet("config.toml", &text, store, address)?;
-        write_private(&home.config_file(), text.as_bytes()).map_err(|error| {
-            let what = format!("it could not be written: {error}");
-            FileError::whole(
-                home.config_file().display().to_string(),
-                what,
-                "check the disk and who owns the directory",
-            )
-        })
+        rewrite(home, "wallet", place(store, address))
+    }
+
+    /// Writes down whether the review page opens by itself at a question.
+    pub fn write_browser(home: &Home, opens: bool) -> Result<(), ConfigError> {
+        rewrite(home, "notices", [("browser", opens.into())])
     }
 }
 
 impl Default for Notices {
     fn default() -> Notices {
-        Notices { desktop: true }
+        Notices { desktop: true, browser: None }
     }
 }
 
@@ -140,15 +134,37 @@ impl Store {
     }
 }
 
-/// Pure: `text` with the wallet's place and address in it.
-fn with_wallet(file: &str, text: &str, store: Store, address: Address) -> Result<String, ConfigError> {
+fn place(store: Store, address: Address) -> [(&'static str, Value); 2] {
+    [("store", store.word().into()), ("address", address.to_checksum(None).into())]
+}
+
+/// Changes the file in `home` as [`with_values`] does.
+fn rewrite<const N: usize>(home: &Home, section: &str, values: [(&str, Value); N]) -> Result<(), ConfigError> {
+    let text = match files::read(&home.config_file(), files::SMALL) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(unreadable(home, &error)),
+    };
+    let text = with_values("config.toml", &text, section, values)?;
+    write_private(&home.config_file(), text.as_bytes()).map_err(|error| {
+        let what = format!("it could not be written: {error}");
+        FileError::whole(home.config_file().display().to_string(), what, "check the disk and who owns the directory")
+    })
+}
+
+/// Pure: `text` with these values in one of its sections.
+fn with_values<const N: usize>(
+    file: &str,
+    text: &str,
+    section: &str,
+    values: [(&str, Value); N],
+) -> Result<String, ConfigError> {
     Config::parse(file, text)?;
     let mut document: DocumentMut = read::document(file, text)?.into_mut();
-    let wallet = document.entry("wallet").or_insert_with(|| Item::Table(Table::new()));
-    if let Some(wallet) = wallet.as_table_like_mut() {
-        let wallet: &mut dyn TableLike = wallet;
-        edit::set(wallet, "store", store.word());
-        edit::set(wallet, "address", address.to_checksum(None));
+    let table = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
+    if let Some(table) = table.as_table_like_mut() {
+        let table: &mut dyn TableLike = table;
+        values.into_iter().for_each(|(key, value)| edit::set(table, key, value));
     }
     let text = document.to_string();
     Config::parse(file, &text).map(|_| text)
@@ -166,10 +182,10 @@ fn wallet(section: &Section<'_>) -> WalletConfig {
 }
 
 fn notices(section: &Section<'_>) -> Notices {
-    let desktop = section.own("desktop", yes_or_no);
+    let [desktop, browser] = ["desktop", "browser"].map(|key| section.own(key, yes_or_no).map(|placed| placed.value));
     section.finish();
     let built_in = Notices::default();
-    Notices { desktop: desktop.map_or(built_in.desktop, |placed| placed.value) }
+    Notices { desktop: desktop.unwrap_or(built_in.desktop), browser: browser.or(built_in.browser) }
 }
 
 fn yes_or_no(item: &Item) -> Result<bool, Complaint> {
@@ -327,6 +343,20 @@ usd = "1"
     }
 
     #[test]
+    fn no_browser_opens_until_the_owner_says_so_and_what_was_said_is_kept() {
+        assert_eq!(parsed("").notices.browser, None);
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        std::fs::write(home.config_file(), "[notices]\ndesktop = false # quiet\n").unwrap();
+        for said in [true, false] {
+            Config::write_browser(&home, said).unwrap();
+            assert_eq!(Config::load(&home).unwrap().notices, Notices { desktop: false, browser: Some(said) });
+        }
+        let written = std::fs::read_to_string(home.config_file()).unwrap();
+        assert_eq!(written, "[notices]\ndesktop = false # quiet\nbrowser = false\n");
+    }
+
+    #[test]
     fn the_owners_nodes_replace_the_built_in_ones_of_their_chain() {
         let config = parsed("[chains.\"eip155:8453\"]\nrpc = [\"http://127.0.0.1:8545\"]\nconfirmations = 64\n");
         let base = config.chain(&Network::eip155(8453));
@@ -403,7 +433,7 @@ usd = "1"
         let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
         let before =
             "# mine\n[chains.\"eip155:8453\"]\nconfirmations = 64 # deep\n\n[wallet]\nstore = \"keyring\" # or file\n";
-        insta::assert_snapshot!(with_wallet("config.toml", before, Store::File, address).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", before, "wallet", place(Store::File, address)).unwrap(), @r#"
         # mine
         [chains."eip155:8453"]
         confirmations = 64 # deep
@@ -412,7 +442,7 @@ usd = "1"
         store = "file" # or file
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
         "#);
-        insta::assert_snapshot!(with_wallet("config.toml", "", Store::Keyring, address).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", "", "wallet", place(Store::Keyring, address)).unwrap(), @r#"
         [wallet]
         store = "keyring"
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"

@@ -33,9 +33,9 @@ pub struct Review {
 }
 
 impl Review {
-    /// Listens on loopback; port 0 takes any free one.
-    pub async fn open(bursar: Arc<Bursar>, port: u16) -> io::Result<Review> {
-        let listener = server::listen(port).await?;
+    /// Listens on loopback; port 0 takes any free one. Wants a runtime around it, to serve on.
+    pub fn open(bursar: Arc<Bursar>, port: u16) -> io::Result<Review> {
+        let listener = server::listen(port)?;
         let door = Door::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
         let window = Arc::new(Window { bursar, door });
         let _server = server::serve(listener, window.clone());
@@ -48,8 +48,19 @@ impl Review {
     }
 
     /// The same, to the question of one purchase.
-    pub fn link_to_question(&self) -> io::Result<String> {
-        self.link_to("pending")
+    pub fn link_to_question(&self, purchase_id: &str) -> io::Result<String> {
+        self.link_to(&format!("pending#{purchase_id}"))
+    }
+
+    /// Where a browser that is inside finds a question; none while no browser is. It lets nobody in, and does not say
+    /// where the pages lie: only the browser that was let in knows that.
+    pub fn address_of_question(&self, purchase_id: &str) -> Option<String> {
+        self.is_visited().then(|| format!("{}{}#{purchase_id}", self.window.door.origin(), route::QUESTION))
+    }
+
+    /// Whether some browser is inside.
+    pub fn is_visited(&self) -> bool {
+        self.window.door.is_visited(self.window.bursar.now())
     }
 
     fn link_to(&self, page: &str) -> io::Result<String> {

@@ -52,6 +52,7 @@ impl Init {
         let address = self.wallet(&home, context).await?;
         how_to_fund(&home, address, context)?;
         self.how_to_plug_in(&home, context)?;
+        browser(&home, context)?;
         self.passphrase(&home, context).await?;
         Ok(Exit::Done)
     }
@@ -132,6 +133,17 @@ impl Init {
         context.out.line("\nThen: bursar doctor");
         Ok(())
     }
+}
+
+/// Asked once, and only of a person.
+fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
+    if Config::load(home)?.notices.browser.is_some() || !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    context.out.line(format_args!("\n{}", out::bold("Be asked")));
+    let mut owner = Owner::at_the_terminal("bursar init")?;
+    let opens = owner.wants("Open the review page in your browser whenever a purchase needs your yes?")?;
+    Ok(Config::write_browser(home, opens)?)
 }
 
 impl Money {

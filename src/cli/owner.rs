@@ -50,9 +50,19 @@ impl Owner {
 
     /// Yes, unless the owner says otherwise.
     pub fn agrees(&mut self, question: &str) -> Result<bool, Failure> {
-        write!(self.writer, "{question} [Y/n]: ").map_err(terminal_gone)?;
-        let typed = self.read_line()?.trim().to_lowercase();
+        let typed = self.answer(&format!("{question} [Y/n]: "))?;
         Ok(matches!(typed.as_str(), "" | "y" | "yes"))
+    }
+
+    /// No, unless the owner says otherwise.
+    pub fn wants(&mut self, question: &str) -> Result<bool, Failure> {
+        let typed = self.answer(&format!("{question} [y/N]: "))?;
+        Ok(matches!(typed.as_str(), "y" | "yes"))
+    }
+
+    fn answer(&mut self, question: &str) -> Result<String, Failure> {
+        write!(self.writer, "{question}").map_err(terminal_gone)?;
+        Ok(self.read_line()?.trim().to_lowercase())
     }
 
     /// The owner's passphrase, asked for where one is set.

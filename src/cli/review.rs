@@ -36,7 +36,7 @@ impl Review {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Owner::at_the_terminal("bursar review")?;
         let bursar = context.bursar().await?;
-        let page = Page::open(bursar.clone(), self.port).await.map_err(|cause| self.not_open(&cause))?;
+        let page = Page::open(bursar.clone(), self.port).map_err(|cause| self.not_open(&cause))?;
         let reading = tokio::spawn(keep_reading_funds(bursar));
         let shown = self.show_links(&page, &mut owner).await;
         reading.abort();

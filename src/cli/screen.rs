@@ -1,30 +1,52 @@
-//! The owner's desktop, as far as a note on it goes: it says that something waits, and is no place to answer.
+//! What reaches the owner from a server that a host started: notes on the desktop, which say that something waits and
+//! are no place to answer; and the review page, where the owner chose that it opens by itself.
 
 use std::sync::Arc;
 
 use crate::bursar::{Bursar, Pending, Screen};
+use crate::cli::page::Page;
 use crate::cli::words;
-use crate::config::Config;
+use crate::config::{Config, Notices};
 use crate::notify;
 
-pub struct Desktop;
+pub struct Desktop {
+    has_notes: bool,
+    page: Option<Page>,
+}
 
 /// Shows questions and notes where the owner wants them.
-pub fn attach(bursar: &Bursar, config: &Config) {
-    if config.notices.desktop {
-        bursar.show_on(Arc::new(Desktop));
+pub fn attach(bursar: &Arc<Bursar>, config: &Config) -> Arc<Desktop> {
+    let Notices { desktop, browser } = config.notices;
+    let page = (browser == Some(true)).then(|| Page::of(bursar));
+    let screen = Arc::new(Desktop { has_notes: desktop, page });
+    bursar.show_on(screen.clone());
+    screen
+}
+
+impl Desktop {
+    /// Nothing is answered on the page any more.
+    pub fn close(&self) {
+        if let Some(page) = &self.page {
+            page.close();
+        }
     }
 }
 
 impl Screen for Desktop {
     fn note(&self, title: &str, text: &str) {
-        notify::desktop(title, text);
+        if self.has_notes {
+            notify::desktop(title, text);
+        }
     }
 
     fn ask(&self, question: &Pending) -> bool {
         let Pending { agent, domain, .. } = question;
         let price = words::dollars(question.amount_usd);
-        notify::desktop(&format!("Pay {price}?"), &format!("{agent} wants to buy from {domain}. See: bursar pending"));
-        false
+        self.note(&format!("Pay {price}?"), &format!("{agent} wants to buy from {domain}. See: bursar pending"));
+        self.page.as_ref().is_some_and(|page| page.open_at(&question.purchase_id))
+    }
+
+    fn address(&self, question: &Pending) -> Option<String> {
+        self.page.as_ref()?.address_of(&question.purchase_id)
     }
 }

@@ -53,11 +53,13 @@ impl Serve {
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
     let home = context.prepared_home()?;
     let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
-    screen::attach(&bursar, &Config::load(&home)?);
+    let screen = screen::attach(&bursar, &Config::load(&home)?);
     if bursar.policy_change().is_ok_and(|change| change.is_some()) {
         context.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
     }
-    attend(bursar, agent, None).await
+    let served = attend(bursar, agent, None).await;
+    screen.close();
+    served
 }
 
 /// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.

@@ -6,9 +6,12 @@ use std::process::{Command, Stdio};
 /// Asks the system to show a link to whoever sits at it. Whether somebody sees it, nobody can say.
 pub fn open(link: &str) -> io::Result<()> {
     let mut command = opener(link);
+    // A browser that begins with this outlives us: a signal to our group is none of its business.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     // It may stay as long as the browser does; somebody has to take note of its end.
-    std::thread::spawn(move || child.wait());
+    std::thread::Builder::new().name("browser".to_owned()).spawn(move || child.wait())?;
     Ok(())
 }
 

@@ -129,6 +129,11 @@ impl Door {
         Some(Visitor { mark, csrf: session.csrf.clone() })
     }
 
+    /// Whether a session goes on.
+    pub fn is_visited(&self, now: Time) -> bool {
+        self.inside().sessions.values().any(|session| now.since(session.seen) < limits::REVIEW_IDLE)
+    }
+
     pub fn leave(&self, visitor: &Visitor) {
         self.inside().sessions.remove(&visitor.mark);
     }
@@ -240,6 +245,17 @@ mod tests {
         assert!(door.visitor(&cookie, Presence::Page, later).is_some());
         assert!(door.visitor(&cookie, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
         assert!(door.visitor(&cookie, Presence::Person, later).is_none(), "it ended for good");
+    }
+
+    #[test]
+    fn the_room_is_visited_while_a_session_goes_on() {
+        let door = door();
+        token(&door);
+        assert!(!door.is_visited(NOW), "a link alone is nobody");
+        let cookie = entered(&door);
+        assert!(door.is_visited(NOW) && !door.is_visited(NOW.plus(limits::REVIEW_IDLE)));
+        door.leave(&door.visitor(&cookie, Presence::Person, NOW).unwrap());
+        assert!(!door.is_visited(NOW));
     }
 
     #[test]

@@ -12,6 +12,24 @@ function signIn(form) {
   form.submit();
 }
 
+/**
+ * A browser that is inside remembers the folder of the pages, for this port only, unlike a cookie. So it can be sent to a
+ * question by an address that does not say the folder to anybody else.
+ */
+const ROOM = /^\/([0-9a-f]{24})\//;
+
+function rememberRoom() {
+  const room = ROOM.exec(location.pathname);
+  if (!room || !document.querySelector("input[name=csrf]")) return;
+  try { localStorage.setItem("room", room[1]); } catch { /* Then an address of a question ends at the entrance. */ }
+}
+
+function goToQuestion() {
+  let room = null;
+  try { room = localStorage.getItem("room"); } catch { /* as above */ }
+  if (room && ROOM.test(`/${room}/`)) location.replace(`/${room}/pending${location.hash}`);
+}
+
 /** Asks now and then whether anything has changed, and only then for the page itself. */
 async function keepFresh() {
   const OFTEN_MS = 2000, AT_LEAST_MS = 30000;
@@ -77,10 +95,13 @@ function keys(event) {
 }
 
 const enter = document.getElementById("enter");
-if (enter) {
+if (enter && location.pathname === "/question") {
+  goToQuestion();
+} else if (enter) {
   signIn(enter);
   addEventListener("hashchange", () => signIn(enter));
 } else {
+  rememberRoom();
   document.addEventListener("keydown", keys);
   keepFresh();
 }

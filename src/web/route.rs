@@ -12,6 +12,10 @@ use super::request::Request;
 use super::{act, html::Html};
 use crate::bursar::{Bursar, Refusal};
 
+/// Where anybody may be sent about a question. Whoever is inside is led on by their own browser, which remembers the room;
+/// everybody else stands at the entrance.
+pub const QUESTION: &str = "/question";
+
 /// What the pages look at, and who may.
 pub struct Window {
     pub bursar: Arc<Bursar>,
@@ -45,7 +49,7 @@ fn stop(stopped: Stopped) -> Reply {
 /// What anybody on this machine may see: nothing of the wallet.
 fn outside(window: &Window, request: &Request) -> Reply {
     match (&request.method, request.uri.path()) {
-        (&Method::GET, "/") => reply::page(StatusCode::OK, pages::entrance(None)),
+        (&Method::GET, "/" | QUESTION) => reply::page(StatusCode::OK, pages::entrance(None)),
         (&Method::GET, "/review.css") => reply::file("text/css; charset=utf-8", include_str!("review.css")),
         (&Method::GET, "/review.js") => reply::file("text/javascript; charset=utf-8", include_str!("review.js")),
         (&Method::GET, "/review.svg") => reply::file("image/svg+xml", include_str!("review.svg")),

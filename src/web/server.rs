@@ -33,8 +33,10 @@ impl Drop for Server {
 }
 
 /// Listens on loopback; port 0 takes any free one.
-pub async fn listen(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+pub fn listen(port: u16) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 pub fn serve(listener: TcpListener, window: Arc<Window>) -> Server {

@@ -33,6 +33,22 @@ fn init_asks_which_money_and_never_takes_both() {
 
 #[cfg(unix)]
 #[test]
+fn init_asks_a_person_once_whether_a_browser_may_open_and_takes_silence_for_a_no() {
+    use crate::terminal::AtTerminal;
+    for (typed, written) in [("", "browser = false"), ("y", "browser = true")] {
+        let home = Home::empty();
+        let args = ["init", "--network", "testnet", "--store", "file"];
+        let mut init = AtTerminal::start_by_hand(&mut home.command(&args));
+        init.until("[y/N]");
+        init.types(typed);
+        assert_eq!(code(&init.ends()), 0);
+        assert!(home.read("config.toml").contains(written), "{}", home.read("config.toml"));
+        assert_eq!(code(&AtTerminal::start_by_hand(&mut home.command(&args)).ends()), 0, "nothing is asked again");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_made_is_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::ready();

@@ -24,7 +24,16 @@ pub fn detached(command: &mut Command) -> Output {
 
 impl AtTerminal {
     pub fn start(command: &mut Command) -> AtTerminal {
+        AtTerminal::begin(command.stdin(Stdio::null()), pair())
+    }
+
+    /// As somebody at the keyboard would: stdin is the terminal as well.
+    pub fn start_by_hand(command: &mut Command) -> AtTerminal {
         let (near, far) = pair();
+        AtTerminal::begin(command.stdin(far.try_clone().expect("a descriptor")), (near, far))
+    }
+
+    fn begin(command: &mut Command, (near, far): (OwnedFd, OwnedFd)) -> AtTerminal {
         let far_fd = far.as_raw_fd();
         // SAFETY: both calls are async-signal-safe; the descriptor is inherited and stays open until exec.
         unsafe {
@@ -33,7 +42,7 @@ impl AtTerminal {
                 check(libc::ioctl(far_fd, libc::TIOCSCTTY as _, 0)).map(drop)
             });
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         AtTerminal { child: child.expect("started"), near: File::from(near) }
     }
 

@@ -10,8 +10,13 @@ mod killed;
 #[cfg(unix)]
 mod leaving;
 mod many;
+#[cfg(target_os = "linux")]
+mod opening;
 mod scene;
 #[cfg(target_os = "linux")]
 mod secrets;
 mod shape;
 mod tools;
+#[cfg(target_os = "linux")]
+#[path = "../visitor/mod.rs"]
+mod visitor;

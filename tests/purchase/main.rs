@@ -22,3 +22,5 @@ mod repeats;
 mod resuming;
 mod review;
 mod scene;
+#[path = "../visitor/mod.rs"]
+mod visitor;

@@ -1,116 +1,43 @@
-//! The review page: what its owner can do there, and that nobody else can. Requests are written by hand, as a browser
-//! that lies would.
+//! The review page: what its owner can do there, and that nobody else can.
+
+use std::ops::Deref;
 
 use bursar::purchase::answer::{Charged, Outcome};
 use bursar::sandbox::sellers::{Behaviour, Stall, stall};
 use bursar::web::Review;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::scene::*;
+use crate::visitor::{Visitor, enter, form, send};
 
 const DEAR: u64 = 20 * CENT;
 const PAGES: [&str; 6] = ["overview", "purchases", "purchase?id=x", "pending", "policy", "stop"];
 const FORMS: [&str; 6] = ["approve", "deny", "freeze", "thaw", "apply", "leave"];
 
-/// The page, and the browser of somebody who was given a link to it.
+/// The page, and somebody who was given a link to it.
 struct Page {
     _review: Review,
-    host: String,
-    room: String,
-    cookie: String,
-    csrf: String,
+    visitor: Visitor,
 }
 
-struct Reply {
-    status: u16,
-    head: String,
-    body: String,
-}
+impl Deref for Page {
+    type Target = Visitor;
 
-impl Reply {
-    fn header(&self, name: &str) -> &str {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.filter(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap_or_default()
+    fn deref(&self) -> &Visitor {
+        &self.visitor
     }
-
-    /// The value of the first hidden field of that name.
-    fn field(&self, name: &str) -> String {
-        let (_, rest) = self.body.split_once(&format!("name=\"{name}\" value=\"")).expect(name);
-        rest.split('"').next().unwrap().replace("&quot;", "\"").replace("&amp;", "&")
-    }
-}
-
-/// Whatever is written goes out as it is.
-async fn send(host: &str, request: String) -> Reply {
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    let _ = stream.write_all(request.as_bytes()).await;
-    let mut reply = Vec::new();
-    let _ = stream.read_to_end(&mut reply).await;
-    let reply = String::from_utf8(reply).unwrap();
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-    Reply { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 async fn strangers(scene: &Scene) -> (Review, String) {
-    let review = Review::open(scene.bursar.clone(), 0).await.unwrap();
+    let review = Review::open(scene.bursar.clone(), 0).unwrap();
     let link = review.link().unwrap();
     let host = link.split('/').nth(2).unwrap().to_owned();
     (review, host)
 }
 
-async fn enter(host: &str, token: &str) -> Reply {
-    let body = form(&[("token", token)]);
-    let head = format!("POST /enter HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n");
-    send(host, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await
-}
-
 async fn page(scene: &Scene) -> Page {
-    let (review, host) = strangers(scene).await;
-    let link = review.link().unwrap();
-    let entered = enter(&host, link.split_once('#').unwrap().1).await;
-    assert_eq!(entered.status, 303);
-    let cookie = entered.header("set-cookie").split(';').next().unwrap().to_owned();
-    let room = entered.header("location").trim_end_matches("overview").to_owned();
-    let mut page = Page { _review: review, host, room, cookie, csrf: String::new() };
-    page.csrf = page.look("overview").await.field("csrf");
-    page
-}
-
-impl Page {
-    async fn look(&self, page: &str) -> Reply {
-        self.get(page, "").await
-    }
-
-    async fn get(&self, page: &str, headers: &str) -> Reply {
-        let (host, room, cookie) = (&self.host, &self.room, &self.cookie);
-        send(host, format!("GET {room}{page} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n{headers}\r\n")).await
-    }
-
-    /// A form as the page itself would send it.
-    async fn send(&self, action: &str, fields: &[(&str, &str)]) -> Reply {
-        let ours =
-            format!("Origin: http://{}\r\nSec-Fetch-Site: same-origin\r\nCookie: {}\r\n", self.host, self.cookie);
-        self.post(action, &ours, &[&[("csrf", self.csrf.as_str())], fields].concat()).await
-    }
-
-    async fn post(&self, action: &str, headers: &str, fields: &[(&str, &str)]) -> Reply {
-        let (host, room, body) = (&self.host, &self.room, form(fields));
-        let head = format!("POST {room}{action} HTTP/1.1\r\nHost: {host}\r\n{headers}");
-        send(host, format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await
-    }
-
-    /// Answers the question that is shown first, with what its form holds.
-    async fn answer(&self, action: &str) -> Reply {
-        let shown = self.look("pending").await;
-        let (agent, id, terms) = (shown.field("agent"), shown.field("id"), shown.field("terms"));
-        self.send(action, &[("agent", &agent), ("id", &id), ("terms", &terms)]).await
-    }
+    let (review, _) = strangers(scene).await;
+    let visitor = Visitor::by(&review.link().unwrap()).await;
+    Page { _review: review, visitor }
 }
 
 #[tokio::test]
@@ -135,7 +62,8 @@ async fn without_a_session_no_page_says_anything_and_no_form_does_anything() {
     let asked = scene.get("/dear").await;
     let id = asked.purchase_id.unwrap();
     let page = page(&scene).await;
-    let stranger = Page { cookie: "bursar_review=0".to_owned(), ..page };
+    let Page { _review, visitor } = page;
+    let stranger = Visitor { cookie: "bursar_review=0".to_owned(), ..visitor };
     for name in PAGES {
         let reply = stranger.look(name).await;
         assert_eq!(reply.status, 401, "{name}");

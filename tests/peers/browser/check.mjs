@@ -40,6 +40,14 @@ async function signsIn(browser, review) {
   await other.goto(link);
   await other.getByText("used already").waitFor();
   check("the same link lets nobody else in", await other.getByRole("heading", { name: "Overview" }).count() === 0);
+  const question = new URL("/question#pu_1", page.url()).href;
+  const tab = await page.context().newPage();
+  await tab.goto(question);
+  await tab.getByRole("heading", { name: "Waiting for you" }).waitFor();
+  check("the address of a question leads on whoever is inside", tab.url().endsWith("/pending#pu_1"), tab.url());
+  await tab.close();
+  await other.goto(question);
+  check("and leaves everybody else at the entrance", await other.getByText("only you are given").isVisible(), other.url());
   await other.context().close();
   return page;
 }
