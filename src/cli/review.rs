@@ -47,13 +47,15 @@ impl Review {
     async fn show_links(&self, page: &Page, owner: &mut Owner) -> Result<(), Failure> {
         let mut lines = BufReader::new(stdin()).lines();
         owner.tell("The review page is open until Ctrl-C. Enter makes another link.")?;
+        let end = tokio::signal::ctrl_c();
+        tokio::pin!(end);
         loop {
             let link = page.link().map_err(no_link)?;
             let is_opened = !self.no_open && web::open_browser(&link).is_ok();
             owner.tell(&format!("{} {link}", if is_opened { "In your browser now, or once at" } else { "Once at" }))?;
             tokio::select! {
                 () = another(&mut lines) => {}
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = &mut end => return Ok(()),
             }
         }
     }
