@@ -376,6 +376,33 @@ async fn the_audit_notices_what_was_changed_by_hand() {
 }
 
 #[tokio::test]
+async fn the_audit_notices_what_was_authorized_and_should_not_have_been() {
+    for (statement, what) in [
+        (
+            r#"UPDATE detail SET rules = replace(rules, '"limit_usd":"0.02"', '"limit_usd":"0.015"') WHERE purchase = 2"#,
+            "purchase pu_1 took $0.01 beside $0.01, and `wallet per_day` is $0.015",
+        ),
+        (
+            r#"UPDATE detail SET rules = replace(rules, '"said":"pass"', '"said":"refuse"') WHERE purchase = 2"#,
+            "purchase pu_1 was authorized, and `wallet per_day` refused it",
+        ),
+        (
+            r#"UPDATE detail SET rules = replace(rules, '"said":"pass"', '"said":"ask"') WHERE purchase = 2"#,
+            "purchase pu_1 needed a yes, and none was used",
+        ),
+        ("DELETE FROM detail WHERE purchase = 2", "row 2 has lost what it was decided on"),
+    ] {
+        let kit = Kit { policy: capped("per_day = \"0.02\""), ..kit() };
+        kit.pay(kit.draft()).await;
+        kit.pay(kit.draft()).await;
+        assert_eq!(kit.violations().await, Vec::<String>::new());
+        kit.by_hand().execute_batch(statement).unwrap();
+        let found = kit.violations().await;
+        assert!(found.iter().any(|violation| violation == what), "{statement}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_in_the_middle_of_a_batch_leaves_nothing_and_the_others_commit() {
     let kit = Kit { policy: capped("per_payment = \"0.05\""), ..kit() };
     let drafts = [kit.draft(), kit.draft_for("https://shop.example/dear", 60_000), kit.draft()];

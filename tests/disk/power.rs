@@ -32,6 +32,11 @@ fn a_power_cut_while_a_ledger_is_begun_leaves_one_that_can_be_begun() {
     every_operation("power cut, beginning a ledger", &SELLERS[..1], |seller, nth| a_beginning(seller, nth, tear));
 }
 
+#[test]
+fn a_sync_that_failed_takes_nothing_along_that_was_committed_after_it_when_the_power_is_cut() {
+    every_operation("an error once, then a power cut", &SELLERS, an_error_and_a_power_cut);
+}
+
 fn a_purchase(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> bool {
     let mut house = opened(seller);
     let count = fail_at(&house.disk, nth, Fault::PowerCut);
@@ -42,6 +47,20 @@ fn a_purchase(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> b
         }
     }
     house.lose_power(pick);
+    house.disk.is_well();
+    house.open().unwrap();
+    ends_well(&house);
+    count.is_past(nth)
+}
+
+/// What a sync gave up is shown as written until the power is cut, and what was synced later may stand on it.
+fn an_error_and_a_power_cut(seller: Manner, nth: usize) -> bool {
+    let mut house = opened(seller);
+    let count = fail_at(&house.disk, nth, Fault::Error);
+    for _ in 0..2 {
+        drop(buy(&house));
+    }
+    house.lose_power(&mut |_| 0);
     house.disk.is_well();
     house.open().unwrap();
     ends_well(&house);
