@@ -1,6 +1,7 @@
 //! A wire between bursar and a market that breaks where it is told to, on the leg that carries a payment.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ struct Wire {
     next: Mutex<Next>,
     market: Mutex<String>,
     listening: Mutex<Option<JoinHandle<()>>>,
+    is_trickling: AtomicBool,
 }
 
 /// What becomes of whoever comes next.
@@ -67,7 +69,12 @@ impl Proxy {
     pub async fn start() -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let wire = Arc::new(Wire { next: Mutex::default(), market: Mutex::default(), listening: Mutex::default() });
+        let wire = Arc::new(Wire {
+            next: Mutex::default(),
+            market: Mutex::default(),
+            listening: Mutex::default(),
+            is_trickling: AtomicBool::new(false),
+        });
         wire.clone().listen(listener);
         Proxy { address, wire }
     }
@@ -87,6 +94,11 @@ impl Proxy {
     /// The price is told, the payment after it fares like this, and those after that come through.
     pub fn break_next(&self, how: Break) {
         *self.wire.next.lock().unwrap() = Next::AsksThePrice(how);
+    }
+
+    /// Whether the market has answered, and its answer is on its slow way.
+    pub fn is_trickling(&self) -> bool {
+        self.wire.is_trickling.load(Ordering::Relaxed)
     }
 
     /// Whoever could not be reached can be again.
@@ -143,6 +155,7 @@ impl Wire {
             }
             Break::Trickle => {
                 let reply = self.pass_on(&mut client).await;
+                self.is_trickling.store(true, Ordering::Relaxed);
                 trickle(client, &reply).await;
             }
             Break::Endless => {
