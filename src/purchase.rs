@@ -64,6 +64,8 @@ struct Purchase {
     parent: Option<i64>,
     /// How far the history had come when it was looked up in the ledger.
     looked: i64,
+    /// A question about this wish is in the ledger: the owner may have said yes to an offer.
+    was_asked: bool,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
     called: Arc<Mutex<String>>,
 }
@@ -133,7 +135,8 @@ impl Bursar {
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
-        let purchase = Purchase { house, wish, client, id, parent: None, looked: 0, called: known_as.clone() };
+        let purchase =
+            Purchase { house, wish, client, id, parent: None, looked: 0, was_asked: false, called: known_as.clone() };
         let work = tokio::spawn(purchase.run_to_the_end(stay));
         let (answer, row) = match listen(work, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),

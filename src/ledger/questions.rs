@@ -183,14 +183,15 @@ impl Ledger {
             .await
     }
 
-    /// Questions nobody answered in time are marked as such.
+    /// Questions nobody answered in time are marked as such; after a yes, once that is not valid any more.
     pub async fn expire_questions(&self, now: Time) -> Result<(), LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let mut query = conn.prepare_cached(
                     "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
-                      WHERE p.state = 'needs_approval' AND q.expires_at <= ?1 AND q.answer IS NOT 'denied'",
+                      WHERE p.state = 'needs_approval' AND q.answer IS NOT 'denied'
+                        AND max(q.expires_at, coalesce(q.valid_until, 0)) <= ?1",
                 )?;
                 let rows: Vec<i64> = query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for row in rows {

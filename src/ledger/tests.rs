@@ -627,22 +627,7 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
 async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
     let ask = |draft: &Draft| {
-        let unpaid = Unpaid {
-            purchase_id: "pu_asked".into(),
-            agent: "a".into(),
-            client: None,
-            identity: draft.identity,
-            headers: draft.headers,
-            parent: None,
-            asked: draft.asked.clone(),
-            policy_hash: None,
-            reasons: vec![],
-            offer: None,
-            offers: json!([]),
-            rules: json!([]),
-            now: kit.now,
-        };
-        kit.ledger.record_question(unpaid, draft.offer.clone(), Duration::from_secs(86_400), None)
+        kit.ledger.record_question(log::unpaid(draft, kit.now), draft.offer.clone(), Duration::from_secs(86_400), None)
     };
     let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
     assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");
@@ -659,6 +644,21 @@ async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
     let again = Draft { purchase_id: "pu_again".into(), ..draft(200_000) };
     assert_eq!(kit.says(again).await, "ask above_approval");
+}
+
+#[tokio::test]
+async fn a_question_said_yes_to_in_its_last_second_stands_until_the_yes_is_over() {
+    let mut kit = kit();
+    let (draft, minute) = (kit.draft(), Duration::from_secs(60));
+    kit.ledger.record_question(log::unpaid(&draft, kit.now), draft.offer.clone(), minute, None).await.unwrap();
+    let shown = kit.ledger.pending(kit.now).await.unwrap().remove(0);
+    kit.now = kit.now.plus(Duration::from_secs(59));
+    kit.ledger.answer(shown.entry.row, shown.terms, true, ApprovedBy::Owner, 2 * minute, kit.now).await.unwrap();
+    for (later, stands) in [(60, "needs_approval"), (120, "expired")] {
+        kit.now = START.plus(Duration::from_secs(59 + later));
+        kit.ledger.tidy(kit.now).await.unwrap();
+        assert_eq!(kit.ledger.entry(shown.entry.row).await.unwrap().unwrap().state, stands);
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ use crate::reason::{Reason, Who};
 
 pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
 pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
+pub use denied::SAID_NO;
 
 /// One rule.
 #[derive(Debug)]

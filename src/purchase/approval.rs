@@ -12,6 +12,7 @@ use super::answer::{Answer, Outcome};
 use crate::bursar::{Asked, Bursar, Caller, Pending, Refusal, Shut, Ways};
 use crate::ledger::{LedgerError, Word};
 use crate::limits;
+use crate::policy::rules::SAID_NO;
 use crate::policy::{ApprovedBy, Terms};
 use crate::reason::{Reason, Who};
 
@@ -104,8 +105,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The owner, or a person at the host, said no while the call waited.
 pub(super) fn denied(answer: Answer) -> Answer {
-    let message = "The owner was asked about exactly this and said no.";
-    let reasons = vec![Reason::new("denied_by_owner", "bursar deny", message, Who::Owner)];
+    let reasons = vec![Reason::new("denied_by_owner", "bursar deny", SAID_NO, Who::Owner)];
     let next = super::refuse::next_step(&reasons);
     super::refuse::without_money(Outcome::Refused, answer.purchase_id, reasons, next)
 }

@@ -39,6 +39,9 @@ impl Look {
 impl Purchase {
     /// The challenge that was said yes to, while it is young enough for its seller to remember.
     pub(super) async fn approved_challenge(&self) -> Result<Option<Heard>, Stop> {
+        if !self.was_asked {
+            return Ok(None);
+        }
         let (identity, headers) = (self.wish.identity(), self.wish.headers_fingerprint());
         let look = Look::at(&*self.house.clock);
         let kept = self.house.ledger.approved_challenge(identity, headers, look.said).await;

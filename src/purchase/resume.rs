@@ -31,6 +31,7 @@ impl Purchase {
         let found = self.house.ledger.find(agent, identity, headers, given, again.clone()).await;
         let found = found.map_err(|cause| self.stop(cause))?;
         self.looked = found.looked;
+        self.was_asked = found.asked.is_some();
         if let Some(entry) = found.by_id {
             if entry.identity != identity {
                 return Err(self.conflict());

@@ -55,10 +55,13 @@ pub fn fail_at(disk: &Disk, nth: usize, fault: Fault) -> Count {
     Count(count)
 }
 
-/// Asks for the one thing there is.
 pub fn buy(house: &House) -> Answer {
+    buy_at(house, "https://shop.test/thing")
+}
+
+pub fn buy_at(house: &House, url: &str) -> Answer {
     let bursar = house.bursar();
-    let call = Call { url: "https://shop.test/thing".to_owned(), ..Call::default() };
+    let call = Call { url: url.to_owned(), ..Call::default() };
     house.patiently(async move { bursar.fetch_paid("a", None, call, &Quiet).await })
 }
 

@@ -161,6 +161,18 @@ async fn a_yes_nobody_uses_expires_and_may_be_given_again() {
 }
 
 #[tokio::test]
+async fn a_yes_in_the_last_minute_stands_for_as_long_as_any() {
+    let scene = dear().await;
+    asks(&scene.get("/dear").await, "above_approval");
+    let shown = scene.bursar.pending().await.unwrap().remove(0);
+    scene.pass(DAY - 1);
+    scene.bursar.approve(&shown, None).await.unwrap();
+    scene.pass(60);
+    bought(&scene.get("/dear").await);
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn an_approval_never_lifts_a_cap() {
     let scene = dear().await;
     let asked = scene.get("/dear").await;

@@ -170,6 +170,8 @@ fn stand_before_the_system() {
         // SAFETY: the default VFS is there as soon as SQLite is, for as long as the process. Its methods take whichever
         // `sqlite3_vfs` they are called with for a table of settings, and our copy has the same. It is never freed.
         unsafe {
+            // SQLite counts its memory under one lock for all: worlds that run side by side would wait for each other.
+            ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0);
             let system = ffi::sqlite3_vfs_find(std::ptr::null());
             SYSTEM.store(system, Ordering::Release);
             let ours = Box::leak(Box::new(std::ptr::read(system)));

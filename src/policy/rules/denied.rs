@@ -11,10 +11,12 @@ pub const RULE: Rule = Rule {
     check: Check::Offer(check),
 };
 
+pub const SAID_NO: &str = "The owner was asked about exactly this and said no.";
+
 fn check(case: &Case<'_>) -> Said {
     match case.snapshot.denied.contains(&terms(case.offer)) {
         false => Said::Pass,
-        true => case.refuse(RULE.code, RULE.key, "The owner was asked about exactly this and said no.", Who::Owner),
+        true => case.refuse(RULE.code, RULE.key, SAID_NO, Who::Owner),
     }
 }
 
