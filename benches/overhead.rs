@@ -22,21 +22,24 @@ use serde_json::json;
 #[path = "../tests/processes/scene.rs"]
 mod scene;
 
-use scene::{FUNDS, OPEN, Scene, buy};
+use scene::{FUNDS, OPEN, Scene, buy, told};
 
 const STARTS: usize = 20;
 const PURCHASES: usize = 200;
 const WARM_UP: usize = 10;
 const PRICE: u64 = 1_000;
+/// Above every limit.
+const YACHT: u64 = 900_000_000;
 /// The bare side's own: payments of bursar's wallet that its ledger cannot explain would freeze it.
 const OTHER_KEY: &str = "7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 
 #[tokio::main]
 async fn main() {
     let stall = Stall { max_timeout_s: 300, ..Stall::get("/p", PRICE) };
-    let scene = Scene::open(vec![stall], OPEN).await;
+    let scene = Scene::open(vec![stall, Stall::get("/yacht", YACHT)], OPEN).await;
     starting(&scene).await;
     paying(&scene).await;
+    refusing(&scene).await;
 }
 
 /// From starting the process to the answer of `tools/list`, the session's opening between them.
@@ -93,6 +96,24 @@ async fn paying(scene: &Scene) {
     );
     if let Some(kib) = resident_kib(&host) {
         println!("resident after {PURCHASES} purchases        {:.1} MiB", kib as f64 / 1024.0);
+    }
+}
+
+/// From a call to its refusal: before anybody is asked, at the address, and by the policy once the seller has said its
+/// price. Each is in the log by then, as far as it is one of the ten a minute that are.
+async fn refusing(scene: &Scene) {
+    let yacht = scene.url("/yacht");
+    let cases = [("no URL of ours", "gopher://x"), ("a private address", "https://10.0.0.1/"), ("a price", &yacht)];
+    for (nth, (what, url)) in cases.into_iter().enumerate() {
+        // An agent that is refused again and again is not listened to for a while.
+        let (host, mut took) = (scene.host(&format!("refused-{nth}")).await, Vec::new());
+        for _ in 0..WARM_UP + STARTS {
+            let (call, answer) = timed(host.tool("fetch_paid", json!({"url": url}))).await;
+            let answer = told(answer);
+            assert_eq!((&answer["outcome"], &answer["charged"]), (&json!("refused"), &json!("no")), "{answer:#}");
+            took.push(call);
+        }
+        println!("{:<36}{} (target 100 ms)", format!("{what} is refused"), spread(took.split_off(WARM_UP)));
     }
 }
 

@@ -3,6 +3,10 @@
 //! `cargo test --test scale -- --ignored --nocapture` makes one (a minute or two, 2 GB) and prints figures. That no
 //! question walks all of it is held in `src/ledger/tests/plans.rs`, where a machine's load has no say.
 
+#[allow(dead_code, reason = "shared with tests that also write")]
+#[path = "visitor/mod.rs"]
+mod visitor;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +16,9 @@ use bursar::config::Home;
 use bursar::ledger::Ledger;
 use bursar::purchase::answer::SpendQuery;
 use bursar::time::Time;
+use bursar::web::Review;
 use rusqlite::Connection;
+use visitor::Visitor;
 
 const PURCHASES: u64 = 1_000_000;
 /// A year of them, and the last one a minute ago.
@@ -91,6 +97,7 @@ async fn first_pages_of_a_million_purchases() {
     println!("{PURCHASES} purchases, {size} MiB, made in {} s; medians of {TRIES}:", began.elapsed().as_secs());
     commands(dir.path());
     in_process(&home).await;
+    pages(&home).await;
     resident(dir.path());
 }
 
@@ -150,20 +157,52 @@ async fn in_process(home: &Home) {
     say("the log by domain, in the process", sums);
 }
 
-/// The most any of these commands has in memory, as Linux tells of a process while it lives.
+/// What a browser waits for, from its request to the end of the page.
+async fn pages(home: &Home) {
+    let house = Bursar::open(home, vec![]).await.expect("a house");
+    let review = Review::open(house, 0).expect("a page");
+    let visitor = Visitor::by(&review.link().expect("a link")).await;
+    let id = any_id(home.dir());
+    for page in [
+        "overview",
+        "pulse",
+        "purchases",
+        "purchases?state=held",
+        "purchases?agent=agent-7&state=settled",
+        "purchases?domain=site-31.example",
+        "purchases?q=item%2F777",
+        "purchases?sort=dearest",
+        &format!("purchase?id={id}"),
+        "pending",
+    ] {
+        let mut took = Vec::new();
+        for _ in 0..TRIES {
+            let began = Instant::now();
+            assert_eq!(visitor.look(page).await.status, 200, "{page}");
+            took.push(began.elapsed());
+        }
+        say(&format!("the page {}", page.split("?id").next().unwrap_or_default()), took);
+    }
+    println!("{:<58} {:>8.1} MiB in memory", "this process, which served them", most_of("self"));
+}
+
+/// The most a process has had in memory so far, in MiB, as Linux tells of one that lives.
+fn most_of(process: &str) -> f64 {
+    let told = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1024.0
+}
+
+/// The most any of these commands has in memory.
 fn resident(home: &Path) {
     for args in [&["log"][..], &["log", "--by", "domain"], &["log", "--json", "--limit", "50000"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
         let mut child = command.arg("--home").arg(home).args(args).stdout(Stdio::null()).spawn().expect("started");
-        let status = format!("/proc/{}/status", child.id());
-        let mut most = 0;
+        let (process, mut most) = (child.id().to_string(), 0.0);
         while child.try_wait().expect("a child").is_none() {
-            let told = std::fs::read_to_string(&status).unwrap_or_default();
-            let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-            most = most.max(kib.unwrap_or_default());
+            most = most_of(&process).max(most);
             std::thread::yield_now();
         }
-        println!("{:<58} {:>8.1} MiB in memory", format!("bursar {}", args.join(" ")), most as f64 / 1024.0);
+        println!("{:<58} {:>8.1} MiB in memory", format!("bursar {}", args.join(" ")), most);
     }
 }

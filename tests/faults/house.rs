@@ -16,7 +16,7 @@ use bursar::settlement::State;
 use bursar::wallet::{Key, PassphraseSource, Store, Wallet};
 use tokio::process::Command;
 
-const KEY: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+const KEY: &str = "ca9a57edca9a57edca9a57edca9a57edca9a57edca9a57edca9a57edca9a57ed";
 const FUNDS: u64 = 100_000_000;
 
 pub struct House {

@@ -146,6 +146,7 @@ async fn a_reply_that_comes_a_byte_a_second_is_pending_then_held() {
         assert!(matches!(pending.outcome, Outcome::Pending | Outcome::Held), "{pending:#?}");
         assert_eq!(pending.charged, Charged::Unknown);
         jump(limits::PAID_LEG).await;
+        line.scene.nothing_is_presented().await;
         let told = line.get_again().await;
         assert_eq!(told.purchase_id, pending.purchase_id);
         assert_eq!(line.scene.payments().len() as u64, if spent == 0 { 2 } else { 1 }, "{told:#?}");

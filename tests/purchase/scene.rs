@@ -306,6 +306,16 @@ impl Scene {
         (day.used_usd.to_string(), day.held_usd.to_string())
     }
 
+    /// Waits until no process presents anything.
+    pub async fn nothing_is_presented(&self) {
+        let ledger = rusqlite::Connection::open(self.home.ledger_file()).unwrap();
+        let presented =
+            || ledger.query_row("SELECT count(lease) FROM purchase", [], |row| row.get::<_, i64>(0)).unwrap();
+        while presented() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What was recorded before a payment left, by purchase.
     pub async fn nonces(&self) -> BTreeMap<B256, String> {
         let mut nonces = BTreeMap::new();

@@ -1,9 +1,11 @@
-// A real Secret Service on a session bus of its own: unlocked, locked, absent, silent, and one that lost the key.
+// A real Secret Service on a session bus of its own: unlocked, locked, absent, silent, and one that lost the key. And,
+// as the bus is there, the note that asks the owner.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { makeHome } from "../lib/bursar.mjs";
 import { FACILITATOR_KEY, PAYEE, startChain } from "../lib/chain.mjs";
@@ -25,6 +27,7 @@ runPart("keyring", async (onStop) => {
 
   const unlocked = await startBus(onStop, rings.first, { password: PASSWORD });
   const address = await createsAndPays(bursar, chain, unlocked, ready.url);
+  await notesOnTheDesktop(onStop, bursar, unlocked, ready.url);
   await unlocked.stop();
 
   const fails = (name, code, { env }) => failsClearly(bursar, { name, code, env }, ready.url, { chain, address });
@@ -66,6 +69,23 @@ async function createsAndPays(bursar, chain, bus, url) {
   const said = bursar.told.join("\n").toLowerCase();
   check("the key was in nothing bursar said", keys.every((key) => !said.includes(key.toLowerCase())));
   return address;
+}
+
+/** Nobody shows notes on this bus, and whoever watches it sees what is asked of them. */
+async function notesOnTheDesktop(onStop, bursar, { env }, url) {
+  const args = ["--session", "type='method_call',interface='org.freedesktop.Notifications'"];
+  const monitor = spawn("dbus-monitor", args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "ignore"] });
+  onStop(() => monitor.kill("SIGKILL"));
+  const seen = createInterface({ input: monitor.stdout })[Symbol.asyncIterator]();
+  await seen.next(); // it has a name on the bus by now
+  const agent = await bursar.serve(["--agent", "desktop"], { env });
+  const asked = await agent.call("fetch_paid", { url: `${url}/dear` });
+  const note = [];
+  while (!/^ +int32/.test(note.at(-1) ?? "")) note.push((await seen.next()).value);
+  monitor.kill();
+  await agent.close();
+  equal("a dear page waits for its owner", asked.outcome, "needs_approval");
+  check("a note on the desktop says so", note.some((line) => /string ".*127\.0\.0\.1.*"/.test(line)) && note.some((line) => line.includes("0.2")), note);
 }
 
 async function failsClearly(bursar, { name, code, env }, url, { chain, address }) {

@@ -84,8 +84,8 @@ class Bursar {
   }
 
   /** `bursar serve` with a small MCP client at its stdin and stdout. */
-  async serve(args = []) {
-    const server = new Server(spawn(binary(), ["serve", ...args], { env: this.env, cwd: this.dir }), this.told);
+  async serve(args = [], { env } = {}) {
+    const server = new Server(spawn(binary(), ["serve", ...args], { env: { ...this.env, ...env }, cwd: this.dir }), this.told);
     this.onStop(() => server.child.kill("SIGKILL"));
     await server.open();
     return server;
