@@ -25,6 +25,8 @@ use crate::time::Time;
 /// What a page is made from, beside what it shows.
 pub struct View<'a> {
     pub bursar: &'a Bursar,
+    /// What an open page compares with, to see whether it is still fresh.
+    pub pulse: String,
     /// Belongs into every form.
     pub csrf: &'a str,
     pub now: Time,

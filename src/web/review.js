@@ -30,10 +30,11 @@ function goToQuestion() {
   if (room && ROOM.test(`/${room}/`)) location.replace(`/${room}/pending${location.hash}`);
 }
 
-/** Asks now and then whether anything has changed, and only then for the page itself. */
+/** Asks now and then whether anything has changed since the page was made, and only then for the page itself. */
 async function keepFresh() {
   const OFTEN_MS = 2000, AT_LEAST_MS = 30000;
-  let known = null, shownAt = Date.now();
+  const main = document.querySelector("main");
+  let shownAt = Date.now();
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, OFTEN_MS));
     if (document.hidden) continue;
@@ -41,10 +42,8 @@ async function keepFresh() {
       const reply = await fetch("pulse", REFRESH);
       if (reply.status === 401) return signedOut();
       const pulse = await reply.text();
-      const changed = known !== null && pulse !== known;
-      known = pulse;
-      if (changed || Date.now() - shownAt > AT_LEAST_MS) {
-        await refresh();
+      if (pulse !== main.dataset.pulse || Date.now() - shownAt > AT_LEAST_MS) {
+        main.dataset.pulse = await refresh() ?? pulse;
         shownAt = Date.now();
       }
       document.body.classList.remove("stale");
@@ -54,10 +53,10 @@ async function keepFresh() {
   }
 }
 
-/** Puts the new parts in the place of the old ones; one that somebody is writing in stays. */
+/** Puts the new parts in the place of the old ones; one that somebody is writing in stays. Answers the new pulse. */
 async function refresh() {
   const reply = await fetch(location.href, REFRESH);
-  if (!reply.ok) return;
+  if (!reply.ok) return null;
   const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
@@ -66,6 +65,7 @@ async function refresh() {
     part.replaceChildren(...next.childNodes);
     if (focused >= 0) part.querySelectorAll("a, button, summary")[focused]?.focus({ preventScroll: true });
   }
+  return fresh.querySelector("main").dataset.pulse;
 }
 
 const placeOf = (element, part) => [...part.querySelectorAll("a, button, summary")].indexOf(element);

@@ -111,6 +111,8 @@ async fn look(window: &Window, visitor: &Visitor, request: &Request, page: &str)
     let query = request.query();
     let view = View {
         bursar: &window.bursar,
+        // Before the page is made: what changes meanwhile is seen as a change.
+        pulse: window.bursar.pulse().await.unwrap_or_default(),
         csrf: &visitor.csrf,
         now: window.bursar.now(),
         has_passphrase: window.bursar.has_passphrase().unwrap_or(true),

@@ -293,6 +293,8 @@ async fn the_pulse_changes_when_something_was_bought() {
     let page = page(&scene).await;
     let before = page.look("pulse").await.body;
     assert_eq!(page.look("pulse").await.body, before);
+    let shown = page.look("overview").await;
+    assert!(shown.body.contains(&format!("data-pulse=\"{before}\"")), "an open page knows how fresh it is");
     bought(&scene.get("/thing").await);
     assert_ne!(page.look("pulse").await.body, before);
     scene.end().await;

@@ -39,11 +39,12 @@ pub async fn framed(view: &View<'_>, place: Place, title: &str, content: Html) -
          <header class=\"top\"><a class=\"mark\" href=\"overview\"><img src=\"/review.svg\" alt=\"\" width=\"24\" height=\"24\">bursar</a>\
          <nav aria-label=\"Pages\" data-live=\"nav\">{}</nav>\
          <div class=\"switch\" data-live=\"switch\">{}{}</div></header>\
-         <main id=\"main\" tabindex=\"-1\">{}{}</main>",
+         <main id=\"main\" tabindex=\"-1\" data-pulse=\"{}\">{}{}</main>",
         charts::hatching(),
         links,
         switch(frozen.is_some(), place),
         leave(view),
+        view.pulse,
         view.said.as_ref().map(|said| {
             let class = if said.is_done { "said good" } else { "said bad" };
             html!("<p class=\"{}\" role=\"status\">{}</p>", class, said.text)
