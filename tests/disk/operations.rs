@@ -24,9 +24,10 @@ fn a_disk_that_breaks_off_in_any_one_write_loses_nothing() {
 
 #[test]
 fn a_ledger_that_could_not_be_begun_is_begun_the_next_time() {
-    for fault in [Fault::Full, Fault::Error, Fault::Torn] {
-        let what = format!("{fault:?} once, beginning a ledger");
-        every_operation(&what, &SELLERS[..1], |seller, nth| a_beginning(seller, nth, fault));
+    for (fault, what) in [(Fault::Full, "full"), (Fault::Error, "an error"), (Fault::Torn, "a write torn")] {
+        every_operation(&format!("{what} once, beginning a ledger"), &SELLERS[..1], |seller, nth| {
+            a_beginning(seller, nth, fault)
+        });
     }
 }
 

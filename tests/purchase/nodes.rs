@@ -16,7 +16,7 @@ async fn held(mood: Mood) -> (Scene, String) {
 
 /// Past window and finality, with a second node in this mood, nothing comes back and nothing is bought anew; when the
 /// node is honest again, it does.
-async fn keeps_money_counted(mood: Mood) {
+async fn keeps_money_counted(mood: Mood, what: &str) {
     let (scene, id) = held(mood).await;
     scene.sandbox.sellers.put(Stall::get("/thing", CENT));
     scene.pass(130);
@@ -31,37 +31,42 @@ async fn keeps_money_counted(mood: Mood) {
     assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
     assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
     scene.end().await;
-    println!("bar: chain, a node that is {mood:?} | 1 case | 0 violations");
+    held_true(what);
+}
+
+/// A line of the bar.
+fn held_true(what: &str) {
+    println!("bar: chain, a node that {what} | 1 case | 0 violations");
 }
 
 #[tokio::test]
 async fn a_node_that_is_down_keeps_money_counted() {
-    keeps_money_counted(Mood::Down).await;
+    keeps_money_counted(Mood::Down, "is down").await;
 }
 
 #[tokio::test]
 async fn a_node_that_answers_with_errors_keeps_money_counted() {
-    keeps_money_counted(Mood::Failing).await;
+    keeps_money_counted(Mood::Failing, "answers with errors").await;
 }
 
 #[tokio::test]
 async fn a_node_that_is_too_busy_keeps_money_counted() {
-    keeps_money_counted(Mood::Busy).await;
+    keeps_money_counted(Mood::Busy, "is too busy").await;
 }
 
 #[tokio::test]
 async fn a_node_that_stands_still_keeps_money_counted() {
-    keeps_money_counted(Mood::StaleSince(1)).await;
+    keeps_money_counted(Mood::StaleSince(1), "stands still").await;
 }
 
 #[tokio::test]
 async fn a_node_of_another_chain_keeps_money_counted() {
-    keeps_money_counted(Mood::WrongChain(1)).await;
+    keeps_money_counted(Mood::WrongChain(1), "is of another chain").await;
 }
 
 #[tokio::test]
 async fn a_node_that_lies_about_a_use_keeps_money_counted() {
-    keeps_money_counted(Mood::Lying).await;
+    keeps_money_counted(Mood::Lying, "lies about a use").await;
 }
 
 #[tokio::test]
@@ -73,6 +78,7 @@ async fn a_node_that_calls_nothing_final_gives_nothing_back() {
     scene.nodes[0].set_mood(Mood::Honest);
     assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
     scene.end().await;
+    held_true("calls nothing final");
 }
 
 #[tokio::test]
@@ -83,6 +89,7 @@ async fn nodes_that_keep_only_recent_state_are_enough_to_prove_that_nothing_was_
     assert_eq!(scene.bursar.reconcile().await.unwrap().lapsed, [id]);
     assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
     scene.end().await;
+    held_true("keeps only recent state, nothing taken");
 }
 
 #[tokio::test]
@@ -98,6 +105,7 @@ async fn nodes_that_keep_only_recent_state_are_enough_to_prove_that_money_moved(
     is(&told, Outcome::Failed, Charged::Yes);
     assert_eq!(state(&told), ("settled", "chain"));
     scene.end().await;
+    held_true("keeps only recent state, money taken");
 }
 
 #[tokio::test]
@@ -116,6 +124,7 @@ async fn one_blind_node_does_not_hide_that_the_money_moved() {
     scene.bursar.reconcile().await.unwrap();
     is(&scene.again("/thing", &lost).await, Outcome::Failed, Charged::Yes);
     scene.end().await;
+    held_true("is blind");
 }
 
 #[tokio::test]
@@ -128,6 +137,7 @@ async fn with_every_node_down_a_call_shows_the_same_bytes_and_signs_nothing() {
     assert_eq!((shown.len(), &shown[0].payment_header), (2, &shown[1].payment_header));
     assert_eq!(scene.nonces().await.len(), 1);
     scene.end().await;
+    held_true("is down, as every other");
 }
 
 #[tokio::test]
