@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { cents, makeScene, moved } from "../lib/pays.mjs";
 import { check, equal, runPart } from "../lib/report.mjs";
 import { Wire } from "../lib/wire.mjs";
+import { asksItsPerson } from "./asking.mjs";
 import { CLIENTS, connect } from "./clients.mjs";
 import { answersInEveryWay, answersWhatIsUnderWay, startOddSeller } from "./kinds.mjs";
 
@@ -18,6 +19,7 @@ runPart("mcp-clients", async (onStop) => {
   for (const [index, kind] of CLIENTS.entries()) await speaks(onStop, scene, kind, BigInt(index + 1));
   const [oldest, , newest] = CLIENTS;
   for (const kind of [oldest, newest]) await answersInEveryWay(onStop, { ...scene, wire, odd }, kind);
+  for (const kind of CLIENTS) await asksItsPerson(onStop, scene, kind);
   await answersWhatIsUnderWay(onStop, { ...scene, wire }, [oldest, newest]);
 });
 
