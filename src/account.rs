@@ -64,7 +64,7 @@ impl Bursar {
             balances,
             spendable_usd: spendable,
             as_of: reading.at.unwrap_or(self.now()),
-            problems: reading.problems,
+            problems: reading.problems.into_iter().chain(self.not_applied().map(|reason| reason.message)).collect(),
         })
     }
 
@@ -85,7 +85,7 @@ impl Bursar {
         };
         let snapshot = self.ledger.snapshot(view).await?;
         let budgets = policy::caps(&policy, url.as_ref(), None).iter().map(|cap| budget(cap, &snapshot)).collect();
-        Ok(Budgets { budgets, frozen: snapshot.frozen, change_not_applied: self.not_applied().is_some() })
+        Ok(Budgets { budgets, frozen: snapshot.frozen, change_not_applied: self.is_held_back() })
     }
 
     /// The calling agent's own log.

@@ -15,7 +15,7 @@ pub use crate::ledger::By;
 use crate::ledger::{Bodies, Ledger, LedgerError};
 use crate::limits;
 use crate::money::{Assets, Usd};
-use crate::owner::passphrase::{mark_of, tampered};
+use crate::owner::passphrase::{mark_of, policy_replaced, tampered};
 use crate::policy::{self, Policy};
 use crate::purchase::answer::{Event, Row, SpendQuery, Totals};
 use crate::reason::{Reason, Who};
@@ -137,8 +137,10 @@ pub struct Pending {
     pub asked_at: Time,
     pub expires_at: Time,
     pub method: String,
-    /// With its query values: the owner sees them.
+    /// What is paid for, with its query values: the owner sees them.
     pub url: String,
+    /// What the agent asked for, where that led elsewhere.
+    pub led_from: Option<String>,
     pub domain: String,
     pub amount_usd: Usd,
     pub amount: String,
@@ -200,6 +202,8 @@ pub struct Waiting {
 pub struct Explained {
     pub verdict: crate::purchase::answer::OfferVerdict,
     pub rules: Vec<crate::policy::RuleReport>,
+    /// What the policy's file says otherwise is not in force, and does not count here.
+    pub change_not_applied: bool,
 }
 
 /// What an audit found: nothing wrong is an empty list.
@@ -288,6 +292,8 @@ pub struct Changed {
 pub struct Glance {
     pub stands: crate::ledger::Glance,
     pub limit: Option<Usd>,
+    /// policy.toml was changed and is not in force.
+    pub is_held_back: bool,
 }
 
 /// Something the owner must hear about: an alarm, a breaker that tripped, a budget that is nearly spent.
@@ -379,11 +385,15 @@ impl Bursar {
         })
     }
 
+    /// policy.toml was changed, and its owner has not applied it.
+    pub fn is_held_back(&self) -> bool {
+        !self.rules.is_applied().unwrap_or(true)
+    }
+
     /// Said beside every decision that a changed policy might have made otherwise.
     pub(crate) fn not_applied(&self) -> Option<Reason> {
-        let is_applied = self.rules.is_applied().unwrap_or(true);
         let message = "policy.toml was changed and is not in force until its owner applies it; the one before it is";
-        (!is_applied).then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
+        self.is_held_back().then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
     }
 
     /// Whether this ledger is the one the key has been spending from, and the policy in force the owner's: a ledger that
@@ -407,6 +417,15 @@ impl Bursar {
         }
         *sealed = Some(owner);
         Ok(())
+    }
+
+    /// The policy a payment is decided by is the one that was sealed: for the moment in which it was read there may have
+    /// been another.
+    pub(crate) async fn check_policy(&self, policy: &Policy) -> Result<(), Reason> {
+        match &*self.sealed.lock().await {
+            Some(Some(mark)) if !mark.is_of(&policy.hash, &Policy::built_in().hash) => Err(policy_replaced()),
+            _ => Ok(()),
+        }
     }
 
     /// The owner's passphrase and policy as they lie on the disk now.

@@ -15,6 +15,7 @@ use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::{Color, Out};
 use crate::config::Home;
+use crate::wallet::PassphraseSource;
 
 mod approve;
 mod audit;
@@ -203,8 +204,16 @@ impl Context {
 
     /// The whole house, opened by a person: a passphrase may be asked for at the terminal.
     async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
-        let home = self.prepared_home()?;
-        Ok(Bursar::open(&home, wallet::passphrases(wallet::Asking::Person)).await?)
+        self.open(wallet::passphrases(wallet::Asking::Person)).await
+    }
+
+    /// Says whether the policy's file is the policy in force, whatever the command.
+    async fn open(&self, passphrases: Vec<PassphraseSource>) -> Result<Arc<Bursar>, Failure> {
+        let bursar = Bursar::open(&self.prepared_home()?, passphrases).await?;
+        if bursar.is_held_back() {
+            self.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
+        }
+        Ok(bursar)
     }
 }
 

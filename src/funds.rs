@@ -8,6 +8,7 @@ use alloy_primitives::Address;
 use futures_util::future::join_all;
 
 use crate::bursar::Bursar;
+use crate::limits;
 use crate::money::{Amount, Network};
 use crate::policy::{Funds, Policy};
 use crate::time::Time;
@@ -27,6 +28,8 @@ pub struct Reading {
     pub problems: Vec<String>,
     /// By how much a chain's newest block was ahead of our clock, where it was: then our clock is behind.
     pub clock_behind: Option<Duration>,
+    /// By how much our clock was ahead of every chain's newest block, and of what such a block may lag.
+    pub clock_ahead: Option<Duration>,
 }
 
 impl FundsBook {
@@ -55,12 +58,13 @@ impl Bursar {
         let (answers, heads) = tokio::join!(join_all(asked), join_all(heads));
         let now = self.now();
         // An idle chain's newest block may be old; one from the future is not the chain's fault.
-        let ahead = heads.into_iter().flatten().map(|head| Time::from_secs(head.time_secs as i64).since(now)).max();
-        let clock_behind = ahead.filter(|ahead| !ahead.is_zero());
+        let newest = heads.into_iter().flatten().map(|head| Time::from_secs(head.time_secs as i64)).max();
+        let clock_behind = newest.map(|newest| newest.since(now)).filter(|behind| !behind.is_zero());
+        let clock_ahead = newest.map(|newest| now.since(newest).saturating_sub(limits::BLOCKS_MAY_LAG));
         let heard = answers.iter().any(|(_, _, answer)| answer.is_ok());
         let last = self.funds.last();
         let at = if heard { Some(now) } else { last.at };
-        let mut reading = Reading { at, tried: true, problems: Vec::new(), clock_behind, ..last };
+        let mut reading = Reading { at, tried: true, problems: Vec::new(), clock_behind, clock_ahead, ..last };
         for (network, asset, answer) in answers {
             match answer {
                 Ok(amount) => _ = reading.balances.insert((network, asset), amount),

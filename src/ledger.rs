@@ -146,7 +146,7 @@ impl Ledger {
         self.holder.is_alive(holder)
     }
 
-    /// Reads on a thread that may block, so that a long query holds up nobody's payment.
+    /// Reads on a thread that may block: other work goes on, and other reads wait for it.
     async fn read<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,

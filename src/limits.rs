@@ -32,6 +32,8 @@ pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
 pub const LARGE_BODIES_AT_ONCE: usize = 8;
 /// All stored bodies together; the oldest delivered go first.
+/// A chain's newest block may be as old as this, and its nodes fine.
+pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What was free can be had again: its stored body is kept this long.
 pub const FREE_BODY_KEPT: Duration = Duration::from_secs(3600);

@@ -123,7 +123,7 @@ impl Bursar {
         let policy = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let Request { method, url, .. } = &wish.request;
         let offer =
-            self.imagined(&policy, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
+            self.imagined(&policy, url, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
         let view = View {
             agent: agent.to_owned(),
             identity: None,
@@ -144,20 +144,22 @@ impl Bursar {
             Decision::Ask(..) => OfferVerdict::Ask,
             Decision::Refuse(_) => OfferVerdict::Refuse,
         };
-        Ok(Explained { verdict, rules })
+        Ok(Explained { verdict, rules, change_not_applied: self.is_held_back() })
     }
 
-    /// An offer of this price as the allowed networks would have it, to nobody in particular.
-    fn imagined(&self, policy: &Policy, price: Usd) -> Option<Offer> {
+    /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in
+    /// particular.
+    fn imagined(&self, policy: &Policy, url: &Url, price: Usd) -> Option<Offer> {
         let pays = |asset: &&Asset| asset.transfer == Transfer::Eip3009 && asset.usd == Rate::ONE;
         let asset = policy.networks.iter().find_map(|network| self.assets.on(network).find(pays))?.clone();
         let amount = asset.amount_of(price)?;
+        let payee = policy.place(url).rule.and_then(|rule| rule.payees.first().copied());
         Some(Offer {
             dialect: Dialect::X402V2,
             scheme: "exact".to_owned(),
             usd: price,
             amount,
-            payee: Address::repeat_byte(0x11),
+            payee: payee.unwrap_or(Address::repeat_byte(0x11)),
             window_secs: 60,
             echo: Echo { accepted: "{}".to_owned(), resource: None, extensions: None },
             asset,
@@ -168,6 +170,7 @@ impl Bursar {
     pub async fn adopt(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         self.prove(passphrase).await?;
         let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
+        self.is_the_owners(self.guarded()?.as_ref()).await?;
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;
         self.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.now()).await?;
@@ -208,7 +211,8 @@ impl Bursar {
             asked_at: question.asked_at,
             expires_at: question.expires_at,
             method: entry.method.clone(),
-            url: Url::parse(&entry.url).map(|url| url.to_string()).unwrap_or_default(),
+            url: entry.final_url.as_ref().unwrap_or(&entry.url).clone(),
+            led_from: entry.final_url.as_ref().map(|_| entry.url.clone()),
             domain: entry.domain.clone(),
             amount_usd: terms.map(|terms| terms.usd).unwrap_or_default(),
             amount: terms.map(|terms| self.whole_units(terms)).unwrap_or_default(),

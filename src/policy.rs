@@ -21,7 +21,7 @@ mod schema;
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{BudgetLeft, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
-pub use decide::{RuleReport, Word, decide, explain, terms};
+pub use decide::{RuleReport, Word, decide, explain, is_no_to, terms};
 pub(crate) use hosts::registrable;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};

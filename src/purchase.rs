@@ -33,6 +33,7 @@ use alloy_primitives::{B256, hex};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::authorization::{Authorization, Signature};
@@ -68,6 +69,8 @@ struct Purchase {
     was_asked: bool,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
     called: Arc<Mutex<String>>,
+    /// As long as somebody has it, bursar does not leave.
+    stay: Arc<OwnedRwLockReadGuard<()>>,
 }
 
 /// Everything the decision was made from, kept for the record.
@@ -78,7 +81,16 @@ struct Considered {
     heard_at: Time,
     look: Look,
     listed: Vec<Listed>,
+    /// What the record says of them, once it is decided.
     offers: Value,
+}
+
+/// What was signed, by which policy, and by which look at the clock.
+struct InMemory {
+    authorization: Authorization,
+    signature: Signature,
+    policy: Arc<Policy>,
+    now: Time,
 }
 
 /// Signed, and not yet in force.
@@ -128,16 +140,18 @@ impl Bursar {
         caller: &dyn Caller,
         until: Instant,
     ) -> Answer {
-        let Some(stay) = self.stay().await else { return refuse::leaving() };
+        let Some(stay) = self.stay().await.map(Arc::new) else {
+            return wish.purchase_id.as_deref().map_or_else(refuse::leaving, refuse::leaving_it);
+        };
         let id = match wish.purchase_id.clone().map_or_else(fresh_id, Ok) {
             Ok(id) => id,
             Err(reason) => return refuse::failed(vec![reason], None),
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
-        let purchase =
-            Purchase { house, wish, client, id, parent: None, looked: 0, was_asked: false, called: known_as.clone() };
-        let work = tokio::spawn(purchase.run_to_the_end(stay));
+        let (parent, looked, was_asked, called_by) = (None, 0, false, known_as.clone());
+        let purchase = Purchase { house, wish, client, id, parent, looked, was_asked, called: called_by, stay };
+        let work = tokio::spawn(purchase.run_to_the_end());
         let (answer, row) = match listen(work, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(called(&known_as).clone()),
@@ -154,10 +168,9 @@ impl Bursar {
 
 impl Purchase {
     /// Runs as a task of its own.
-    async fn run_to_the_end(self, stay: impl Send) -> (Stop, Option<i64>) {
+    async fn run_to_the_end(self) -> (Stop, Option<i64>) {
         let known_as = self.called.clone();
         let ran = AssertUnwindSafe(self.run()).catch_unwind().await;
-        drop(stay);
         ran.unwrap_or_else(|_| (Box::new(refuse::fault(called(&known_as).clone())), None))
     }
 
@@ -203,8 +216,8 @@ impl Purchase {
             },
         };
         crash::point("asked");
-        let considered = self.consider(heard).await?;
-        let offer = self.decide(&considered).await?;
+        let mut considered = self.consider(heard).await?;
+        let offer = self.decide(&mut considered).await?;
         crash::point("decided");
         let signed = self.sign(offer, &considered).await?;
         crash::point("signed");
@@ -217,16 +230,17 @@ impl Purchase {
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.house.assets);
         let funds = self.funds_for(&listed).await;
-        let offers = quote::for_the_record(&listed);
-        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers })
+        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers: Value::Null })
     }
 
     /// Advice: which offer, and whether it would be allowed now. The commit asks again.
-    async fn decide(&self, considered: &Considered) -> Result<Offer, Stop> {
-        let Considered { policy, funds, reply, listed, .. } = considered;
+    async fn decide(&self, considered: &mut Considered) -> Result<Offer, Stop> {
         let snapshot = self.house.ledger.snapshot(self.view(considered)).await.map_err(|cause| self.stop(cause))?;
+        let Considered { policy, funds, reply, listed, .. } = &*considered;
+        let decided = policy::decide(policy, &self.question(reply, funds), listed, &snapshot);
+        considered.offers = quote::for_the_record(listed, &decided.verdicts);
+        let Considered { policy, funds, reply, listed, .. } = &*considered;
         let question = self.question(reply, funds);
-        let decided = policy::decide(policy, &question, listed, &snapshot);
         let nearest = decided.nearest.and_then(|nearest| listed[nearest].offer());
         let rules = nearest.map(|offer| json!(policy::explain(policy, &question, offer, &snapshot)));
         let considered = Rules { considered, nearest, rules: rules.unwrap_or_default() };
@@ -243,38 +257,32 @@ impl Purchase {
             return Err(Box::new(refuse::leaving()));
         }
         match self.signed(&offer, considered).await {
-            Ok((authorization, signature, now)) => {
-                let draft = Box::new(self.draft(offer.clone(), authorization, signature, considered, now)?);
-                Ok(Signed { offer, draft })
-            }
+            Ok(signed) => Ok(Signed { offer: offer.clone(), draft: Box::new(self.draft(offer, signed, considered)) }),
             Err(reason) => Err(self.refuse(vec![reason], None).await),
         }
     }
 
     /// Unlocks the key, makes sure that the ledger is the one it has been spending from, and signs. The clock is looked
     /// at once: what it was held against is what the window is made of, and what the commit counts by.
-    async fn signed(&self, offer: &Offer, considered: &Considered) -> Result<(Authorization, Signature, Time), Reason> {
+    async fn signed(&self, offer: &Offer, considered: &Considered) -> Result<InMemory, Reason> {
         let wallet = self.house.wallet.as_ref().ok_or_else(refuse::no_wallet)?;
         let key = wallet.unlock().await.map_err(|cause| wallet_reason(&cause))?;
+        // Read again: the owner may have changed it since the offer was decided on.
+        let policy = self.house.policy()?;
         self.house.check_seal(wallet).await?;
+        self.house.check_policy(&policy).await?;
         let nonce = fresh().map(B256::new).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
         let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
         let signature = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
-        Ok((authorization, signature, now))
+        Ok(InMemory { authorization, signature, policy, now })
     }
 
-    fn draft(
-        &self,
-        offer: Offer,
-        authorization: Authorization,
-        signature: Signature,
-        considered: &Considered,
-        now: Time,
-    ) -> Result<Draft, Stop> {
+    fn draft(&self, offer: Offer, signed: InMemory, considered: &Considered) -> Draft {
+        let InMemory { authorization, signature, policy, now } = signed;
         let id = self.payment_identifier();
-        Ok(Draft {
+        Draft {
             purchase_id: self.id.clone(),
             agent: self.wish.agent.clone(),
             client: self.client.clone(),
@@ -285,8 +293,7 @@ impl Purchase {
             asked: self.wish.request.clone(),
             request: considered.reply.request.clone(),
             max_price: self.wish.max_price,
-            // Read again: the owner may have changed it since the offer was decided on.
-            policy: self.policy()?,
+            policy,
             funds: considered.funds.clone(),
             payment_header: offer::payment_header(&offer, &authorization, &signature, Some(&id)),
             offer,
@@ -294,7 +301,7 @@ impl Purchase {
             signature,
             offers: considered.offers.clone(),
             now,
-        })
+        }
     }
 
     /// The one durable commit. What it refuses is dropped unseen.

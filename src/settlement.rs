@@ -139,9 +139,15 @@ pub fn verdict(testimonies: &[Result<Testimony, ChainError>], authorization: &Au
     unused(&told, authorization)
 }
 
+const TAKEN_AFTER_ALL: &str =
+    "the owner gave its budget back, and the seller took the money all the same: it counts again";
+
 /// What evidence does to a row that stands at `standing`.
 pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
     let (next, alarm) = match evidence {
+        Evidence::SettledByChain { .. } | Evidence::Used { mismatch: None, .. } if standing == Standing::RELEASED => {
+            (Some(Standing::SETTLED_BY_CHAIN), Some(TAKEN_AFTER_ALL.to_owned()))
+        }
         Evidence::SettledByChain { .. } => (Some(Standing::SETTLED_BY_CHAIN), None),
         // Only our signature over these very terms can have used this nonce: the money moved, whatever the logs lack.
         Evidence::Used { mismatch: None, .. } => (Some(Standing::SETTLED_BY_CHAIN), None),

@@ -1,7 +1,5 @@
 //! `bursar doctor`: is everything in order, and if not, what to do.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde::Serialize;
 
@@ -195,7 +193,7 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
         let found = format!("this computer's clock is {} behind {node}", words::lasting(ahead));
         return fail("clock", found, "set the clock; nothing is signed until then");
     }
-    if behind > limits::CLOCK_SKEW + BLOCKS_MAY_LAG {
+    if behind > limits::CLOCK_SKEW + limits::BLOCKS_MAY_LAG {
         let found = format!("the newest block {node} knows on {network} is {} old", words::lasting(behind));
         return warn("clock", found, "the node is behind, or this computer's clock is ahead");
     }
@@ -203,7 +201,6 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
 }
 
 /// Some chains make a block every few seconds, and some nodes are slow to hear of it.
-const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 
 async fn ledger(home: &Home) -> Vec<Check> {
     match Bursar::open(home, passphrases(Asking::Host)).await {

@@ -45,6 +45,7 @@ pub fn lines(question: &bursar::Pending, now: Time) -> Vec<String> {
         out::clean(&question.agent)
     );
     let mut lines = vec![heading, format!("  {} {}", out::clean(&question.method), out::clean(&question.url))];
+    lines.extend(question.led_from.as_ref().map(|from| format!("  where {} led", out::clean(from))));
     lines.push(format!(
         "  {} {} on {} to {}",
         out::clean(&question.amount),

@@ -30,7 +30,8 @@ impl Release {
         }
         owner.must_type(&words::dollars(amount), "count it as never spent")?;
         let passphrase = owner.passphrase(&bursar)?;
-        let row = bursar.release(&told.row.purchase_id, passphrase.as_deref().map(String::as_str)).await?;
+        let named = format!("{}/{}", told.row.agent, told.row.purchase_id);
+        let row = bursar.release(&named, passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!(
             "{} {} is {}.",
             out::good("Released."),

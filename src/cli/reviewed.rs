@@ -32,7 +32,8 @@ impl Reviewed {
         owner.tell(&format!("{purchases} {since}: {settled} settled, {held} held."))?;
         let up_to = self.id.as_ref().map(|id| format!(" up to {}", out::clean(id))).unwrap_or_default();
         owner.must_type("reviewed", &format!("mark the log as read{up_to}"))?;
-        bursar.review(self.id.as_deref()).await?;
+        let passphrase = owner.passphrase(&bursar)?;
+        bursar.review(self.id.as_deref(), passphrase.as_deref().map(String::as_str)).await?;
         context.out.say(format_args!("{}", out::good("Reviewed.")));
         Ok(Exit::Done)
     }

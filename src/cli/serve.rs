@@ -51,12 +51,8 @@ impl Serve {
 }
 
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
-    let home = context.prepared_home()?;
-    let bursar = Bursar::open(&home, wallet::passphrases(wallet::Asking::Host)).await?;
-    let screen = screen::attach(&bursar, &Config::load(&home)?);
-    if bursar.policy_change().is_ok_and(|change| change.is_some()) {
-        context.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
-    }
+    let bursar = context.open(wallet::passphrases(wallet::Asking::Host)).await?;
+    let screen = screen::attach(&bursar, &Config::load(&context.home()?)?);
     let served = attend(bursar, agent, None).await;
     screen.close();
     served

@@ -9,7 +9,7 @@ use crate::cli::{Context, out, words};
 /// Print one short line for a prompt or a status bar
 ///
 /// What the last 24 hours cost and what they may, payments in doubt, questions that wait for you, alarms since your last
-/// review, and whether everything is frozen. It reads and never waits; where there is nothing to read it prints nothing
+/// review, whether a changed policy waits to be applied, and whether everything is frozen. It reads and never waits; where there is nothing to read it prints nothing
 /// and exits 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar statusline\n  set -g status-right '#(bursar statusline)'    # tmux")]
@@ -24,7 +24,7 @@ impl Statusline {
 }
 
 fn line(glance: &Glance) -> String {
-    let Glance { stands, limit } = glance;
+    let Glance { stands, limit, is_held_back } = glance;
     let limit = limit.map(|limit| format!("/{limit}")).unwrap_or_default();
     let mut parts = vec![format!("{}{limit}", words::dollars(stands.spent))];
     let mut count = |n: u64, what: &str| {
@@ -36,6 +36,9 @@ fn line(glance: &Glance) -> String {
     count(stands.waiting, "to approve");
     if stands.alarms > 0 {
         parts.push(out::bad(&format!("{} alarm{}", stands.alarms, if stands.alarms == 1 { "" } else { "s" })));
+    }
+    if *is_held_back {
+        parts.push(out::warn("policy not applied"));
     }
     if stands.frozen {
         parts.push(out::bad("frozen"));
@@ -49,7 +52,8 @@ mod tests {
     use crate::money::Usd;
 
     fn says(change: impl FnOnce(&mut Glance)) -> String {
-        let mut glance = Glance { stands: Default::default(), limit: Some(Usd::micros(2_000_000)) };
+        let mut glance =
+            Glance { stands: Default::default(), limit: Some(Usd::micros(2_000_000)), is_held_back: false };
         glance.stands.spent = Usd::micros(420_000);
         change(&mut glance);
         anstream::adapter::strip_str(&line(&glance)).to_string()
@@ -61,8 +65,8 @@ mod tests {
         assert_eq!(says(|glance| glance.limit = None), "$0.42");
         let all = says(|glance| {
             (glance.stands.held, glance.stands.waiting, glance.stands.alarms) = (1, 2, 3);
-            glance.stands.frozen = true;
+            (glance.stands.frozen, glance.is_held_back) = (true, true);
         });
-        assert_eq!(all, "$0.42/2.00 · 1 held · 2 to approve · 3 alarms · frozen");
+        assert_eq!(all, "$0.42/2.00 · 1 held · 2 to approve · 3 alarms · policy not applied · frozen");
     }
 }

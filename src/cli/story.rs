@@ -92,7 +92,18 @@ fn offers(offers: &Value) -> Vec<String> {
             cell(&field(offer, "verdict")).styled(words::verdict(&field(offer, "verdict"))),
         ]);
     }
-    table.lines(WIDE, usize::MAX)
+    said_of_each(table, entries(offers), |offer| field(&offer["unpayable"], "message"))
+}
+
+/// The lines of a table, each with what else is to be said of it below.
+fn said_of_each(table: Table, of: &[Value], says: impl Fn(&Value) -> String) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (line, one) in table.lines(WIDE, usize::MAX).into_iter().zip(of) {
+        let message = says(one);
+        lines.push(line);
+        lines.extend((!message.is_empty()).then(|| format!("        {}", out::clean(&message))));
+    }
+    lines
 }
 
 /// What every rule said, with its numbers. A rule that passed needs no words; one that did not has its own line of them.
@@ -106,13 +117,7 @@ pub fn rules(rules: &Value) -> Vec<String> {
         let said = field(rule, "said");
         table.push(vec![cell(&said).styled(words::verdict(&said)), cell(&field(rule, "rule")), cell(&numbers).right()]);
     }
-    let mut lines = Vec::new();
-    for (line, rule) in table.lines(WIDE, usize::MAX).into_iter().zip(entries(rules)) {
-        let message = field(rule, "message");
-        lines.push(line);
-        lines.extend((!message.is_empty()).then(|| format!("        {}", out::clean(&message))));
-    }
-    lines
+    said_of_each(table, entries(rules), |rule| field(rule, "message"))
 }
 
 fn events(events: &[Event]) -> Vec<String> {

@@ -3,6 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::limits;
@@ -11,6 +13,8 @@ use crate::limits;
 #[derive(Clone, Debug)]
 pub struct Bodies {
     dir: PathBuf,
+    /// How much was kept since room was made.
+    since_swept: Arc<AtomicU64>,
 }
 
 /// What was free can be had again, so it is kept for less long.
@@ -24,7 +28,7 @@ const FREE: &str = "free";
 
 impl Bodies {
     pub fn at(dir: &Path) -> Bodies {
-        Bodies { dir: dir.to_owned() }
+        Bodies { dir: dir.to_owned(), since_swept: Arc::default() }
     }
 
     /// Keeps a body. A reader sees the whole of it or nothing.
@@ -39,6 +43,12 @@ impl Bodies {
         let kept = written.and_then(|()| fs::rename(&draft, &path));
         if kept.is_err() {
             let _ = fs::remove_file(&draft);
+        }
+        let since_swept = self.since_swept.fetch_add(body.len() as u64, Ordering::Relaxed);
+        if since_swept > limits::STORED_BODIES_BYTES / 8
+            && let Err(cause) = self.sweep(SystemTime::now())
+        {
+            tracing::warn!("no room was made for bodies: {cause}");
         }
         kept
     }
@@ -57,23 +67,26 @@ impl Bodies {
         Ok(body)
     }
 
-    /// Makes room: what was free and is old goes, then the oldest, until all of them together are within the bound.
+    /// Makes room: what was free and is old goes, then the oldest, what was free first, until all of them together are
+    /// within the bound.
     pub fn sweep(&self, now: SystemTime) -> io::Result<()> {
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        self.since_swept.store(0, Ordering::Relaxed);
+        let mut files: Vec<(bool, SystemTime, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             // Another process may be making room too.
             let Ok(meta) = fs::metadata(&path) else { continue };
             let at = meta.modified()?;
             let age = now.duration_since(at).unwrap_or_default();
-            match path.extension().is_some_and(|extension| extension == FREE) && age > limits::FREE_BODY_KEPT {
+            let is_free = path.extension().is_some_and(|extension| extension == FREE);
+            match is_free && age > limits::FREE_BODY_KEPT {
                 true => drop_file(&path)?,
-                false => files.push((at, meta.len(), path)),
+                false => files.push((!is_free, at, meta.len(), path)),
             }
         }
         files.sort();
-        let mut total: u64 = files.iter().map(|(_, len, _)| len).sum();
-        for (_, len, path) in files {
+        let mut total: u64 = files.iter().map(|(_, _, len, _)| len).sum();
+        for (_, _, len, path) in files {
             if total <= limits::STORED_BODIES_BYTES {
                 break;
             }

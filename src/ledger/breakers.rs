@@ -48,7 +48,7 @@ pub fn news(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>,
 
 /// What makes it the same breaker. An agent that loops names hosts as it likes, and must not be news at each of them.
 fn tripped(reason: &Reason, unpaid: &Unpaid) -> String {
-    let host = unpaid.asked.url.host_str().unwrap_or_default();
+    let host = unpaid.request.url.host_str().unwrap_or_default();
     match reason.code.as_str() {
         TOO_MANY_REFUSALS => format!("{}, for {}", reason.rule, unpaid.agent),
         _ => format!("{}, for {} at {host}", reason.rule, unpaid.agent),

@@ -91,16 +91,17 @@ impl Ledger {
     /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
     pub async fn take_over(&self, row: i64, now: Time) -> Result<Recorded, LedgerError> {
         let holder = self.holder.clone();
-        self.writer
+        let nonce = self
+            .writer
             // Durable: that the bytes may have left is not forgotten, or a later failure to connect would say "no".
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let (lease, presents, frozen): (Option<String>, u32, bool) = conn
+                let (nonce, lease, presents, frozen): ([u8; 32], Option<String>, u32, bool) = conn
                     .query_row(
-                        "SELECT lease, presents, (SELECT frozen_why IS NOT NULL FROM ledger)
+                        "SELECT nonce, lease, presents, (SELECT frozen_why IS NOT NULL FROM ledger)
                        FROM purchase WHERE row = ?1 AND open = 1 AND state IN ('authorized', 'held')",
                         [row],
-                        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
                     )
                     .optional()?
                     .ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))?;
@@ -117,39 +118,32 @@ impl Ledger {
                     "UPDATE purchase SET lease = ?2, presents = presents + 1 WHERE row = ?1",
                     params![row, holder.name()],
                 )?;
-                events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))
+                events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))?;
+                Ok(B256::new(nonce))
             })
             .await?;
         crash::point("resumed");
-        let loaded = self.load(row).await;
-        if loaded.is_err() {
-            self.let_go_of(row).await?;
-        }
-        loaded
+        self.load(row).await.inspect_err(|_| drop(self.let_go(nonce)))
     }
 
     /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out. It goes on trying beside
     /// everything else, because a lease of a living process that nobody works under would be joined for ever.
     pub fn let_go(&self, nonce: B256) -> JoinHandle<()> {
-        const TRIES: u32 = 10;
+        const LONGEST: Duration = Duration::from_secs(60);
         let ledger = self.clone();
         tokio::spawn(async move {
-            for nth in 0..TRIES {
+            let mut pause = Duration::from_secs(1);
+            loop {
                 let name = ledger.holder.name().to_owned();
                 let sql = "UPDATE purchase SET lease = NULL WHERE nonce = ?1 AND lease = ?2";
                 let let_go = move |conn: &Connection| Ok(conn.execute(sql, params![nonce.as_slice(), name])?);
                 if ledger.writer.write(Sync::Lazy, let_go).await.is_ok() {
                     return;
                 }
-                tokio::time::sleep(Duration::from_secs(1 << nth)).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST);
             }
         })
-    }
-
-    async fn let_go_of(&self, row: i64) -> Result<(), LedgerError> {
-        let name = self.holder.name().to_owned();
-        let sql = "UPDATE purchase SET lease = NULL WHERE row = ?1 AND lease = ?2";
-        self.writer.write(Sync::Lazy, move |conn| Ok(_ = conn.execute(sql, params![row, name])?)).await
     }
 
     /// Ends the time in which the same call resumes this purchase. Its money counts as before.
@@ -173,9 +167,9 @@ impl Ledger {
         self.expire_questions(now).await?;
         self.writer
             .write(Sync::Lazy, move |conn| {
-                let now = ledger_time(conn, now)?;
-                record::forget_counts(conn, now)?;
-                budget::sweep(conn, now)
+                record::forget_counts(conn, ledger_time(conn, now)?)?;
+                // By the time the ledger itself has come to: a clock that is ahead for a moment forgets no spending.
+                budget::sweep(conn, ledger_time(conn, Time::from_secs(0))?)
             })
             .await
     }
@@ -204,6 +198,25 @@ impl Ledger {
                 events::append(conn, None, now, kind, &json!({ "why": why }))
             })
             .await
+    }
+
+    /// Notes which passphrase is the owner's from now on, by its fingerprint, or that there is none.
+    pub async fn note_owner(&self, verifier: Option<String>, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                events::append(conn, None, now, "owner", &json!({ "verifier": verifier }))
+            })
+            .await
+    }
+
+    /// The fingerprint that was noted last, if any was.
+    pub async fn noted_owner(&self) -> Result<Option<Option<String>>, LedgerError> {
+        self.read(|conn| {
+            let sql = "SELECT detail ->> 'verifier' FROM event WHERE kind = 'owner' ORDER BY id DESC LIMIT 1";
+            Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+        })
+        .await
     }
 
     /// Something the owner must hear about. It stays in the log, once however often it is found again.

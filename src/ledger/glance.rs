@@ -48,7 +48,8 @@ pub fn glance(path: &Path, now: Time) -> Result<Glance, LedgerError> {
         )?,
         waiting: count(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
-              WHERE p.state = 'needs_approval' AND q.expires_at > ?1 AND q.used = 0 AND q.answer IS NULL",
+              WHERE p.state = 'needs_approval' AND q.expires_at > ?1 AND q.used = 0
+                AND q.answer IS NOT 'denied' AND coalesce(q.valid_until, 0) <= ?1",
             now.millis(),
         )?,
         alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > ?1", reviewed_to)?,

@@ -20,7 +20,8 @@ const UNTOLD: &str = "SELECT id, purchase, at, kind, detail, hash FROM event
 /// Money in doubt past its window that was not noticed yet.
 const OVERDUE: &str = "SELECT row, valid_before FROM purchase
   WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND valid_before < ?1
-    AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = purchase.row AND event.kind = 'notice')
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = purchase.row AND event.kind = 'notice'
+                                                     AND event.detail ->> 'about' = 'held')
   LIMIT 100";
 
 impl Ledger {

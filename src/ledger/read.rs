@@ -143,7 +143,7 @@ impl Ledger {
                 one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
             found.delivered = one(
                 conn,
-                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL ORDER BY row DESC LIMIT 1",
+                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL ORDER BY answered_at DESC, row DESC LIMIT 1",
                 params![identity.0, headers],
             )?;
             Ok(found)
@@ -227,11 +227,13 @@ impl Ledger {
         .await
     }
 
-    /// Which of these nonces a row explains.
+    /// Whether a row explains that this nonce was used. One that is proven never to have been used does not.
     pub async fn explains(&self, nonce: [u8; 32]) -> Result<bool, LedgerError> {
         self.read(move |conn| {
             let found = conn
-                .prepare_cached("SELECT 1 FROM purchase WHERE nonce = ?1")?
+                .prepare_cached(
+                    "SELECT 1 FROM purchase WHERE nonce = ?1 AND NOT (state = 'lapsed' AND proof = 'chain')",
+                )?
                 .query_row([nonce], |_| Ok(()))
                 .optional()?;
             Ok(found.is_some())

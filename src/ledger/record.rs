@@ -25,6 +25,8 @@ pub struct Unpaid {
     pub headers: [u8; 32],
     pub parent: Option<i64>,
     pub asked: Request,
+    /// Where redirects led it: who named the terms, if anybody did.
+    pub request: Request,
     pub policy_hash: Option<String>,
     pub reasons: Vec<Reason>,
     /// The offer it came closest to.
@@ -166,14 +168,27 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
         Some(row) => row,
         None => insert_asked(conn, &unpaid.into(), now)?,
     };
+    let url = &unpaid.request.url;
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
     let touched = conn
         .prepare_cached(
             "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6, usd = NULL, amount = NULL,
-                    asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL
+                    asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
+                    final_url = ?7, domain = ?8, place = ?9, site = ?10
               WHERE row = ?1 AND nonce IS NULL",
         )?
-        .execute(params![row, state, now.millis(), reasons, unpaid.policy_hash, unpaid.headers])?;
+        .execute(params![
+            row,
+            state,
+            now.millis(),
+            reasons,
+            unpaid.policy_hash,
+            unpaid.headers,
+            (*url != unpaid.asked.url).then_some(url.as_str()),
+            url.host_str().unwrap_or_default(),
+            wish::place(url),
+            policy::site(url),
+        ])?;
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
     }

@@ -38,6 +38,11 @@ pub struct Replayed {
     pub reasons: Vec<Reason>,
 }
 
+/// What was refused for these would have been by any policy: the owner's own no, the call's own ceiling, an empty wallet;
+/// and an agent in a loop, whose refusals are not all in the log.
+pub(super) const NO_POLICY: [&str; 5] =
+    ["frozen", "denied_by_owner", "over_max_price", "insufficient_funds", "too_many_refusals"];
+
 impl Ledger {
     /// Plays everything since then to a policy, one purchase after the other. Answers how many could not be: their terms
     /// are not known, or name an asset that is not known any more.
@@ -110,6 +115,9 @@ fn play(
     let snapshot = authorize::snapshot(stage, &view, entry.at)?;
     let question = Question { method: &entry.method, url: &url, max_price: None, funds: &Funds::default() };
     let offers = [Listed::Payable(Box::new(offer.clone()))];
+    if then == Fate::Refused && entry.reasons.iter().any(|reason| NO_POLICY.contains(&reason.code.as_str())) {
+        return Ok(Replayed { usd: offer.usd, reasons: entry.reasons.clone(), entry, then, now: then });
+    }
     let (now, reasons) = match policy::decide(policy, &question, &offers, &snapshot).decision {
         Decision::Allow(_) => (Fate::Paid, Vec::new()),
         Decision::Ask(_, reasons) => (Fate::Asked, reasons),

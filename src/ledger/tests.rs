@@ -598,6 +598,16 @@ async fn what_no_window_sees_any_more_is_swept_and_the_audit_still_agrees() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_ahead_for_a_moment_forgets_no_spending() {
+    let kit = Kit { policy: capped("per_day = \"0.01\""), ..kit() };
+    let row = kit.pay(kit.draft()).await.row();
+    kit.ledger.tidy(kit.now.plus(Duration::from_secs(40 * 24 * 3600))).await.unwrap();
+    assert_eq!(kit.says(kit.draft()).await, "refused over_day");
+    assert!(kit.move_to(row, Standing::SETTLED_BY_CHAIN).await);
+    assert_eq!(kit.violations().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_adopted_ledger_has_no_room_in_any_window_until_it_rolls() {
     let mut kit = Kit { policy: capped("total = \"1\""), ..kit() };
     kit.ledger.adopt(9, kit.now).await.unwrap();

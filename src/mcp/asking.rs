@@ -223,10 +223,14 @@ fn words(question: &Pending) -> String {
     let [agent, method, amount, asset, network, payee, domain] =
         [agent, method, amount, asset, network, payee, domain].map(|words| clean(words));
     let price = question.amount_usd;
-    let path = url::Url::parse(&question.url).map(|url| clean(url.path())).unwrap_or_default();
+    let place =
+        |url: &str| url::Url::parse(url).ok().map(|url| (clean(url.host_str().unwrap_or_default()), clean(url.path())));
+    let (_, path) = place(&question.url).unwrap_or_default();
+    let led = question.led_from.as_deref().and_then(place).map(|(host, path)| format!(", where {host} {path} led"));
+    let led = led.unwrap_or_default();
     let why: Vec<String> = reasons.iter().map(|reason| clean(&reason.message)).collect();
     format!(
-        "Bursar: may agent {agent} pay ${price} to {domain}?\n{method} {path}\n{amount} {asset} on {network} to {payee}\n\
+        "Bursar: may agent {agent} pay ${price} to {domain}?\n{method} {path}{led}\n{amount} {asset} on {network} to {payee}\n\
          Why you are asked: {}\nA yes counts once, for exactly this, and lifts no limit.",
         why.join(" ")
     )
@@ -285,6 +289,7 @@ mod tests {
             expires_at: Time::from_secs(1_800_086_400),
             method: "GET".into(),
             url: "https://api.example.com/v1/report?key=secret".into(),
+            led_from: None,
             domain: "api.example.com".into(),
             amount_usd: Usd::micros(200_000),
             amount: "0.2".into(),
@@ -315,6 +320,12 @@ mod tests {
         Why you are asked: This costs $0.20; above $0.10 the owner is asked.
         A yes counts once, for exactly this, and lifts no limit.
         ");
+    }
+
+    #[test]
+    fn a_person_reads_from_where_the_request_was_led() {
+        let led = Pending { led_from: Some("https://trusted.example/go?to=api".into()), ..question() };
+        assert_eq!(words(&led).lines().nth(1), Some("GET /v1/report, where trusted.example /go led"));
     }
 
     #[test]

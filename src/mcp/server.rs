@@ -143,6 +143,9 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let (bursar, agent) = (self.bursar.clone(), self.agent.clone());
+        let Ok(_place) = self.turns.try_acquire() else {
+            return Err(ErrorData::internal_error(crowd(), None));
+        };
         // It is never closed.
         let _turn = self.reads.acquire().await;
         let read = tokio::spawn(async move { resource::read(&bursar, &agent, &request.uri).await });
@@ -210,10 +213,12 @@ async fn wait<T>(
     }
 }
 
+fn crowd() -> String {
+    format!("{} calls are being answered already, as many as bursar takes at a time", limits::CALLS_AT_ONCE)
+}
+
 fn crowded() -> Trouble {
-    let message =
-        format!("{} calls are being answered already, as many as bursar takes at a time", limits::CALLS_AT_ONCE);
-    let reason = Reason::new("too_many_calls", "bursar", message, Who::Time);
+    let reason = Reason::new("too_many_calls", "bursar", crowd(), Who::Time);
     Trouble::refused(vec![reason], "nothing was done and no money moved; call again when some of them are answered")
 }
 

@@ -56,7 +56,8 @@ impl Bursar {
     }
 
     /// The owner has read the log up to this purchase, or all of it.
-    pub async fn review(&self, up_to: Option<&str>) -> Result<(), Refusal> {
+    pub async fn review(&self, up_to: Option<&str>, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await?;
         let up_to = match up_to {
             Some(id) => Some(self.one(id).await?.at),
             None => None,

@@ -24,7 +24,8 @@ impl Bursar {
     /// How things stand, for a status bar. Nothing is opened, waited for or written; where that is not to be had, nothing.
     pub fn glance(home: &Home, now: Time) -> Option<Glance> {
         let stands = ledger::glance(&home.ledger_file(), now).ok()?;
-        let limit = PolicyFile::new(home).current().ok()?.wallet.per_day;
-        Some(Glance { stands, limit })
+        let rules = PolicyFile::new(home);
+        let (limit, is_held_back) = (rules.current().ok()?.wallet.per_day, !rules.is_applied().unwrap_or(true));
+        Some(Glance { stands, limit, is_held_back })
     }
 }

@@ -28,7 +28,9 @@ impl Bursar {
         let new = new.to_owned();
         let verifier = slowly(move || Verifier::of(&new)).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
-        self.guard_with(before, Some(Guarded::new(verifier, policy))).await
+        let guarded = Guarded::new(verifier, policy);
+        self.guard_with(before, Some(guarded.clone())).await?;
+        Ok(self.ledger.note_owner(Some(mark_of(&guarded).verifier), self.now()).await?)
     }
 
     /// From then on `policy.toml` is in force as it stands.
@@ -36,12 +38,21 @@ impl Bursar {
         let before = self.guarded()?.ok_or_else(|| nothing("no passphrase is set"))?;
         self.is_the_owners(Some(&before)).await?;
         self.prove(Some(old)).await?;
-        self.guard_with(Some(before), None).await
+        self.guard_with(Some(before), None).await?;
+        Ok(self.ledger.note_owner(None, self.now()).await?)
     }
 
-    /// Goes on for the owner only: where a passphrase is set, this has to be it.
+    /// Goes on for the owner only: where a passphrase is set, this has to be it. Which one was set stands in the ledger
+    /// too, so that moving its file away for a moment is not enough; and the key need not be at hand to know.
     pub(super) async fn prove(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
-        let Some(guarded) = self.guarded()? else { return Ok(()) };
+        let guarded = self.guarded()?;
+        let verifier = guarded.as_ref().map(|guarded| mark_of(guarded).verifier);
+        if self.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier) {
+            // The seal is the last word: where it was set and could not be noted, it is noted now.
+            self.is_the_owners(guarded.as_ref()).await?;
+            self.ledger.note_owner(verifier, self.now()).await?;
+        }
+        let Some(guarded) = guarded else { return Ok(()) };
         let Some(passphrase) = passphrase.map(str::to_owned) else {
             return Err(not_the_owner("passphrase_needed", "this asks for the owner's passphrase"));
         };
@@ -79,9 +90,13 @@ impl Bursar {
         let sealed = self.sealed_owner().await?;
         match sealed.is_none_or(|sealed| sealed.map(|mark| mark.verifier) == guarded.map(|g| mark_of(g).verifier)) {
             true => Ok(()),
-            false => Err(Refusal { reasons: vec![replaced()], next: "bring owner.json back from a copy".to_owned() }),
+            false => Err(not_as_it_was()),
         }
     }
+}
+
+fn not_as_it_was() -> Refusal {
+    Refusal { reasons: vec![replaced()], next: "bring owner.json back from a copy".to_owned() }
 }
 
 /// What is sealed of the file.
@@ -93,13 +108,15 @@ pub(crate) fn mark_of(guarded: &Guarded) -> OwnerMark {
 pub(crate) fn tampered(sealed: Option<&OwnerMark>, found: Option<&OwnerMark>) -> Option<Reason> {
     match (sealed, found) {
         (sealed, found) if sealed == found => None,
-        (Some(sealed), Some(found)) if sealed.verifier == found.verifier => {
-            let message = "the policy in force is not the one its owner put into force, so nothing is signed: `bursar \
-                           policy apply` puts one into force";
-            Some(Reason::new("policy_replaced", "owner.json", message, Who::Owner))
-        }
+        (Some(sealed), Some(found)) if sealed.verifier == found.verifier => Some(policy_replaced()),
         _ => Some(replaced()),
     }
+}
+
+pub(crate) fn policy_replaced() -> Reason {
+    let message = "the policy in force is not the one its owner put into force, so nothing is signed: `bursar policy \
+                   apply` puts one into force";
+    Reason::new("policy_replaced", "owner.json", message, Who::Owner)
 }
 
 fn replaced() -> Reason {

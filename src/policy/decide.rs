@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::rules::{self, Case, Said};
 use super::{Approval, ApprovedBy, Decided, Decision, Policy, Question, Snapshot, Terms, Verdict};
-use crate::money::Usd;
+use crate::money::{Amount, Usd};
 use crate::offer::{Dialect, Listed, Offer};
 use crate::reason::{Reason, Who};
 
@@ -60,6 +60,14 @@ pub fn explain(policy: &Policy, question: &Question<'_>, offer: &Offer, snapshot
 pub fn terms(offer: &Offer) -> Terms {
     let (scheme, amount, asset) = (&offer.scheme, offer.amount, offer.asset.address);
     Terms(format!("{scheme}: {amount} of {asset} on {} to {}", offer.network(), offer.payee))
+}
+
+/// Whether a no to these terms is one to this offer too: the same asset, as much of it or more, whoever gets it.
+pub fn is_no_to(denied: &Terms, offer: &Offer) -> bool {
+    let amount = denied.0.strip_prefix(&format!("{}: ", offer.scheme)).and_then(|terms| terms.split_once(" of "));
+    let Some((amount, rest)) = amount else { return false };
+    let is_same = rest.starts_with(&format!("{} on {} to ", offer.asset.address, offer.network()));
+    is_same && Amount::parse(amount).is_some_and(|amount| amount <= offer.amount)
 }
 
 fn verdict(policy: &Policy, question: &Question<'_>, listed: &Listed, snapshot: &Snapshot) -> Verdict {

@@ -41,7 +41,9 @@ impl Purchase {
     pub(super) fn check_clock(&self, now: Time, considered: &Considered) -> Result<(), Reason> {
         let heard_at = considered.heard_at;
         let theirs = date(&considered.reply).map(|theirs| heard_at.since(theirs).max(theirs.since(heard_at)));
-        let chains = self.house.funds.last().clock_behind;
+        let last = self.house.funds.last();
+        // A chain may be idle, so that we are ahead of it counts only where the seller does not say the time.
+        let chains = last.clock_behind.or(last.clock_ahead.filter(|_| theirs.is_none()));
         let apart = [
             ("the seller's clock and this machine's are", theirs.unwrap_or_default()),
             ("the chain's clock and this machine's are", chains.unwrap_or_default()),
@@ -79,7 +81,8 @@ impl Purchase {
 
     async fn free(&self, reply: Reply) -> Stop {
         let answered = self.keep(&reply, Worth::Free).await;
-        let recorded = self.house.ledger.record_free(self.unpaid(Vec::new(), None), answered).await;
+        let unpaid = Unpaid { request: reply.request.clone(), ..self.unpaid(Vec::new(), None) };
+        let recorded = self.house.ledger.record_free(unpaid, answered).await;
         if let Err(cause) = recorded {
             tracing::warn!("a free answer could not be logged: {cause}");
         }
@@ -129,6 +132,7 @@ impl Purchase {
             headers: self.wish.headers_fingerprint(),
             parent: self.parent,
             asked: self.wish.request.clone(),
+            request: rules.map_or(&self.wish.request, |rules| &rules.considered.reply.request).clone(),
             policy_hash: rules.map(|rules| rules.considered.policy.hash.clone()),
             reasons,
             offer: rules.and_then(|rules| rules.nearest.cloned()),

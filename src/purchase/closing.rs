@@ -8,8 +8,9 @@ use super::Purchase;
 use super::ask::seller_reason;
 use crate::crash;
 use crate::ledger::{Closing, Entry, Recorded, Worth};
+use crate::limits;
 use crate::offer::{self, Dialect, Receipt};
-use crate::reason::Reason;
+use crate::reason::{Reason, Who};
 use crate::seller::{Presented, Reply};
 use crate::settlement::{self, Heard, Judgement, Standing};
 
@@ -32,12 +33,23 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         Presented::Lost(cause) => (Heard::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
             let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
-            (Heard::Reply { status: reply.status, receipt }, Some(reply), Vec::new())
+            let cut = reply.cut.then(too_long).into_iter().collect();
+            (Heard::Reply { status: reply.status, receipt }, Some(reply), cut)
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
     let presented = heard != Heard::Nothing;
     Judged { judgement: settlement::judge(heard), presented, reply, receipt, reasons }
+}
+
+fn too_long() -> Reason {
+    let most = limits::STORED_BODY_BYTES >> 20;
+    Reason::new(
+        "body_cut",
+        "seller",
+        format!("what was bought is longer than {most} MiB; the rest was not read"),
+        Who::Agent,
+    )
 }
 
 fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {
@@ -88,7 +100,7 @@ impl Purchase {
         const TRIES: u32 = 12;
         const LONGEST: Duration = Duration::from_secs(60);
         let (house, row, nonce) = (self.house.clone(), recorded.row(), recorded.authorization().nonce);
-        let stay = house.stay().await;
+        let stay = self.stay.clone();
         tokio::spawn(async move {
             for nth in 0..TRIES {
                 tokio::time::sleep(Duration::from_secs(1 << nth.min(6)).min(LONGEST)).await;

@@ -72,9 +72,9 @@ impl Bursar {
     }
 }
 
-/// What was offered, for the row.
-pub(super) fn for_the_record(listed: &[Listed]) -> Value {
-    let one = |listed: &Listed| {
+/// What was offered and what the policy said of it, for the row.
+pub(super) fn for_the_record(listed: &[Listed], verdicts: &[Verdict]) -> Value {
+    let one = |(listed, verdict): (&Listed, &Verdict)| {
         json!({
             "dialect": listed.dialect(),
             "scheme": listed.scheme(),
@@ -83,10 +83,11 @@ pub(super) fn for_the_record(listed: &[Listed]) -> Value {
             "amount_usd": listed.amount_usd(),
             "amount_atomic": listed.amount_atomic(),
             "payee": listed.payee(),
+            "verdict": word(verdict),
             "unpayable": listed.reason(),
         })
     };
-    listed.iter().map(one).collect()
+    listed.iter().zip(verdicts).map(one).collect()
 }
 
 fn conclude(decided: &Decided) -> (bool, Vec<Reason>, String) {
@@ -128,12 +129,20 @@ fn nothing(reasons: Vec<Reason>) -> Quote {
     }
 }
 
+fn word(verdict: &Verdict) -> OfferVerdict {
+    match verdict {
+        Verdict::Allow => OfferVerdict::Allow,
+        Verdict::Ask(_) => OfferVerdict::Ask,
+        Verdict::Refuse(_) => OfferVerdict::Refuse,
+        Verdict::Unpayable(_) => OfferVerdict::Unpayable,
+    }
+}
+
 fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
-    let (verdict, reasons) = match verdict {
-        Verdict::Allow => (OfferVerdict::Allow, Vec::new()),
-        Verdict::Ask(reasons) => (OfferVerdict::Ask, reasons),
-        Verdict::Refuse(reasons) => (OfferVerdict::Refuse, reasons),
-        Verdict::Unpayable(reasons) => (OfferVerdict::Unpayable, reasons),
+    let said = word(&verdict);
+    let reasons = match verdict {
+        Verdict::Allow => Vec::new(),
+        Verdict::Ask(reasons) | Verdict::Refuse(reasons) | Verdict::Unpayable(reasons) => reasons,
     };
     QuotedOffer {
         dialect: listed.dialect(),
@@ -143,7 +152,7 @@ fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
         amount_usd: listed.amount_usd(),
         amount_atomic: listed.amount_atomic(),
         payee: listed.payee(),
-        verdict,
+        verdict: said,
         reasons,
     }
 }

@@ -84,8 +84,18 @@ pub(super) fn failed(reasons: Vec<Reason>, id: Option<String>) -> Answer {
 }
 
 pub(super) fn leaving() -> Answer {
-    let message = "bursar is shutting down and takes no new calls";
-    failed(vec![Reason::new("shutting_down", "bursar", message, Who::Time)], None)
+    failed(vec![shutting_down()], None)
+}
+
+/// What may have come of this purchase before is not looked up any more.
+pub(super) fn leaving_it(id: &str) -> Answer {
+    let next = format!("this says nothing about whether money moved; call again with purchase_id {id} after a restart");
+    let answer = without_money(Outcome::Failed, Some(id.to_owned()), vec![shutting_down()], next);
+    Answer { charged: Charged::Unknown, ..answer }
+}
+
+fn shutting_down() -> Reason {
+    Reason::new("shutting_down", "bursar", "bursar is shutting down and takes no new calls", Who::Time)
 }
 
 /// Unfinished work goes on. Nobody knows yet whether it will have cost anything.

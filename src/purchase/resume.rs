@@ -29,7 +29,8 @@ impl Purchase {
         let (given, again) = (self.wish.purchase_id.clone(), self.wish.buy_again.clone());
         let headers = self.wish.headers_fingerprint();
         let found = self.house.ledger.find(agent, identity, headers, given, again.clone()).await;
-        let found = found.map_err(|cause| self.stop(cause))?;
+        // It may have been paid before: what the ledger has of it is not known now.
+        let found = found.map_err(|cause| self.doubt(cause, &self.id))?;
         self.looked = found.looked;
         self.was_asked = found.asked.is_some();
         if let Some(entry) = found.by_id {
@@ -117,12 +118,10 @@ impl Purchase {
         match self.house.follow_evidence(entry.row, money.standing, &evidence).await {
             Ok(Concluded::Anew) => self.anew(entry).await,
             Ok(Concluded::Moved) => self.tell_row(entry.row).await,
-            Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => {
-                self.tell(&entry, How::Outcome).await
-            }
+            Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => self.tell_row(entry.row).await,
             Ok(Concluded::StillOpen) => match self.house.ledger.frozen().await {
                 Ok(None) => self.present_again(entry).await,
-                Ok(Some(_)) => self.keep_back(&entry).await,
+                Ok(Some(_)) => self.keep_back(entry.row).await,
                 Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
             },
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
@@ -166,8 +165,11 @@ impl Purchase {
     }
 
     /// Frozen means that no money leaves, not even what was signed before.
-    async fn keep_back(&self, entry: &Entry) -> (Stop, Option<i64>) {
-        let (mut answer, row) = self.tell(entry, How::Outcome).await;
+    async fn keep_back(&self, row: i64) -> (Stop, Option<i64>) {
+        let (mut answer, row) = self.tell_row(row).await;
+        if answer.charged == Charged::Yes {
+            return (answer, row);
+        }
         let message = "the wallet is frozen, so this payment is not presented until its owner thaws it";
         answer.reasons.insert(0, Reason::new("frozen", "bursar freeze", message, Who::Owner));
         answer.next = "only the owner can thaw the wallet: tell them, and do not try again meanwhile".to_owned();

@@ -12,7 +12,7 @@ use crate::offer::Dialect;
 use crate::policy::{self, Policy};
 use crate::reason::{Reason, Who};
 use crate::seller::Reply;
-use crate::settlement::{Proof, State};
+use crate::settlement::{Proof, Standing, State};
 use crate::text::quoted;
 use crate::wish::masked;
 
@@ -167,8 +167,13 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
     if let Some(next) = body.and_then(|body| read_on(body, id)) {
         return next;
     }
-    let state = entry.money.as_ref().map(|money| money.standing.state);
-    match (outcome, state) {
+    let standing = entry.money.as_ref().map(|money| money.standing);
+    let is_released = standing == Some(Standing::RELEASED);
+    match (outcome, standing.map(|standing| standing.state)) {
+        (_, Some(State::Lapsed)) if is_released => format!(
+            "its owner gave the budget back by hand, and whether money moved is not known: ask them before you buy it \
+             anew. purchase_id {id} says how it stands"
+        ),
         (_, Some(State::Lapsed)) => {
             format!("no money moved; leave out purchase_id, or call with buy_again {id}, to buy it anew")
         }
@@ -183,16 +188,16 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
             "delivered; whether the seller took the money is being found out, and it counts as spent until then"
                 .to_owned()
         }
+        (_, Some(State::Held | State::Authorized)) if !entry.open => format!(
+            "its window has passed unused and it counts as spent until the chain proves that for good; leave out \
+             purchase_id to buy anew, if it is worth it. purchase_id {id} says how this one stands"
+        ),
         (Outcome::Answered, Some(_)) => format!(
             "the seller answered with an error and may still take the money; the same call with purchase_id {id} \
              presents the same payment, never a second one"
         ),
         (_, Some(State::Settled)) => format!(
             "money moved and nothing was delivered; call with buy_again {id} only if it is worth paying once more"
-        ),
-        (_, Some(State::Held | State::Authorized)) if !entry.open => format!(
-            "its window has passed unused and it counts as spent until the chain proves that for good; leave out \
-             purchase_id to buy anew, if it is worth it. purchase_id {id} says how this one stands"
         ),
         (_, Some(State::Held | State::Authorized)) => format!(
             "call again with purchase_id {id}: that resumes this very payment and never makes a second one; until it \

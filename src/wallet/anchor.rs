@@ -21,6 +21,8 @@ pub struct Anchor {
     pub owner: Option<OwnerMark>,
 }
 
+const BUILT_IN: &str = "built in";
+
 /// Fingerprints of what tells the owner's passphrase, and of the policy it put into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerMark {
@@ -32,7 +34,12 @@ impl OwnerMark {
     /// No text of a policy is the built-in one.
     pub fn of(verifier: &str, policy: Option<&str>) -> OwnerMark {
         let fingerprint = |text: &str| hex::encode(Sha256::digest(text));
-        OwnerMark { verifier: fingerprint(verifier), policy: policy.map_or("built in".to_owned(), fingerprint) }
+        OwnerMark { verifier: fingerprint(verifier), policy: policy.map_or(BUILT_IN.to_owned(), fingerprint) }
+    }
+
+    /// Whether a policy of this fingerprint is the one that was put into force.
+    pub fn is_of(&self, policy: &str, built_in: &str) -> bool {
+        self.policy == policy || (self.policy == BUILT_IN && policy == built_in)
     }
 }
 

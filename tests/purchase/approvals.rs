@@ -122,12 +122,26 @@ async fn a_no_is_not_washed_away_by_asking_on_other_terms_in_between() {
     let scene = dear().await;
     let asked = scene.get("/dear").await;
     scene.deny(asks(&asked, "above_approval")).await.unwrap();
-    scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR - 1));
     scene.again("/dear", &asked).await;
-    scene.get("/dear").await;
+    asks(&scene.get("/dear").await, "above_approval");
     scene.sandbox.sellers.put(Stall::get("/dear", DEAR));
     refused_with(&scene.again("/dear", &asked).await, "denied_by_owner");
     refused_with(&scene.get("/dear").await, "denied_by_owner");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_no_holds_for_a_dearer_price_and_for_another_payee() {
+    let scene = dear().await;
+    let asked = scene.get("/dear").await;
+    scene.deny(asks(&asked, "above_approval")).await.unwrap();
+    scene.sandbox.sellers.put(Stall::get("/dear", DEAR + 1));
+    refused_with(&scene.get("/dear").await, "denied_by_owner");
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    scene.sandbox.sellers.put(Stall { payee, ..Stall::get("/dear", DEAR) });
+    refused_with(&scene.get("/dear").await, "denied_by_owner");
+    assert!(scene.bursar.pending().await.unwrap().is_empty());
     scene.end().await;
 }
 

@@ -165,3 +165,44 @@ async fn a_rule_written_for_the_owner_is_in_force_at_once_and_takes_nothing_else
     refused_as(scene.bursar.write_policy(Some(&now), wider, Some(PASSPHRASE)).await, "policy_not_applied");
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_passphrase_moved_away_for_a_moment_or_replaced_approves_and_thaws_nothing() {
+    let scene = market([Stall::get("/dear", DEAR)]).open().await;
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    is(&scene.get("/dear").await, Outcome::NeedsApproval, Charged::No);
+    let shown = scene.bursar.pending().await.unwrap().remove(0);
+    scene.bursar.freeze("a test").await.unwrap();
+    let file = std::fs::read(scene.home.owner_file()).unwrap();
+    std::fs::remove_file(scene.home.owner_file()).unwrap();
+    refused_as(scene.bursar.approve(&shown, None).await, "owner_replaced");
+    refused_as(scene.bursar.thaw(None).await, "owner_replaced");
+    refused_as(scene.bursar.review(None, None).await, "owner_replaced");
+    let other = market([]).open().await;
+    other.bursar.set_passphrase(None, "open barley").await.unwrap();
+    std::fs::copy(other.home.owner_file(), scene.home.owner_file()).unwrap();
+    refused_as(scene.bursar.approve(&shown, Some("open barley")).await, "owner_replaced");
+    std::fs::write(scene.home.owner_file(), file).unwrap();
+    refused_as(scene.bursar.review(None, None).await, "passphrase_needed");
+    is(&scene.get("/dear").await, Outcome::Refused, Charged::No);
+    scene.bursar.thaw(Some(PASSPHRASE)).await.unwrap();
+    scene.bursar.review(None, Some(PASSPHRASE)).await.unwrap();
+    is(&scene.get("/dear").await, Outcome::NeedsApproval, Charged::No);
+    scene.end().await;
+    other.end().await;
+}
+
+#[tokio::test]
+async fn a_policy_smuggled_in_while_a_payment_is_signed_signs_nothing() {
+    let scene = guarded().await;
+    let file = scene.home.owner_file();
+    let kept = std::fs::read(&file).unwrap();
+    bought(&scene.get("/thing").await);
+    // In force for the moment in which the offer is decided on, and taken back before anything is checked.
+    scene.write_rules("[wallet]\nper_payment = \"none\"\n");
+    std::fs::remove_file(&file).unwrap();
+    scene.keys.on_load(move || std::fs::write(&file, kept).unwrap());
+    is(&scene.get("/two").await, Outcome::Refused, Charged::No);
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.end().await;
+}

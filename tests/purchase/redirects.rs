@@ -104,3 +104,26 @@ async fn a_seller_that_redirects_the_payment_itself_is_not_followed() {
     assert!(scene.others.seen().is_empty());
     scene.end().await;
 }
+
+#[tokio::test]
+async fn the_owner_is_asked_about_the_seller_a_redirect_led_to() {
+    let scene = two_markets("[approval]\nabove = \"0.00\"\n").await;
+    let asked = scene.get("/start").await;
+    is(&asked, Outcome::NeedsApproval, Charged::No);
+    let question = scene.bursar.pending().await.unwrap().remove(0);
+    assert_eq!((question.domain.as_str(), question.url.as_str()), ("localhost", &*elsewhere(&scene, "/thing")));
+    assert_eq!(question.led_from, Some(scene.url("/start")));
+    scene.approve(&question.purchase_id).await.unwrap();
+    bought(&scene.get("/start").await);
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_refusal_stands_in_the_log_under_the_seller_that_was_refused() {
+    let scene = two_markets("[[domain]]\nhost = \"localhost\"\naccess = \"refuse\"\n").await;
+    refused(&scene.get("/start").await, "domain_refused");
+    let log = scene.bursar.log(Default::default()).await.unwrap();
+    assert_eq!(log.purchases[0].domain, "localhost");
+    scene.end().await;
+}

@@ -153,3 +153,19 @@ async fn a_childs_purchase_id_belongs_to_its_agent_alone() {
     assert_eq!(scene.spent(), CENT);
     scene.end().await;
 }
+
+#[tokio::test]
+async fn the_newest_delivery_is_served_though_its_row_is_an_older_one() {
+    let scene = market([Stall::get("/thing", 100 * CENT)]).open().await;
+    let early = Call { purchase_id: Some("early".to_owned()), ..scene.call("/thing") };
+    is(&scene.fetch(Call { max_price: Some("0.01".to_owned()), ..early.clone() }).await, Outcome::Refused, Charged::No);
+    scene.sandbox.sellers.put(Stall::get("/thing", CENT));
+    bought(&scene.get("/thing").await);
+    scene.pass(300);
+    bought(&scene.fetch(early).await);
+    scene.pass(30);
+    let again = scene.get("/thing").await;
+    is(&again, Outcome::Answered, Charged::No);
+    assert_eq!((again.purchase_id.as_deref(), scene.spent()), (Some("early"), 2 * CENT));
+    scene.end().await;
+}

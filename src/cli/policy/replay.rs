@@ -16,7 +16,9 @@ use crate::time::Time;
 /// Try another policy on the recorded past: what it would have paid, asked and refused
 ///
 /// Budgets begin empty at --since. What it would ask about and was paid then counts as paid: you would have said yes.
-/// What it allows and was refused then counts as spent from there on. Nothing is spent and nothing is changed.
+/// What it allows and was refused then counts as spent from there on. What no policy decides (a freeze, your own no, the
+/// agent's own ceiling) stays refused; breakers and the cap since your last review are not tried. Nothing is spent and
+/// nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar policy replay draft.toml --since 30d\n  \
                         bursar policy replay draft.toml --json | jq .paid.now_refused")]

@@ -31,6 +31,7 @@ pub(super) fn unpaid(draft: &Draft, now: Time) -> Unpaid {
         headers: draft.headers,
         parent: None,
         asked: draft.asked.clone(),
+        request: draft.request.clone(),
         policy_hash: None,
         reasons: vec![],
         offer: Some(draft.offer.clone()),

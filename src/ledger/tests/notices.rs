@@ -57,6 +57,16 @@ async fn money_in_doubt_beyond_its_window_is_noticed_once() {
 }
 
 #[tokio::test]
+async fn money_in_doubt_is_noticed_though_it_took_a_budget_past_its_mark_too() {
+    let mut kit = Kit { policy: capped("per_day = \"0.01\""), ..kit() };
+    let held = kit.pay(kit.draft()).await.row();
+    kit.close(held, Standing::HELD, None).await;
+    kit.now = kit.now.plus(Duration::from_secs(3600));
+    kit.ledger.notice_overdue(kit.now).await.unwrap();
+    assert_eq!(noticed(&kit).await.len(), 2);
+}
+
+#[tokio::test]
 async fn news_is_given_to_one_who_tells_it_however_many_ask() {
     let kit = kit();
     let other = opened(&kit.dir, 8, limits::LEDGER_WAIT);

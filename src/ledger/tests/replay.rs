@@ -70,3 +70,16 @@ async fn a_looser_policy_spends_what_was_refused() {
     kit.ledger.record_refusal(log::unpaid(&dear, kit.now)).await.unwrap();
     assert_eq!(replayed(&kit, capped("per_payment = \"1.00\"")).await, ["Paid Paid", "Refused Paid"]);
 }
+
+#[tokio::test]
+async fn what_no_policy_refused_stays_refused() {
+    let kit = kit();
+    for (n, code) in super::super::replay::NO_POLICY.iter().enumerate() {
+        let draft = kit.draft_for(&format!("https://shop.example/{n}"), 10_000);
+        let draft = Draft { purchase_id: format!("pu_{n}"), ..draft };
+        let reasons = vec![crate::reason::Reason::new(code, "a rule", "no", crate::reason::Who::Owner)];
+        let unpaid = super::super::record::Unpaid { reasons, ..log::unpaid(&draft, kit.now) };
+        kit.ledger.record_refusal(unpaid).await.unwrap();
+    }
+    assert_eq!(replayed(&kit, kit.policy.clone()).await.iter().filter(|told| told.starts_with("Refused Refused")).count(), 5);
+}

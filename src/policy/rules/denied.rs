@@ -1,7 +1,7 @@
-//! A no of the owner to exactly these terms stands.
+//! A no of the owner stands: for the terms they were shown, and for dearer ones.
 
 use super::{Case, Check, Rule, Said};
-use crate::policy::terms;
+use crate::policy::is_no_to;
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -11,10 +11,10 @@ pub const RULE: Rule = Rule {
     check: Check::Offer(check),
 };
 
-pub const SAID_NO: &str = "The owner was asked about exactly this and said no.";
+pub const SAID_NO: &str = "The owner was asked about this, at this price or less, and said no.";
 
 fn check(case: &Case<'_>) -> Said {
-    match case.snapshot.denied.contains(&terms(case.offer)) {
+    match case.snapshot.denied.iter().any(|denied| is_no_to(denied, case.offer)) {
         false => Said::Pass,
         true => case.refuse(RULE.code, RULE.key, SAID_NO, Who::Owner),
     }
@@ -26,9 +26,17 @@ mod tests {
     use crate::policy::*;
 
     #[test]
-    fn a_no_stands_for_exactly_its_terms() {
+    fn a_no_stands_for_its_terms_and_for_dearer_ones() {
         let denied = |price| scene().seen(|s| _ = s.denied.insert(terms(&offer(price))));
         assert_eq!(denied("0.01").says(), "refuse denied_by_owner");
+        assert_eq!(denied("0.009").says(), "refuse denied_by_owner");
         assert_eq!(denied("0.02").says(), "allow");
+    }
+
+    #[test]
+    fn another_payee_does_not_wash_a_no_away() {
+        let to_another = Offer { payee: OTHER_PAYEE, ..offer("0.01") };
+        let denied = terms(&to_another);
+        assert_eq!(scene().seen(|s| _ = s.denied.insert(denied)).says(), "refuse denied_by_owner");
     }
 }

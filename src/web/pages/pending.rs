@@ -24,7 +24,7 @@ pub fn card(view: &View<'_>, question: &Pending) -> Html {
     let reasons: Vec<Html> = question.reasons.iter().map(reason).collect();
     html!(
         "<section class=\"card ask\" id=\"{}\" aria-label=\"{}\"><div class=\"pair\"><p class=\"price\">{}</p>{}</div>\
-         <p class=\"url\">{} {}</p><dl class=\"terms\">\
+         <p class=\"url\">{} {}</p>{}<dl class=\"terms\">\
          <dt>Paid as</dt><dd>{} {} on {}</dd><dt>Paid to</dt><dd class=\"mono\">{}</dd>\
          <dt>Asked by</dt><dd>{}, {}</dd><dt>Because</dt><dd><ul>{}</ul></dd></dl>{}</section>",
         question.purchase_id,
@@ -33,6 +33,10 @@ pub fn card(view: &View<'_>, question: &Pending) -> Html {
         standing(view, question),
         question.method,
         text::quoted(&question.url, limits::URL_CHARS),
+        question
+            .led_from
+            .as_ref()
+            .map(|from| html!("<p class=\"dim\">where {} led</p>", text::quoted(from, limits::URL_CHARS))),
         question.amount,
         words::line(&question.asset),
         words::line(&question.network),

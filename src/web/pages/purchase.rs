@@ -83,14 +83,15 @@ fn offer(offer: &Value) -> Html {
         usd => format!("${usd}"),
     };
     html!(
-        "<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td><td>{} {}</td><td>{}</td></tr>",
+        "<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td><td>{} {}</td><td>{} {}</td></tr>",
         amount,
         field(offer, "asset"),
         field(offer, "network"),
         field(offer, "payee"),
         field(offer, "dialect"),
         field(offer, "scheme"),
-        verdict(&field(offer, "verdict"))
+        verdict(&field(offer, "verdict")),
+        field(&offer["unpayable"], "message")
     )
 }
 
