@@ -31,9 +31,7 @@ pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// Free bodies beyond this are large, and only so many of them are in memory at a time: the others wait.
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
 pub const LARGE_BODIES_AT_ONCE: usize = 8;
-/// All stored bodies together; the oldest delivered go first.
-/// A chain's newest block may be as old as this, and its nodes fine.
-pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
+/// All stored bodies together; what was free goes first, and of each the oldest.
 pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What was free can be had again: its stored body is kept this long.
 pub const FREE_BODY_KEPT: Duration = Duration::from_secs(3600);
@@ -59,6 +57,8 @@ pub const PENDING_QUESTIONS: usize = 5;
 pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
 /// A clock further off than this signs windows that are not what they say.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// A chain's newest block may be as old as this: some are made every few seconds, and some nodes are slow to hear of it.
+pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Noting that an answer was given: the answer itself must not come late because of it.

@@ -200,8 +200,6 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
     ok("node", format!("{node} answers for {network}"))
 }
 
-/// Some chains make a block every few seconds, and some nodes are slow to hear of it.
-
 async fn ledger(home: &Home) -> Vec<Check> {
     match Bursar::open(home, passphrases(Asking::Host)).await {
         Ok(bursar) => standing(&bursar).await.unwrap_or_else(|failure| vec![of(failure)]),

@@ -81,5 +81,8 @@ async fn what_no_policy_refused_stays_refused() {
         let unpaid = super::super::record::Unpaid { reasons, ..log::unpaid(&draft, kit.now) };
         kit.ledger.record_refusal(unpaid).await.unwrap();
     }
-    assert_eq!(replayed(&kit, kit.policy.clone()).await.iter().filter(|told| told.starts_with("Refused Refused")).count(), 5);
+    assert_eq!(
+        replayed(&kit, kit.policy.clone()).await.iter().filter(|told| told.starts_with("Refused Refused")).count(),
+        5
+    );
 }
