@@ -75,6 +75,11 @@ impl Column {
     }
 }
 
+/// Buckets of this window that begin after this still count, whosever they are.
+pub fn begins_after(window: Window, now: Time) -> i64 {
+    Column::of(&Meter { scope: Scope::Wallet, window }, 0).horizon(window.span(), now)
+}
+
 /// Reads what counts now against each of a payment's meters.
 pub fn read(
     conn: &Connection,

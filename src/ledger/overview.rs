@@ -6,8 +6,9 @@ use rusqlite::{Connection, params};
 
 use super::authorize::ledger_time;
 use super::read::{self, COLUMNS, Entry};
-use super::{Event, Ledger, LedgerError, events};
+use super::{Event, Ledger, LedgerError, budget, events};
 use crate::money::Usd;
+use crate::policy::Window;
 use crate::time::Time;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -79,7 +80,7 @@ fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerE
           WHERE scope >= 'domain ' AND scope < 'domain!' AND window = 'day' AND start > ?1
           GROUP BY scope HAVING sum(counted) > 0 ORDER BY 2 DESC, 1",
     )?;
-    let since = now.minus(24 * HOUR).millis();
+    let since = budget::begins_after(Window::Day, now);
     let rows = query.query_map([since], |row| Ok((row.get(0)?, spent(row.get(1)?, row.get(2)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

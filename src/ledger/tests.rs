@@ -608,6 +608,21 @@ async fn a_clock_that_is_ahead_for_a_moment_forgets_no_spending() {
 }
 
 #[tokio::test]
+async fn the_overview_counts_at_a_domain_what_decisions_count() {
+    let mut kit = kit();
+    kit.pay(kit.draft()).await;
+    let mut seen = Vec::new();
+    for minutes in [0, 1435, 1441, 1460] {
+        kit.now = START.plus(Duration::from_secs(minutes * 60));
+        let shown = kit.ledger.overview(Duration::from_secs(60), 9, kit.now).await.unwrap();
+        let shown: u64 = shown.domains.iter().map(|(_, spent)| spent.counted.as_micros()).sum();
+        assert_eq!(shown, kit.day().await.0, "after {minutes} minutes");
+        seen.push(shown);
+    }
+    assert_eq!((seen[0], seen[3]), (10_000, 0));
+}
+
+#[tokio::test]
 async fn an_adopted_ledger_has_no_room_in_any_window_until_it_rolls() {
     let mut kit = Kit { policy: capped("total = \"1\""), ..kit() };
     kit.ledger.adopt(9, kit.now).await.unwrap();

@@ -138,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_of_the_policy_that_was_put_into_force_and_of_no_other() {
+        let fingerprint = |text: &str| hex::encode(Sha256::digest(text));
+        let mark = OwnerMark::of("verifier", Some("version = 1"));
+        assert!(mark.is_of(&fingerprint("version = 1"), "the built-in one"));
+        assert!(!mark.is_of(&fingerprint("version = 1\n"), "the built-in one"));
+        assert!(!mark.is_of("the built-in one", "the built-in one"));
+        let built_in = OwnerMark::of("verifier", None);
+        assert!(built_in.is_of("the built-in one", "the built-in one"));
+        assert!(!built_in.is_of(&fingerprint("version = 1"), "the built-in one"));
+    }
+
+    #[test]
     fn an_anchor_whose_owner_was_taken_out_or_replaced_does_not_open() {
         let key = Key::fresh().unwrap();
         let seal = AnchorKey::of(&key);

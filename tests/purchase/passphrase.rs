@@ -193,7 +193,7 @@ async fn a_passphrase_moved_away_for_a_moment_or_replaced_approves_and_thaws_not
 }
 
 #[tokio::test]
-async fn a_policy_smuggled_in_while_a_payment_is_signed_signs_nothing() {
+async fn a_policy_smuggled_in_while_an_offer_is_decided_on_is_not_the_one_that_counts() {
     let scene = guarded().await;
     let file = scene.home.owner_file();
     let kept = std::fs::read(&file).unwrap();
