@@ -387,7 +387,7 @@ impl Bursar {
 
     /// policy.toml was changed, and its owner has not applied it.
     pub fn is_held_back(&self) -> bool {
-        !self.rules.is_applied().unwrap_or(true)
+        self.rules.is_held_back()
     }
 
     /// Said beside every decision that a changed policy might have made otherwise.
@@ -423,7 +423,7 @@ impl Bursar {
     /// been another.
     pub(crate) async fn check_policy(&self, policy: &Policy) -> Result<(), Reason> {
         match &*self.sealed.lock().await {
-            Some(Some(mark)) if !mark.is_of(&policy.hash, &Policy::built_in().hash) => Err(policy_replaced()),
+            Some(Some(mark)) if !mark.is_of(&policy.hash, || Policy::built_in().hash) => Err(policy_replaced()),
             _ => Ok(()),
         }
     }

@@ -149,8 +149,9 @@ impl Bursar {
         };
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
-        let (parent, looked, was_asked, called_by) = (None, 0, false, known_as.clone());
-        let purchase = Purchase { house, wish, client, id, parent, looked, was_asked, called: called_by, stay };
+        let called_as = known_as.clone();
+        let purchase =
+            Purchase { house, wish, client, id, parent: None, looked: 0, was_asked: false, called: called_as, stay };
         let work = tokio::spawn(purchase.run_to_the_end());
         let (answer, row) = match listen(work, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),
@@ -237,13 +238,13 @@ impl Purchase {
     async fn decide(&self, considered: &mut Considered) -> Result<Offer, Stop> {
         let snapshot = self.house.ledger.snapshot(self.view(considered)).await.map_err(|cause| self.stop(cause))?;
         let Considered { policy, funds, reply, listed, .. } = &*considered;
-        let decided = policy::decide(policy, &self.question(reply, funds), listed, &snapshot);
-        considered.offers = quote::for_the_record(listed, &decided.verdicts);
-        let Considered { policy, funds, reply, listed, .. } = &*considered;
         let question = self.question(reply, funds);
-        let nearest = decided.nearest.and_then(|nearest| listed[nearest].offer());
-        let rules = nearest.map(|offer| json!(policy::explain(policy, &question, offer, &snapshot)));
-        let considered = Rules { considered, nearest, rules: rules.unwrap_or_default() };
+        let decided = policy::decide(policy, &question, listed, &snapshot);
+        let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
+        let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, &snapshot)));
+        considered.offers = quote::for_the_record(listed, &decided.verdicts);
+        let nearest = nearest(&considered.listed);
+        let considered = Rules { considered, nearest: nearest.as_ref(), rules: rules.unwrap_or_default() };
         match decided.decision {
             Decision::Allow(offer) => Ok(offer),
             Decision::Ask(offer, reasons) => Err(self.put_question(offer, reasons, &considered).await),

@@ -145,12 +145,11 @@ const TAKEN_AFTER_ALL: &str =
 /// What evidence does to a row that stands at `standing`.
 pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
     let (next, alarm) = match evidence {
-        Evidence::SettledByChain { .. } | Evidence::Used { mismatch: None, .. } if standing == Standing::RELEASED => {
-            (Some(Standing::SETTLED_BY_CHAIN), Some(TAKEN_AFTER_ALL.to_owned()))
-        }
-        Evidence::SettledByChain { .. } => (Some(Standing::SETTLED_BY_CHAIN), None),
         // Only our signature over these very terms can have used this nonce: the money moved, whatever the logs lack.
-        Evidence::Used { mismatch: None, .. } => (Some(Standing::SETTLED_BY_CHAIN), None),
+        Evidence::SettledByChain { .. } | Evidence::Used { mismatch: None, .. } => {
+            let alarm = (standing == Standing::RELEASED).then(|| TAKEN_AFTER_ALL.to_owned());
+            (Some(Standing::SETTLED_BY_CHAIN), alarm)
+        }
         // It is gone, and not as it was signed: nothing more is claimed about it until the owner has looked.
         Evidence::Used { mismatch: Some(_), why } => (Some(Standing::HELD), Some(why.clone())),
         Evidence::Lapsed { proof } if standing == Standing::SETTLED_BY_WORD => {

@@ -9,8 +9,8 @@ use crate::cli::{Context, out, words};
 /// Print one short line for a prompt or a status bar
 ///
 /// What the last 24 hours cost and what they may, payments in doubt, questions that wait for you, alarms since your last
-/// review, whether a changed policy waits to be applied, and whether everything is frozen. It reads and never waits; where there is nothing to read it prints nothing
-/// and exits 0.
+/// review, whether a changed policy waits to be applied, and whether everything is frozen. It reads and never waits;
+/// where there is nothing to read it prints nothing and exits 0.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar statusline\n  set -g status-right '#(bursar statusline)'    # tmux")]
 pub struct Statusline {}

@@ -92,6 +92,11 @@ impl PolicyFile {
         }
     }
 
+    /// The file was changed, and its owner has not applied it.
+    pub fn is_held_back(&self) -> bool {
+        !self.is_applied().unwrap_or(true)
+    }
+
     /// The file's own text, `None` where the owner wrote no policy.
     pub fn text(&self) -> Result<Option<String>, PolicyError> {
         let path = self.home.policy_file();

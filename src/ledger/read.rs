@@ -143,7 +143,8 @@ impl Ledger {
                 one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
             found.delivered = one(
                 conn,
-                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL ORDER BY answered_at DESC, row DESC LIMIT 1",
+                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL
+                  ORDER BY answered_at DESC, row DESC LIMIT 1",
                 params![identity.0, headers],
             )?;
             Ok(found)

@@ -103,6 +103,9 @@ fn play(
     offer: Offer,
     then: Fate,
 ) -> Result<Replayed, LedgerError> {
+    if then == Fate::Refused && entry.reasons.iter().any(|reason| NO_POLICY.contains(&reason.code.as_str())) {
+        return Ok(Replayed { usd: offer.usd, reasons: entry.reasons.clone(), entry, then, now: then });
+    }
     let url = Url::parse(entry.final_url.as_deref().unwrap_or(&entry.url)).map_err(super::damaged)?;
     let view = View {
         agent: entry.agent.clone(),
@@ -115,9 +118,6 @@ fn play(
     let snapshot = authorize::snapshot(stage, &view, entry.at)?;
     let question = Question { method: &entry.method, url: &url, max_price: None, funds: &Funds::default() };
     let offers = [Listed::Payable(Box::new(offer.clone()))];
-    if then == Fate::Refused && entry.reasons.iter().any(|reason| NO_POLICY.contains(&reason.code.as_str())) {
-        return Ok(Replayed { usd: offer.usd, reasons: entry.reasons.clone(), entry, then, now: then });
-    }
     let (now, reasons) = match policy::decide(policy, &question, &offers, &snapshot).decision {
         Decision::Allow(_) => (Fate::Paid, Vec::new()),
         Decision::Ask(_, reasons) => (Fate::Asked, reasons),

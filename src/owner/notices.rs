@@ -25,7 +25,7 @@ impl Bursar {
     pub fn glance(home: &Home, now: Time) -> Option<Glance> {
         let stands = ledger::glance(&home.ledger_file(), now).ok()?;
         let rules = PolicyFile::new(home);
-        let (limit, is_held_back) = (rules.current().ok()?.wallet.per_day, !rules.is_applied().unwrap_or(true));
-        Some(Glance { stands, limit, is_held_back })
+        let limit = rules.current().ok()?.wallet.per_day;
+        Some(Glance { stands, limit, is_held_back: rules.is_held_back() })
     }
 }

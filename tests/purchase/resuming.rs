@@ -308,11 +308,15 @@ async fn what_the_owner_released_by_hand_is_settled_when_the_chain_says_so() {
     let lost = scene.get("/thing").await;
     scene.bursar.release(lost.purchase_id.as_deref().unwrap(), None).await.unwrap();
     assert_eq!(scene.counted().await, ("0.00".to_owned(), "0.00".to_owned()));
+    scene.sandbox.rpc.set_down(true);
     let told = scene.again("/thing", &lost).await;
-    assert!(told.charged != Charged::Unknown || !told.next.contains("no money moved"), "{told:#?}");
+    is(&told, Outcome::Failed, Charged::Unknown);
+    assert!(told.next.contains("not known") && !told.next.contains("no money moved"), "{told:#?}");
+    scene.sandbox.rpc.set_down(false);
     let found = scene.bursar.reconcile().await.unwrap();
-    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
     let id = lost.purchase_id.unwrap();
+    assert_eq!(found.settled, std::slice::from_ref(&id));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
     assert!(scene.alarms(&id).await.iter().any(|alarm| alarm.contains("counts again")), "{found:?}");
     scene.end().await;
 }
