@@ -11,16 +11,15 @@ use alloy_primitives::{B256, U256};
 use bursar::authorization::Authorization;
 use bursar::money::Assets;
 use bursar::offer::{self, Listed};
-use bursar::sandbox::host::Host;
-use bursar::sandbox::sellers::Stall;
 use bursar::time::Time;
 use bursar::wallet::Key;
 use rusqlite::Connection;
+use sandbox::host::Host;
+use sandbox::sellers::Stall;
 use serde_json::json;
 
 #[allow(dead_code, reason = "it is the tests' scene, of which a part is enough here")]
-#[path = "../tests/processes/scene.rs"]
-mod scene;
+use testkit::processes as scene;
 
 use scene::{FUNDS, OPEN, Scene, buy, told};
 
@@ -141,7 +140,7 @@ async fn presigned(scene: &Scene, client: &reqwest::Client) -> Vec<(String, (Str
         let now = Time::from_secs(scene.sandbox.chain.now() as i64);
         let authorization = Authorization::draft(offer, key.address(), now, nonce).expect("drafted");
         let signature = key.sign(&authorization).expect("signed");
-        payments.push((url, offer::payment_header(offer, &authorization, &signature, None)));
+        payments.push((url, offer::payment_header(offer, &authorization.payload(&signature), None)));
     }
     payments
 }

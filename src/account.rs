@@ -5,186 +5,185 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use url::Url;
 
-use crate::bursar::{Bursar, Refusal};
+use crate::answer::Refusal;
+use crate::answer::{Balance, Balances, Budget, Budgets, Event, Notice, Purchase, Row, Spend, SpendQuery, Totals};
+use crate::funds;
 use crate::ledger::{self, Entry, Filter, View};
 use crate::limits;
 use crate::money::{Network, Usd};
+use crate::parts::Parts;
 use crate::policy::{self, Cap, Scope, Window};
-use crate::purchase::answer::{Balance, Balances, Budget, Budgets, Event, Purchase, Row, Spend, SpendQuery, Totals};
 use crate::purchase::{Binary, Stored, page};
 use crate::reason::{Reason, Who};
 use crate::text::quoted;
 use crate::time::Time;
 use crate::wish::masked;
 
-impl Bursar {
-    pub async fn balances(&self, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
-        let Some(wallet) = &self.wallet else {
-            return Err(agents("no_wallet", "this bursar has no wallet yet", "its owner can make one"));
-        };
-        let wanted = network.map(Network::new);
-        let policy = self.policy().map_err(one)?;
-        if let Some(unknown) = wanted.as_ref().filter(|wanted| !policy.networks.contains(wanted)) {
-            let known: Vec<String> = policy.networks.iter().map(Network::to_string).collect();
-            let message = format!(
-                "`{}` is none of the networks this wallet pays on ({})",
-                quoted(&unknown.to_string(), limits::QUOTED_CHARS),
-                known.join(", ")
-            );
-            return Err(agents("unknown_network", message, "name one of them, or none to see all"));
-        }
-        let reading = self.read_funds().await;
-        let is_wanted = |on: &Network| wanted.as_ref().is_none_or(|wanted| wanted == on);
-        let balances: Vec<Balance> = reading
-            .balances
-            .iter()
-            .filter(|((on, _), _)| is_wanted(on))
-            .filter_map(|((on, address), amount)| {
-                let asset = self.assets.known(on, *address)?;
-                Some(Balance {
-                    network: on.to_string(),
-                    asset: asset.symbol.clone(),
-                    amount: asset.units(*amount),
-                    amount_atomic: amount.to_string(),
-                    usd: asset.usd(*amount).unwrap_or(Usd::MAX),
-                })
+pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
+    let Some(wallet) = &house.wallet else {
+        return Err(agents("no_wallet", "this bursar has no wallet yet", "its owner can make one"));
+    };
+    let wanted = network.map(Network::new);
+    let policy = house.policy().map_err(one)?;
+    if let Some(unknown) = wanted.as_ref().filter(|wanted| !policy.networks.contains(wanted)) {
+        let known: Vec<String> = policy.networks.iter().map(Network::to_string).collect();
+        let message = format!(
+            "`{}` is none of the networks this wallet pays on ({})",
+            quoted(&unknown.to_string(), limits::QUOTED_CHARS),
+            known.join(", ")
+        );
+        return Err(agents("unknown_network", message, "name one of them, or none to see all"));
+    }
+    let reading = funds::read(house).await;
+    let is_wanted = |on: &Network| wanted.as_ref().is_none_or(|wanted| wanted == on);
+    let balances: Vec<Balance> = reading
+        .balances
+        .iter()
+        .filter(|((on, _), _)| is_wanted(on))
+        .filter_map(|((on, address), amount)| {
+            let asset = house.assets.known(on, *address)?;
+            Some(Balance {
+                network: on.to_string(),
+                asset: asset.symbol.clone(),
+                amount: asset.units(*amount),
+                amount_atomic: amount.to_string(),
+                usd: asset.usd(*amount).unwrap_or(Usd::MAX),
             })
-            .collect();
-        if balances.is_empty() && !reading.problems.is_empty() {
-            let message = format!("what the wallet holds is not known now: {}", reading.problems.join("; "));
-            let reason = Reason::new("balance_unknown", "chain", message, Who::Time);
-            return Err(Refusal { reasons: vec![reason], next: "try again later; unknown is not zero".to_owned() });
-        }
-        let held = balances.iter().fold(Usd::ZERO, |sum, balance| sum.saturating_add(balance.usd));
-        let free = self.budgets(agent, None).await?;
-        let left = free.budgets.iter().filter(|cap| cap.window != "payment").map(|cap| cap.left_usd).min();
-        let spendable = if free.frozen { Usd::ZERO } else { left.unwrap_or(Usd::MAX).min(held) };
-        Ok(Balances {
-            address: wallet.address().to_checksum(None),
-            balances,
-            spendable_usd: spendable,
-            as_of: reading.at.unwrap_or(self.now()),
-            problems: reading.problems.into_iter().chain(self.not_applied().map(|reason| reason.message)).collect(),
         })
+        .collect();
+    if balances.is_empty() && !reading.problems.is_empty() {
+        let message = format!("what the wallet holds is not known now: {}", reading.problems.join("; "));
+        let reason = Reason::new("balance_unknown", "chain", message, Who::Time);
+        return Err(Refusal { reasons: vec![reason], next: "try again later; unknown is not zero".to_owned() });
     }
+    let held = balances.iter().fold(Usd::ZERO, |sum, balance| sum.saturating_add(balance.usd));
+    let free = budgets(house, agent, None).await?;
+    let left = free.budgets.iter().filter(|cap| cap.window != "payment").map(|cap| cap.left_usd).min();
+    let spendable = if free.frozen { Usd::ZERO } else { left.unwrap_or(Usd::MAX).min(held) };
+    Ok(Balances {
+        address: wallet.address().to_checksum(None),
+        balances,
+        spendable_usd: spendable,
+        as_of: reading.at.unwrap_or(house.now()),
+        problems: reading.problems.into_iter().chain(house.not_applied().map(|reason| reason.message)).collect(),
+    })
+}
 
-    /// Every cap that applies, here or in general.
-    pub async fn budgets(&self, agent: &str, url: Option<&str>) -> Result<Budgets, Refusal> {
-        let url = match url.map(Url::parse).transpose() {
-            Ok(url) => url,
-            Err(cause) => return Err(agents("bad_url", format!("`url` is not a whole URL: {cause}"), "correct it")),
-        };
-        let policy = self.policy().map_err(one)?;
-        let view = View {
-            agent: agent.to_owned(),
-            identity: None,
-            policy: policy.clone(),
-            url: url.clone(),
-            payees: Vec::<Address>::new(),
-            now: self.now(),
-        };
-        let snapshot = self.ledger.snapshot(view).await?;
-        let budgets = policy::caps(&policy, url.as_ref(), None).iter().map(|cap| budget(cap, &snapshot)).collect();
-        Ok(Budgets { budgets, frozen: snapshot.frozen, change_not_applied: self.is_held_back() })
+/// Every cap that applies, here or in general.
+pub(crate) async fn budgets(house: &Parts, agent: &str, url: Option<&str>) -> Result<Budgets, Refusal> {
+    let url = match url.map(Url::parse).transpose() {
+        Ok(url) => url,
+        Err(cause) => return Err(agents("bad_url", format!("`url` is not a whole URL: {cause}"), "correct it")),
+    };
+    let policy = house.policy().map_err(one)?;
+    let view = View {
+        agent: agent.to_owned(),
+        identity: None,
+        policy: policy.clone(),
+        url: url.clone(),
+        payees: Vec::<Address>::new(),
+        now: house.now(),
+    };
+    let snapshot = house.ledger.snapshot(view).await?;
+    let budgets = policy::caps(&policy, url.as_ref(), None).iter().map(|cap| budget(cap, &snapshot)).collect();
+    Ok(Budgets { budgets, frozen: snapshot.frozen, change_not_applied: house.is_held_back() })
+}
+
+/// The calling agent's own log.
+pub(crate) async fn spend(house: &Parts, agent: &str, query: SpendQuery) -> Result<Spend, Refusal> {
+    let filter = Filter { agent: Some(agent.to_owned()), ..filter(house, &query)? };
+    let page = house.ledger.page(filter).await?;
+    Ok(log_page(page, Shown::Masked))
+}
+
+/// One purchase of this agent, with a page of its stored body.
+pub(crate) async fn purchase(
+    house: &Parts,
+    agent: &str,
+    purchase_id: &str,
+    offset: u64,
+    max_chars: Option<usize>,
+) -> Result<Purchase, Refusal> {
+    let entry = house.ledger.entry_of(agent.to_owned(), purchase_id.to_owned()).await?;
+    let Some(entry) = entry else {
+        return Err(agents(
+            "no_such_purchase",
+            "this agent has no purchase with that id",
+            "list_spend lists the ones it has",
+        ));
+    };
+    let Some(story) = house.ledger.story(entry.row).await? else {
+        return Err(agents("no_such_purchase", "that purchase is gone", "look at list_spend"));
+    };
+    let chars = max_chars.unwrap_or(limits::ANSWER_CHARS).clamp(8, limits::ANSWER_CHARS_AT_MOST) / 2;
+    let body = stored_page(house, &entry, offset, chars).await;
+    let (body, next_offset) = body.map_or((None, None), |(body, next)| (Some(body), next));
+    let receipt = story.receipt.and_then(|text| serde_json::from_str(&text).ok());
+    let events = story.events.iter().map(event).collect();
+    Ok(Purchase { row: row(&entry, Shown::Masked), body, next_offset, receipt, events })
+}
+
+pub(crate) async fn stored_page(
+    house: &Parts,
+    entry: &Entry,
+    offset: u64,
+    chars: usize,
+) -> Option<(crate::answer::Body, Option<u64>)> {
+    if !entry.body_kept {
+        return None;
     }
+    let (bodies, agent, id) = (house.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
+    let most = (chars as u64).saturating_mul(4).saturating_add(4);
+    let total = entry.body_bytes.unwrap_or_default();
+    let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
+    let bytes = read.ok()?.ok()?;
+    let stored = Stored { total, content_type: entry.content_type.as_deref() };
+    let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
+    Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
+}
 
-    /// The calling agent's own log.
-    pub async fn spend(&self, agent: &str, query: SpendQuery) -> Result<Spend, Refusal> {
-        let filter = Filter { agent: Some(agent.to_owned()), ..self.filter(&query)? };
-        let page = self.ledger.page(filter).await?;
-        Ok(spend(page, Shown::Masked))
+/// Reads what a person or a model wrote into a filter.
+pub(crate) fn filter(house: &Parts, query: &SpendQuery) -> Result<Filter, Refusal> {
+    const STATES: [&str; 9] =
+        ["free", "needs_approval", "denied", "expired", "refused", "authorized", "settled", "held", "lapsed"];
+    const PAGE: usize = 50;
+    const PAGE_AT_MOST: usize = 1_000;
+    if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
+        let message = format!("`{}` is no state; they are {}", crate::text::quoted(state, 40), STATES.join(", "));
+        return Err(agents("bad_state", message, "use one of those"));
     }
+    let cursor = match query.cursor.as_deref().map(str::parse) {
+        Some(Err(_)) => return Err(agents("bad_cursor", "`cursor` is not one of ours", "leave it out")),
+        Some(Ok(row)) => Some(row),
+        None => None,
+    };
+    Ok(Filter {
+        domain: query.domain.clone(),
+        state: query.state.clone(),
+        since: moment(house, "since", query.since.as_deref())?,
+        until: moment(house, "until", query.until.as_deref())?,
+        after: cursor,
+        limit: query.limit.unwrap_or(PAGE).clamp(1, PAGE_AT_MOST),
+        ..Filter::default()
+    })
+}
 
-    /// One purchase of this agent, with a page of its stored body.
-    pub async fn purchase(
-        &self,
-        agent: &str,
-        purchase_id: &str,
-        offset: u64,
-        max_chars: Option<usize>,
-    ) -> Result<Purchase, Refusal> {
-        let entry = self.ledger.entry_of(agent.to_owned(), purchase_id.to_owned()).await?;
-        let Some(entry) = entry else {
-            return Err(agents(
-                "no_such_purchase",
-                "this agent has no purchase with that id",
-                "list_spend lists the ones it has",
-            ));
-        };
-        let Some(story) = self.ledger.story(entry.row).await? else {
-            return Err(agents("no_such_purchase", "that purchase is gone", "look at list_spend"));
-        };
-        let chars = max_chars.unwrap_or(limits::ANSWER_CHARS).clamp(8, limits::ANSWER_CHARS_AT_MOST) / 2;
-        let body = self.stored_page(&entry, offset, chars).await;
-        let (body, next_offset) = body.map_or((None, None), |(body, next)| (Some(body), next));
-        let receipt = story.receipt.and_then(|text| serde_json::from_str(&text).ok());
-        let events = story.events.iter().map(event).collect();
-        Ok(Purchase { row: row(&entry, Shown::Masked), body, next_offset, receipt, events })
+/// A moment as RFC 3339, or a span back from now: `24h`.
+pub(crate) fn moment(house: &Parts, name: &str, text: Option<&str>) -> Result<Option<Time>, Refusal> {
+    let Some(text) = text.map(str::trim) else { return Ok(None) };
+    if let Some(span) = span(text) {
+        return Ok(Some(house.now().minus(span)));
     }
-
-    pub(crate) async fn stored_page(
-        &self,
-        entry: &Entry,
-        offset: u64,
-        chars: usize,
-    ) -> Option<(crate::purchase::answer::Body, Option<u64>)> {
-        if !entry.body_kept {
-            return None;
-        }
-        let (bodies, agent, id) = (self.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
-        let most = (chars as u64).saturating_mul(4).saturating_add(4);
-        let total = entry.body_bytes.unwrap_or_default();
-        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
-        let bytes = read.ok()?.ok()?;
-        let stored = Stored { total, content_type: entry.content_type.as_deref() };
-        let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
-        Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
-    }
-
-    /// Reads what a person or a model wrote into a filter.
-    pub(crate) fn filter(&self, query: &SpendQuery) -> Result<Filter, Refusal> {
-        const STATES: [&str; 9] =
-            ["free", "needs_approval", "denied", "expired", "refused", "authorized", "settled", "held", "lapsed"];
-        const PAGE: usize = 50;
-        const PAGE_AT_MOST: usize = 1_000;
-        if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
-            let message = format!("`{}` is no state; they are {}", crate::text::quoted(state, 40), STATES.join(", "));
-            return Err(agents("bad_state", message, "use one of those"));
-        }
-        let cursor = match query.cursor.as_deref().map(str::parse) {
-            Some(Err(_)) => return Err(agents("bad_cursor", "`cursor` is not one of ours", "leave it out")),
-            Some(Ok(row)) => Some(row),
-            None => None,
-        };
-        Ok(Filter {
-            domain: query.domain.clone(),
-            state: query.state.clone(),
-            since: self.moment("since", query.since.as_deref())?,
-            until: self.moment("until", query.until.as_deref())?,
-            after: cursor,
-            limit: query.limit.unwrap_or(PAGE).clamp(1, PAGE_AT_MOST),
-            ..Filter::default()
-        })
-    }
-
-    /// A moment as RFC 3339, or a span back from now: `24h`.
-    pub(crate) fn moment(&self, name: &str, text: Option<&str>) -> Result<Option<Time>, Refusal> {
-        let Some(text) = text.map(str::trim) else { return Ok(None) };
-        if let Some(span) = span(text) {
-            return Ok(Some(self.now().minus(span)));
-        }
-        let date = format!("{text}T00:00:00Z");
-        let at = [text, date.as_str()].iter().find_map(|text| text.parse::<jiff::Timestamp>().ok());
-        match at {
-            Some(at) => Ok(Some(Time::from_millis(at.as_millisecond()))),
-            None => {
-                let message = format!("`{name}` is a time such as 2026-11-21T08:00:00Z, a day, or a span such as 24h");
-                Err(agents("bad_time", message, "correct it"))
-            }
+    let date = format!("{text}T00:00:00Z");
+    let at = [text, date.as_str()].iter().find_map(|text| text.parse::<jiff::Timestamp>().ok());
+    match at {
+        Some(at) => Ok(Some(Time::from_millis(at.as_millisecond()))),
+        None => {
+            let message = format!("`{name}` is a time such as 2026-11-21T08:00:00Z, a day, or a span such as 24h");
+            Err(agents("bad_time", message, "correct it"))
         }
     }
 }
-
 /// Whether query values of URLs are shown: to the owner only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -192,7 +191,7 @@ pub enum Shown {
     Whole,
 }
 
-pub fn spend(page: ledger::Page, shown: Shown) -> Spend {
+pub fn log_page(page: ledger::Page, shown: Shown) -> Spend {
     Spend {
         purchases: page.entries.iter().map(|entry| row(entry, shown)).collect(),
         totals: added_up(page.totals),
@@ -232,6 +231,14 @@ pub fn row(entry: &Entry, shown: Shown) -> Row {
         proof: entry.money.as_ref().map(|money| money.standing.proof.to_string()),
         reasons: entry.reasons.clone(),
     }
+}
+
+/// News as the owner reads it.
+pub fn notice(event: &ledger::Event) -> Notice {
+    let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
+    let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
+    let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
+    Notice { at: event.at, kind: event.kind.clone(), message }
 }
 
 pub fn event(stored: &ledger::Event) -> Event {

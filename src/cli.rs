@@ -6,15 +6,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::{Color, Out};
+#[cfg(not(feature = "sandbox"))]
+use crate::cli::{no_sandbox as demo, no_sandbox as playground};
 use crate::config::Home;
+use crate::house::House;
+use crate::owner::Owner;
 use crate::wallet::PassphraseSource;
 
 mod approve;
@@ -23,6 +25,7 @@ mod balance;
 mod books;
 mod completions;
 mod csv;
+#[cfg(feature = "sandbox")]
 mod demo;
 mod deny;
 mod doctor;
@@ -35,11 +38,14 @@ mod init;
 mod ledger;
 mod log;
 mod man;
+#[cfg(not(feature = "sandbox"))]
+mod no_sandbox;
 mod out;
 mod owner;
 mod page;
 mod passphrase;
 mod pending;
+#[cfg(feature = "sandbox")]
 mod playground;
 mod policy;
 mod reconcile;
@@ -98,7 +104,7 @@ enum Command {
     Freeze(freeze::Freeze),
     Thaw(thaw::Thaw),
     Policy(policy::Policy),
-    Owner(passphrase::Owner),
+    Owner(passphrase::OwnerCommand),
     Wallet(wallet::Wallet),
     Ledger(ledger::Ledger),
     Reconcile(reconcile::Reconcile),
@@ -203,17 +209,22 @@ impl Context {
     }
 
     /// The whole house, opened by a person: a passphrase may be asked for at the terminal.
-    async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
+    async fn house(&self) -> Result<House, Failure> {
         self.open(wallet::passphrases(wallet::Asking::Person)).await
     }
 
+    /// The same house, as its owner has it.
+    async fn bursar(&self) -> Result<Owner, Failure> {
+        Ok(self.house().await?.owner())
+    }
+
     /// Says whether the policy's file is the policy in force, whatever the command.
-    async fn open(&self, passphrases: Vec<PassphraseSource>) -> Result<Arc<Bursar>, Failure> {
-        let bursar = Bursar::open(&self.prepared_home()?, passphrases).await?;
-        if bursar.is_held_back() {
+    async fn open(&self, passphrases: Vec<PassphraseSource>) -> Result<House, Failure> {
+        let house = House::open(&self.prepared_home()?, passphrases).await?;
+        if house.owner().is_held_back() {
             self.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
         }
-        Ok(bursar)
+        Ok(house)
     }
 }
 

@@ -49,7 +49,9 @@ pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
 use writer::{Sync, Writer};
 
+use crate::answer::Refusal;
 use crate::limits;
+use crate::reason::{Reason, Who};
 use crate::time::Time;
 
 /// A handle on the ledger; clones share it.
@@ -178,6 +180,37 @@ impl LedgerError {
 
     fn gone() -> LedgerError {
         LedgerError::Io("its writing thread has ended".to_owned())
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(cause: LedgerError) -> Refusal {
+        let next = match cause {
+            LedgerError::Busy => "try again: another program is writing to the ledger",
+            LedgerError::Full => "make room on the disk and try again",
+            LedgerError::NotNow(_) | LedgerError::Conflict(_) => "look at the purchase as it stands now",
+            LedgerError::ReadOnly => "nothing was signed: make ledger.db and its folder writable for this user",
+            LedgerError::Newer { .. } => "nothing was signed: install the bursar that wrote it, or a newer one",
+            LedgerError::Damaged(_) => {
+                "nothing is signed: put a copy of ledger.db in its place, or move it away to begin a new one, and then \
+                 say so with `bursar ledger adopt`"
+            }
+            LedgerError::CommitFailed(_) | LedgerError::Io(_) => {
+                "nothing was signed: make sure that ledger.db and its folder can be written, and try again"
+            }
+        };
+        Refusal { reasons: vec![cause.into()], next: next.to_owned() }
+    }
+}
+
+impl From<LedgerError> for Reason {
+    fn from(cause: LedgerError) -> Reason {
+        let who = match cause {
+            LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
+            LedgerError::Conflict(_) => Who::Agent,
+            _ => Who::Owner,
+        };
+        Reason::new(cause.code(), "ledger", cause.to_string(), who)
     }
 }
 

@@ -5,26 +5,33 @@
 //! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
 
 pub mod account;
+pub mod agent;
+pub mod answer;
 pub mod authorization;
-pub mod bursar;
 pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod crash;
 pub mod funds;
+pub mod house;
+pub mod keeper;
 pub mod ledger;
 pub mod limits;
 pub mod mcp;
 pub mod money;
 pub mod notify;
 pub mod offer;
-pub mod overview;
 pub mod owner;
+pub mod parts;
 pub mod policy;
+pub mod ports;
 pub mod purchase;
+pub mod questions;
+mod random;
 pub mod reason;
 pub mod reconcile;
-pub mod sandbox;
+pub mod request;
+pub mod seal;
 pub mod seller;
 pub mod settlement;
 pub mod text;

@@ -23,7 +23,6 @@ mod tests;
 mod tool;
 
 use std::future::Future;
-use std::sync::Arc;
 
 use rmcp::service::{RunningService, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -31,7 +30,7 @@ use rmcp::{RoleServer, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use crate::bursar::Bursar;
+use crate::agent::Agent;
 use crate::limits;
 use door::Door;
 use server::Server;
@@ -47,18 +46,16 @@ pub enum NotServed {
 }
 
 /// Serves one host over stdin and stdout until it closes stdin or asks the process to stop. Calls taken by then are
-/// answered, and what was presented closes, before this returns. `notice` is told to the model before anything else:
+/// answered before this returns; what was presented may still have to close. `notice` is told to the model before anything else:
 /// what is special about this wallet, such as play money.
 ///
 /// After a signal the host may still hold stdin open, and a read of it cannot be given up: leave the process with
 /// `std::process::exit`, not by returning from a runtime that waits for its threads.
-pub async fn serve(bursar: Arc<Bursar>, agent: String, notice: Option<String>) -> Result<(), NotServed> {
+pub async fn serve(agent: Agent, notice: Option<String>) -> Result<(), NotServed> {
     log_to_stderr();
     let (read, write) = rmcp::transport::stdio();
-    let server = Server::new(bursar.clone(), &agent, all_tools()).with_notice(notice);
-    let served = attend(server, read, write, asked_to_stop()).await;
-    bursar.drain().await;
-    served
+    let server = Server::new(agent, all_tools()).with_notice(notice);
+    attend(server, read, write, asked_to_stop()).await
 }
 
 fn all_tools() -> Vec<Tool> {

@@ -1,32 +1,129 @@
-//! What only the owner may know or do. Whoever calls this has made sure that it is the owner.
+//! What only the owner may know or do. Whoever makes this handle has made sure that it is the owner.
 
+mod glance;
 mod log;
-mod notices;
+mod overview;
 pub(crate) mod passphrase;
 mod replay;
 mod rules;
+
+pub use glance::{Glance, glance};
+pub use overview::*;
+
+pub use crate::ledger::By;
+
+use std::sync::{Arc, Weak};
 
 use alloy_primitives::Address;
 use url::Url;
 
 use crate::account::{Shown, event, row};
-use crate::bursar::{Audit, Bursar, Explained, Pending, Refusal, Story, anchor_of};
-use crate::ledger::{Entry, Question, View};
-use crate::money::{Amount, Asset, Network, Rate, Transfer, Usd};
+use crate::agent::Agent;
+use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
+use crate::ledger::{Entry, View};
+use crate::money::{Asset, Rate, Transfer, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
-use crate::policy::{self, ApprovedBy, Decision, Policy, Terms};
-use crate::purchase::answer::{OfferVerdict, Row};
+use crate::parts::{Parts, Reading};
+use crate::policy::{self, ApprovedBy, Decision, Policy};
 use crate::reason::{Reason, Who};
-use crate::seller::Request;
+use crate::request::Request;
+use crate::seal::anchor_of;
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wallet::Anchor;
 use crate::wish::{Call, Wish};
+use crate::{funds, questions};
 
-impl Bursar {
+/// The owner's handle on the house: what any agent may, and everything else.
+#[derive(Clone)]
+pub struct Owner {
+    parts: Arc<Parts>,
+}
+
+/// Whether the ledger is the one this wallet has been spending from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerSeal {
+    /// There is no key to keep a seal beside.
+    NoWallet,
+    /// The key's place could not be read.
+    Unseen(String),
+    /// It is another ledger.
+    Replaced,
+    /// It is an old copy.
+    RolledBack,
+    /// It is.
+    Own,
+    /// Nothing was spent yet.
+    Unspent,
+}
+
+/// One that does not keep the house: for what the house itself holds.
+pub struct WeakOwner(Weak<Parts>);
+
+impl WeakOwner {
+    /// None: the house is gone.
+    pub fn upgrade(&self) -> Option<Owner> {
+        self.0.upgrade().map(Owner::new)
+    }
+}
+
+impl Owner {
+    pub(crate) fn new(parts: Arc<Parts>) -> Owner {
+        Owner { parts }
+    }
+
+    /// Does not keep the house.
+    pub fn downgrade(&self) -> WeakOwner {
+        WeakOwner(Arc::downgrade(&self.parts))
+    }
+
+    /// What an agent of this name may.
+    pub fn agent(&self, name: &str) -> Agent {
+        Agent::new(self.parts.clone(), name)
+    }
+
+    /// What time it is, by the house's clock.
+    pub fn now(&self) -> Time {
+        self.parts.now()
+    }
+
+    /// policy.toml was changed, and its owner has not applied it.
+    pub fn is_held_back(&self) -> bool {
+        self.parts.is_held_back()
+    }
+
+    /// Asks the chains about everything unproven, and moves what they prove.
+    pub async fn reconcile(&self) -> Result<Reconciled, Refusal> {
+        self.parts.reconcile().await
+    }
+
+    /// Asks the nodes what the wallet holds.
+    pub async fn read_funds(&self) -> Reading {
+        funds::read(&self.parts).await
+    }
+
+    /// Questions that stand, oldest first.
+    pub async fn pending(&self) -> Result<Vec<Pending>, Refusal> {
+        questions::pending(&self.parts).await
+    }
+
+    /// The ledger held against what is kept beside the key; nothing is written.
+    pub async fn ledger_seal(&self) -> Result<LedgerSeal, Refusal> {
+        let ours = self.parts.ledger.seal().await?;
+        let Some(wallet) = &self.parts.wallet else { return Ok(LedgerSeal::NoWallet) };
+        Ok(match wallet.anchor().await {
+            Err(cause) => LedgerSeal::Unseen(cause.to_string()),
+            Ok(Some(kept)) if kept.ledger_id != ours.ledger_id => LedgerSeal::Replaced,
+            Ok(Some(kept)) if kept.authorizations > ours.authorizations => LedgerSeal::RolledBack,
+            Ok(Some(_)) => LedgerSeal::Own,
+            Ok(None) => LedgerSeal::Unspent,
+        })
+    }
+
+    /// Everything known about one purchase.
     pub async fn why(&self, id: &str) -> Result<Story, Refusal> {
         let entry = self.one(id).await?;
-        let story = self.ledger.story(entry.row).await?.ok_or_else(|| nothing("that purchase is gone"))?;
+        let story = self.parts.ledger.story(entry.row).await?.ok_or_else(|| nothing("that purchase is gone"))?;
         let json = |text: Option<String>| {
             text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(serde_json::Value::Null)
         };
@@ -44,49 +141,28 @@ impl Bursar {
         })
     }
 
-    /// Questions that stand, oldest first.
-    pub async fn pending(&self) -> Result<Vec<Pending>, Refusal> {
-        Ok(self.ledger.pending(self.now()).await?.iter().map(|question| self.shown(question)).collect())
-    }
-
     /// A yes for exactly what was shown. Here as below, `passphrase` is the owner's, where one is set.
     pub async fn approve(&self, shown: &Pending, passphrase: Option<&str>) -> Result<Pending, Refusal> {
         self.prove(passphrase).await?;
-        self.answer_question(shown, true, ApprovedBy::Owner).await
+        questions::answer(&self.parts, shown, true, ApprovedBy::Owner).await
     }
 
     pub async fn deny(&self, shown: &Pending) -> Result<Pending, Refusal> {
-        self.answer_question(shown, false, ApprovedBy::Owner).await
-    }
-
-    pub(crate) async fn answer_question(&self, shown: &Pending, yes: bool, by: ApprovedBy) -> Result<Pending, Refusal> {
-        let is_shown = |question: &Question| {
-            question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
-        };
-        let question = self.ledger.pending(self.now()).await?.into_iter().find(is_shown);
-        let question =
-            question.ok_or_else(|| nothing("no question stands under that id: it was answered, or expired"))?;
-        let valid_for = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
-        let valid_for = valid_for.approval.valid_for;
-        let (row, terms) = (question.entry.row, Terms(shown.terms.clone()));
-        self.ledger.answer(row, terms, yes, by, valid_for, self.now()).await?;
-        let mut shown = self.shown(&question);
-        shown.approved_until = yes.then(|| self.now().plus(valid_for));
-        Ok(shown)
+        questions::answer(&self.parts, shown, false, ApprovedBy::Owner).await
     }
 
     pub async fn freeze(&self, why: &str) -> Result<(), Refusal> {
-        Ok(self.ledger.freeze(Some(why.to_owned()), self.now()).await?)
+        Ok(self.parts.ledger.freeze(Some(why.to_owned()), self.parts.now()).await?)
     }
 
     pub async fn thaw(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         self.prove(passphrase).await?;
-        Ok(self.ledger.freeze(None, self.now()).await?)
+        Ok(self.parts.ledger.freeze(None, self.parts.now()).await?)
     }
 
     /// Why everything is stopped, if it is.
     pub async fn frozen(&self) -> Result<Option<String>, Refusal> {
-        Ok(self.ledger.frozen().await?)
+        Ok(self.parts.ledger.frozen().await?)
     }
 
     /// Gives the budget of an open authorization back by the owner's word. The chain is still asked about it later.
@@ -94,18 +170,18 @@ impl Bursar {
         self.prove(passphrase).await?;
         let entry = self.one(id).await?;
         let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
-        if lease.is_some_and(|lease| self.ledger.is_alive(lease)) {
+        if lease.is_some_and(|lease| self.parts.ledger.is_alive(lease)) {
             return Err(nothing("that payment is being presented at this moment: see what comes of it first"));
         }
         let released = serde_json::json!({ "by": "owner" });
-        match self.ledger.move_to(entry.row, Standing::RELEASED, "released", released, self.now()).await? {
+        match self.parts.ledger.move_to(entry.row, Standing::RELEASED, "released", released, self.parts.now()).await? {
             true => Ok(row(&self.one(id).await?, Shown::Whole)),
             false => Err(nothing(&format!("that purchase is {} and holds no budget to give back", entry.state))),
         }
     }
 
     pub async fn audit(&self) -> Result<Audit, Refusal> {
-        let found = self.ledger.audit().await?;
+        let found = self.parts.ledger.audit().await?;
         Ok(Audit {
             purchases: found.purchases,
             authorizations: found.authorizations,
@@ -120,7 +196,8 @@ impl Bursar {
     pub async fn explain(&self, agent: &str, method: &str, url: &str, price: Usd) -> Result<Explained, Refusal> {
         let call = Call { url: url.to_owned(), method: Some(method.to_owned()), ..Call::default() };
         let wish = Wish::parse(agent, &call).map_err(|reasons| Refusal { reasons, next: "correct it".to_owned() })?;
-        let policy = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
+        let policy =
+            self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let Request { method, url, .. } = &wish.request;
         let offer =
             self.imagined(&policy, url, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
@@ -130,12 +207,12 @@ impl Bursar {
             policy: policy.clone(),
             url: Some(url.clone()),
             payees: vec![offer.payee],
-            now: self.now(),
+            now: self.parts.now(),
         };
-        let mut snapshot = self.ledger.snapshot(view).await?;
+        let mut snapshot = self.parts.ledger.snapshot(view).await?;
         // Nobody is named as payee here, so nobody can be a new one.
         snapshot.payees_before.clear();
-        let funds = self.known_funds().await;
+        let funds = funds::known(&self.parts).await;
         let question = policy::Question { method, url, max_price: None, funds: &funds };
         let rules = policy::explain(&policy, &question, &offer, &snapshot);
         let verdict = match policy::decide(&policy, &question, &[Listed::Payable(Box::new(offer))], &snapshot).decision
@@ -144,14 +221,14 @@ impl Bursar {
             Decision::Ask(..) => OfferVerdict::Ask,
             Decision::Refuse(_) => OfferVerdict::Refuse,
         };
-        Ok(Explained { verdict, rules, change_not_applied: self.is_held_back() })
+        Ok(Explained { verdict, rules, change_not_applied: self.parts.is_held_back() })
     }
 
     /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in
     /// particular.
     fn imagined(&self, policy: &Policy, url: &Url, price: Usd) -> Option<Offer> {
         let pays = |asset: &&Asset| asset.transfer == Transfer::Eip3009 && asset.usd == Rate::ONE;
-        let asset = policy.networks.iter().find_map(|network| self.assets.on(network).find(pays))?.clone();
+        let asset = policy.networks.iter().find_map(|network| self.parts.assets.on(network).find(pays))?.clone();
         let amount = asset.amount_of(price)?;
         let payee = policy.place(url).rule.and_then(|rule| rule.payees.first().copied());
         Some(Offer {
@@ -169,18 +246,18 @@ impl Bursar {
     /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.
     pub async fn adopt(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         self.prove(passphrase).await?;
-        let Some(wallet) = &self.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
+        let Some(wallet) = &self.parts.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
         self.is_the_owners(self.guarded()?.as_ref()).await?;
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;
-        self.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.now()).await?;
+        self.parts.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.parts.now()).await?;
         let owner = kept.and_then(|kept| kept.owner);
-        wallet.adopt(Anchor { owner, ..anchor_of(self.ledger.seal().await?) }).await.map_err(failed)
+        wallet.adopt(Anchor { owner, ..anchor_of(self.parts.ledger.seal().await?) }).await.map_err(failed)
     }
 
     /// The one purchase an id means, which may be shortened.
     async fn one(&self, id: &str) -> Result<Entry, Refusal> {
-        let mut matching = self.ledger.matching(id.to_owned()).await?;
+        let mut matching = self.parts.ledger.matching(id.to_owned()).await?;
         match matching.len() {
             0 => Err(nothing("no purchase has that id")),
             1 => Ok(matching.remove(0)),
@@ -189,39 +266,6 @@ impl Bursar {
                 Err(nothing("several agents have a purchase of that id: write AGENT/ID"))
             }
             _ => Err(nothing("several purchases have an id that begins like that: write more of it")),
-        }
-    }
-
-    /// An amount as a person reads it; atomic where the asset is not known any more.
-    fn whole_units(&self, terms: &crate::ledger::Terms) -> String {
-        let known = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
-        let shown = known.and_then(|(address, amount)| {
-            Some(self.assets.known(&Network::new(terms.network.clone()), address)?.units(amount))
-        });
-        shown.unwrap_or_else(|| terms.amount.clone())
-    }
-
-    fn shown(&self, question: &Question) -> Pending {
-        let entry = &question.entry;
-        let terms = entry.terms.as_ref();
-        let text = |read: fn(&crate::ledger::Terms) -> &String| terms.map(read).cloned().unwrap_or_default();
-        Pending {
-            purchase_id: entry.purchase_id.clone(),
-            agent: entry.agent.clone(),
-            asked_at: question.asked_at,
-            expires_at: question.expires_at,
-            method: entry.method.clone(),
-            url: entry.final_url.as_ref().unwrap_or(&entry.url).clone(),
-            led_from: entry.final_url.as_ref().map(|_| entry.url.clone()),
-            domain: entry.domain.clone(),
-            amount_usd: terms.map(|terms| terms.usd).unwrap_or_default(),
-            amount: terms.map(|terms| self.whole_units(terms)).unwrap_or_default(),
-            asset: text(|terms| &terms.asset),
-            network: text(|terms| &terms.network),
-            payee: text(|terms| &terms.payee),
-            reasons: entry.reasons.clone(),
-            approved_until: question.approved_until,
-            terms: question.terms.0.clone(),
         }
     }
 }

@@ -15,7 +15,6 @@
 //! Above the line every step may refuse. Below it there is no `?` and no early return, and nobody can cancel: the whole
 //! purchase runs as a task of its own, and an agent that stops listening finds the outcome in the ledger.
 
-pub mod answer;
 mod approval;
 mod ask;
 mod challenge;
@@ -36,18 +35,20 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
+use crate::answer::Answer;
 use crate::authorization::{Authorization, Signature};
-use crate::bursar::{Bursar, Caller, fresh, wallet_reason};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
+use crate::parts::{Parts, wallet_reason};
 use crate::policy::{self, Decision, Funds, Policy, Question};
+use crate::ports::{Caller, Egress, Reply};
+use crate::random;
 use crate::reason::Reason;
-use crate::seller::Reply;
+use crate::seal;
 use crate::time::Time;
 use crate::wish::{Call, Wish};
-use answer::Answer;
 use ask::Asked;
 use challenge::{Heard as HeardChallenge, Look};
 pub(crate) use resume::Concluded;
@@ -56,7 +57,7 @@ pub use tell::{Binary, Stored, page};
 
 /// One purchase on its way through the flow.
 struct Purchase {
-    house: Arc<Bursar>,
+    house: Arc<Parts>,
     wish: Wish,
     client: Option<String>,
     /// Given by the agent, found in the ledger, or fresh.
@@ -102,13 +103,13 @@ struct Signed {
 /// An answer that ends the purchase above the line.
 type Stop = Box<Answer>;
 
-impl Bursar {
+impl Parts {
     /// Gets a URL for an agent, paying for it if its owner's rules allow. Answers within [`limits::ANSWER_WITHIN`];
     /// unfinished work goes on, and the next call with the same id is told what came of it. Where the owner has to say
     /// yes first, it waits for that while there is a door to say it at. `client` is what the host says of itself:
     /// recorded, never trusted.
-    pub async fn fetch_paid(
-        self: &Arc<Bursar>,
+    pub(crate) async fn fetch_paid(
+        self: &Arc<Parts>,
         agent: &str,
         client: Option<&str>,
         call: Call,
@@ -134,7 +135,7 @@ impl Bursar {
     }
 
     async fn attempt(
-        self: &Arc<Bursar>,
+        self: &Arc<Parts>,
         wish: Wish,
         client: Option<&str>,
         caller: &dyn Caller,
@@ -270,9 +271,9 @@ impl Purchase {
         let key = wallet.unlock().await.map_err(|cause| wallet_reason(&cause))?;
         // Read again: the owner may have changed it since the offer was decided on.
         let policy = self.house.policy()?;
-        self.house.check_seal(wallet).await?;
-        self.house.check_policy(&policy).await?;
-        let nonce = fresh().map(B256::new).map_err(|_| refuse::no_randomness())?;
+        seal::check(&self.house, wallet).await?;
+        seal::check_policy(&self.house, &policy).await?;
+        let nonce = random::bytes().map(B256::new).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
         let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
@@ -296,7 +297,7 @@ impl Purchase {
             max_price: self.wish.max_price,
             policy,
             funds: considered.funds.clone(),
-            payment_header: offer::payment_header(&offer, &authorization, &signature, Some(&id)),
+            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), Some(&id)),
             offer,
             authorization,
             signature,
@@ -342,11 +343,11 @@ impl Purchase {
     }
 
     async fn present(self, recorded: Recorded) -> (Stop, Option<i64>) {
-        self.house.note_anchor();
+        seal::note_anchor(&self.house);
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
         crash::point("loaded");
-        let presented = self.house.seller.present(&recorded, crate::seller::Egress { allow: &egress }).await;
+        let presented = self.house.seller.present(&recorded, Egress { allow: &egress }).await;
         crash::point("answered");
         let judged = closing::judge(&recorded, presented);
         let entry = self.close(&recorded, &judged).await;
@@ -418,6 +419,6 @@ async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, caller: &dyn
 }
 
 fn fresh_id() -> Result<String, Reason> {
-    let bytes: [u8; 10] = fresh().map_err(|_| refuse::no_randomness())?;
+    let bytes: [u8; 10] = random::bytes().map_err(|_| refuse::no_randomness())?;
     Ok(format!("pu_{}", hex::encode(bytes)))
 }

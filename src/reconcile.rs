@@ -3,16 +3,17 @@
 
 use alloy_primitives::Address;
 
-use crate::bursar::{Bursar, Reconciled, Refusal, Waiting};
+use crate::answer::{Reconciled, Refusal, Waiting};
 use crate::ledger::{LedgerError, Unproven};
 use crate::money::Network;
+use crate::parts::Parts;
 use crate::purchase::Concluded;
 use crate::settlement::{Evidence, State};
 use crate::time::Time;
 
-impl Bursar {
+impl Parts {
     /// Asks the chains about everything unproven, and moves what they prove. What they leave in doubt keeps counting.
-    pub async fn reconcile(&self) -> Result<Reconciled, Refusal> {
+    pub(crate) async fn reconcile(&self) -> Result<Reconciled, Refusal> {
         let mut found = Reconciled::default();
         for unproven in self.ledger.unproven().await? {
             if unproven.lease.as_deref().is_some_and(|lease| self.ledger.is_alive(lease)) {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use browser::open as open_browser;
 
-use crate::bursar::Bursar;
+use crate::owner::Owner;
 use door::Door;
 use route::Window;
 
@@ -34,7 +34,7 @@ pub struct Review {
 
 impl Review {
     /// Listens on loopback; port 0 takes any free one. Wants a runtime around it, to serve on.
-    pub fn open(bursar: Arc<Bursar>, port: u16) -> io::Result<Review> {
+    pub fn open(bursar: Owner, port: u16) -> io::Result<Review> {
         let listener = server::listen(port)?;
         let door = Door::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
         let window = Arc::new(Window { bursar, door });

@@ -7,7 +7,7 @@ use url::Url;
 use crate::limits;
 use crate::money::Usd;
 use crate::reason::{Reason, Who};
-use crate::seller::{self, Request};
+use crate::request::{self, Request};
 
 /// What an agent sends to `fetch_paid` and `quote`, as it sent it.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -184,7 +184,7 @@ fn parse_method(call: &Call) -> Result<String, String> {
         None if has_body => "POST".to_owned(),
         None => "GET".to_owned(),
     };
-    seller::check_method(&method)?;
+    request::check_method(&method)?;
     match has_body && matches!(method.as_str(), "GET" | "HEAD") {
         true => Err(format!("{method} carries no body: leave out `body` and `json`, or use POST")),
         false => Ok(method),
@@ -194,7 +194,7 @@ fn parse_method(call: &Call) -> Result<String, String> {
 fn parse_headers(call: &Call) -> Result<Vec<(String, String)>, String> {
     let mut headers: Vec<(String, String)> =
         call.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-    seller::check_headers(&headers)?;
+    request::check_headers(&headers)?;
     if call.json.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }

@@ -4,17 +4,17 @@
 //! question walks all of it is held in `src/ledger/tests/plans.rs`, where a machine's load has no say.
 
 #[allow(dead_code, reason = "shared with tests that also write")]
-#[path = "visitor/mod.rs"]
-mod visitor;
+use testkit::visitor;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bursar::bursar::{Bursar, By, LogQuery};
+use bursar::answer::LogQuery;
+use bursar::answer::SpendQuery;
 use bursar::config::Home;
+use bursar::ledger::By;
 use bursar::ledger::Ledger;
-use bursar::purchase::answer::SpendQuery;
 use bursar::time::Time;
 use bursar::web::Review;
 use rusqlite::Connection;
@@ -149,16 +149,16 @@ fn any_id(home: &Path) -> String {
 
 /// What an agent waits for, without the start of a process.
 async fn in_process(home: &Home) {
-    let house = Bursar::open(home, vec![]).await.expect("a house");
+    let house = bursar::house::House::open(home, vec![]).await.expect("a house").owner();
     let mut took: [Vec<Duration>; 3] = Default::default();
     for _ in 0..TRIES {
         let began = Instant::now();
-        house.spend("agent-7", SpendQuery::default()).await.expect("a page");
+        house.agent("agent-7").spend(SpendQuery::default()).await.expect("a page");
         took[0].push(began.elapsed());
         let began = Instant::now();
         let held =
             SpendQuery { state: Some("held".to_owned()), since: Some("90d".to_owned()), ..SpendQuery::default() };
-        house.spend("agent-7", held).await.expect("a page");
+        house.agent("agent-7").spend(held).await.expect("a page");
         took[1].push(began.elapsed());
         let began = Instant::now();
         house.log_by(&LogQuery::default(), By::Domain).await.expect("sums");
@@ -172,7 +172,7 @@ async fn in_process(home: &Home) {
 
 /// What a browser waits for, from its request to the end of the page.
 async fn pages(home: &Home) {
-    let house = Bursar::open(home, vec![]).await.expect("a house");
+    let house = bursar::house::House::open(home, vec![]).await.expect("a house").owner();
     let review = Review::open(house, 0).expect("a page");
     let visitor = Visitor::by(&review.link().expect("a link")).await;
     let id = any_id(home.dir());

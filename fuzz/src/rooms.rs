@@ -11,6 +11,7 @@ mod rooms {
     pub mod offer;
     pub mod policy;
     pub mod reason;
+    pub mod request;
     pub mod text;
     pub mod time;
     pub mod wish;
@@ -23,15 +24,6 @@ mod rooms {
     /// Of the agent's door, what an agent says.
     pub mod mcp {
         pub mod arguments;
-    }
-
-    /// Of the door to the sellers, what an agent may write into a request.
-    pub mod seller {
-        mod headers;
-        mod request;
-
-        pub use headers::{check_headers, check_method};
-        pub use request::Request;
     }
 }
 

@@ -96,7 +96,8 @@ fn offer_is_sound(offer: &Offer) {
 
 /// What the seller wrote stands in our answer, and the whole is still JSON in a header.
 fn payment_is_json(offer: &Offer, draft: &Authorization) {
-    let (_, header) = offer::payment_header(offer, draft, &Signature([0x1b; 65]), Some("pay_0123456789abcdef"));
+    let (_, header) =
+        offer::payment_header(offer, &draft.payload(&Signature([0x1b; 65])), Some("pay_0123456789abcdef"));
     assert!(HeaderValue::from_str(&header).is_ok());
     let payment = STANDARD.decode(header).expect("base64");
     // Numbers that no reader holds are JSON all the same.

@@ -70,6 +70,14 @@ impl Authorization {
         signature.recovers(self.digest())
     }
 
+    /// How x402 writes what was signed: the `payload` of a payment.
+    pub fn payload(&self, signature: &Signature) -> String {
+        let Authorization { from, to, value, valid_after, valid_before, nonce, .. } = self;
+        format!(
+            r#"{{"signature":"{signature}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
+        )
+    }
+
     /// From here on the chain refuses it.
     pub fn ends(&self) -> Time {
         Time::from_secs(i64::try_from(self.valid_before).unwrap_or(i64::MAX))

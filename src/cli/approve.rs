@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use crate::bursar::{self, Bursar};
+use crate::answer;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, pending, words};
+use crate::owner::Owner;
 
 /// Say yes to one purchase, once, on exactly the terms shown
 ///
@@ -20,7 +21,7 @@ pub struct Approve {
 
 impl Approve {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar approve")?;
+        let mut owner = Terminal::at_the_terminal("bursar approve")?;
         let bursar = context.bursar().await?;
         let question = find(&bursar, &self.id).await?;
         for line in pending::lines(&question, words::now()) {
@@ -38,9 +39,9 @@ impl Approve {
 }
 
 /// The one question an ID, or its beginning, is about.
-pub async fn find(bursar: &Bursar, id: &str) -> Result<bursar::Pending, Failure> {
-    let mut matching: Vec<bursar::Pending> = bursar.pending().await?;
-    let named = |question: &bursar::Pending| format!("{}/{}", question.agent, question.purchase_id);
+pub async fn find(bursar: &Owner, id: &str) -> Result<answer::Pending, Failure> {
+    let mut matching: Vec<answer::Pending> = bursar.pending().await?;
+    let named = |question: &answer::Pending| format!("{}/{}", question.agent, question.purchase_id);
     matching.retain(|question| is_begun_by(&question.purchase_id, id) || named(question) == id);
     match (matching.len(), matching.pop()) {
         (1, Some(question)) => Ok(question),

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
+use crate::answer::Balances;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::table::{Table, cell};
 use crate::cli::{Context, out, words};
-use crate::purchase::answer::Balances;
 
 /// Show what the wallet holds, and what may be spent now
 ///
@@ -23,7 +23,7 @@ pub struct Balance {
 
 impl Balance {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let balances = context.bursar().await?.balances(super::OWNER, self.network.as_deref()).await?;
+        let balances = context.bursar().await?.agent(super::OWNER).balances(self.network.as_deref()).await?;
         if self.json {
             context.out.json(&balances);
             return Ok(Exit::Done);

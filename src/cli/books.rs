@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::answer::Row;
 use crate::cli::out;
-use crate::purchase::answer::Row;
 
 /// What two programs write differently.
 pub trait Program {

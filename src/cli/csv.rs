@@ -1,6 +1,6 @@
 //! One purchase as a line of comma-separated values, safe to open in a spreadsheet.
 
-use crate::purchase::answer::Row;
+use crate::answer::Row;
 
 /// Never re-ordered: scripts and spreadsheets count columns.
 const COLUMNS: [&str; 20] = [

@@ -5,22 +5,22 @@
 
 use std::io::IsTerminal;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::bursar::{Bursar, LogQuery};
+use crate::answer::LogQuery;
+use crate::answer::SpendQuery;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::log;
 use crate::cli::out::{self, Out};
 use crate::cli::playground::{self, Playground};
 use crate::cli::{Context, words};
 use crate::money::Usd;
-use crate::purchase::answer::SpendQuery;
-use crate::sandbox::host::{Era, Host};
+use crate::owner::Owner;
+use sandbox::host::{Era, Host};
 
 /// Watch it work: an agent shops with play money, inside limits
 ///
@@ -67,7 +67,7 @@ struct Scene {
     ground: Playground,
     host: Host,
     /// The owner's side: the same home, opened beside the server.
-    owner: Arc<Bursar>,
+    owner: Owner,
 }
 
 /// What the agent heard from a tool.
@@ -77,7 +77,7 @@ impl Scene {
     async fn set(out: Out) -> Result<Scene, Failure> {
         let ground = Playground::open(&playground::temporary()?, POLICY, FUNDS).await?;
         let host = Host::start(server(&ground)?, Era::Stateless).await.map_err(broken)?;
-        let owner = ground.bursar().await?;
+        let owner = ground.house().await?.owner();
         Ok(Scene { out, ground, host, owner })
     }
 

@@ -3,16 +3,18 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::bursar::{Bursar, LogQuery, Refusal};
+use crate::answer::LogQuery;
+use crate::answer::SpendQuery;
 use crate::chain::{self, ChainError, Chains, Nodes};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::wallet::{Asking, passphrases, store_of};
 use crate::cli::{Context, out, words};
 use crate::config::{Config, Home, PolicyFile};
+use crate::house::House;
 use crate::limits;
 use crate::money::Network;
+use crate::owner::{LedgerSeal, Owner};
 use crate::policy::Policy;
-use crate::purchase::answer::SpendQuery;
 use crate::time::Time;
 use crate::wallet::Wallet;
 
@@ -201,14 +203,14 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
 }
 
 async fn ledger(home: &Home) -> Vec<Check> {
-    match Bursar::open(home, passphrases(Asking::Host)).await {
-        Ok(bursar) => standing(&bursar).await.unwrap_or_else(|failure| vec![of(failure)]),
+    match House::open(home, passphrases(Asking::Host)).await {
+        Ok(house) => standing(&house.owner()).await.unwrap_or_else(|failure| vec![of(failure)]),
         Err(refusal) => vec![of(refusal.into())],
     }
 }
 
 /// What the ledger says about now: frozen, waiting, open.
-async fn standing(bursar: &Bursar) -> Result<Vec<Check>, Failure> {
+async fn standing(bursar: &Owner) -> Result<Vec<Check>, Failure> {
     let mut checks = vec![own_ledger(bursar).await?];
     checks.push(match bursar.frozen().await? {
         Some(why) => warn("frozen", format!("all spending is stopped: {why}"), "bursar thaw lets it go on"),
@@ -228,23 +230,22 @@ async fn standing(bursar: &Bursar) -> Result<Vec<Check>, Failure> {
 }
 
 /// Compared with what is kept beside the key; nothing is written.
-async fn own_ledger(bursar: &Bursar) -> Result<Check, Failure> {
-    let ours = bursar.ledger.seal().await.map_err(Refusal::from)?;
-    let Some(wallet) = &bursar.wallet else { return Ok(ok("ledger", "opens")) };
+async fn own_ledger(bursar: &Owner) -> Result<Check, Failure> {
     const ADOPT: &str =
         "bring the right one back, or accept this one with `bursar ledger adopt`; nothing is paid until then";
-    Ok(match wallet.anchor().await {
-        Err(error) => warn("ledger", format!("opens; whether it is this wallet's own was not seen: {error}"), ""),
-        Ok(Some(kept)) if kept.ledger_id != ours.ledger_id => {
-            fail("ledger", "is not the one this wallet spent from", ADOPT)
+    Ok(match bursar.ledger_seal().await? {
+        LedgerSeal::NoWallet => ok("ledger", "opens"),
+        LedgerSeal::Unseen(cause) => {
+            warn("ledger", format!("opens; whether it is this wallet's own was not seen: {cause}"), "")
         }
-        Ok(Some(kept)) if kept.authorizations > ours.authorizations => fail("ledger", "is an old copy", ADOPT),
-        Ok(Some(_)) => ok("ledger", "opens, and is this wallet's own"),
-        Ok(None) => ok("ledger", "opens; this wallet has not spent yet"),
+        LedgerSeal::Replaced => fail("ledger", "is not the one this wallet spent from", ADOPT),
+        LedgerSeal::RolledBack => fail("ledger", "is an old copy", ADOPT),
+        LedgerSeal::Own => ok("ledger", "opens, and is this wallet's own"),
+        LedgerSeal::Unspent => ok("ledger", "opens; this wallet has not spent yet"),
     })
 }
 
-async fn in_state(bursar: &Bursar, state: &str) -> Result<u64, Failure> {
+async fn in_state(bursar: &Owner, state: &str) -> Result<u64, Failure> {
     let spend = SpendQuery { state: Some(state.to_owned()), limit: Some(1), ..SpendQuery::default() };
     Ok(bursar.log(LogQuery { spend, ..LogQuery::default() }).await?.totals.count)
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::bursar::Refusal;
+use crate::answer::Refusal;
+use crate::answer::{Answer, Charged, Outcome};
 use crate::cli::out::{self, Out};
 use crate::config::{ConfigError as FileError, HomeError};
 use crate::policy::Problem;
-use crate::purchase::answer::{Answer, Charged, Outcome};
 use crate::reason::{Reason, Who};
 use crate::wallet::WalletError;
 

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 
-use crate::bursar::{Bursar, Caller};
+use crate::agent::Agent;
+use crate::answer::{Answer, Body, Charged, Encoding, Outcome};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::{Context, OWNER, out, story, words};
 use crate::limits;
-use crate::purchase::answer::{Answer, Body, Charged, Encoding, Outcome};
+use crate::ports::Caller;
 use crate::reason::Who;
 use crate::wish::Call;
 
@@ -69,7 +69,8 @@ const CALLS: usize = 5;
 impl Fetch {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let call = self.call()?;
-        let bursar = context.bursar().await?;
+        let house = context.house().await?;
+        let bursar = house.agent(OWNER);
         let answer = until_settled_down(&bursar, call, context).await;
         if self.json {
             context.out.json(&answer);
@@ -77,11 +78,11 @@ impl Fetch {
             self.tell(&bursar, &answer, context).await?;
         }
         // Notes beside the key how far the ledger has come.
-        bursar.drain().await;
+        house.keeper().drain().await;
         Ok(Exit::of(&answer))
     }
 
-    async fn tell(&self, bursar: &Bursar, answer: &Answer, context: &Context) -> Result<(), Failure> {
+    async fn tell(&self, bursar: &Agent, answer: &Answer, context: &Context) -> Result<(), Failure> {
         if answer.outcome == Outcome::Answered {
             let body = whole_body(bursar, answer).await?;
             deliver(&body, self.output.as_deref(), context)?;
@@ -108,18 +109,18 @@ impl Fetch {
 
 /// Calls again while the purchase is under way. Ctrl-C once waits for what cannot be undone; twice leaves it to
 /// reconciliation.
-async fn until_settled_down(bursar: &Arc<Bursar>, mut call: Call, context: &Context) -> Answer {
+async fn until_settled_down(bursar: &Agent, mut call: Call, context: &Context) -> Answer {
     let progress = Watching { context };
     let mut calls = pin!(async {
         for _ in 1..CALLS {
-            let answer = bursar.fetch_paid(OWNER, None, call.clone(), &progress).await;
+            let answer = bursar.fetch_paid(None, call.clone(), &progress).await;
             if answer.outcome != Outcome::Pending {
                 return answer;
             }
             call.purchase_id = answer.purchase_id.or(call.purchase_id.take());
             call.buy_again = None;
         }
-        bursar.fetch_paid(OWNER, None, call, &progress).await
+        bursar.fetch_paid(None, call, &progress).await
     });
     tokio::select! {
         answer = &mut calls => return answer,
@@ -145,7 +146,7 @@ impl Caller for Watching<'_> {
 }
 
 /// The body as the seller sent it, also where one answer holds only its beginning.
-async fn whole_body(bursar: &Bursar, answer: &Answer) -> Result<Vec<u8>, Failure> {
+async fn whole_body(bursar: &Agent, answer: &Answer) -> Result<Vec<u8>, Failure> {
     let Some(body) = &answer.body else { return Ok(Vec::new()) };
     match &answer.purchase_id {
         Some(id) if body.truncated || (body.encoding_is_none() && body.body_bytes > 0) => stored_body(bursar, id).await,
@@ -153,11 +154,11 @@ async fn whole_body(bursar: &Bursar, answer: &Answer) -> Result<Vec<u8>, Failure
     }
 }
 
-async fn stored_body(bursar: &Bursar, id: &str) -> Result<Vec<u8>, Failure> {
+async fn stored_body(bursar: &Agent, id: &str) -> Result<Vec<u8>, Failure> {
     let mut whole = Vec::new();
     let mut offset = Some(0);
     while let Some(from) = offset {
-        let page = bursar.purchase(OWNER, id, from, Some(limits::ANSWER_CHARS_AT_MOST)).await?;
+        let page = bursar.purchase(id, from, Some(limits::ANSWER_CHARS_AT_MOST)).await?;
         whole.extend(page.body.as_ref().map(decoded).transpose()?.unwrap_or_default());
         offset = page.next_offset.filter(|next| *next > from);
     }

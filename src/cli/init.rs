@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hosts::{Host, Server};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::wallet::{self, Place};
 use crate::cli::{Context, out, passphrase};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
@@ -103,7 +103,7 @@ impl Init {
         context.out.line(format_args!("\n{}", out::bold("Keep it yours")));
         context.out.line("  An agent with a shell can run bursar's commands, and does not know your passphrase.");
         if std::io::stdin().is_terminal() {
-            let mut owner = Owner::at_the_terminal("bursar owner set")?;
+            let mut owner = Terminal::at_the_terminal("bursar owner set")?;
             if owner.agrees("Set a passphrase now?")? {
                 let bursar = context.bursar().await?;
                 return passphrase::set(&mut owner, &bursar, context).await.map(drop);
@@ -141,7 +141,7 @@ fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     context.out.line(format_args!("\n{}", out::bold("Be asked")));
-    let mut owner = Owner::at_the_terminal("bursar init")?;
+    let mut owner = Terminal::at_the_terminal("bursar init")?;
     let opens = owner.wants("Open the review page in your browser whenever a purchase needs your yes?")?;
     Ok(Config::write_browser(home, opens)?)
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
 
 /// Accept a ledger that was restored or moved
@@ -33,7 +33,7 @@ struct Adopt {}
 impl Ledger {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Action::Adopt(Adopt {}) = self.action;
-        let mut owner = Owner::at_the_terminal("bursar ledger adopt")?;
+        let mut owner = Terminal::at_the_terminal("bursar ledger adopt")?;
         let bursar = context.bursar().await?;
         owner.tell(
             "What was spent and is not in this ledger is forgotten; every window counts as full until it rolls.",

@@ -8,12 +8,14 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use crate::bursar::{Bursar, By, LogQuery, Notice};
+use crate::answer::{LogQuery, Notice};
+use crate::answer::{Row, Spend, SpendQuery, Totals};
 use crate::cli::books::{self, Beancount, Books, Hledger};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::table::{Cell, Table, cell};
 use crate::cli::{Context, csv, out, words};
-use crate::purchase::answer::{Row, Spend, SpendQuery, Totals};
+use crate::owner::By;
+use crate::owner::Owner;
 use crate::time::Time;
 
 /// Show what was bought, asked and refused, newest first
@@ -111,7 +113,7 @@ impl Log {
         Ok(Exit::Done)
     }
 
-    async fn sums(&self, bursar: &Bursar, by: By, context: &Context) -> Result<(), Failure> {
+    async fn sums(&self, bursar: &Owner, by: By, context: &Context) -> Result<(), Failure> {
         let sums = bursar.log_by(&self.query(1, None), by).await?;
         match self.json {
             true => sums.iter().for_each(|sum| context.out.json_line(sum)),
@@ -120,7 +122,7 @@ impl Log {
         Ok(())
     }
 
-    async fn list(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+    async fn list(&self, bursar: &Owner, context: &Context) -> Result<(), Failure> {
         match (self.json, self.csv, self.beancount, self.hledger) {
             (true, ..) => self.each(bursar, |row| context.out.json_line(row)).await,
             (_, true, ..) => {
@@ -133,7 +135,7 @@ impl Log {
         }
     }
 
-    async fn table(&self, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+    async fn table(&self, bursar: &Owner, context: &Context) -> Result<(), Failure> {
         let spend = bursar.log(self.query(self.limit.unwrap_or(TABLE_ROWS), None)).await?;
         let notices = self.notices(bursar, &spend).await?;
         if spend.purchases.is_empty() && notices.is_empty() {
@@ -150,7 +152,7 @@ impl Log {
     }
 
     /// What is about no single purchase, from the time that is shown.
-    async fn notices(&self, bursar: &Bursar, shown: &Spend) -> Result<Vec<Notice>, Failure> {
+    async fn notices(&self, bursar: &Owner, shown: &Spend) -> Result<Vec<Notice>, Failure> {
         let is_from_the_beginning = shown.next_cursor.is_none() && self.since.is_none() && !self.unreviewed;
         let since = match shown.purchases.last() {
             _ if self.is_of_some() => return Ok(Vec::new()),
@@ -162,7 +164,7 @@ impl Log {
     }
 
     /// A journal: the accounts and commodities as they first occur, each before its first use.
-    async fn book(&self, bursar: &Bursar, program: impl books::Program, context: &Context) -> Result<(), Failure> {
+    async fn book(&self, bursar: &Owner, program: impl books::Program, context: &Context) -> Result<(), Failure> {
         let mut books = Books::of(program);
         context.out.line(books.opening());
         self.each(bursar, |row| books.entry(row, bursar.units(row)).iter().for_each(|line| context.out.line(line)))
@@ -170,7 +172,7 @@ impl Log {
     }
 
     /// Every row there is, or as many as were asked for, page by page.
-    async fn each(&self, bursar: &Bursar, mut print: impl FnMut(&Row)) -> Result<(), Failure> {
+    async fn each(&self, bursar: &Owner, mut print: impl FnMut(&Row)) -> Result<(), Failure> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let mut cursor = None;
         loop {

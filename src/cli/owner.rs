@@ -9,20 +9,21 @@ use std::io::{self, BufRead, BufReader, Write};
 
 use zeroize::Zeroizing;
 
-use crate::bursar::Bursar;
 use crate::cli::exit::Failure;
 use crate::cli::out;
+use crate::owner::Owner;
 
-pub struct Owner {
+/// The owner, at a real terminal.
+pub struct Terminal {
     reader: BufReader<File>,
     writer: File,
 }
 
-impl Owner {
+impl Terminal {
     /// `what` is the command as a person would name it: `bursar approve`.
-    pub fn at_the_terminal(what: &str) -> Result<Owner, Failure> {
+    pub fn at_the_terminal(what: &str) -> Result<Terminal, Failure> {
         let terminal = open_terminal().map_err(|_| no_terminal(what))?;
-        Ok(Owner { reader: BufReader::new(terminal.0), writer: terminal.1 })
+        Ok(Terminal { reader: BufReader::new(terminal.0), writer: terminal.1 })
     }
 
     /// A line only the owner sees, also when stdout and stderr go elsewhere. The text is ours; what is foreign in it
@@ -66,7 +67,7 @@ impl Owner {
     }
 
     /// The owner's passphrase, asked for where one is set.
-    pub fn passphrase(&mut self, bursar: &Bursar) -> Result<Option<Zeroizing<String>>, Failure> {
+    pub fn passphrase(&mut self, bursar: &Owner) -> Result<Option<Zeroizing<String>>, Failure> {
         match bursar.has_passphrase()? {
             true => self.secret("Owner's passphrase: ").map(Some),
             false => Ok(None),

@@ -5,14 +5,14 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::bursar::Bursar;
+use crate::owner::{Owner, WeakOwner};
 use crate::web::{self, Review};
 
 pub struct Page {
     /// The house knows its screen: only an open page holds the house in turn, until it is closed.
-    bursar: Weak<Bursar>,
+    bursar: WeakOwner,
     shown: Mutex<Shown>,
 }
 
@@ -25,8 +25,8 @@ struct Shown {
 }
 
 impl Page {
-    pub fn of(bursar: &Arc<Bursar>) -> Page {
-        Page { bursar: Arc::downgrade(bursar), shown: Mutex::default() }
+    pub fn of(bursar: &Owner) -> Page {
+        Page { bursar: bursar.downgrade(), shown: Mutex::default() }
     }
 
     /// Opens the browser at the question of a purchase, unless it was opened there before. Whether somebody may be

@@ -2,15 +2,15 @@
 
 use clap::{Args, Subcommand};
 
-use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner as AtTheTerminal;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
+use crate::owner::Owner;
 
 /// Set, change or remove the owner's passphrase
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Owner {
+pub struct OwnerCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -35,9 +35,9 @@ struct Set {}
 #[command(after_help = "Example:\n  bursar owner remove")]
 struct Remove {}
 
-impl Owner {
+impl OwnerCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = AtTheTerminal::at_the_terminal("bursar owner")?;
+        let mut owner = Terminal::at_the_terminal("bursar owner")?;
         let bursar = context.bursar().await?;
         match self.action {
             Action::Set(Set {}) => set(&mut owner, &bursar, context).await,
@@ -46,7 +46,7 @@ impl Owner {
     }
 }
 
-pub async fn set(owner: &mut AtTheTerminal, bursar: &Bursar, context: &Context) -> Result<Exit, Failure> {
+pub async fn set(owner: &mut Terminal, bursar: &Owner, context: &Context) -> Result<Exit, Failure> {
     let old = owner.passphrase(bursar)?;
     let new = owner.new_passphrase()?;
     bursar.set_passphrase(old.as_deref().map(String::as_str), &new).await?;
@@ -57,7 +57,7 @@ pub async fn set(owner: &mut AtTheTerminal, bursar: &Bursar, context: &Context) 
     Ok(Exit::Done)
 }
 
-async fn remove(owner: &mut AtTheTerminal, bursar: &Bursar, context: &Context) -> Result<Exit, Failure> {
+async fn remove(owner: &mut Terminal, bursar: &Owner, context: &Context) -> Result<Exit, Failure> {
     let Some(old) = owner.passphrase(bursar)? else {
         return Err(Failure::new("no_passphrase", "no passphrase is set", "`bursar owner set` sets one"));
     };

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::bursar;
+use crate::answer;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, out, story, words};
 use crate::time::Time;
@@ -36,7 +36,7 @@ impl Pending {
 }
 
 /// One question, as it stands before the owner.
-pub fn lines(question: &bursar::Pending, now: Time) -> Vec<String> {
+pub fn lines(question: &answer::Pending, now: Time) -> Vec<String> {
     let heading = format!(
         "{}  {}  asked {} by {}",
         out::bold(&question.purchase_id),

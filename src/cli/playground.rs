@@ -5,18 +5,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use alloy_primitives::{Address, U256, hex};
 use url::Url;
 
-use crate::bursar::Bursar;
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::serve::attend;
+use crate::cli::{Context, out};
 use crate::config::{self, Config, Home, write_private};
+use crate::house::House;
 use crate::money::Usd;
-use crate::sandbox::chain::NETWORK;
-use crate::sandbox::{Options, Sandbox};
 use crate::wallet::{PassphraseSource, Store, Wallet};
+use sandbox::chain::NETWORK;
+use sandbox::{Options, Sandbox};
 
 pub struct Playground {
     pub sandbox: Sandbox,
@@ -40,8 +41,8 @@ impl Playground {
     }
 
     /// The house over this home, in this process.
-    pub async fn bursar(&self) -> Result<Arc<Bursar>, Failure> {
-        Ok(Bursar::open(&self.home, passphrases(&self.home)).await?)
+    pub async fn house(&self) -> Result<House, Failure> {
+        Ok(House::open(&self.home, passphrases(&self.home)).await?)
     }
 
     pub fn passphrase_file(&self) -> PathBuf {
@@ -108,4 +109,20 @@ fn secret() -> Result<String, Failure> {
 
 fn unset(cause: impl ToString) -> Failure {
     Failure::new("no_sandbox", format!("the sandbox could not be set up: {}", cause.to_string()), "")
+}
+
+/// What `bursar serve --sandbox` leaves to the built-in policy is sized for a day with five dollars.
+const FUNDS: Usd = Usd::micros(5_000_000);
+
+/// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
+pub async fn serve(context: &Context, agent: &str) -> Result<Exit, Failure> {
+    let ground = Playground::open(&beneath(&context.home()?)?, "", FUNDS).await?;
+    let market = ground.sandbox.sellers_url();
+    context.out.say(format_args!("{} play money only; what is for sale: {market}", out::bold("bursar sandbox:")));
+    context.out.say(format_args!("to look at it while it runs: bursar --home {} log", ground.home.dir().display()));
+    let house = ground.house().await?;
+    let notice = format!(
+        "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
+    );
+    attend(house, agent, Some(notice)).await
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::bursar::PolicyChange;
+use crate::answer::OfferVerdict;
+use crate::answer::PolicyChange;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, OWNER, out, story, words};
 use crate::config::PolicyFile;
 use crate::money::Usd;
 use crate::policy::{self as rules, Allowed, Effect, NewRule, PolicyError, Problem};
-use crate::purchase::answer::OfferVerdict;
 
 /// Check the policy, ask it what it would say, or add a rule for one seller
 #[derive(Debug, Args)]
@@ -194,7 +194,7 @@ impl Explain {
 
 impl Allow {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar policy allow")?;
+        let mut owner = Terminal::at_the_terminal("bursar policy allow")?;
         let bursar = context.bursar().await?;
         let before = PolicyFile::new(&context.home()?).text()?;
         let text = before.as_deref().unwrap_or_default();
@@ -225,7 +225,7 @@ impl Allow {
 }
 
 async fn apply(context: &Context) -> Result<Exit, Failure> {
-    let mut owner = Owner::at_the_terminal("bursar policy apply")?;
+    let mut owner = Terminal::at_the_terminal("bursar policy apply")?;
     let bursar = context.bursar().await?;
     let Some(change) = bursar.policy_change()? else {
         context.out.say(format_args!("policy.toml is in force as it stands: there is nothing to apply."));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::bursar::Reconciled;
+use crate::answer::Reconciled;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, out, words};
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, story, words};
 
 /// Give the budget of a held payment back, by your own word
@@ -19,7 +19,7 @@ pub struct Release {
 
 impl Release {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar release")?;
+        let mut owner = Terminal::at_the_terminal("bursar release")?;
         let bursar = context.bursar().await?;
         let told = story::of(&bursar, &self.id).await?;
         let Some(amount) = told.row.amount_usd else {

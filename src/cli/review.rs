@@ -1,16 +1,15 @@
 //! `bursar review`: the local page where the owner sees everything and decides.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 
-use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
+use crate::owner::Owner;
 use crate::web::{self, Review as Page};
 
 /// Open the review page: see what was spent, approve, freeze
@@ -34,7 +33,7 @@ const FUNDS_EVERY: Duration = Duration::from_secs(60);
 
 impl Review {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar review")?;
+        let mut owner = Terminal::at_the_terminal("bursar review")?;
         let bursar = context.bursar().await?;
         let page = Page::open(bursar.clone(), self.port).map_err(|cause| self.not_open(&cause))?;
         let reading = tokio::spawn(keep_reading_funds(bursar));
@@ -44,7 +43,7 @@ impl Review {
     }
 
     /// A link at once, and another one whenever the owner presses Enter; until Ctrl-C.
-    async fn show_links(&self, page: &Page, owner: &mut Owner) -> Result<(), Failure> {
+    async fn show_links(&self, page: &Page, owner: &mut Terminal) -> Result<(), Failure> {
         let mut lines = BufReader::new(stdin()).lines();
         owner.tell("The review page is open until Ctrl-C. Enter makes another link.")?;
         let end = tokio::signal::ctrl_c();
@@ -76,7 +75,7 @@ async fn another(lines: &mut Lines<BufReader<Stdin>>) {
     }
 }
 
-async fn keep_reading_funds(bursar: Arc<Bursar>) {
+async fn keep_reading_funds(bursar: Owner) {
     loop {
         bursar.read_funds().await;
         tokio::time::sleep(FUNDS_EVERY).await;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::reconcile::count;
 use crate::cli::{Context, out, words};
 
@@ -20,7 +20,7 @@ pub struct Reviewed {
 
 impl Reviewed {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar reviewed")?;
+        let mut owner = Terminal::at_the_terminal("bursar reviewed")?;
         let bursar = context.bursar().await?;
         let (totals, since) = bursar.unreviewed().await?;
         let since = match since.secs() {

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::bursar::{Bursar, Pending, Screen};
+use crate::answer::Pending;
 use crate::cli::page::Page;
 use crate::cli::words;
 use crate::config::{Config, Notices};
+use crate::house::House;
 use crate::notify;
+use crate::ports::Screen;
 
 pub struct Desktop {
     has_notes: bool,
@@ -15,11 +17,11 @@ pub struct Desktop {
 }
 
 /// Shows questions and notes where the owner wants them.
-pub fn attach(bursar: &Arc<Bursar>, config: &Config) -> Arc<Desktop> {
+pub fn attach(house: &House, config: &Config) -> Arc<Desktop> {
     let Notices { desktop, browser } = config.notices;
-    let page = (browser == Some(true)).then(|| Page::of(bursar));
+    let page = (browser == Some(true)).then(|| Page::of(&house.owner()));
     let screen = Arc::new(Desktop { has_notes: desktop, page });
-    bursar.show_on(screen.clone());
+    house.show_on(screen.clone());
     screen
 }
 

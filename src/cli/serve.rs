@@ -1,17 +1,14 @@
 //! `bursar serve`: the agent's door, opened for one host.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use clap::Args;
 
-use crate::bursar::Bursar;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::playground::{self, Playground};
-use crate::cli::{Context, OWNER, out, screen, wallet};
+use crate::cli::{Context, OWNER, playground, screen, wallet};
 use crate::config::Config;
+use crate::house::House;
 use crate::mcp;
-use crate::money::Usd;
 
 /// Serve an agent: MCP over stdin and stdout
 ///
@@ -32,8 +29,6 @@ pub struct Serve {
     sandbox: bool,
 }
 
-/// What `bursar serve --sandbox` leaves to the built-in policy is sized for a day with five dollars.
-const FUNDS: Usd = Usd::micros(5_000_000);
 const AGENT_NAME_CHARS: usize = 64;
 
 impl Serve {
@@ -45,36 +40,24 @@ impl Serve {
         }
         match self.sandbox {
             false => serve(context, self.agent).await,
-            true => serve_play_money(context, self.agent).await,
+            true => playground::serve(context, &self.agent).await,
         }
     }
 }
 
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
-    let bursar = context.open(wallet::passphrases(wallet::Asking::Host)).await?;
-    let screen = screen::attach(&bursar, &Config::load(&context.home()?)?);
-    let served = attend(bursar, agent, None).await;
+    let house = context.open(wallet::passphrases(wallet::Asking::Host)).await?;
+    let screen = screen::attach(&house, &Config::load(&context.home()?)?);
+    let served = attend(house, &agent, None).await;
     screen.close();
     served
 }
 
-/// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
-async fn serve_play_money(context: &Context, agent: String) -> Result<Exit, Failure> {
-    let ground = Playground::open(&playground::beneath(&context.home()?)?, "", FUNDS).await?;
-    let market = ground.sandbox.sellers_url();
-    context.out.say(format_args!("{} play money only; what is for sale: {market}", out::bold("bursar sandbox:")));
-    context.out.say(format_args!("to look at it while it runs: bursar --home {} log", ground.home.dir().display()));
-    let bursar = ground.bursar().await?;
-    let notice = format!(
-        "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
-    );
-    attend(bursar, agent, Some(notice)).await
-}
-
 /// Answers the host; beside it, what is unproven is reconciled and balances are read.
-async fn attend(bursar: Arc<Bursar>, agent: String, notice: Option<String>) -> Result<Exit, Failure> {
-    let tending = tokio::spawn(bursar.clone().tend());
-    let served = mcp::serve(bursar, agent, notice).await;
+pub async fn attend(house: House, agent: &str, notice: Option<String>) -> Result<Exit, Failure> {
+    let tending = tokio::spawn(house.keeper().tend());
+    let served = mcp::serve(house.agent(agent), notice).await;
+    house.keeper().drain().await;
     tending.abort();
     served.map_err(not_served)?;
     Ok(Exit::Done)

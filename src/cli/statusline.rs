@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::bursar::{Bursar, Glance};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, out, words};
+use crate::owner::{Glance, glance};
 
 /// Print one short line for a prompt or a status bar
 ///
@@ -17,7 +17,7 @@ pub struct Statusline {}
 
 impl Statusline {
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let glance = context.home().ok().and_then(|home| Bursar::glance(&home, words::now()));
+        let glance = context.home().ok().and_then(|home| glance(&home, words::now()));
         glance.iter().for_each(|glance| context.out.line(line(glance)));
         Ok(Exit::Done)
     }

@@ -2,17 +2,18 @@
 
 use serde_json::Value;
 
-use crate::bursar::{Bursar, Refusal, Story};
+use crate::answer::{Event, Row};
+use crate::answer::{Refusal, Story};
 use crate::cli::table::{Table, cell};
 use crate::cli::{out, words};
 use crate::limits;
-use crate::purchase::answer::{Event, Row};
+use crate::owner::Owner;
 use crate::reason::Reason;
 use crate::text;
 use crate::time::Time;
 
 /// The story of the purchase an ID begins; the `pu_` in front may be left out, unless an agent chose the ID.
-pub async fn of(bursar: &Bursar, id: &str) -> Result<Story, Refusal> {
+pub async fn of(bursar: &Owner, id: &str) -> Result<Story, Refusal> {
     match bursar.why(id).await {
         Err(unknown) => bursar.why(&format!("pu_{id}")).await.map_err(|_| unknown),
         told => told,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
 
 /// Let spending go on after a freeze
@@ -16,7 +16,7 @@ pub struct Thaw {}
 
 impl Thaw {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Owner::at_the_terminal("bursar thaw")?;
+        let mut owner = Terminal::at_the_terminal("bursar thaw")?;
         let bursar = context.bursar().await?;
         owner.must_type("thaw", "let agents spend again")?;
         let passphrase = owner.passphrase(&bursar)?;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::owner::Owner;
+use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, words};
 use crate::config::{self, Config, Home};
 use crate::limits;
@@ -202,7 +202,7 @@ fn show_address(context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn export(context: &Context) -> Result<Exit, Failure> {
-    let mut owner = Owner::at_the_terminal("bursar wallet export")?;
+    let mut owner = Terminal::at_the_terminal("bursar wallet export")?;
     let wallet = opened(context)?;
     owner
         .tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
@@ -213,7 +213,7 @@ async fn export(context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn remove(context: &Context) -> Result<Exit, Failure> {
-    let mut owner = Owner::at_the_terminal("bursar wallet remove")?;
+    let mut owner = Terminal::at_the_terminal("bursar wallet remove")?;
     let wallet = opened(context)?;
     let address = wallet.address();
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;

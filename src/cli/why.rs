@@ -21,7 +21,7 @@ pub struct Why {
 
 impl Why {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let told = story::of(&*context.bursar().await?, &self.id).await?;
+        let told = story::of(&context.bursar().await?, &self.id).await?;
         match self.json {
             true => context.out.json(&told),
             false => story::lines(&told, words::now()).iter().for_each(|line| context.out.line(line)),

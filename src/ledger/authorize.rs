@@ -18,7 +18,7 @@ use crate::money::Usd;
 use crate::offer::{Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use crate::reason::Reason;
-use crate::seller::Request;
+use crate::request::Request;
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wish::{self, Identity};

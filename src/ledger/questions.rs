@@ -13,7 +13,7 @@ use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy::{self, Approval, ApprovedBy, Policy, Snapshot, Terms};
-use crate::seller::Request;
+use crate::request::Request;
 use crate::time::Time;
 use crate::wish::Identity;
 

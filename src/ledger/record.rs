@@ -11,7 +11,7 @@ use crate::limits;
 use crate::offer::Offer;
 use crate::policy;
 use crate::reason::Reason;
-use crate::seller::Request;
+use crate::request::Request;
 use crate::time::Time;
 use crate::wish::{self, Identity};
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{LedgerError, damaged};
 use crate::authorization::{Authorization, Signature};
-use crate::seller::Request;
+use crate::request::Request;
 
 /// Only the ledger makes one, from a stored row whose lease is ours, and only one can be presented.
 #[derive(Debug)]

@@ -104,7 +104,7 @@ impl Kit {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization, &signature, None),
+            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), None),
             offer,
             authorization,
             signature,

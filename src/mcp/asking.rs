@@ -17,8 +17,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::tell::clean;
-use crate::bursar::{Asked, Bursar, Pending, Shut, Ways};
+use crate::agent::Agent;
+use crate::answer::Pending;
 use crate::limits;
+use crate::ports::{Asked, Shut, Ways};
 
 /// The one thing asked for, in either era.
 const DECISION: &str = "decision";
@@ -29,13 +31,12 @@ const QUESTION: &str = "approval";
 
 /// How one call can ask the person at its host.
 pub struct Asking {
-    bursar: Arc<Bursar>,
+    agent: Agent,
     peer: Peer<RoleServer>,
     meta: RequestMetaObject,
     is_stateless: bool,
     form: bool,
     url: bool,
-    agent: Arc<str>,
     seal: Option<Seal>,
     earlier: Mutex<Option<Earlier>>,
     /// The question that the answer to this call shall carry.
@@ -53,7 +54,7 @@ pub type Codec = Option<Arc<RequestStateCodec>>;
 
 /// With a key of this process alone.
 pub fn codec() -> Codec {
-    let key: [u8; 32] = crate::bursar::fresh().ok()?;
+    let key: [u8; 32] = crate::random::bytes().ok()?;
     RequestStateCodec::try_new(key).ok().map(Arc::new)
 }
 
@@ -72,8 +73,7 @@ struct State {
 
 impl Asking {
     pub fn new(
-        bursar: &Arc<Bursar>,
-        agent: Arc<str>,
+        agent: Agent,
         codec: &Codec,
         arguments: &JsonObject,
         earlier: Earlier,
@@ -81,13 +81,12 @@ impl Asking {
     ) -> Asking {
         let (form, url) = means(context.client_capabilities());
         Asking {
-            bursar: bursar.clone(),
             peer: context.peer.clone(),
             meta: echoed(&context.meta),
             is_stateless: context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28),
             form,
             url,
-            seal: codec.clone().map(|codec| Seal { codec, call: of_call(&agent, arguments) }),
+            seal: codec.clone().map(|codec| Seal { codec, call: of_call(agent.name(), arguments) }),
             agent,
             earlier: Mutex::new(Some(earlier)),
             carried: Mutex::default(),
@@ -106,9 +105,9 @@ impl Asking {
     /// The answer of an earlier round, which came with this call.
     pub async fn hear(&self) {
         let Some((state, yes)) = self.said_earlier() else { return };
-        let standing = self.bursar.question(&self.agent, &state.purchase_id).await;
+        let standing = self.agent.question(&state.purchase_id).await;
         if let Some(question) = standing.filter(|question| question.terms == state.terms) {
-            record(&self.bursar, &question, yes).await;
+            record(&self.agent, &question, yes).await;
         }
     }
 
@@ -130,10 +129,10 @@ impl Asking {
     /// Asks now, beside the call: a late answer counts too, as long as the question waits.
     fn request(&self, question: Pending, params: ElicitRequestParams) -> Shut {
         let (open, shut) = oneshot::channel::<()>();
-        let (bursar, peer, meta) = (self.bursar.clone(), self.peer.clone(), self.meta.clone());
+        let (agent, peer, meta) = (self.agent.clone(), self.peer.clone(), self.meta.clone());
         tokio::spawn(async move {
-            if let Some(yes) = elicit(&bursar, &peer, meta, &question, params).await {
-                record(&bursar, &question, yes).await;
+            if let Some(yes) = elicit(&agent, &peer, meta, &question, params).await {
+                record(&agent, &question, yes).await;
             }
             drop(open);
         });
@@ -147,15 +146,15 @@ fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The first answer counts: one that came too late is no trouble.
-async fn record(bursar: &Bursar, question: &Pending, yes: bool) {
-    if let Err(refusal) = bursar.host_answers(question, yes).await {
+async fn record(agent: &Agent, question: &Pending, yes: bool) {
+    if let Err(refusal) = agent.host_answers(question, yes).await {
         tracing::debug!("an answer given in the host does not count: {refusal}");
     }
 }
 
 /// What the person at the host says, unless another door is faster: then the host is told that nobody asks any more.
 async fn elicit(
-    bursar: &Bursar,
+    agent: &Agent,
     peer: &Peer<RoleServer>,
     meta: RequestMetaObject,
     question: &Pending,
@@ -170,12 +169,12 @@ async fn elicit(
             Ok(Ok(ClientResult::ElicitResult(said))) if is_form => decision(said),
             // Somebody was shown the way to the page, where the answer is given; or nothing was said.
             Ok(Ok(ClientResult::ElicitResult(said))) if said.action == ElicitationAction::Accept => {
-                bursar.answered(question).await;
+                agent.answered(question).await;
                 None
             }
             _ => None,
         },
-        () = bursar.answered(question) => {
+        () = agent.answered(question) => {
             let _ = asked.cancel(Some("answered elsewhere".to_owned())).await;
             None
         }

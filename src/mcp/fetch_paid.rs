@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, Tool, schema};
-use crate::purchase::answer::{Answer, Charged, Outcome, Payment};
+use crate::answer::{Answer, Charged, Outcome, Payment};
 use crate::wish::Call;
 
 pub fn tool() -> Tool {
@@ -59,7 +59,7 @@ async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let call: Call = ask.parse()?;
     ask.asking.hear().await;
     let client = ask.client.as_deref();
-    let answer = ask.bursar.fetch_paid(&ask.agent, client, call, ask.caller.as_ref()).await;
+    let answer = ask.agent.fetch_paid(client, call, ask.caller.as_ref()).await;
     match ask.asking.input_required().filter(|_| answer.outcome == Outcome::NeedsApproval) {
         Some(asked) => Ok(asked.into()),
         None => Ok(told(&answer).into()),

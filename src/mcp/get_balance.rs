@@ -7,7 +7,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, READS, Tool, schema};
-use crate::purchase::answer::Balances;
+use crate::answer::Balances;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +35,7 @@ pub fn tool() -> Tool {
 
 async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let Arguments { network } = ask.parse()?;
-    let balances = ask.bursar.balances(&ask.agent, network.as_deref()).await?;
+    let balances = ask.agent.balances(network.as_deref()).await?;
     Ok(tell::told(&balances, &lines(&balances), false).into())
 }
 

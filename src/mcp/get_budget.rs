@@ -7,7 +7,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, READS, Tool, schema};
-use crate::purchase::answer::{Budget, Budgets};
+use crate::answer::{Budget, Budgets};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +35,7 @@ pub fn tool() -> Tool {
 
 async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let Arguments { url } = ask.parse()?;
-    let budgets = ask.bursar.budgets(&ask.agent, url.as_deref()).await?;
+    let budgets = ask.agent.budgets(url.as_deref()).await?;
     Ok(tell::told(&budgets, &lines(&budgets), false).into())
 }
 

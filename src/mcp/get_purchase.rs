@@ -7,7 +7,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, READS, Tool, schema};
-use crate::purchase::answer::{Event, Purchase, Row};
+use crate::answer::{Event, Purchase, Row};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +43,7 @@ pub fn tool() -> Tool {
 
 async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let Arguments { purchase_id, offset, max_chars } = ask.parse()?;
-    let purchase = ask.bursar.purchase(&ask.agent, &purchase_id, offset, max_chars).await?;
+    let purchase = ask.agent.purchase(&purchase_id, offset, max_chars).await?;
     Ok(told(&purchase).into())
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, READS, Tool, schema};
-use crate::purchase::answer::{Row, Spend, SpendQuery, Totals};
+use crate::answer::{Row, Spend, SpendQuery, Totals};
 
 pub fn tool() -> Tool {
     Tool {
@@ -40,7 +40,7 @@ pub fn tool() -> Tool {
 
 async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let query: SpendQuery = ask.parse()?;
-    let spend = ask.bursar.spend(&ask.agent, query).await?;
+    let spend = ask.agent.spend(query).await?;
     Ok(tell::told(&spend, &lines(&spend), false).into())
 }
 

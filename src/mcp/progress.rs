@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::asking::Asking;
 use super::door::Exit;
-use crate::bursar::{Asked, Caller, Pending, Ways};
+use crate::answer::Pending;
+use crate::ports::{Asked, Caller, Ways};
 
 /// Hosts that wait longer while they hear something give up after 30 to 60 s of silence.
 const SILENCE: Duration = Duration::from_secs(5);

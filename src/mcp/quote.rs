@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, Tool, schema};
-use crate::purchase::answer::{Quote, QuotedOffer};
+use crate::answer::{Quote, QuotedOffer};
 use crate::wish::Call;
 
 pub fn tool() -> Tool {
@@ -40,7 +40,7 @@ pub fn tool() -> Tool {
 
 async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
     let call: Call = ask.parse()?;
-    Ok(told(&ask.bursar.quote(&ask.agent, call).await).into())
+    Ok(told(&ask.agent.quote(call).await).into())
 }
 
 fn trouble(trouble: Trouble) -> CallToolResult {

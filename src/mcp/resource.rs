@@ -5,27 +5,28 @@ use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{ErrorData, ReadResourceResult, ResourceContents, ResourceTemplate};
 
 use super::tell;
-use crate::bursar::{Bursar, Refusal};
+use crate::agent::Agent;
+use crate::answer::Refusal;
+use crate::answer::{Body, Encoding};
 use crate::limits;
-use crate::purchase::answer::{Body, Encoding};
 
 pub fn template() -> ResourceTemplate {
     let described = "The stored body of one of your purchases; purchase_id is in the answer that bought it";
     ResourceTemplate::new(tell::body_uri("{purchase_id}"), "purchase body").with_description(described)
 }
 
-pub async fn read(bursar: &Bursar, agent: &str, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+pub async fn read(agent: &Agent, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let id = uri.strip_prefix("bursar://purchase/").and_then(|rest| rest.strip_suffix("/body"));
     let id = id.ok_or_else(|| not_found("there are only bursar://purchase/<purchase_id>/body"))?;
-    let bytes = whole(bursar, agent, id).await?;
+    let bytes = whole(agent, id).await?;
     Ok(ReadResourceResult::new(vec![contents(bytes, tell::body_uri(id))]))
 }
 
 /// Page by page, as the agent would read it.
-async fn whole(bursar: &Bursar, agent: &str, id: &str) -> Result<Vec<u8>, ErrorData> {
+async fn whole(agent: &Agent, id: &str) -> Result<Vec<u8>, ErrorData> {
     let (mut bytes, mut offset) = (Vec::new(), 0);
     loop {
-        let page = bursar.purchase(agent, id, offset, Some(limits::ANSWER_CHARS_AT_MOST)).await.map_err(refused)?;
+        let page = agent.purchase(id, offset, Some(limits::ANSWER_CHARS_AT_MOST)).await.map_err(refused)?;
         let body = page.body.ok_or_else(|| not_found("no body is stored for this purchase"))?;
         bytes.extend(decoded(&body)?);
         match page.next_offset {

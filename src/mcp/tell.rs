@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bursar::Refusal;
+use crate::answer::Refusal;
+use crate::answer::{Body, BudgetLeft, Charged, Encoding, Http, Outcome};
 use crate::limits;
-use crate::purchase::answer::{Body, BudgetLeft, Charged, Encoding, Http, Outcome};
 use crate::reason::Reason;
 use crate::text;
 

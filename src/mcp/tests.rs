@@ -17,9 +17,9 @@ use serde_json::Value;
 use super::server::Server;
 use super::tool::{Ask, Tool, schema};
 use super::{all_tools, attend};
-use crate::bursar::{Bursar, Ports, SystemClock};
 use crate::chain::Rpc;
 use crate::config::Home;
+use crate::house::{House, Ports, SystemClock};
 use crate::money::Assets;
 use crate::seller::HttpSeller;
 
@@ -44,7 +44,7 @@ fn server(tools: Vec<Tool>) -> Server {
         clock: Arc::new(SystemClock),
     };
     home.prepare().unwrap();
-    Server::new(Bursar::over(&home, Assets::default(), ports).unwrap(), "researcher", tools)
+    Server::new(House::over(&home, Assets::default(), ports).unwrap().agent("researcher"), tools)
 }
 
 /// A client of one era, connected to a server that has these tools.

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::arguments;
 use super::asking::Asking;
 use super::tell::Trouble;
-use crate::bursar::{Bursar, Caller};
-use crate::purchase::answer::Charged;
+use crate::agent::Agent;
+use crate::answer::Charged;
+use crate::ports::Caller;
 
 pub struct Tool {
     pub name: &'static str,
@@ -44,8 +45,7 @@ pub const READS: Hints = Hints { read_only: true, destructive: false, idempotent
 
 /// One call of a tool, with arguments that fit its schema.
 pub struct Ask {
-    pub bursar: Arc<Bursar>,
-    pub agent: Arc<str>,
+    pub agent: Agent,
     /// What the host says of itself.
     pub client: Option<String>,
     pub arguments: JsonObject,

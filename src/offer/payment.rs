@@ -3,20 +3,13 @@
 use std::ops::RangeInclusive;
 
 use super::{Dialect, Offer, base64, json, x402_v1};
-use crate::authorization::{Authorization, Signature};
 
-/// Name and value of the header that carries the payment. `id` goes to sellers that declare `payment-identifier`: the
+/// Name and value of the header that carries what was signed, as its scheme writes it. `id` goes to sellers that declare `payment-identifier`: the
 /// same one for every showing of one purchase.
-pub fn payment_header(
-    offer: &Offer,
-    authorization: &Authorization,
-    signature: &Signature,
-    id: Option<&str>,
-) -> (String, String) {
-    let payload = payload(authorization, signature);
+pub fn payment_header(offer: &Offer, payload: &str, id: Option<&str>) -> (String, String) {
     let (name, payment) = match offer.dialect {
-        Dialect::X402V1 => ("X-PAYMENT", v1(offer, &payload)),
-        _ => ("PAYMENT-SIGNATURE", v2(offer, &payload, id)),
+        Dialect::X402V1 => ("X-PAYMENT", v1(offer, payload)),
+        _ => ("PAYMENT-SIGNATURE", v2(offer, payload, id)),
     };
     (name.to_owned(), base64::encode(&payment))
 }
@@ -32,13 +25,6 @@ fn v2(offer: &Offer, payload: &str, id: Option<&str>) -> String {
 fn v1(offer: &Offer, payload: &str) -> String {
     let network = network_as_written(offer);
     format!(r#"{{"x402Version":1,"scheme":"{}","network":{network},"payload":{payload}}}"#, offer.scheme)
-}
-
-fn payload(authorization: &Authorization, signature: &Signature) -> String {
-    let Authorization { from, to, value, valid_after, valid_before, nonce, .. } = authorization;
-    format!(
-        r#"{{"signature":"{signature}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
-    )
 }
 
 fn member(key: &str, text: Option<&str>) -> String {

@@ -404,7 +404,7 @@ fn signed(offer: &Offer) -> (Authorization, Signature) {
 
 fn paid(offer: &Offer, id: Option<&str>) -> (String, String) {
     let (authorization, signature) = signed(offer);
-    let (name, value) = payment_header(offer, &authorization, &signature, id);
+    let (name, value) = payment_header(offer, &authorization.payload(&signature), id);
     assert!(HeaderValue::from_str(&value).is_ok());
     (name, base64::decode_text(&value).unwrap())
 }

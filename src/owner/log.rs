@@ -1,23 +1,25 @@
 //! The log as its owner reads it: pages, sums, what is new, and how far it was read.
 
+use super::Owner;
 use super::nothing;
-use crate::account::{Shown, added_up, row, spend};
-use crate::bursar::{Bursar, By, LogQuery, News, Notice, Refusal, Sum};
-use crate::ledger::{self, Filter};
+use crate::account::{self, Shown, added_up, log_page, notice, row};
+use crate::answer::{LogQuery, News, Notice, Refusal, Sum};
+use crate::answer::{Row, Spend, Totals};
+use crate::ledger::By;
+use crate::ledger::Filter;
 use crate::money::{Amount, Network};
-use crate::purchase::answer::{Row, Spend, Totals};
 use crate::time::Time;
 
-impl Bursar {
+impl Owner {
     /// The log of every agent.
     pub async fn log(&self, query: LogQuery) -> Result<Spend, Refusal> {
-        let page = self.ledger.page(self.filter_of(&query).await?).await?;
-        Ok(spend(page, shown(&query)))
+        let page = self.parts.ledger.page(self.filter_of(&query).await?).await?;
+        Ok(log_page(page, shown(&query)))
     }
 
     /// What the log adds up to, by something.
     pub async fn log_by(&self, query: &LogQuery, by: By) -> Result<Vec<Sum>, Refusal> {
-        let groups = self.ledger.groups(self.filter_of(query).await?, by).await?;
+        let groups = self.parts.ledger.groups(self.filter_of(query).await?, by).await?;
         let key = |key: String| match by {
             By::Day => day(&key),
             By::Session => format!("se_{key}"),
@@ -28,30 +30,30 @@ impl Bursar {
 
     /// How far the history has come: what [`Bursar::news`] goes on from.
     pub async fn history(&self) -> Result<i64, Refusal> {
-        Ok(self.ledger.newest_event().await?)
+        Ok(self.parts.ledger.newest_event().await?)
     }
 
     /// A number that changes when anybody has written to the ledger.
     pub async fn version(&self) -> Result<i64, Refusal> {
-        Ok(self.ledger.version().await?)
+        Ok(self.parts.ledger.version().await?)
     }
 
     /// What has happened since: purchases that are new or changed, as they stand now, oldest first.
     pub async fn news(&self, query: &LogQuery, since: i64) -> Result<News, Refusal> {
-        let changes = self.ledger.changes(self.filter_of(query).await?, since).await?;
+        let changes = self.parts.ledger.changes(self.filter_of(query).await?, since).await?;
         let purchases = changes.entries.iter().map(|entry| row(entry, shown(query))).collect();
         Ok(News { event: changes.event, purchases, notices: changes.news.iter().map(notice).collect() })
     }
 
     /// What the owner must hear about, newest first.
     pub async fn notices(&self, since: Option<Time>, limit: usize) -> Result<Vec<Notice>, Refusal> {
-        Ok(self.ledger.news(since, limit).await?.iter().map(notice).collect())
+        Ok(self.parts.ledger.news(since, limit).await?.iter().map(notice).collect())
     }
 
     /// What was not reviewed yet, added up, and since when.
     pub async fn unreviewed(&self) -> Result<(Totals, Time), Refusal> {
-        let since = self.ledger.unreviewed_since().await?;
-        let page = self.ledger.page(Filter { since: Some(since), limit: 1, ..Filter::default() }).await?;
+        let since = self.parts.ledger.unreviewed_since().await?;
+        let page = self.parts.ledger.page(Filter { since: Some(since), limit: 1, ..Filter::default() }).await?;
         Ok((added_up(page.totals), since))
     }
 
@@ -62,13 +64,13 @@ impl Bursar {
             Some(id) => Some(self.one(id).await?.at),
             None => None,
         };
-        Ok(self.ledger.review(up_to, self.now()).await?)
+        Ok(self.parts.ledger.review(up_to, self.parts.now()).await?)
     }
 
     /// What a purchase cost in whole units of its asset, where that is known still.
     pub fn units(&self, row: &Row) -> Option<String> {
         let network = Network::new(row.network.as_deref()?);
-        let asset = self.assets.on(&network).find(|asset| Some(&asset.symbol) == row.asset.as_ref())?;
+        let asset = self.parts.assets.on(&network).find(|asset| Some(&asset.symbol) == row.asset.as_ref())?;
         Some(asset.units(Amount::parse(row.amount_atomic.as_deref()?)?))
     }
 
@@ -78,9 +80,9 @@ impl Bursar {
             Some(Ok(session)) => Some(session),
             None => None,
         };
-        let mut filter = self.filter(&query.spend)?;
+        let mut filter = account::filter(&self.parts, &query.spend)?;
         if query.unreviewed {
-            filter.since = filter.since.max(Some(self.ledger.unreviewed_since().await?));
+            filter.since = filter.since.max(Some(self.parts.ledger.unreviewed_since().await?));
         }
         Ok(Filter { agent: query.agent.clone(), session, oldest_first: query.oldest_first, ..filter })
     }
@@ -88,13 +90,6 @@ impl Bursar {
 
 fn shown(query: &LogQuery) -> Shown {
     if query.unmasked { Shown::Whole } else { Shown::Masked }
-}
-
-pub(super) fn notice(event: &ledger::Event) -> Notice {
-    let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
-    let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
-    let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
-    Notice { at: event.at, kind: event.kind.clone(), message }
 }
 
 /// `2026-11-25` for the number of a day since 1970.

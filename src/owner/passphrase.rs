@@ -3,14 +3,16 @@
 //! What tells it lies in `owner.json`; which one that is, and which policy was put into force with it, is sealed beside
 //! the key. So a program that can write bursar's files and not read its key can take neither back unnoticed.
 
+use super::Owner;
 use super::nothing;
-use crate::bursar::{Bursar, Refusal, wallet_reason};
+use crate::answer::Refusal;
 use crate::config::Guarded;
 use crate::limits;
-use crate::reason::{Reason, Who};
-use crate::wallet::{OwnerMark, Verifier};
+use crate::parts::wallet_reason;
+use crate::seal::{self, mark_of, replaced};
+use crate::wallet::Verifier;
 
-impl Bursar {
+impl Owner {
     pub fn has_passphrase(&self) -> Result<bool, Refusal> {
         Ok(self.guarded()?.is_some())
     }
@@ -24,13 +26,13 @@ impl Bursar {
         let before = self.guarded()?;
         self.is_the_owners(before.as_ref()).await?;
         self.prove(old).await?;
-        let policy = self.rules.in_force().map_err(|cause| invalid(&cause))?;
+        let policy = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
         let new = new.to_owned();
         let verifier = slowly(move || Verifier::of(&new)).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
         let guarded = Guarded::new(verifier, policy);
         self.guard_with(before, Some(guarded.clone())).await?;
-        Ok(self.ledger.note_owner(Some(mark_of(&guarded).verifier), self.now()).await?)
+        Ok(self.parts.ledger.note_owner(Some(mark_of(&guarded).verifier), self.parts.now()).await?)
     }
 
     /// From then on `policy.toml` is in force as it stands.
@@ -39,7 +41,7 @@ impl Bursar {
         self.is_the_owners(Some(&before)).await?;
         self.prove(Some(old)).await?;
         self.guard_with(Some(before), None).await?;
-        Ok(self.ledger.note_owner(None, self.now()).await?)
+        Ok(self.parts.ledger.note_owner(None, self.parts.now()).await?)
     }
 
     /// Goes on for the owner only: where a passphrase is set, this has to be it. Which one was set stands in the ledger
@@ -47,10 +49,10 @@ impl Bursar {
     pub(super) async fn prove(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         let guarded = self.guarded()?;
         let verifier = guarded.as_ref().map(|guarded| mark_of(guarded).verifier);
-        if self.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier) {
+        if self.parts.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier) {
             // The seal is the last word: where it was set and could not be noted, it is noted now.
             self.is_the_owners(guarded.as_ref()).await?;
-            self.ledger.note_owner(verifier, self.now()).await?;
+            self.parts.ledger.note_owner(verifier, self.parts.now()).await?;
         }
         let Some(guarded) = guarded else { return Ok(()) };
         let Some(passphrase) = passphrase.map(str::to_owned) else {
@@ -65,13 +67,13 @@ impl Bursar {
     }
 
     pub(super) fn guarded(&self) -> Result<Option<Guarded>, Refusal> {
-        self.owner_file.read().map_err(|cause| invalid(&cause))
+        self.parts.owner_file.read().map_err(|cause| invalid(&cause))
     }
 
     /// Writes the file and seals it. Where it cannot be sealed, what was there comes back.
     pub(super) async fn guard_with(&self, before: Option<Guarded>, after: Option<Guarded>) -> Result<(), Refusal> {
         self.put(after.as_ref())?;
-        match self.seal_owner(after.as_ref().map(mark_of)).await {
+        match seal::put_owner(&self.parts, after.as_ref().map(mark_of)).await {
             Ok(()) => Ok(()),
             Err(refusal) => self.put(before.as_ref()).and(Err(refusal)),
         }
@@ -79,15 +81,15 @@ impl Bursar {
 
     fn put(&self, guarded: Option<&Guarded>) -> Result<(), Refusal> {
         let written = match guarded {
-            Some(guarded) => self.owner_file.write(guarded),
-            None => self.owner_file.remove(),
+            Some(guarded) => self.parts.owner_file.write(guarded),
+            None => self.parts.owner_file.remove(),
         };
         written.map_err(|cause| unwritten(&cause))
     }
 
     /// The passphrase's file is the one that was sealed: a program may have put its own in its place.
     pub(super) async fn is_the_owners(&self, guarded: Option<&Guarded>) -> Result<(), Refusal> {
-        let sealed = self.sealed_owner().await?;
+        let sealed = seal::sealed_owner(&self.parts).await?;
         match sealed.is_none_or(|sealed| sealed.map(|mark| mark.verifier) == guarded.map(|g| mark_of(g).verifier)) {
             true => Ok(()),
             false => Err(not_as_it_was()),
@@ -97,32 +99,6 @@ impl Bursar {
 
 fn not_as_it_was() -> Refusal {
     Refusal { reasons: vec![replaced()], next: "bring owner.json back from a copy".to_owned() }
-}
-
-/// What is sealed of the file.
-pub(crate) fn mark_of(guarded: &Guarded) -> OwnerMark {
-    OwnerMark::of(&guarded.verifier.to_string(), guarded.policy.as_deref())
-}
-
-/// What differs from what was sealed, if anything does.
-pub(crate) fn tampered(sealed: Option<&OwnerMark>, found: Option<&OwnerMark>) -> Option<Reason> {
-    match (sealed, found) {
-        (sealed, found) if sealed == found => None,
-        (Some(sealed), Some(found)) if sealed.verifier == found.verifier => Some(policy_replaced()),
-        _ => Some(replaced()),
-    }
-}
-
-pub(crate) fn policy_replaced() -> Reason {
-    let message = "the policy in force is not the one its owner put into force, so nothing is signed: `bursar policy \
-                   apply` puts one into force";
-    Reason::new("policy_replaced", "owner.json", message, Who::Owner)
-}
-
-fn replaced() -> Reason {
-    let message = "the owner's passphrase was set, removed or replaced by somebody else than the owner, so nothing is \
-                   signed until owner.json is as it was";
-    Reason::new("owner_replaced", "owner.json", message, Who::Owner)
 }
 
 /// Argon2 takes its time, and nobody else's.

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::account::{Shown, row};
-use crate::bursar::{Bursar, Changed, Dollars, Outcomes, Refusal, Replay};
+use super::Owner;
+use crate::account::{self, Shown, row};
+use crate::answer::{Changed, Dollars, Outcomes, Refusal, Replay};
 use crate::ledger::{Fate, Replayed};
 use crate::money::Usd;
 use crate::policy::Policy;
@@ -11,14 +12,14 @@ use crate::policy::Policy;
 /// Purchases named one by one; beyond these they are counted only.
 const NAMED: usize = 1_000;
 
-impl Bursar {
+impl Owner {
     /// Nothing is spent and nothing is changed. Budgets begin empty at `since`.
     pub async fn replay(&self, policy: Arc<Policy>, since: Option<&str>) -> Result<Replay, Refusal> {
-        let since = self.moment("since", since)?;
+        let since = account::moment(&self.parts, "since", since)?;
         let sum = Arc::new(Mutex::new(Replay { since, ..Replay::default() }));
         let into = sum.clone();
         let visit = move |replayed: Replayed| into.lock().unwrap_or_else(PoisonError::into_inner).take_in(replayed);
-        let skipped = self.ledger.replay(policy, self.assets.clone(), since, visit).await?;
+        let skipped = self.parts.ledger.replay(policy, self.parts.assets.clone(), since, visit).await?;
         let mut told = sum.lock().unwrap_or_else(PoisonError::into_inner).clone();
         told.not_replayed = skipped;
         Ok(told)

@@ -1,16 +1,17 @@
 //! Putting a changed policy into force.
 
+use super::Owner;
 use super::nothing;
 use super::passphrase::{invalid, unwritten};
-use crate::bursar::{Bursar, PolicyChange, Refusal};
+use crate::answer::{PolicyChange, Refusal};
 use crate::config::{Guarded, PolicyFile};
 use crate::policy;
 
-impl Bursar {
+impl Owner {
     /// What `policy.toml` says otherwise than the policy in force. None: it is in force.
     pub fn policy_change(&self) -> Result<Option<PolicyChange>, Refusal> {
-        let text = self.rules.text().map_err(|cause| invalid(&cause))?;
-        let in_force = self.rules.in_force().map_err(|cause| invalid(&cause))?;
+        let text = self.parts.rules.text().map_err(|cause| invalid(&cause))?;
+        let in_force = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
         if text == in_force {
             return Ok(None);
         }
@@ -27,7 +28,7 @@ impl Bursar {
         };
         self.is_the_owners(Some(&guarded)).await?;
         self.prove(passphrase).await?;
-        let text = self.rules.text().map_err(|cause| invalid(&cause))?;
+        let text = self.parts.rules.text().map_err(|cause| invalid(&cause))?;
         if self.policy_change()?.as_ref() != Some(shown) {
             return Err(changed_meanwhile());
         }
@@ -45,14 +46,14 @@ impl Bursar {
         let guarded = self.guarded()?;
         self.is_the_owners(guarded.as_ref()).await?;
         self.prove(passphrase).await?;
-        if self.rules.text().map_err(|cause| invalid(&cause))?.as_deref() != shown {
+        if self.parts.rules.text().map_err(|cause| invalid(&cause))?.as_deref() != shown {
             return Err(changed_meanwhile());
         }
-        if !self.rules.is_applied().map_err(|cause| invalid(&cause))? {
+        if !self.parts.rules.is_applied().map_err(|cause| invalid(&cause))? {
             let message = "policy.toml has other changes, which are not in force";
             return Err(Refusal::of("policy_not_applied", message, "look at them first: `bursar policy apply`"));
         }
-        self.rules.write(&text).map_err(|cause| unwritten(&cause))?;
+        self.parts.rules.write(&text).map_err(|cause| unwritten(&cause))?;
         let Some(guarded) = guarded else { return Ok(()) };
         let applied = Guarded::new(guarded.verifier.clone(), Some(text));
         self.guard_with(Some(guarded), Some(applied)).await

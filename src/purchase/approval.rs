@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::{Answer, Outcome};
-use crate::bursar::{Asked, Bursar, Caller, Pending, Refusal, Shut, Ways};
+use crate::answer::{Answer, Outcome};
+use crate::answer::{Pending, Refusal};
 use crate::ledger::{LedgerError, Word};
 use crate::limits;
+use crate::parts::Parts;
 use crate::policy::rules::SAID_NO;
 use crate::policy::{ApprovedBy, Terms};
+use crate::ports::{Asked, Caller, Shut, Ways};
+use crate::questions;
 use crate::reason::{Reason, Who};
 
-impl Bursar {
+impl Parts {
     /// What became of a question, if it was worth waiting for: a yes, or a no.
     pub(super) async fn await_owner(
-        self: &Arc<Bursar>,
+        self: &Arc<Parts>,
         agent: &str,
         answer: &Answer,
         caller: &dyn Caller,
@@ -55,7 +58,7 @@ impl Bursar {
 
     /// Shows the question where it can be answered now. What it gives ends when nobody can answer there any more; none:
     /// there is nothing to wait for.
-    async fn open_a_door(self: &Arc<Bursar>, question: &Pending, caller: &dyn Caller) -> Option<Shut> {
+    async fn open_a_door(self: &Arc<Parts>, question: &Pending, caller: &dyn Caller) -> Option<Shut> {
         let ways = self.ways(question)?;
         if !self.ledger.show(question.agent.clone(), question.purchase_id.clone(), self.now()).await.unwrap_or(false) {
             return None;
@@ -83,12 +86,12 @@ impl Bursar {
         if yes && !counts {
             return Err(Refusal::of("host_may_not", "a yes given inside the host does not count up to here", ""));
         }
-        self.answer_question(question, yes, ApprovedBy::Host).await.map(drop)
+        questions::answer(self, question, yes, ApprovedBy::Host).await.map(drop)
     }
 
     /// The question that stands under an id of this agent.
     pub(crate) async fn question(&self, agent: &str, id: &str) -> Option<Pending> {
-        let standing = self.pending().await.ok()?;
+        let standing = questions::pending(self).await.ok()?;
         standing.into_iter().find(|question| question.agent == agent && question.purchase_id == id)
     }
 

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::answer::{Answer, Charged, Outcome};
 use super::{Considered, Purchase, Stop, refuse, tell};
+use crate::answer::{Answer, Charged, Outcome};
+use crate::funds;
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
 use crate::offer::{Listed, Offer};
 use crate::policy::Funds;
+use crate::ports::{Egress, Reply, SellerError};
 use crate::reason::{Reason, Who};
-use crate::seller::{Egress, Reply, SellerError};
 use crate::time::Time;
 
 /// Balances are good to know, and nobody waits long for them.
@@ -61,13 +62,13 @@ impl Purchase {
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
     async fn first_look_at_funds(&self) {
         if !self.house.funds.last().tried {
-            let _ = tokio::time::timeout(FUNDS_WAIT, self.house.read_funds()).await;
+            let _ = tokio::time::timeout(FUNDS_WAIT, funds::read(&self.house)).await;
         }
     }
 
     /// What the wallet is known to hold. Before that says "too little" it is read anew: the owner may have sent some.
     pub(super) async fn funds_for(&self, listed: &[Listed]) -> Funds {
-        let funds = self.house.known_funds().await;
+        let funds = funds::known(&self.house).await;
         let is_short = |offer: &Offer| {
             let held = funds.known.get(&(offer.network().clone(), offer.asset.address));
             held.is_some_and(|held| *held < offer.amount)
@@ -75,8 +76,8 @@ impl Purchase {
         if !listed.iter().filter_map(Listed::offer).any(is_short) {
             return funds;
         }
-        let _ = tokio::time::timeout(FUNDS_WAIT, self.house.read_funds()).await;
-        self.house.known_funds().await
+        let _ = tokio::time::timeout(FUNDS_WAIT, funds::read(&self.house)).await;
+        funds::known(&self.house).await
     }
 
     async fn free(&self, reply: Reply) -> Stop {

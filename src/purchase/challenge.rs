@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Considered, Purchase, Stop};
 use crate::ledger::Challenge;
 use crate::limits;
-use crate::seller::Reply;
+use crate::ports::Reply;
 use crate::time::{Clock, Time};
 
 /// A challenge, when it arrived, and the clock when this call began with it.

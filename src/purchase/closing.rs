@@ -10,8 +10,8 @@ use crate::crash;
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
 use crate::offer::{self, Dialect, Receipt};
+use crate::ports::{Presented, Reply};
 use crate::reason::{Reason, Who};
-use crate::seller::{Presented, Reply};
 use crate::settlement::{self, Heard, Judgement, Standing};
 
 /// A presented payment, judged.

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
 use super::ask::seller_reason;
 use super::{refuse, tell};
-use crate::bursar::Bursar;
+use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
+use crate::funds;
 use crate::ledger::View;
 use crate::offer::{self, Listed};
+use crate::parts::Parts;
 use crate::policy::{self, Decided, Decision, Policy, Question, Verdict};
+use crate::ports::{Egress, Reply};
 use crate::reason::Reason;
-use crate::seller::{Egress, Reply};
 use crate::wish::{Call, Wish};
 
-impl Bursar {
+impl Parts {
     /// Sends the request unpaid and says what would come of paying. A free endpoint runs, and its answer is inside.
-    pub async fn quote(self: &Arc<Bursar>, agent: &str, call: Call) -> Quote {
+    pub(crate) async fn quote(self: &Arc<Parts>, agent: &str, call: Call) -> Quote {
         match self.try_quote(agent, call).await {
             Ok(quote) => quote,
             Err(reasons) => nothing(reasons),
@@ -39,9 +40,9 @@ impl Bursar {
     async fn priced(&self, wish: &Wish, policy: Arc<Policy>, reply: &Reply) -> Result<Quote, Vec<Reason>> {
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
         if !self.funds.last().tried {
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.read_funds()).await;
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), funds::read(self)).await;
         }
-        let funds = self.known_funds().await;
+        let funds = funds::known(self).await;
         let view = View {
             agent: wish.agent.clone(),
             identity: Some(wish.identity()),

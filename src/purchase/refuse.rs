@@ -1,7 +1,7 @@
 //! Saying no, not yet, or something went wrong: each says whether money may have moved, and what to do next.
 
-use super::answer::{Answer, Charged, Outcome};
 use super::{Purchase, Rules, Stop, challenge};
+use crate::answer::{Answer, Charged, Outcome};
 use crate::ledger::LedgerError;
 use crate::offer::Offer;
 use crate::policy;

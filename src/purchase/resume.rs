@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::answer::{Charged, Outcome};
 use super::tell::How;
 use super::{Purchase, Stop, refuse};
-use crate::bursar::Bursar;
+use crate::answer::{Answer, Charged, Outcome};
 use crate::ledger::{Entry, LedgerError};
 use crate::limits;
 use crate::money::Network;
+use crate::parts::Parts;
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Evidence, Proof, Standing, State};
 use crate::time::Time;
@@ -216,10 +216,7 @@ impl Purchase {
         let message = "this purchase_id already belongs to a purchase of something else";
         let reasons = vec![Reason::new("purchase_id_conflict", "purchase_id", message, Who::Agent)];
         let next = "leave out purchase_id to buy something new; no money moved".to_owned();
-        Box::new(super::answer::Answer {
-            charged: Charged::No,
-            ..refuse::without_money(Outcome::Refused, None, reasons, next)
-        })
+        Box::new(Answer { charged: Charged::No, ..refuse::without_money(Outcome::Refused, None, reasons, next) })
     }
 }
 
@@ -232,7 +229,7 @@ pub(crate) enum Concluded {
     StillOpen,
 }
 
-impl Bursar {
+impl Parts {
     /// What the chain says about a purchase's authorization, now.
     pub(crate) async fn evidence(&self, row: i64) -> Evidence {
         match self.ledger.authorization(row).await {
@@ -272,7 +269,7 @@ impl Bursar {
     }
 }
 
-fn is_under_way(house: &Bursar, entry: &Entry) -> bool {
+fn is_under_way(house: &Parts, entry: &Entry) -> bool {
     let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
     lease.is_some_and(|lease| house.ledger.is_alive(lease))
 }

@@ -3,15 +3,15 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use url::Url;
 
-use super::answer::{Answer, Body, BudgetLeft, Charged, Encoding, Http, Outcome, Payment};
 use super::closing::Judged;
 use super::{Purchase, Stop, refuse};
+use crate::answer::{Answer, Body, BudgetLeft, Charged, Encoding, Http, Outcome, Payment};
 use crate::ledger::{Entry, View};
 use crate::limits;
 use crate::offer::Dialect;
 use crate::policy::{self, Policy};
+use crate::ports::Reply;
 use crate::reason::{Reason, Who};
-use crate::seller::Reply;
 use crate::settlement::{Proof, Standing, State};
 use crate::text::quoted;
 use crate::wish::masked;

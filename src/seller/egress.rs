@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use super::Egress;
+use crate::ports::Egress;
 use crate::{limits, text};
 
 /// Which way a request leaves.

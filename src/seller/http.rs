@@ -24,9 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
-use super::headers::{check_headers, check_method};
-use super::{Egress, Presented, Reply, Request, Seller, SellerError, redirect};
-use crate::ledger::Recorded;
+use super::redirect;
+use crate::ports::Recorded;
+use crate::ports::{Egress, Presented, Reply, Seller, SellerError};
+use crate::request::Request;
+use crate::request::{check_headers, check_method};
 use crate::{crash, limits, text};
 
 /// Node's servers close a connection that idles for 5 s. A payment written at that moment would be lost to nobody's

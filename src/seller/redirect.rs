@@ -3,8 +3,9 @@
 use ::http::header::LOCATION;
 use ::http::{HeaderMap, StatusCode};
 
-use super::headers::may_cross;
-use super::{Request, SellerError};
+use crate::ports::SellerError;
+use crate::request::Request;
+use crate::request::may_cross;
 use crate::{limits, text};
 
 /// The request a redirect asks for; none when the reply is an answer.

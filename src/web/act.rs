@@ -7,7 +7,7 @@ use super::reply::{self, Reply};
 use super::request::Fields;
 use super::route::{Window, words_of};
 use super::words;
-use crate::bursar::{Pending, PolicyChange, Refusal};
+use crate::answer::{Pending, PolicyChange, Refusal};
 
 /// Does what a form asks for. Whoever calls this has made sure that the visitor sent it.
 pub async fn act(window: &Window, visitor: &Visitor, action: &str, form: &Fields) -> Reply {

@@ -4,7 +4,7 @@
 use super::html::{Html, html};
 use super::words::share;
 use crate::money::Usd;
-use crate::overview::{DaySpent, DomainSpent};
+use crate::owner::{DaySpent, DomainSpent};
 use crate::time::Time;
 
 /// The hatching of held money, once a page; every chart of the page points to it.

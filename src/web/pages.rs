@@ -19,12 +19,12 @@ pub use purchases::purchases;
 pub use stop::stop;
 
 use super::door::Said;
-use crate::bursar::Bursar;
+use crate::owner::Owner;
 use crate::time::Time;
 
 /// What a page is made from, beside what it shows.
 pub struct View<'a> {
-    pub bursar: &'a Bursar,
+    pub bursar: &'a Owner,
     /// What an open page compares with, to see whether it is still fresh.
     pub pulse: String,
     /// Belongs into every form.

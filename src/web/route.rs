@@ -1,7 +1,5 @@
 //! Which page a request is for, and who may see it.
 
-use std::sync::Arc;
-
 use http::{Method, StatusCode, header};
 
 use super::door::{Door, Presence, Visitor};
@@ -10,7 +8,8 @@ use super::pages::{self, View};
 use super::reply::{self, Reply};
 use super::request::Request;
 use super::{act, html::Html};
-use crate::bursar::{Bursar, Refusal};
+use crate::answer::Refusal;
+use crate::owner::Owner;
 
 /// Where anybody may be sent about a question. Whoever is inside is led on by their own browser, which remembers the room;
 /// everybody else stands at the entrance.
@@ -18,7 +17,7 @@ pub const QUESTION: &str = "/question";
 
 /// What the pages look at, and who may.
 pub struct Window {
-    pub bursar: Arc<Bursar>,
+    pub bursar: Owner,
     pub door: Door,
 }
 

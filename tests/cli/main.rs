@@ -9,4 +9,4 @@ mod owner;
 mod playing;
 mod reading;
 #[cfg(unix)]
-mod terminal;
+use testkit::terminal;

@@ -3,9 +3,9 @@
 use std::fs;
 
 use alloy_primitives::U256;
-use bursar::sandbox::chain::NETWORK;
-use bursar::sandbox::host::{Era, Host};
-use bursar::sandbox::{Options, Sandbox};
+use sandbox::chain::NETWORK;
+use sandbox::host::{Era, Host};
+use sandbox::{Options, Sandbox};
 use serde_json::Value;
 
 use crate::home::{ADDRESS, Home, KEY, code, err, out};

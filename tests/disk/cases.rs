@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bursar::bursar::Quiet;
-use bursar::purchase::answer::Answer;
+use bursar::answer::Answer;
+use bursar::ports::Quiet;
 use bursar::wish::Call;
 
 use crate::world::Manner;
@@ -62,7 +62,7 @@ pub fn buy(house: &House) -> Answer {
 pub fn buy_at(house: &House, url: &str) -> Answer {
     let bursar = house.bursar();
     let call = Call { url: url.to_owned(), ..Call::default() };
-    house.patiently(async move { bursar.fetch_paid("a", None, call, &Quiet).await })
+    house.patiently(async move { bursar.agent("a").fetch_paid(None, call, &Quiet).await })
 }
 
 pub fn opened(seller: Manner) -> House {

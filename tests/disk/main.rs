@@ -9,5 +9,4 @@ mod operations;
 mod places;
 mod power;
 #[allow(dead_code, reason = "shared with the simulation, which looks at other parts of it")]
-#[path = "../world/mod.rs"]
-mod world;
+use testkit::world;

@@ -1,6 +1,6 @@
 //! Every operation on the ledger's files fails once, in every way it can.
 
-use bursar::purchase::answer::Outcome;
+use bursar::answer::Outcome;
 
 use crate::cases::{SELLERS, buy, ends_well, every_operation, fail_at, opened};
 use crate::world::Manner;

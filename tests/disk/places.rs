@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use bursar::purchase::answer::{Answer, Charged, Outcome};
+use bursar::answer::{Answer, Charged, Outcome};
 use rusqlite::Connection;
 
 use crate::cases::{SELLERS, buy, ends_well, opened};

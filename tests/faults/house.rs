@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy_primitives::{B256, U256};
-use bursar::bursar::Bursar;
+
 use bursar::config::{self, Config, Home, write_private};
-use bursar::sandbox::chain::{ChainOptions, NETWORK};
-use bursar::sandbox::host::{Era, Host};
-use bursar::sandbox::rpc::{Mood, Rpc};
-use bursar::sandbox::{Options, Sandbox};
 use bursar::settlement::State;
 use bursar::wallet::{Key, PassphraseSource, Store, Wallet};
+use sandbox::chain::{ChainOptions, NETWORK};
+use sandbox::host::{Era, Host};
+use sandbox::rpc::{Mood, Rpc};
+use sandbox::{Options, Sandbox};
+use testkit::house::Open;
 use tokio::process::Command;
 
 const KEY: &str = "ca9a57edca9a57edca9a57edca9a57edca9a57edca9a57edca9a57edca9a57ed";
@@ -133,14 +134,14 @@ impl House {
         assert!(audit.settled_usd.as_micros() > 0);
     }
 
-    async fn bursar(&self) -> Arc<Bursar> {
-        Bursar::open(&self.home, passphrase(&self.home)).await.unwrap()
+    async fn bursar(&self) -> Open {
+        bursar::house::House::open(&self.home, passphrase(&self.home)).await.unwrap().into()
     }
 }
 
 /// The system's time, and how far a test has put the chain ahead of it.
 fn clock() -> (Arc<dyn Fn() -> u64 + Send + Sync>, Arc<AtomicU64>) {
-    let (system, ahead) = (bursar::sandbox::chain::system_clock(), Arc::new(AtomicU64::new(0)));
+    let (system, ahead) = (sandbox::chain::system_clock(), Arc::new(AtomicU64::new(0)));
     let by = ahead.clone();
     (Arc::new(move || system() + by.load(Ordering::SeqCst)), ahead)
 }

@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bursar::crash;
-use bursar::sandbox::host::{Host, Pending};
-use bursar::sandbox::sellers::{Behaviour, Stall};
 use futures_util::future::join_all;
 use house::House;
+use sandbox::host::{Host, Pending};
+use sandbox::sellers::{Behaviour, Stall};
 use serde_json::{Value, json};
 
 const PRICE: u64 = 10_000;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bursar::limits;
-use bursar::sandbox::host::{Era, Host, HostOptions};
-use bursar::sandbox::http::{Server, Wire, response};
-use bursar::sandbox::sellers::Stall;
+use sandbox::host::{Era, Host, HostOptions};
+use sandbox::http::{Server, Wire, response};
+use sandbox::sellers::Stall;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;

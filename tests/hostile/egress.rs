@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bursar::sandbox::sellers::Stall;
+use bursar::ports::{Egress, Seller, SellerError};
+use bursar::seller::HttpSeller;
 use bursar::seller::egress::{Door, Guard, Names, door};
-use bursar::seller::{Egress, HttpSeller, Seller, SellerError};
 use bursar::wish::{Call, Wish};
 use reqwest::dns::Resolve;
+use sandbox::sellers::Stall;
 use tokio::net::{TcpListener, TcpStream};
 use url::Host;
 

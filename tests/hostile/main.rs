@@ -3,11 +3,9 @@
 mod agent;
 mod egress;
 mod raw;
-#[path = "../processes/scene.rs"]
 #[allow(dead_code, reason = "the scene of another binary, of which this one needs a part")]
-mod scene;
+use testkit::processes as scene;
 #[cfg(unix)]
-#[path = "../cli/terminal.rs"]
 #[allow(dead_code, reason = "as above")]
-mod terminal;
+use testkit::terminal;
 mod words;

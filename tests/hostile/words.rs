@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bursar::sandbox::chain::{ASSET, NETWORK, NETWORK_V1};
-use bursar::sandbox::http::{Request, Server, Wire, json as json_reply, response};
-use bursar::sandbox::sellers::stall::PAYEE;
 use bursar::text::is_unseen;
 use http::{HeaderName, HeaderValue, Response};
+use sandbox::chain::{ASSET, NETWORK, NETWORK_V1};
+use sandbox::http::{Request, Server, Wire, json as json_reply, response};
+use sandbox::sellers::stall::PAYEE;
 use serde_json::{Value, json};
 
 use crate::agent::open_door;

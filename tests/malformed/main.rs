@@ -3,22 +3,21 @@
 //! ledger, key, wire and chain. What is refused must be refused without the key being read.
 
 mod case;
-#[path = "../purchase/scene.rs"]
-mod scene;
+use testkit::scene;
 mod seller;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::Address;
+use bursar::answer::{Answer, Outcome};
 use bursar::money::{Amount, Assets, Network};
 use bursar::offer;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
-use bursar::purchase::answer::{Answer, Outcome};
 use bursar::reason::Reason;
-use bursar::sandbox::chain::{ASSET, NETWORK};
 use bursar::wish::Call;
 use case::{Case, Expect, cases};
+use sandbox::chain::{ASSET, NETWORK};
 use seller::Seller;
 
 #[test]

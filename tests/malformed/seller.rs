@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use alloy_primitives::Address;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use bursar::sandbox::chain::PlayChain;
-use bursar::sandbox::http::{Request, Server, Wire, json, response};
-use bursar::sandbox::sellers::x402::{Payment, Version};
 use bytes::Bytes;
 use http::{HeaderValue, Response};
+use sandbox::chain::PlayChain;
+use sandbox::http::{Request, Server, Wire, json, response};
+use sandbox::sellers::x402::{Payment, Version};
 use serde_json::{Value, json};
 
 use crate::case::Case;

@@ -10,7 +10,7 @@ use bursar::ledger::{Authorized, Closing, Draft, Ledger, View};
 use bursar::money::{Amount, Asset, Assets, Network, Usd};
 use bursar::offer::{self, Dialect, Echo, Offer};
 use bursar::policy::{Funds, Meter, Policy, Scope, Window};
-use bursar::seller::Request;
+use bursar::request::Request;
 use bursar::settlement::Standing;
 use bursar::time::Time;
 use bursar::wallet::Key;
@@ -241,7 +241,7 @@ impl History {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization, &signature, None),
+            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), None),
             offer,
             authorization,
             signature,

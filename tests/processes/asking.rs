@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use bursar::bursar::{Bursar, Pending};
+use bursar::answer::Pending;
 use bursar::config::Home;
-use bursar::sandbox::host::{Era, Host, HostOptions, Said};
-use bursar::sandbox::sellers::Stall;
 use bursar::wallet::PassphraseSource;
+use sandbox::host::{Era, Host, HostOptions, Said};
+use sandbox::sellers::Stall;
 use serde_json::{Value, json};
+use testkit::house::Open;
 use tokio::sync::oneshot;
 
 use crate::scene::{Scene, told, until, words};
@@ -68,10 +69,11 @@ async fn buy(host: &Host, scene: &Scene, path: &str) -> Value {
 }
 
 /// The owner, in another process.
-async fn owner(scene: &Scene) -> Arc<Bursar> {
-    Bursar::open(&Home::at(scene.home()), vec![PassphraseSource::File(scene.folder().join("passphrase"))])
+async fn owner(scene: &Scene) -> Open {
+    bursar::house::House::open(&Home::at(scene.home()), vec![PassphraseSource::File(scene.folder().join("passphrase"))])
         .await
         .expect("a house")
+        .into()
 }
 
 async fn pending(scene: &Scene) -> Vec<Pending> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bursar::sandbox::host::Era;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use sandbox::host::Era;
+use sandbox::sellers::{Behaviour, Stall};
 use serde_json::json;
 
 use crate::scene::{OPEN, Scene, told, until};

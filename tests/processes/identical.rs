@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bursar::sandbox::sellers::{Behaviour, Stall};
 use futures_util::future::join_all;
+use sandbox::sellers::{Behaviour, Stall};
 use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Scene, buy, told, until};

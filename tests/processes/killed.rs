@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
-use bursar::sandbox::host::Host;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use sandbox::host::Host;
+use sandbox::sellers::{Behaviour, Stall};
 use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Random, Scene, told};

@@ -12,11 +12,10 @@ mod leaving;
 mod many;
 #[cfg(target_os = "linux")]
 mod opening;
-mod scene;
+use testkit::processes as scene;
 #[cfg(target_os = "linux")]
 mod secrets;
 mod shape;
 mod tools;
 #[cfg(target_os = "linux")]
-#[path = "../visitor/mod.rs"]
-mod visitor;
+use testkit::visitor;

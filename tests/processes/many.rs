@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bursar::sandbox::host::Host;
-use bursar::sandbox::sellers::Stall;
 use futures_util::StreamExt;
+use sandbox::host::Host;
+use sandbox::sellers::Stall;
 use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Random, Scene, buy, told};

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use bursar::sandbox::host::{Era, Host, HostOptions, Said};
-use bursar::sandbox::sellers::Stall;
+use sandbox::host::{Era, Host, HostOptions, Said};
+use sandbox::sellers::Stall;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 

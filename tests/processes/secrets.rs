@@ -7,8 +7,8 @@ use std::path::Path;
 use alloy_primitives::hex;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use bursar::sandbox::host::{Era, Host};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use sandbox::host::{Era, Host};
+use sandbox::sellers::{Behaviour, Stall};
 use serde_json::{Value, json};
 
 use crate::scene::{KEY, OPEN, Scene, ended};

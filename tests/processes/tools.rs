@@ -1,8 +1,8 @@
 //! Every tool, over the binary, in both eras: what it answers is what the table of tools says.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bursar::sandbox::host::{Era, Host, HostError};
-use bursar::sandbox::sellers::{Behaviour, Dialect, Stall, stall};
+use sandbox::host::{Era, Host, HostError};
+use sandbox::sellers::{Behaviour, Dialect, Stall, stall};
 use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Scene, buy, told, words};

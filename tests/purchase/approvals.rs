@@ -1,8 +1,8 @@
 //! Asking the owner: for exact terms, once, and never past a limit.
 
-use bursar::purchase::answer::{Answer, Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Answer, Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

@@ -1,9 +1,9 @@
 //! What goes wrong again and again stops itself, says so, and tells the owner once.
 
-use bursar::purchase::answer::{Charged, Outcome};
+use bursar::answer::{Charged, Outcome};
 use bursar::reason::Who;
-use bursar::sandbox::sellers::{Behaviour, Stall};
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

@@ -1,11 +1,10 @@
 //! Every cap refuses for its own reason with its numbers, and windows roll by the ledger's time.
 
-use std::sync::Arc;
-
-use bursar::bursar::{Bursar, Quiet};
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::stall::PAYEE;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
+use bursar::ports::Quiet;
+use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::{Behaviour, Stall};
+use testkit::house::Open;
 
 use crate::scene::*;
 
@@ -214,9 +213,9 @@ async fn many_at_once_spend_what_a_cap_allows_and_not_a_cent_more() {
     let scene = market(stalls).rules(&wallet("per_day = \"0.07\"")).open().await;
     let other = scene.another_house();
     let calls = (0..24).map(|n| {
-        let house: &Arc<Bursar> = if n % 2 == 0 { &scene.bursar } else { &other };
+        let house: &Open = if n % 2 == 0 { &scene.bursar } else { &other };
         let call = scene.call(&format!("/thing{n}"));
-        async move { house.fetch_paid(&format!("agent{}", n % 3), None, call, &Quiet).await }
+        async move { house.agent(&format!("agent{}", n % 3)).fetch_paid(None, call, &Quiet).await }
     });
     let answers = futures_util::future::join_all(calls).await;
     let paid = answers.iter().filter(|answer| answer.charged == Charged::Yes).count();

@@ -1,9 +1,9 @@
 //! What a purchase moves, and what it does not.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::stall::{self, PAYEE};
-use bursar::sandbox::sellers::{Behaviour, Dialect, Stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::stall::{self, PAYEE};
+use sandbox::sellers::{Behaviour, Dialect, Stall};
 use serde_json::json;
 
 use crate::scene::*;
@@ -59,7 +59,7 @@ async fn a_free_page_costs_nothing_and_is_logged() {
 async fn a_quote_names_the_price_and_never_pays() {
     let scene = market([Stall::get("/thing", CENT)]).open().await;
     for _ in 0..3 {
-        let quote = scene.bursar.quote(AGENT, scene.call("/thing")).await;
+        let quote = scene.bursar.agent(AGENT).quote(scene.call("/thing")).await;
         assert!(quote.payable, "{quote:#?}");
         assert_eq!(quote.offers[0].amount_atomic, "10000");
     }

@@ -1,7 +1,7 @@
 //! This machine's clock set by days and minutes, forth and back, between any two looks at it while a purchase is made.
 
-use bursar::purchase::answer::{Answer, Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Answer, Charged, Outcome};
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

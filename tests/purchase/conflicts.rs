@@ -1,9 +1,9 @@
 //! Ids: one purchase each, and each agent's own.
 
-use bursar::bursar::Quiet;
-use bursar::purchase::answer::Outcome;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::Outcome;
+use bursar::ports::Quiet;
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 
@@ -96,7 +96,7 @@ async fn a_call_that_comes_to_nothing_tells_what_another_one_has_bought_under_it
     let (other, call) = (scene.another_house(), named(&scene, "mine", "/thing"));
     let (keys, here) = (scene.keys.clone(), tokio::runtime::Handle::current());
     scene.keys.on_load(move || {
-        bought(&here.block_on(other.fetch_paid(AGENT, None, call, &Quiet)));
+        bought(&here.block_on(other.agent(AGENT).fetch_paid(None, call, &Quiet)));
         keys.trouble(Some(bursar::wallet::WalletError::KeyringLocked));
     });
     let answer = scene.fetch(named(&scene, "mine", "/thing")).await;

@@ -1,11 +1,10 @@
 //! Things that break under a purchase: it is not lost, and it is not paid twice.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bursar::bursar::Quiet;
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
+use bursar::ports::Quiet;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 
@@ -55,7 +54,7 @@ async fn a_call_nobody_waits_for_ends_and_the_next_one_is_handed_what_it_bought(
     let gate = Gate::new();
     scene.fault(Fault::Waits(gate.clone()));
     let (house, call) = (scene.bursar.clone(), scene.call("/thing"));
-    let asking = tokio::spawn(async move { house.fetch_paid(AGENT, None, call, &Quiet).await });
+    let asking = tokio::spawn(async move { house.agent(AGENT).fetch_paid(None, call, &Quiet).await });
     gate.reached().await;
     asking.abort();
     assert!(asking.await.unwrap_err().is_cancelled());
@@ -86,9 +85,9 @@ async fn whoever_comes_while_a_purchase_is_presented_waits_for_its_outcome() {
         gate.reached().await;
         let asking = tokio::spawn({
             let (other, call) = (other.clone(), scene.call("/thing"));
-            async move { other.fetch_paid(AGENT, None, call, &Quiet).await }
+            async move { other.agent(AGENT).fetch_paid(None, call, &Quiet).await }
         });
-        while scene.sandbox.sellers.hits("/thing") < 1 || Arc::strong_count(&other) < 2 {
+        while scene.sandbox.sellers.hits("/thing") < 1 || !other.is_held_elsewhere() {
             tokio::task::yield_now().await;
         }
         gate.open();
@@ -148,7 +147,7 @@ async fn a_market_that_is_gone_when_the_payment_comes_has_seen_nothing() {
 async fn a_seller_that_never_answers_is_pending_and_later_told_as_it_went() {
     let scene = market([Stall::that(Behaviour::NeverAnswers, "/thing", CENT)]).open().await;
     let (house, call) = (scene.bursar.clone(), scene.call("/thing"));
-    let asking = tokio::spawn(async move { house.fetch_paid(AGENT, None, call, &Quiet).await });
+    let asking = tokio::spawn(async move { house.agent(AGENT).fetch_paid(None, call, &Quiet).await });
     while scene.payments().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -173,7 +172,7 @@ async fn a_pending_answer_about_a_resumed_purchase_names_that_purchase() {
     let gate = Gate::new();
     scene.fault(Fault::Waits(gate.clone()));
     let (house, call) = (scene.bursar.clone(), scene.call("/thing"));
-    let asking = tokio::spawn(async move { house.fetch_paid(AGENT, None, call, &Quiet).await });
+    let asking = tokio::spawn(async move { house.agent(AGENT).fetch_paid(None, call, &Quiet).await });
     gate.reached().await;
     jump(bursar::limits::ANSWER_WITHIN + Duration::from_secs(1)).await;
     let pending = asking.await.unwrap();

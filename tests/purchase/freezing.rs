@@ -1,7 +1,7 @@
 //! The owner's stop.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

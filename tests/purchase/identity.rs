@@ -1,8 +1,8 @@
 //! What makes two calls the same purchase.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::Stall;
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::Stall;
 use serde_json::json;
 
 use crate::scene::*;
@@ -53,10 +53,10 @@ async fn an_agent_sees_its_own_purchases_only() {
     let scene = market([Stall::get("/thing", CENT)]).open().await;
     let answer = scene.get("/thing").await;
     let id = answer.purchase_id.unwrap();
-    assert!(scene.bursar.purchase(AGENT, &id, 0, None).await.is_ok());
-    assert!(scene.bursar.purchase("other", &id, 0, None).await.is_err());
-    let mine = scene.bursar.spend(AGENT, Default::default()).await.unwrap();
-    let theirs = scene.bursar.spend("other", Default::default()).await.unwrap();
+    assert!(scene.bursar.agent(AGENT).purchase(&id, 0, None).await.is_ok());
+    assert!(scene.bursar.agent("other").purchase(&id, 0, None).await.is_err());
+    let mine = scene.bursar.agent(AGENT).spend(Default::default()).await.unwrap();
+    let theirs = scene.bursar.agent("other").spend(Default::default()).await.unwrap();
     assert_eq!((mine.purchases.len(), theirs.purchases.len()), (1, 0));
     scene.end().await;
 }

@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use bursar::bursar::Quiet;
+use bursar::answer::{Charged, Outcome};
 use bursar::limits;
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::ports::Quiet;
 use bursar::wallet::WalletError;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 
@@ -96,7 +96,7 @@ async fn a_prompt_that_hangs_is_not_waited_for_and_signs_nothing_when_it_is_answ
         let _ = answered.recv();
     });
     let (house, call) = (scene.bursar.clone(), scene.call("/thing"));
-    let asking = tokio::spawn(async move { house.fetch_paid(AGENT, None, call, &Quiet).await });
+    let asking = tokio::spawn(async move { house.agent(AGENT).fetch_paid(None, call, &Quiet).await });
     at_the_prompt.await.unwrap();
     jump(limits::KEYRING_WAIT + Duration::from_secs(1)).await;
     is(&asking.await.unwrap(), Outcome::Refused, Charged::No);

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use bursar::purchase::answer::Charged;
-use bursar::sandbox::sellers::Stall;
+use bursar::answer::Charged;
+use sandbox::sellers::Stall;
 
 use crate::scene::*;
 

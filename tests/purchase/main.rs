@@ -21,6 +21,5 @@ mod refusals;
 mod repeats;
 mod resuming;
 mod review;
-mod scene;
-#[path = "../visitor/mod.rs"]
-mod visitor;
+use testkit::scene;
+use testkit::visitor;

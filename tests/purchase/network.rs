@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use bursar::bursar::Quiet;
+use bursar::answer::{Answer, Charged, Outcome};
 use bursar::limits;
-use bursar::purchase::answer::{Answer, Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::ports::Quiet;
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::proxy::{Break, Ending, Part, Proxy};
 use crate::scene::*;
@@ -136,7 +136,7 @@ async fn a_reply_that_comes_a_byte_a_second_is_pending_then_held() {
         let line = Line::open(behaviour).await;
         line.proxy.break_next(Break::Trickle);
         let (house, call) = (line.scene.bursar.clone(), line.call());
-        let asking = tokio::spawn(async move { house.fetch_paid(AGENT, None, call, &Quiet).await });
+        let asking = tokio::spawn(async move { house.agent(AGENT).fetch_paid(None, call, &Quiet).await });
         while !line.proxy.is_trickling() {
             tokio::task::yield_now().await;
         }

@@ -1,8 +1,8 @@
 //! Nodes that are down, behind, blind, on another chain, or of different minds: what they leave in doubt stays counted.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::rpc::Mood;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
+use sandbox::rpc::Mood;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

@@ -1,9 +1,9 @@
 //! The owner's passphrase: what asks for it, and what a program that can write bursar's files can do without it.
 
-use bursar::bursar::Refusal;
+use bursar::answer::Refusal;
+use bursar::answer::{Charged, Outcome};
 use bursar::policy::Effect;
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::Stall;
+use sandbox::sellers::Stall;
 use serde_json::Value;
 
 use crate::scene::*;

@@ -1,8 +1,8 @@
 //! A redirect leads to another seller, and the payment goes to the one that asked.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 use url::Url;
 
 use crate::scene::*;

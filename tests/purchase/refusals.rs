@@ -1,9 +1,9 @@
 //! What is refused before anything is signed, each for its own reason.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::stall::PAYEE;
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

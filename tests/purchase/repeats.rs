@@ -1,8 +1,8 @@
 //! The same thing asked for again: from the store, once more, or as another purchase.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 

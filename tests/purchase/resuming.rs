@@ -1,8 +1,8 @@
 //! When a reply is lost: the same bytes or nothing, and the truth about the money.
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
+use sandbox::sellers::{Behaviour, Stall};
 
 use crate::scene::*;
 
@@ -294,8 +294,9 @@ async fn calls_that_come_together_are_one_purchase() {
 async fn calls_that_come_together_from_two_processes_are_one_purchase() {
     let scene = one(Behaviour::Normal).open().await;
     let other = scene.another_house();
-    let quiet = bursar::bursar::Quiet;
-    let (ours, theirs) = tokio::join!(scene.get("/thing"), other.fetch_paid(AGENT, None, scene.call("/thing"), &quiet));
+    let theirs = other.agent(AGENT);
+    let quiet = bursar::ports::Quiet;
+    let (ours, theirs) = tokio::join!(scene.get("/thing"), theirs.fetch_paid(None, scene.call("/thing"), &quiet));
     assert_eq!((ours.outcome, theirs.outcome), (Outcome::Answered, Outcome::Answered));
     assert_eq!(ours.purchase_id, theirs.purchase_id);
     assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));

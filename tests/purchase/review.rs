@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 
-use bursar::purchase::answer::{Charged, Outcome};
-use bursar::sandbox::sellers::{Behaviour, Stall, stall};
+use bursar::answer::{Charged, Outcome};
 use bursar::web::Review;
+use sandbox::sellers::{Behaviour, Stall, stall};
 
 use crate::scene::*;
 use crate::visitor::{Visitor, enter, form, send};
@@ -28,7 +28,7 @@ impl Deref for Page {
 }
 
 async fn strangers(scene: &Scene) -> (Review, String) {
-    let review = Review::open(scene.bursar.clone(), 0).unwrap();
+    let review = Review::open(scene.bursar.house().owner(), 0).unwrap();
     let link = review.link().unwrap();
     let host = link.split('/').nth(2).unwrap().to_owned();
     (review, host)

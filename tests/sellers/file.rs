@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bursar::purchase::answer::{Charged, Outcome};
+use bursar::answer::{Charged, Outcome};
 use serde::Deserialize;
 use serde_json::Value;
 use toml_edit::{DocumentMut, Item, TableLike};

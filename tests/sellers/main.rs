@@ -6,8 +6,7 @@
 mod canary;
 mod file;
 mod play;
-#[path = "../purchase/scene.rs"]
-mod scene;
+use testkit::scene;
 mod server;
 mod words;
 

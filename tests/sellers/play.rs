@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bursar::purchase::answer::{Answer, Outcome, Quote};
-use bursar::sandbox::chain::{ASSET, NETWORK};
-use bursar::sandbox::sellers::Seen;
-use bursar::sandbox::sellers::stall::PAYEE;
+use bursar::answer::{Answer, Outcome, Quote};
 use bursar::wish::Call;
+use sandbox::chain::{ASSET, NETWORK};
+use sandbox::sellers::Seen;
+use sandbox::sellers::stall::PAYEE;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::canary;
@@ -123,7 +123,7 @@ impl<'a> Show<'a> {
     }
 
     async fn quote(&mut self, step: &Step, call: Call, place: &str) {
-        let quote: Quote = self.scene.bursar.quote(AGENT, call).await;
+        let quote: Quote = self.scene.bursar.agent(AGENT).quote(call).await;
         self.note(&serde_json::to_value(&quote).unwrap());
         assert_eq!(Some(quote.payable), step.payable, "{place}: payable\n{quote:#?}");
         if let Some(reasons) = &step.reasons {

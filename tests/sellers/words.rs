@@ -3,11 +3,11 @@
 use alloy_primitives::B256;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bursar::sandbox::chain::{ASSET, NETWORK, NETWORK_V1};
-use bursar::sandbox::http::Request;
-use bursar::sandbox::sellers::stall::PAYEE;
-use bursar::sandbox::sellers::x402::{Payment, Version};
 use http::StatusCode;
+use sandbox::chain::{ASSET, NETWORK, NETWORK_V1};
+use sandbox::http::Request;
+use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::x402::{Payment, Version};
 use serde_json::{Value, json};
 
 use crate::file::Act;

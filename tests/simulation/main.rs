@@ -8,8 +8,7 @@
 
 mod run;
 #[allow(dead_code, reason = "shared with the tests of the disk, which look at other parts of it")]
-#[path = "../world/mod.rs"]
-mod world;
+use testkit::world;
 
 use std::ops::Range;
 use std::panic::catch_unwind;

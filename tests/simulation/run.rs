@@ -1,7 +1,7 @@
 //! One world from its beginning to the time when the dust has settled.
 
-use bursar::bursar::Quiet;
-use bursar::purchase::answer::Answer;
+use bursar::answer::Answer;
+use bursar::ports::Quiet;
 use bursar::wish::Call;
 use tokio::task::JoinHandle;
 
@@ -89,7 +89,7 @@ impl Run {
     fn under_way(&self, wish: u64, call: Call, is_alone: bool) -> JoinHandle<(u64, Answer)> {
         let (bursar, world) = (self.house.bursar(), self.house.world.clone());
         tokio::spawn(async move {
-            let answer = bursar.fetch_paid("a", None, call, &Quiet).await;
+            let answer = bursar.agent("a").fetch_paid(None, call, &Quiet).await;
             let is_waiting = answer.reasons.iter().any(|reason| reason.code == "not_presented");
             if is_alone || !is_waiting {
                 world.lock().holds_true(&answer);

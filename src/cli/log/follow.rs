@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{Log, place};
-use crate::bursar::{Bursar, Notice};
+use crate::answer::Notice;
+use crate::answer::Row;
 use crate::cli::exit::Failure;
 use crate::cli::table::{cell, fixed};
 use crate::cli::{Context, out, words};
-use crate::purchase::answer::Row;
+use crate::owner::Owner;
 use crate::time::Time;
 
 /// Between two looks at whether the ledger was written to. One look is one number, read from memory.
@@ -15,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// What stands there before anything happens.
 const ROWS_BEFORE: usize = 10;
 
-pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Result<(), Failure> {
+pub async fn until_ctrl_c(log: &Log, bursar: &Owner, context: &Context) -> Result<(), Failure> {
     let mut printer = Printer { context, json: log.json, day: String::new() };
     // First, so that whatever is missed below is told after it.
     let (mut event, mut seen) = (bursar.history().await?, bursar.version().await?);
@@ -38,7 +39,7 @@ pub async fn until_ctrl_c(log: &Log, bursar: &Bursar, context: &Context) -> Resu
 }
 
 /// Everything since an event; answers with the latest that is told now.
-async fn tell_news(log: &Log, bursar: &Bursar, since: i64, printer: &mut Printer<'_>) -> Result<i64, Failure> {
+async fn tell_news(log: &Log, bursar: &Owner, since: i64, printer: &mut Printer<'_>) -> Result<i64, Failure> {
     let query = log.query(usize::MAX, None);
     let mut event = since;
     loop {

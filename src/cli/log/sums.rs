@@ -1,9 +1,10 @@
 //! What the log adds up to, with a bar beside each line for the eye.
 
-use crate::bursar::{By, Sum};
+use crate::answer::Sum;
 use crate::cli::table::{Table, cell};
 use crate::cli::words;
 use crate::money::Usd;
+use crate::owner::By;
 
 /// A bar this wide is the longest.
 const BAR: usize = 24;
@@ -51,7 +52,7 @@ fn spent(sum: &Sum) -> Usd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::purchase::answer::Totals;
+    use crate::answer::Totals;
 
     #[test]
     fn sums_line_up_and_held_money_is_told_apart() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{parsed, read};
-use crate::bursar::{Changed, Dollars, Outcomes, Replay as Replayed};
+use crate::answer::{Changed, Dollars, Outcomes, Replay as Replayed};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::table::{Cell, Table, cell};
 use crate::cli::{Context, out, words};

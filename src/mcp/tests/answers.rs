@@ -5,12 +5,12 @@ use serde_json::json;
 
 use super::fits::{misfits, unlisted};
 use super::*;
-use crate::bursar::Refusal;
+use crate::answer::Refusal;
+use crate::answer::*;
 use crate::mcp::tell::{self, Trouble};
 use crate::mcp::{fetch_paid, get_balance, get_budget, get_purchase, list_spend, quote};
 use crate::money::Usd;
 use crate::offer::Dialect;
-use crate::purchase::answer::*;
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 

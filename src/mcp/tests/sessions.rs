@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::answer::{Answer, Charged, Outcome};
 use crate::mcp::fetch_paid;
-use crate::purchase::answer::{Answer, Charged, Outcome};
 
 #[tokio::test]
 async fn an_unknown_tool_is_an_error_of_the_protocol() {
@@ -73,7 +73,7 @@ async fn a_tool_is_told_who_asks_through_what() {
     for era in ERAS {
         let tools = fetch_paid_that(|ask| {
             Box::pin(async move {
-                let said = format!("{} through {}", ask.agent, ask.client.unwrap_or_default());
+                let said = format!("{} through {}", ask.agent.name(), ask.client.unwrap_or_default());
                 Ok(fetch_paid::told(&answer(&said)).into())
             })
         });

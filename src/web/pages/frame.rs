@@ -1,7 +1,7 @@
 //! What stands around every page: where one is, where else one can go, and whether money may be spent.
 
 use super::View;
-use crate::bursar::Refusal;
+use crate::answer::Refusal;
 use crate::web::charts;
 use crate::web::html::{Html, html};
 use crate::web::words;

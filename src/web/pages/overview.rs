@@ -2,10 +2,10 @@
 
 use super::View;
 use super::frame::{Place, framed};
-use crate::bursar::{Pending, Refusal};
+use crate::answer::{Budget, SpendQuery};
+use crate::answer::{Pending, Refusal};
 use crate::money::Usd;
-use crate::overview::{Holdings, News, Open, Overview, Search, named};
-use crate::purchase::answer::{Budget, SpendQuery};
+use crate::owner::{Holdings, News, Open, Overview, Search, named};
 use crate::time::Time;
 use crate::web::charts;
 use crate::web::html::{Html, html};

@@ -2,7 +2,7 @@
 
 use super::View;
 use super::frame::{Place, csrf, framed, passphrase};
-use crate::bursar::{Pending, Refusal};
+use crate::answer::{Pending, Refusal};
 use crate::limits;
 use crate::reason::Reason;
 use crate::text;

@@ -2,8 +2,8 @@
 
 use super::View;
 use super::frame::{Place, csrf, framed, passphrase};
-use crate::bursar::{PolicyChange, Refusal};
-use crate::overview::Rules;
+use crate::answer::{PolicyChange, Refusal};
+use crate::owner::Rules;
 use crate::policy::{Change, Effect};
 use crate::web::html::{Html, html};
 use crate::web::words;

@@ -2,10 +2,10 @@
 
 use super::View;
 use super::frame::{Place, framed};
-use crate::bursar::{LogQuery, Refusal};
+use crate::answer::{LogQuery, Refusal};
+use crate::answer::{Row, SpendQuery, Totals};
 use crate::money::Usd;
-use crate::overview::{Found, Mark, Order, Search};
-use crate::purchase::answer::{Row, SpendQuery, Totals};
+use crate::owner::{Found, Mark, Order, Search};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 use crate::web::html::{Html, html};

@@ -2,7 +2,7 @@
 
 use super::View;
 use super::frame::{Place, csrf, framed, passphrase};
-use crate::bursar::Refusal;
+use crate::answer::Refusal;
 use crate::web::html::{Html, html};
 use crate::web::words;
 

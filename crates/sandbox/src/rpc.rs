@@ -402,9 +402,9 @@ mod tests {
     use alloy_primitives::U256;
 
     use super::*;
-    use crate::sandbox::chain::{ASSET, ChainOptions};
-    use crate::sandbox::client;
-    use crate::sandbox::eip3009::payer::Payer;
+    use crate::chain::{ASSET, ChainOptions};
+    use crate::client;
+    use crate::eip3009::payer::Payer;
 
     const AUTHORIZATION_USED: &str = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
 

@@ -13,9 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
+use bursar::answer::{Answer, Charged, Outcome};
 use bursar::authorization::Authorization;
 use bursar::ledger::Recorded;
-use bursar::purchase::answer::{Answer, Charged, Outcome};
 pub use random::Random;
 use tokio::sync::Notify;
 

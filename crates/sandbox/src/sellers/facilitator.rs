@@ -6,8 +6,8 @@ use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
 use super::x402::{Offer, Payment, Version};
-use crate::sandbox::chain::{NETWORK_V1, PlayChain};
-use crate::sandbox::eip3009;
+use crate::chain::{NETWORK_V1, PlayChain};
+use crate::eip3009;
 
 /// An authorization must live this much longer, or it could expire on its way into a block.
 const SETTLING_S: u64 = 6;

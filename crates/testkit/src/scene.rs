@@ -11,24 +11,29 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::house::Open;
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
+use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
+use bursar::answer::{LogQuery, Pending, Refusal};
 use bursar::authorization::Authorization;
-use bursar::bursar::{Bursar, LogQuery, Pending, Ports, Quiet, Refusal};
 use bursar::chain::{Nodes, Rpc as Chains};
 use bursar::config::Home;
+use bursar::house::Ports;
 use bursar::ledger::Recorded;
 use bursar::money::{Assets, Network};
-use bursar::purchase::answer::{Answer, Charged, Outcome, SpendQuery};
+use bursar::ports::Quiet;
+use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
 use bursar::reason::Reason;
-use bursar::sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
-use bursar::sandbox::rpc::Rpc as Node;
-use bursar::sandbox::sellers::{Seen, Sellers, Stall};
-use bursar::sandbox::{Options, Sandbox};
-use bursar::seller::{Egress, HttpSeller, Presented, Reply, Request, Seller, SellerError};
+use bursar::request::Request;
+use bursar::seller::HttpSeller;
 use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, KeyStore, Memory, Store, Wallet, WalletError};
 use bursar::wish::Call;
+use sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
+use sandbox::rpc::Rpc as Node;
+use sandbox::sellers::{Seen, Sellers, Stall};
+use sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use url::Url;
@@ -166,7 +171,7 @@ impl Scene {
     }
 
     pub async fn fetch_as(&self, agent: &str, call: Call) -> Answer {
-        self.bursar.fetch_paid(agent, None, call, &Quiet).await
+        self.bursar.agent(agent).fetch_paid(None, call, &Quiet).await
     }
 
     /// The same call once more, under the id it was answered with.
@@ -196,11 +201,11 @@ impl Scene {
     }
 
     /// Another process over the same home.
-    pub fn another_house(&self) -> Arc<Bursar> {
+    pub fn another_house(&self) -> Open {
         self.begin().unwrap()
     }
 
-    fn begin(&self) -> Result<Arc<Bursar>, Refusal> {
+    fn begin(&self) -> Result<Open, Refusal> {
         let rpc: Vec<String> =
             std::iter::once(self.sandbox.rpc_url()).chain(self.nodes.iter().map(Node::url)).collect();
         house(&self.home, &rpc, &self.keys, self.address, &self.wire, &self.clock)
@@ -218,7 +223,7 @@ impl Scene {
         house.drain().await;
         // What is still to be written beside the key soon is written by now; whoever waits to do it holds the house.
         jump(Duration::from_secs(10)).await;
-        while Arc::strong_count(&house) > 1 {
+        while house.is_held_elsewhere() {
             tokio::task::yield_now().await;
         }
         drop(house);
@@ -301,7 +306,7 @@ impl Scene {
 
     /// What counts against the wallet's day, and the part of it that is in doubt.
     pub async fn counted(&self) -> (String, String) {
-        let budgets = self.bursar.budgets(AGENT, None).await.unwrap().budgets;
+        let budgets = self.bursar.agent(AGENT).budgets(None).await.unwrap().budgets;
         let day = budgets.into_iter().find(|cap| cap.scope == "wallet" && cap.window == "day").unwrap();
         (day.used_usd.to_string(), day.held_usd.to_string())
     }
@@ -441,12 +446,12 @@ impl Drop for Scene {
 }
 
 /// The house of a scene, unless it is closed just now.
-pub struct House(Option<Arc<Bursar>>);
+pub struct House(Option<Open>);
 
 impl std::ops::Deref for House {
-    type Target = Arc<Bursar>;
+    type Target = Open;
 
-    fn deref(&self) -> &Arc<Bursar> {
+    fn deref(&self) -> &Open {
         self.0.as_ref().expect("the house is open")
     }
 }
@@ -465,7 +470,7 @@ fn house(
     address: Address,
     wire: &Arc<Wire>,
     clock: &Arc<HandClock>,
-) -> Result<Arc<Bursar>, Refusal> {
+) -> Result<Open, Refusal> {
     let rpc = rpc.iter().map(|url| Url::parse(url).unwrap()).collect();
     let chains = Chains::new([(Network::new(NETWORK), Nodes { rpc, confirmations: None })]);
     let ports = Ports {
@@ -474,7 +479,7 @@ fn house(
         chains: Arc::new(chains),
         clock: clock.clone(),
     };
-    Bursar::over(home, Assets::with(Vec::new()), ports)
+    Ok(bursar::house::House::over(home, Assets::with(Vec::new()), ports)?.into())
 }
 
 fn store(keys: &Arc<Keys>) -> Store {

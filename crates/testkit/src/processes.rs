@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, U256};
-use bursar::sandbox::chain::NETWORK;
-use bursar::sandbox::host::{Era, Host, HostError, HostOptions};
-use bursar::sandbox::sellers::{Seen, Stall};
-use bursar::sandbox::{Options, Sandbox};
+use sandbox::chain::NETWORK;
+use sandbox::host::{Era, Host, HostError, HostOptions};
+use sandbox::sellers::{Seen, Stall};
+use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
+
+use crate::program;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -91,7 +93,7 @@ impl Scene {
 
     /// The program, with nothing of this machine's environment but where to look for a passphrase.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
+        let mut command = Command::new(program());
         command.args(args).env_clear().current_dir(self.user.path()).stdin(Stdio::null()).kill_on_drop(true);
         command.env("HOME", self.user.path());
         command.env("BURSAR_PASSPHRASE_FILE", self.user.path().join("passphrase"));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::x402::Payment;
-use crate::sandbox::http::Request;
+use crate::http::Request;
 
 /// One request as it arrived. The fields of a payment are there when one was presented and could be read.
 #[derive(Clone, Debug)]

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::house::Open;
 use alloy_primitives::B256;
-use bursar::bursar::{Audit, Bursar, Ports, Reconciled, Refusal};
+use bursar::answer::{Audit, Reconciled, Refusal};
 use bursar::config::{Home, write_private};
+use bursar::house::Ports;
 use bursar::money::Assets;
 use bursar::wallet::{Key, Store, Wallet};
 use rusqlite::Connection;
@@ -22,7 +24,7 @@ pub struct House {
     pub disk: Arc<Disk>,
     pub home: Home,
     keys: Store,
-    life: Option<(Runtime, Arc<Bursar>)>,
+    life: Option<(Runtime, Open)>,
     _dir: tempfile::TempDir,
 }
 
@@ -46,7 +48,7 @@ impl House {
         Ok(())
     }
 
-    fn over(&self) -> Result<Arc<Bursar>, Refusal> {
+    fn over(&self) -> Result<Open, Refusal> {
         let clock = Arc::new(WorldClock(self.world.clone()));
         let owner = self.world.lock().owner;
         let ports = Ports {
@@ -55,10 +57,10 @@ impl House {
             chains: Arc::new(WorldChains(self.world.clone())),
             clock,
         };
-        Bursar::over(&self.home, Assets::default(), ports)
+        Ok(bursar::house::House::over(&self.home, Assets::default(), ports)?.into())
     }
 
-    pub fn bursar(&self) -> Arc<Bursar> {
+    pub fn bursar(&self) -> Open {
         self.life.as_ref().expect("the house is open").1.clone()
     }
 

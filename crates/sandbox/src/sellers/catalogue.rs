@@ -12,7 +12,7 @@ use http::{Method, Response};
 use serde_json::{Value, json};
 
 use super::stall::{self, Behaviour, Dialect, Stall};
-use crate::sandbox::http::{self as wire, Request};
+use crate::http::{self as wire, Request};
 
 /// A few sellers, so that budgets per payee have something to tell apart.
 const WEATHER_DESK: Address = address!("5e11e50000000000000000000000000000000002");

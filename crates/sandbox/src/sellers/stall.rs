@@ -9,7 +9,7 @@ use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
 use super::x402::Version;
-use crate::sandbox::http::{self as wire, Request};
+use crate::http::{self as wire, Request};
 
 /// Who is paid unless a stall says otherwise.
 pub const PAYEE: Address = address!("5e11e50000000000000000000000000000000001");

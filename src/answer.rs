@@ -1,8 +1,12 @@
 //! What an agent is told. Field names and values are the contract of the tools; text of others is data in them.
+//! What the owner is told beside it is in `owners`.
+
+mod owners;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::owners::*;
 use crate::money::Usd;
 use crate::offer::Dialect;
 use crate::reason::Reason;

@@ -31,7 +31,7 @@ const SETTLER: Address = address!("00000000000000000000000000000000005e771e");
 const GAS_LIMIT: u64 = 1_000_000;
 /// Base makes a block every two seconds.
 const IDLE_BLOCK_S: u64 = 2;
-const CODE: &str = include_str!("../../contracts/PlayDollar.hex");
+const CODE: &str = include_str!("../../../contracts/PlayDollar.hex");
 
 sol! {
     interface PlayDollar {
@@ -395,7 +395,7 @@ fn play_dollar_code() -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::eip3009::payer::Payer;
+    use crate::eip3009::payer::Payer;
 
     const START: u64 = 1_800_000_000;
 

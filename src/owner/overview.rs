@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 
+use super::Owner;
+use crate::account;
 use crate::account::{Shown, added_up, event, row};
-use crate::bursar::{Bursar, LogQuery, PolicyChange, Refusal};
+use crate::answer::{Balance, Body, Budget, Event, Row, Totals};
+use crate::answer::{LogQuery, PolicyChange, Refusal};
 use crate::ledger::{self, Browse, Entry, Filter, Spent};
 pub use crate::ledger::{Mark, Order};
 use crate::limits;
 use crate::money::Usd;
 use crate::policy::{DomainRules, Policy};
-use crate::purchase::answer::{Balance, Body, Budget, Event, Row, Totals};
 use crate::time::Time;
 
 /// How the wallet stands.
@@ -103,11 +105,12 @@ const OPEN_ROWS: usize = 50;
 /// Domains whose budgets are shown: those that were paid most.
 const DOMAIN_ROWS: usize = 8;
 
-impl Bursar {
+impl Owner {
     pub async fn overview(&self) -> Result<Overview, Refusal> {
-        let policy = self.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
-        let now = self.now();
-        let glance = self.ledger.overview(policy.session.idle, OPEN_ROWS, now).await?;
+        let policy =
+            self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
+        let now = self.parts.now();
+        let glance = self.parts.ledger.overview(policy.session.idle, OPEN_ROWS, now).await?;
         Ok(Overview {
             now,
             budgets: self.all_budgets(&policy, &glance).await?,
@@ -121,11 +124,15 @@ impl Bursar {
 
     /// The caps of the wallet are every agent's; those of sessions and domains are shown where something counts.
     async fn all_budgets(&self, policy: &Policy, glance: &ledger::Overview) -> Result<Vec<Budget>, Refusal> {
-        let nobody = self.budgets("", None).await?.budgets;
+        let nobody = account::budgets(&self.parts, "", None).await?.budgets;
         let mut budgets: Vec<Budget> =
             nobody.into_iter().filter(|cap| cap.scope == "wallet" && cap.window != "payment").collect();
         for agent in &glance.agents {
-            let of_session = self.budgets(agent, None).await?.budgets.into_iter().filter(|cap| cap.scope == "session");
+            let of_session = account::budgets(&self.parts, agent, None)
+                .await?
+                .budgets
+                .into_iter()
+                .filter(|cap| cap.scope == "session");
             budgets.extend(of_session.map(|cap| Budget { scope: format!("session of {agent}"), ..cap }));
         }
         let dearest = glance.domains.iter().take(DOMAIN_ROWS);
@@ -135,9 +142,9 @@ impl Bursar {
 
     /// What is known without asking anybody now.
     fn holdings(&self) -> Holdings {
-        let reading = self.funds.last();
+        let reading = self.parts.funds.last();
         let known = |(network, address), amount| {
-            let asset = self.assets.known(network, address)?;
+            let asset = self.parts.assets.known(network, address)?;
             Some(Balance {
                 network: network.to_string(),
                 asset: asset.symbol.clone(),
@@ -147,7 +154,7 @@ impl Bursar {
             })
         };
         Holdings {
-            address: self.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)),
+            address: self.parts.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)),
             balances: reading.balances.iter().filter_map(|((on, of), amount)| known((on, *of), *amount)).collect(),
             as_of: reading.at,
             problems: reading.problems,
@@ -155,11 +162,11 @@ impl Bursar {
     }
 
     pub async fn search(&self, wanted: &Search) -> Result<Found, Refusal> {
-        let filter = Filter { agent: wanted.log.agent.clone(), ..self.filter(&wanted.log.spend)? };
+        let filter = Filter { agent: wanted.log.agent.clone(), ..account::filter(&self.parts, &wanted.log.spend)? };
         let shown = if wanted.log.unmasked { Shown::Whole } else { Shown::Masked };
         let (text, order, after) = (wanted.text.clone(), wanted.order, wanted.after);
         let browse = Browse { filter, text, order, after };
-        let found = self.ledger.browse(browse).await?;
+        let found = self.parts.ledger.browse(browse).await?;
         let rows = found.entries.iter().map(|entry| row(entry, shown)).collect();
         Ok(Found { rows, next: found.next, is_cut: found.is_cut, totals: found.totals.map(added_up) })
     }
@@ -171,16 +178,16 @@ impl Bursar {
         purchase_id: &str,
         offset: u64,
     ) -> Result<Option<(Body, Option<u64>)>, Refusal> {
-        let entry = self.ledger.entry_of(agent.to_owned(), purchase_id.to_owned()).await?;
+        let entry = self.parts.ledger.entry_of(agent.to_owned(), purchase_id.to_owned()).await?;
         match entry {
-            Some(entry) => Ok(self.stored_page(&entry, offset, limits::ANSWER_CHARS).await),
+            Some(entry) => Ok(account::stored_page(&self.parts, &entry, offset, limits::ANSWER_CHARS).await),
             None => Ok(None),
         }
     }
 
     /// The rules in force, and what the file says otherwise.
     pub fn rules(&self) -> Rules {
-        let (hash, problem) = match self.policy() {
+        let (hash, problem) = match self.parts.policy() {
             Ok(policy) => (Some(policy.hash.clone()), policy.payee.deny_list_error.clone()),
             Err(reason) => (None, Some(reason.message)),
         };
@@ -188,7 +195,7 @@ impl Bursar {
             Ok(change) => (change, None),
             Err(refusal) => (None, refusal.reasons.first().map(|reason| reason.message.clone())),
         };
-        let text = self.rules.in_force().unwrap_or(Some(String::new()));
+        let text = self.parts.rules.in_force().unwrap_or(Some(String::new()));
         let is_own = text.is_some();
         let text = text.unwrap_or_else(|| Policy::built_in_text().to_owned());
         Rules { text, is_own, hash, problem: problem.or(unread), change }
@@ -196,9 +203,9 @@ impl Bursar {
 
     /// Something else whenever what a page of ours shows may have changed.
     pub async fn pulse(&self) -> Result<String, Refusal> {
-        let written = self.ledger.version().await?;
-        let policy = self.policy().map_or_else(|reason| reason.message, |policy| policy.hash.clone());
-        let read = self.funds.last().at.map_or(0, Time::millis);
+        let written = self.parts.ledger.version().await?;
+        let policy = self.parts.policy().map_or_else(|reason| reason.message, |policy| policy.hash.clone());
+        let read = self.parts.funds.last().at.map_or(0, Time::millis);
         Ok(format!("{written} {read} {policy}"))
     }
 }

@@ -65,7 +65,7 @@ pub(crate) mod payer {
     use k256::ecdsa::SigningKey;
 
     use super::*;
-    use crate::sandbox::chain::PlayChain;
+    use crate::chain::PlayChain;
 
     pub(crate) struct Payer {
         key: SigningKey,

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::stall;
 use super::*;
-use crate::sandbox::chain::{ChainOptions, Transfer};
-use crate::sandbox::client::{self, Reply};
-use crate::sandbox::eip3009::payer::Payer;
-use crate::sandbox::{Options, Sandbox};
+use crate::chain::{ChainOptions, Transfer};
+use crate::client::{self, Reply};
+use crate::eip3009::payer::Payer;
+use crate::{Options, Sandbox};
 
 /// A market, and a buyer with one dollar.
 struct Scene {

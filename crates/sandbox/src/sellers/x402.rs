@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use serde_json::{Map, Value, json};
 
 use super::stall::Dialect;
-use crate::sandbox::chain::{ASSET, NETWORK, NETWORK_V1, Transfer};
-use crate::sandbox::http as wire;
+use crate::chain::{ASSET, NETWORK, NETWORK_V1, Transfer};
+use crate::http as wire;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {

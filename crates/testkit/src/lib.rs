@@ -1,0 +1,22 @@
+//! What every test of bursar uses: scenes over the real parts, ports that fail where they are told to, processes of the
+//! real program, and somebody at a terminal or at the review page.
+
+pub mod house;
+pub mod processes;
+pub mod scene;
+#[cfg(unix)]
+pub mod terminal;
+pub mod visitor;
+pub mod world;
+
+use std::path::PathBuf;
+
+/// The program under test: it is built beside the tests.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a file");
+    let folder = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(|deps| deps.parent());
+    let program =
+        folder.expect("tests lie in a folder of their own").join(format!("bursar{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "build the program first: cargo build");
+    program
+}

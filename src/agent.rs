@@ -1,0 +1,120 @@
+//! What an agent may ask of the house. It is the only handle that `mcp` is given: nothing here approves, thaws, releases,
+//! applies or exports, so no tool can. None of these compiles:
+//!
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent, shown: bursar::answer::Pending) {
+//! let _ = agent.approve(&shown, None).await;
+//! # }
+//! ```
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent) {
+//! let _ = agent.thaw(None).await;
+//! # }
+//! ```
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent) {
+//! let _ = agent.release("pu_1", None).await;
+//! # }
+//! ```
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent, shown: bursar::answer::PolicyChange) {
+//! let _ = agent.apply_policy(&shown, None).await;
+//! # }
+//! ```
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent) {
+//! let _ = agent.parts.wallet;
+//! # }
+//! ```
+//! ```compile_fail
+//! # async fn door(agent: bursar::agent::Agent) {
+//! let _ = agent.export().await;
+//! # }
+//! ```
+//!
+//! The owner's handle has them, so it is not their names that are wrong:
+//!
+//! ```
+//! # async fn door(owner: bursar::owner::Owner, shown: bursar::answer::Pending, change: bursar::answer::PolicyChange) {
+//! let _ = owner.approve(&shown, None).await;
+//! let _ = owner.thaw(None).await;
+//! let _ = owner.release("pu_1", None).await;
+//! let _ = owner.apply_policy(&change, None).await;
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use crate::account;
+use crate::answer::{Answer, Balances, Budgets, Pending, Purchase, Quote, Refusal, Spend, SpendQuery};
+use crate::parts::Parts;
+use crate::ports::Caller;
+use crate::wish::Call;
+
+/// One agent's handle on the house. It sees its own purchases only.
+#[derive(Clone)]
+pub struct Agent {
+    parts: Arc<Parts>,
+    name: Arc<str>,
+}
+
+impl Agent {
+    pub(crate) fn new(parts: Arc<Parts>, name: &str) -> Agent {
+        Agent { parts, name: name.into() }
+    }
+
+    /// Whose purchases these are.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Gets a URL, paying for it if the owner's rules allow. `client` is what the host says of itself.
+    pub async fn fetch_paid(&self, client: Option<&str>, call: Call, caller: &dyn Caller) -> Answer {
+        self.parts.fetch_paid(&self.name, client, call, caller).await
+    }
+
+    /// Sends the request unpaid and says what would come of paying.
+    pub async fn quote(&self, call: Call) -> Quote {
+        self.parts.quote(&self.name, call).await
+    }
+
+    /// What the wallet holds, and how much of it the budgets let be spent now.
+    pub async fn balances(&self, network: Option<&str>) -> Result<Balances, Refusal> {
+        account::balances(&self.parts, &self.name, network).await
+    }
+
+    /// Every cap that applies, at a URL or in general.
+    pub async fn budgets(&self, url: Option<&str>) -> Result<Budgets, Refusal> {
+        account::budgets(&self.parts, &self.name, url).await
+    }
+
+    /// This agent's own log.
+    pub async fn spend(&self, query: SpendQuery) -> Result<Spend, Refusal> {
+        account::spend(&self.parts, &self.name, query).await
+    }
+
+    /// One purchase of this agent, with a page of its stored body.
+    pub async fn purchase(
+        &self,
+        purchase_id: &str,
+        offset: u64,
+        max_chars: Option<usize>,
+    ) -> Result<Purchase, Refusal> {
+        account::purchase(&self.parts, &self.name, purchase_id, offset, max_chars).await
+    }
+
+    /// The question that stands under an id of this agent.
+    pub(crate) async fn question(&self, id: &str) -> Option<Pending> {
+        self.parts.question(&self.name, id).await
+    }
+
+    /// A person's answer inside the host: weaker than the owner's, and never in its place.
+    pub(crate) async fn host_answers(&self, question: &Pending, yes: bool) -> Result<(), Refusal> {
+        self.parts.host_answers(question, yes).await
+    }
+
+    /// Ends when a question waits for nobody any more.
+    pub(crate) async fn answered(&self, question: &Pending) {
+        self.parts.answered(question).await;
+    }
+}

@@ -1,0 +1,148 @@
+//! A home put together: ports in; what an agent, its owner and the keeper may do out.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use tokio::sync::{Mutex, Notify, RwLock};
+
+use crate::agent::Agent;
+use crate::answer::Refusal;
+use crate::chain::{Chains, Nodes, Rpc};
+use crate::config::{Config, Home, OwnerFile, PolicyFile, Store as KeptIn};
+use crate::keeper::Keeper;
+use crate::ledger::{Bodies, Ledger};
+use crate::limits;
+use crate::money::{Assets, Network};
+use crate::owner::Owner;
+use crate::parts::{FundsBook, Parts};
+use crate::ports::{Screen, Seller};
+use crate::random;
+use crate::seller::HttpSeller;
+use crate::time::{Clock, Time};
+use crate::wallet::{PassphraseSource, Store, Wallet};
+
+/// Everything that belongs to one home. What it can do is done through the handles it gives.
+#[derive(Clone)]
+pub struct House {
+    parts: Arc<Parts>,
+}
+
+/// The ports a house stands on: the real ones in life, others in a simulation.
+pub struct Ports {
+    pub wallet: Option<Wallet>,
+    pub seller: Arc<dyn Seller>,
+    pub chains: Arc<dyn Chains>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl House {
+    /// Opens what is in a home. Nothing is signed, asked or unlocked yet. `passphrases` says where the key file's may
+    /// come from; a server has no terminal to ask at.
+    pub async fn open(home: &Home, passphrases: Vec<PassphraseSource>) -> Result<House, Refusal> {
+        home.prepare()
+            .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
+        let config = Config::load(home).map_err(|cause| {
+            Refusal::of("config_invalid", cause.in_one_line(), "correct config.toml and start again")
+        })?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = match config.wallet.store {
+            Some(KeptIn::File) if passphrases.contains(&PassphraseSource::Prompt) => {
+                Store::file(home.dir(), passphrases).waiting(limits::TYPING_WAIT)
+            }
+            Some(KeptIn::File) => Store::file(home.dir(), passphrases),
+            _ => Store::keyring(home.dir()),
+        };
+        let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
+        let chains = Arc::new(Rpc::new(nodes(&config)));
+        let seller = Arc::new(HttpSeller::new());
+        House::over(home, config.assets(), Ports { wallet, seller, chains, clock })
+    }
+
+    /// The same house over other ports.
+    pub fn over(home: &Home, assets: Assets, ports: Ports) -> Result<House, Refusal> {
+        let Ports { wallet, seller, chains, clock } = ports;
+        private_dir(&home.purchases_dir())
+            .and_then(|()| private_dir(&home.leases_dir()))
+            .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
+        let nonce = random::bytes().map_err(|cause| Refusal::of("no_randomness", cause, "start again"))?;
+        let ledger =
+            Ledger::open(&home.ledger_file(), &home.leases_dir(), nonce, clock.now()).map_err(Refusal::from)?;
+        let funds = FundsBook::new(wallet.as_ref().map(Wallet::address));
+        let parts = Parts {
+            ledger,
+            bodies: Bodies::at(&home.purchases_dir()),
+            wallet,
+            seller,
+            chains,
+            clock,
+            rules: PolicyFile::new(home),
+            owner_file: OwnerFile::new(home),
+            assets,
+            funds,
+            screen: OnceLock::new(),
+            doubt: Notify::new(),
+            sealed: Mutex::new(None),
+            anchor_due: AtomicBool::new(false),
+            under_way: Arc::new(RwLock::new(())),
+            leaving: AtomicBool::new(false),
+        };
+        Ok(House { parts: Arc::new(parts) })
+    }
+
+    /// What questions and notes are shown on from now on. The first one stays.
+    pub fn show_on(&self, screen: Arc<dyn Screen>) {
+        let _ = self.parts.screen.set(screen);
+    }
+
+    /// How many handles there are on what is within.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.parts)
+    }
+
+    /// What an agent of this name may ask.
+    pub fn agent(&self, name: &str) -> Agent {
+        Agent::new(self.parts.clone(), name)
+    }
+
+    /// For whoever has made sure to be the owner.
+    pub fn owner(&self) -> Owner {
+        Owner::new(self.parts.clone())
+    }
+
+    /// What goes on beside the calls.
+    pub fn keeper(&self) -> Keeper {
+        Keeper::new(self.parts.clone())
+    }
+}
+
+/// Nodes for every chain bursar has an asset on: the owner's, or the built-in ones.
+fn nodes(config: &Config) -> Vec<(Network, Nodes)> {
+    let assets = config.assets();
+    let mut networks: Vec<_> = assets.networks().into_iter().chain(config.chains().cloned()).collect();
+    networks.sort();
+    networks.dedup();
+    let of = |network: &Network| {
+        let chain = config.chain(network);
+        Nodes { rpc: chain.rpc, confirmations: chain.confirmations }
+    };
+    networks.into_iter().map(|network| (network.clone(), of(&network))).collect()
+}
+
+fn private_dir(path: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

@@ -1,0 +1,23 @@
+//! How things stand, for a status bar.
+
+use crate::config::{Home, PolicyFile};
+use crate::ledger;
+use crate::money::Usd;
+use crate::time::Time;
+
+/// How things stand, and how much a day may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    pub stands: ledger::Glance,
+    pub limit: Option<Usd>,
+    /// policy.toml was changed and is not in force.
+    pub is_held_back: bool,
+}
+
+/// Nothing is opened, waited for or written; where that is not to be had, nothing.
+pub fn glance(home: &Home, now: Time) -> Option<Glance> {
+    let stands = ledger::glance(&home.ledger_file(), now).ok()?;
+    let rules = PolicyFile::new(home);
+    let limit = rules.current().ok()?.wallet.per_day;
+    Some(Glance { stands, limit, is_held_back: rules.is_held_back() })
+}

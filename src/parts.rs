@@ -1,0 +1,135 @@
+//! What a home is made of: ledger, wallet, seller, chains, clock and rules. Everything here is for the flow and for those
+//! who hold an [`Agent`](crate::agent::Agent), an [`Owner`](crate::owner::Owner) or a
+//! [`Keeper`](crate::keeper::Keeper); none of them hands it out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use tokio::sync::{Mutex, Notify, RwLock};
+
+use crate::chain::Chains;
+use crate::config::{OwnerFile, PolicyFile};
+use crate::ledger::{Bodies, Ledger};
+use crate::money::{Amount, Assets, Network};
+use crate::policy::Policy;
+use crate::ports::{Screen, Seller};
+use crate::reason::{Reason, Who};
+use crate::time::{Clock, Time};
+use crate::wallet::{OwnerMark, Wallet, WalletError};
+
+pub struct Parts {
+    pub(crate) ledger: Ledger,
+    pub(crate) bodies: Bodies,
+    /// None: nothing can be paid yet, and everything free works.
+    pub(crate) wallet: Option<Wallet>,
+    pub(crate) seller: Arc<dyn Seller>,
+    pub(crate) chains: Arc<dyn Chains>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: PolicyFile,
+    pub(crate) owner_file: OwnerFile,
+    pub(crate) assets: Assets,
+    pub(crate) funds: FundsBook,
+    pub(crate) screen: OnceLock<Arc<dyn Screen>>,
+    /// Something is unproven: reconciling has work.
+    pub(crate) doubt: Notify,
+    /// Set once the ledger was found to be the one this key has been spending from: with which owner's passphrase and
+    /// policy.
+    pub(crate) sealed: Mutex<Option<Option<OwnerMark>>>,
+    pub(crate) anchor_due: AtomicBool,
+    /// Every purchase under way holds this for reading; leaving waits to hold it for writing.
+    pub(crate) under_way: Arc<RwLock<()>>,
+    pub(crate) leaving: AtomicBool,
+}
+
+/// The last reading, and what went wrong with it.
+pub struct FundsBook {
+    address: Option<Address>,
+    read: std::sync::Mutex<Reading>,
+}
+
+#[derive(Clone, Default)]
+pub struct Reading {
+    /// When a node last answered.
+    pub at: Option<Time>,
+    pub tried: bool,
+    pub balances: BTreeMap<(Network, Address), Amount>,
+    pub problems: Vec<String>,
+    /// By how much a chain's newest block was ahead of our clock, where it was: then our clock is behind.
+    pub clock_behind: Option<Duration>,
+    /// By how much our clock was ahead of every chain's newest block, and of what such a block may lag.
+    pub clock_ahead: Option<Duration>,
+}
+
+impl FundsBook {
+    pub fn new(address: Option<Address>) -> FundsBook {
+        FundsBook { address, read: std::sync::Mutex::default() }
+    }
+
+    /// Whose balances these are.
+    pub fn address(&self) -> Option<Address> {
+        self.address
+    }
+
+    pub fn last(&self) -> Reading {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note(&self, reading: Reading) {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = reading;
+    }
+}
+
+impl Parts {
+    pub(crate) fn screen(&self) -> Option<&dyn Screen> {
+        self.screen.get().map(AsRef::as_ref)
+    }
+
+    /// A note to the owner, where there is a screen. Foreign text in it is cleaned by whoever shows it.
+    pub fn note(&self, title: &str, text: &str) {
+        if let Some(screen) = self.screen() {
+            screen.note(title, text);
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The policy as it stands on the disk now.
+    pub(crate) fn policy(&self) -> Result<Arc<Policy>, Reason> {
+        self.rules.current().map_err(|cause| {
+            let message = format!("the policy is not right, so nothing is paid: {}", cause.in_one_line());
+            Reason::new("policy_invalid", "policy.toml", message, Who::Owner)
+        })
+    }
+
+    /// policy.toml was changed, and its owner has not applied it.
+    pub fn is_held_back(&self) -> bool {
+        self.rules.is_held_back()
+    }
+
+    /// Said beside every decision that a changed policy might have made otherwise.
+    pub(crate) fn not_applied(&self) -> Option<Reason> {
+        let message = "policy.toml was changed and is not in force until its owner applies it; the one before it is";
+        self.is_held_back().then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Held by a purchase for as long as it is under way; `None` once bursar is leaving.
+    pub(crate) async fn stay(&self) -> Option<tokio::sync::OwnedRwLockReadGuard<()>> {
+        if self.is_leaving() {
+            return None;
+        }
+        self.under_way.clone().try_read_owned().ok()
+    }
+}
+
+pub(crate) fn wallet_reason(cause: &WalletError) -> Reason {
+    Reason::new(cause.code(), "wallet", cause.to_string(), Who::Owner)
+}

@@ -1,0 +1,130 @@
+//! The ports: what a simulation replaces. Sellers, chains, the screen, whoever waits for an answer; and the values that
+//! go through them. The clock's is in `time`, the key store's in `wallet`.
+
+use std::sync::Arc;
+
+use ::http::HeaderMap;
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::answer::Pending;
+pub use crate::ledger::Recorded;
+use crate::request::Request;
+
+/// A reply that came in whole, or as much of it as is kept.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// The body was longer than is kept, and was cut.
+    pub cut: bool,
+    /// The request that was answered: after redirects, not the one that was asked for.
+    pub request: Request,
+    /// A large free body's leave to be in memory.
+    pub room: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// `host:port` pairs the owner opened in `[egress] allow`.
+#[derive(Clone, Copy, Debug)]
+pub struct Egress<'a> {
+    pub allow: &'a [String],
+}
+
+/// What became of presenting a payment.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per purchase, and it is taken apart at once")]
+pub enum Presented {
+    /// No byte of the payment left: it can be presented later.
+    NeverConnected(SellerError),
+    /// The reply is complete.
+    Answered(Reply),
+    /// Some of it may have arrived; nobody knows what came of it.
+    Lost(SellerError),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SellerError {
+    /// Not an address bursar goes to: private, not https, unspeakable. The text names which and the way to open it.
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("`{host}` has no address: {cause}")]
+    NoSuchHost { host: String, cause: String },
+    #[error("could not connect to `{host}`: {cause}")]
+    Unreachable { host: String, cause: String },
+    #[error("`{host}` did not answer within {seconds} s")]
+    TooSlow { host: String, seconds: u64 },
+    #[error("the reply of `{host}` broke off: {cause}")]
+    Broken { host: String, cause: String },
+    #[error("`{host}` redirected more than {0} times", crate::limits::REDIRECTS)]
+    TooManyRedirects { host: String },
+    #[error("`{host}` sent something that is not HTTP as it should be: {cause}")]
+    Misbehaved { host: String, cause: String },
+}
+
+#[async_trait]
+pub trait Seller: Send + Sync {
+    /// The unpaid leg: redirects are followed by hand, each hop checked like the first.
+    async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError>;
+
+    /// The paid leg: one request, no redirects, no retries.
+    async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented;
+}
+
+/// Whoever called and waits: it is told that the purchase goes on, and may have a person to put a question to.
+pub trait Caller: Send + Sync {
+    fn step(&self, message: &str);
+
+    /// Whether the answer will still be heard: what nobody hears is handed over at the next call.
+    fn is_heard(&self) -> bool {
+        true
+    }
+
+    /// Puts a question before the person there, if it can.
+    fn ask(&self, _: &Pending, _: &Ways) -> Asked {
+        Asked::Nowhere
+    }
+}
+
+/// How a host may ask.
+#[derive(Clone, Debug)]
+pub struct Ways {
+    /// With a form, since a yes given there would count.
+    pub form: bool,
+    /// By showing the way to the owner's own page.
+    pub page: Option<String>,
+}
+
+pub enum Asked {
+    /// There is nobody, or no way to ask.
+    Nowhere,
+    /// It is being asked now.
+    Here(Shut),
+    /// The answer to this very call carries the question.
+    InTheAnswer,
+}
+
+/// Ends when nobody can answer there any more.
+pub type Shut = BoxFuture<'static, ()>;
+
+/// Nobody listens.
+pub struct Quiet;
+
+impl Caller for Quiet {
+    fn step(&self, _: &str) {}
+}
+
+/// What reaches the owner beside the terminal: notes on the desktop, the review page.
+pub trait Screen: Send + Sync {
+    /// A note that asks for nothing.
+    fn note(&self, title: &str, text: &str);
+
+    /// Shows a question. Whether it can be answered where it is shown, so that it is worth waiting for.
+    fn ask(&self, question: &Pending) -> bool;
+
+    /// Where a question can be answered by an owner who is logged in there. It logs nobody in.
+    fn address(&self, _: &Pending) -> Option<String> {
+        None
+    }
+}

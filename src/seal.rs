@@ -1,0 +1,146 @@
+//! Ledger, policy and the owner's passphrase, held against what is kept beside the key.
+//!
+//! A ledger that is missing, replaced or rolled back signs nothing, nor does a policy that the owner's passphrase did
+//! not put into force.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::answer::Refusal;
+use crate::config::Guarded;
+use crate::ledger;
+use crate::parts::{Parts, wallet_reason};
+use crate::policy::Policy;
+use crate::reason::{Reason, Who};
+use crate::wallet::{Anchor, OwnerMark, Wallet, WalletError};
+
+/// Whether this ledger is the one the key has been spending from, and the policy in force the owner's: a ledger that
+/// is missing, replaced or shorter signs nothing, nor does a policy that the owner's passphrase did not put there.
+pub(crate) async fn check(house: &Parts, wallet: &Wallet) -> Result<(), Reason> {
+    let owner = owner_mark(house)?;
+    let mut sealed = house.sealed.lock().await;
+    if sealed.as_ref() == Some(&owner) {
+        return Ok(());
+    }
+    let ours = anchor_of(house.ledger.seal().await?);
+    match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
+        Some(kept) => {
+            let broken = broken_seal(&kept, &ours).or_else(|| tampered(kept.owner.as_ref(), owner.as_ref()));
+            broken.map_or(Ok(()), Err)?;
+        }
+        None => {
+            let ours = Anchor { owner: owner.clone(), ..ours };
+            wallet.write_anchor(ours).await.map_err(|cause| wallet_reason(&cause))?;
+        }
+    }
+    *sealed = Some(owner);
+    Ok(())
+}
+
+/// The policy a payment is decided by is the one that was sealed: for the moment in which it was read there may have
+/// been another.
+pub(crate) async fn check_policy(house: &Parts, policy: &Policy) -> Result<(), Reason> {
+    match &*house.sealed.lock().await {
+        Some(Some(mark)) if !mark.is_of(&policy.hash, || Policy::built_in().hash) => Err(policy_replaced()),
+        _ => Ok(()),
+    }
+}
+
+/// The owner's passphrase and policy as they lie on the disk now.
+fn owner_mark(house: &Parts) -> Result<Option<OwnerMark>, Reason> {
+    let guarded = house
+        .owner_file
+        .read()
+        .map_err(|cause| Reason::new("owner_unreadable", "owner.json", cause.in_one_line(), Who::Owner))?;
+    Ok(guarded.as_ref().map(mark_of))
+}
+
+/// The ones that were sealed beside the key. None: there is no key, or it has never been used.
+pub(crate) async fn sealed_owner(house: &Parts) -> Result<Option<Option<OwnerMark>>, Refusal> {
+    let Some(wallet) = &house.wallet else { return Ok(None) };
+    Ok(wallet.anchor().await.map_err(|cause| unsealed(&cause))?.map(|kept| kept.owner))
+}
+
+pub(crate) async fn put_owner(house: &Parts, owner: Option<OwnerMark>) -> Result<(), Refusal> {
+    let Some(wallet) = &house.wallet else { return Ok(()) };
+    let anchor = Anchor { owner, ..anchor_of(house.ledger.seal().await?) };
+    wallet.mark_owner(anchor).await.map_err(|cause| unsealed(&cause))
+}
+
+/// Notes beside the key how far the ledger has come: soon, and never on the path of a payment.
+pub(crate) fn note_anchor(house: &Arc<Parts>) {
+    const SOON: Duration = Duration::from_secs(2);
+    if house.anchor_due.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let house = house.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(SOON).await;
+        write_anchor(&house).await;
+    });
+}
+
+pub(crate) async fn write_anchor(house: &Parts) {
+    if !house.anchor_due.swap(false, Ordering::AcqRel) {
+        return;
+    }
+    let Some(wallet) = &house.wallet else { return };
+    if let Ok(seal) = house.ledger.seal().await
+        && let Err(cause) = wallet.write_anchor(anchor_of(seal)).await
+    {
+        tracing::warn!("how far the ledger has come could not be noted beside the key: {cause}");
+    }
+}
+
+/// What is sealed of the file.
+pub(crate) fn mark_of(guarded: &Guarded) -> OwnerMark {
+    OwnerMark::of(&guarded.verifier.to_string(), guarded.policy.as_deref())
+}
+
+/// What differs from what was sealed, if anything does.
+pub(crate) fn tampered(sealed: Option<&OwnerMark>, found: Option<&OwnerMark>) -> Option<Reason> {
+    match (sealed, found) {
+        (sealed, found) if sealed == found => None,
+        (Some(sealed), Some(found)) if sealed.verifier == found.verifier => Some(policy_replaced()),
+        _ => Some(replaced()),
+    }
+}
+
+pub(crate) fn policy_replaced() -> Reason {
+    let message = "the policy in force is not the one its owner put into force, so nothing is signed: `bursar policy \
+                   apply` puts one into force";
+    Reason::new("policy_replaced", "owner.json", message, Who::Owner)
+}
+
+pub(crate) fn replaced() -> Reason {
+    let message = "the owner's passphrase was set, removed or replaced by somebody else than the owner, so nothing is \
+                   signed until owner.json is as it was";
+    Reason::new("owner_replaced", "owner.json", message, Who::Owner)
+}
+
+pub(crate) fn anchor_of(seal: ledger::Seal) -> Anchor {
+    Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations, owner: None }
+}
+
+/// Why a ledger is not the one that was noted beside the key.
+fn broken_seal(kept: &Anchor, ours: &Anchor) -> Option<Reason> {
+    let (code, what) = if kept.ledger_id != ours.ledger_id {
+        let what = "the ledger is not the one this wallet has been spending from: it is missing or was replaced";
+        ("ledger_replaced", what.to_owned())
+    } else if kept.authorizations > ours.authorizations {
+        let (held, made) = (ours.authorizations, kept.authorizations);
+        let what = format!(
+            "the ledger holds {held} authorizations, and this wallet has made at least {made}: it was rolled back"
+        );
+        ("ledger_rolled_back", what)
+    } else {
+        return None;
+    };
+    let message = format!("{what}. Nothing is signed until its owner restores or adopts it");
+    Some(Reason::new(code, "ledger", message, Who::Owner))
+}
+
+fn unsealed(cause: &WalletError) -> Refusal {
+    Refusal { reasons: vec![wallet_reason(cause)], next: "nothing was changed: make the wallet reachable".to_owned() }
+}
