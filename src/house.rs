@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::agent::Agent;
 use crate::answer::Refusal;
-use crate::chain::{Chains, Nodes, Rpc};
+use crate::chain::{Nodes, Rpc};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, Store as KeptIn};
 use crate::keeper::Keeper;
 use crate::ledger::{Bodies, Ledger};
@@ -16,7 +16,7 @@ use crate::limits;
 use crate::money::{Assets, Network};
 use crate::owner::Owner;
 use crate::parts::{FundsBook, Parts};
-use crate::ports::{Screen, Seller};
+use crate::ports::{Chains, Screen, Seller};
 use crate::random;
 use crate::seller::HttpSeller;
 use crate::time::{Clock, Time};

@@ -10,12 +10,11 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use tokio::sync::{Mutex, Notify, RwLock};
 
-use crate::chain::Chains;
 use crate::config::{OwnerFile, PolicyFile};
 use crate::ledger::{Bodies, Ledger};
 use crate::money::{Amount, Assets, Network};
 use crate::policy::Policy;
-use crate::ports::{Screen, Seller};
+use crate::ports::{Chains, Screen, Seller};
 use crate::reason::{Reason, Who};
 use crate::time::{Clock, Time};
 use crate::wallet::{OwnerMark, Wallet, WalletError};

@@ -8,9 +8,14 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
+use alloy_primitives::{Address, B256};
+
 use crate::answer::Pending;
+use crate::authorization::Authorization;
 pub use crate::ledger::Recorded;
+use crate::money::{Amount, Network};
 use crate::request::Request;
+use crate::settlement::{Block, ChainError, Testimony};
 
 /// A reply that came in whole, or as much of it as is kept.
 #[derive(Clone, Debug)]
@@ -127,4 +132,36 @@ pub trait Screen: Send + Sync {
     fn address(&self, _: &Pending) -> Option<String> {
         None
     }
+}
+
+/// An authorization the chain saw used under our address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    pub network: Network,
+    pub asset: Address,
+    pub nonce: B256,
+    pub chain_tx: B256,
+    pub block: u64,
+}
+
+#[async_trait]
+pub trait Chains: Send + Sync {
+    /// What `owner` holds, as the first node that answers says.
+    async fn balance(&self, network: &Network, asset: Address, owner: Address) -> Result<Amount, ChainError>;
+
+    /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
+    async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
+
+    /// Every authorization used under `owner` since a block, to compare with the ledger, as any of the nodes has seen it;
+    /// and the block that all who answered were read up to.
+    async fn sightings(
+        &self,
+        network: &Network,
+        asset: Address,
+        owner: Address,
+        from_block: Option<u64>,
+    ) -> Result<(Vec<Sighting>, u64), ChainError>;
+
+    /// Time of the newest block, to notice a clock of ours that is off.
+    async fn newest_block(&self, network: &Network) -> Result<Block, ChainError>;
 }

@@ -9,13 +9,15 @@
 //!              └───────────┴───────────────────────┴──> lapsed
 //! ```
 
+mod evidence;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::evidence::{Block, ChainError, Testimony, Transfer};
 use crate::authorization::Authorization;
-use crate::chain::{ChainError, Testimony, Transfer};
 use crate::limits;
 use crate::money::Amount;
 use crate::time::Time;
@@ -348,7 +350,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chain::Block;
     use crate::money::Network;
 
     const ENDS: u64 = 1_000;

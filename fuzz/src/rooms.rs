@@ -12,6 +12,7 @@ mod rooms {
     pub mod policy;
     pub mod reason;
     pub mod request;
+    pub mod settlement;
     pub mod text;
     pub mod time;
     pub mod wish;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::reply::{self, Failure, Log};
-use super::{Block, ChainError};
+use crate::settlement::{Block, ChainError};
 use crate::{limits, text};
 
 /// A month of one wallet's logs is far below this; what is above it was not asked for.

@@ -4,13 +4,8 @@ use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::settlement::Block;
 use crate::{limits, text};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    pub number: u64,
-    pub time_secs: u64,
-}
 
 /// Why a question has no answer.
 #[derive(Debug, PartialEq, Eq)]

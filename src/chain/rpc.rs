@@ -11,10 +11,11 @@ use url::Url;
 
 use super::node::{At, Filter, Line, Node};
 use super::reply::{Failure, Log};
-use super::{Block, ChainError, Chains, Sighting, Testimony, Transfer};
 use crate::authorization::Authorization;
 use crate::limits;
 use crate::money::{Amount, Network};
+use crate::ports::{Chains, Sighting};
+use crate::settlement::{Block, ChainError, Testimony, Transfer};
 
 /// What public nodes answer in one `eth_getLogs`; those that want less say so and are asked for less.
 const LOG_BLOCKS: u64 = 2_000;

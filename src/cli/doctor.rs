@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::answer::LogQuery;
 use crate::answer::SpendQuery;
-use crate::chain::{self, ChainError, Chains, Nodes};
+use crate::chain::{self, Nodes};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::wallet::{Asking, passphrases, store_of};
 use crate::cli::{Context, out, words};
@@ -15,6 +15,8 @@ use crate::limits;
 use crate::money::Network;
 use crate::owner::{LedgerSeal, Owner};
 use crate::policy::Policy;
+use crate::ports::Chains;
+use crate::settlement::ChainError;
 use crate::time::Time;
 use crate::wallet::Wallet;
 
