@@ -13,7 +13,7 @@ use crate::limits;
 use crate::money::{Network, Usd};
 use crate::parts::Parts;
 use crate::policy::{self, Cap, Scope, Window};
-use crate::purchase::{Binary, Stored, page};
+use crate::purchase::{Binary, StoredBody, page};
 use crate::reason::{Reason, Who};
 use crate::text::quoted;
 use crate::time::Time;
@@ -137,7 +137,7 @@ pub(crate) async fn stored_page(
     let total = entry.body_bytes.unwrap_or_default();
     let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
     let bytes = read.ok()?.ok()?;
-    let stored = Stored { total, content_type: entry.content_type.as_deref() };
+    let stored = StoredBody { total, content_type: entry.content_type.as_deref() };
     let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
     Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
 }
@@ -191,7 +191,7 @@ pub enum Shown {
     Whole,
 }
 
-pub fn log_page(page: ledger::Page, shown: Shown) -> Spend {
+pub fn log_page(page: ledger::LogPage, shown: Shown) -> Spend {
     Spend {
         purchases: page.entries.iter().map(|entry| row(entry, shown)).collect(),
         totals: added_up(page.totals),
@@ -199,7 +199,7 @@ pub fn log_page(page: ledger::Page, shown: Shown) -> Spend {
     }
 }
 
-pub fn added_up(totals: ledger::Totals) -> Totals {
+pub fn added_up(totals: ledger::LogTotals) -> Totals {
     Totals { count: totals.count, settled_usd: totals.settled, held_usd: totals.held }
 }
 
@@ -234,14 +234,14 @@ pub fn row(entry: &Entry, shown: Shown) -> Row {
 }
 
 /// News as the owner reads it.
-pub fn notice(event: &ledger::Event) -> Notice {
+pub fn notice(event: &ledger::StoredEvent) -> Notice {
     let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
     let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
     let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
     Notice { at: event.at, kind: event.kind.clone(), message }
 }
 
-pub fn event(stored: &ledger::Event) -> Event {
+pub fn event(stored: &ledger::StoredEvent) -> Event {
     Event { at: stored.at, kind: stored.kind.clone(), detail: serde_json::from_str(&stored.detail).unwrap_or_default() }
 }
 

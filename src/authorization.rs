@@ -16,15 +16,24 @@ use crate::money::Network;
 /// A transfer the payee may take once, between two moments: EIP-3009 `TransferWithAuthorization`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorization {
+    /// On which network.
     pub network: Network,
     /// The asset's contract, with the name and version its signing domain has.
     pub asset: Address,
+    /// The name its signing domain has.
     pub asset_name: String,
+    /// The version its signing domain has.
     pub asset_version: String,
+    /// Who pays.
     pub from: Address,
+    /// Who is paid.
     pub to: Address,
+    /// How much, in atomic units.
     pub value: U256,
+    /// From when on the chain takes it.
     pub valid_after: u64,
+    /// From here on the chain refuses it.
     pub valid_before: u64,
+    /// The number that makes it usable once.
     pub nonce: B256,
 }

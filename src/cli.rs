@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "sandbox")]
+use crate::cli::demo::Demo;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::out::{Color, Out};
 #[cfg(not(feature = "sandbox"))]
-use crate::cli::{no_sandbox as demo, no_sandbox as playground};
+use crate::cli::no_sandbox::{self as playground, NoDemo as Demo};
+use crate::cli::out::{Color, Out};
 use crate::config::Home;
 use crate::house::House;
 use crate::owner::Owner;
@@ -90,29 +92,29 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::Demo),
+    Demo(Demo),
     Init(init::Init),
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
     Fetch(fetch::Fetch),
-    Balance(balance::Balance),
-    Log(log::Log),
+    Balance(balance::BalanceCommand),
+    Log(log::LogCommand),
     Why(why::Why),
-    Pending(pending::Pending),
+    Pending(pending::PendingCommand),
     Approve(approve::Approve),
     Deny(deny::Deny),
     Freeze(freeze::Freeze),
     Thaw(thaw::Thaw),
-    Policy(policy::Policy),
+    Policy(policy::PolicyCommand),
     Owner(passphrase::OwnerCommand),
-    Wallet(wallet::Wallet),
-    Ledger(ledger::Ledger),
+    Wallet(wallet::WalletCommand),
+    Ledger(ledger::LedgerCommand),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
-    Review(review::Review),
+    Review(review::ReviewCommand),
     Reviewed(reviewed::Reviewed),
     Statusline(statusline::Statusline),
-    Audit(audit::Audit),
+    Audit(audit::AuditCommand),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -210,7 +212,7 @@ impl Context {
 
     /// The whole house, opened by a person: a passphrase may be asked for at the terminal.
     async fn house(&self) -> Result<House, Failure> {
-        self.open(wallet::passphrases(wallet::Asking::Person)).await
+        self.open(wallet::passphrases(wallet::PassphraseAsker::Person)).await
     }
 
     /// The same house, as its owner has it.

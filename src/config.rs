@@ -19,7 +19,7 @@ use alloy_primitives::Address;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
-use crate::money::{Asset, Assets, Network, Rate, Transfer};
+use crate::money::{Asset, Assets, Network, Rate, TransferMethod};
 use crate::policy::edit;
 use crate::policy::read::{self, Complaint, FileError, Notes, Section};
 use crate::text::quoted;
@@ -29,15 +29,19 @@ pub use crate::policy::read::FileError as ConfigError;
 /// `config.toml`. Every key may be left out.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    /// The wallet.
     pub wallet: WalletConfig,
+    /// What the owner is told, and where.
     pub notices: Notices,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
 
+/// Where the key is, and whose it must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalletConfig {
-    pub store: Option<Store>,
+    /// Where the key is kept.
+    pub store: Option<StoreKind>,
     /// The address the key is expected to have: a key store that holds another, or none, is not this wallet's.
     pub address: Option<Address>,
 }
@@ -53,8 +57,10 @@ pub struct Notices {
 
 /// Where the key is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Store {
+pub enum StoreKind {
+    /// In the system's keyring.
     Keyring,
+    /// In an encrypted file.
     File,
 }
 
@@ -109,7 +115,7 @@ impl Config {
     }
 
     /// Writes down where the key is and which address it has, leaving the rest of the file as it is.
-    pub fn write_wallet(home: &Home, store: Store, address: Address) -> Result<(), ConfigError> {
+    pub fn write_wallet(home: &Home, store: StoreKind, address: Address) -> Result<(), ConfigError> {
         rewrite(home, "wallet", place(store, address))
     }
 
@@ -125,16 +131,17 @@ impl Default for Notices {
     }
 }
 
-impl Store {
+impl StoreKind {
+    /// As it is written in files.
     pub fn word(self) -> &'static str {
         match self {
-            Store::Keyring => "keyring",
-            Store::File => "file",
+            StoreKind::Keyring => "keyring",
+            StoreKind::File => "file",
         }
     }
 }
 
-fn place(store: Store, address: Address) -> [(&'static str, Value); 2] {
+fn place(store: StoreKind, address: Address) -> [(&'static str, Value); 2] {
     [("store", store.word().into()), ("address", address.to_checksum(None).into())]
 }
 
@@ -172,8 +179,8 @@ fn with_values<const N: usize>(
 
 fn wallet(section: &Section<'_>) -> WalletConfig {
     let store = section.own("store", |item| match item.as_str() {
-        Some("keyring") => Ok(Store::Keyring),
-        Some("file") => Ok(Store::File),
+        Some("keyring") => Ok(StoreKind::Keyring),
+        Some("file") => Ok(StoreKind::File),
         _ => Err(Complaint::new("{value} is no place for a key", "write \"keyring\" or \"file\"")),
     });
     let address = section.own("address", |item| read::address(read::text(item)?));
@@ -240,7 +247,7 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
         eip712_name: eip712_name?,
         eip712_version: eip712_version?,
         usd: usd?.value,
-        transfer: Transfer::Eip3009,
+        transfer: TransferMethod::Eip3009,
     })
 }
 
@@ -433,7 +440,7 @@ usd = "1"
         let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
         let before =
             "# mine\n[chains.\"eip155:8453\"]\nconfirmations = 64 # deep\n\n[wallet]\nstore = \"keyring\" # or file\n";
-        insta::assert_snapshot!(with_values("config.toml", before, "wallet", place(Store::File, address)).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", before, "wallet", place(StoreKind::File, address)).unwrap(), @r#"
         # mine
         [chains."eip155:8453"]
         confirmations = 64 # deep
@@ -442,7 +449,7 @@ usd = "1"
         store = "file" # or file
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
         "#);
-        insta::assert_snapshot!(with_values("config.toml", "", "wallet", place(Store::Keyring, address)).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", "", "wallet", place(StoreKind::Keyring, address)).unwrap(), @r#"
         [wallet]
         store = "keyring"
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
@@ -454,7 +461,7 @@ usd = "1"
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         std::fs::write(home.config_file(), "[wallet\n").unwrap();
-        assert!(Config::write_wallet(&home, Store::File, Address::ZERO).is_err());
+        assert!(Config::write_wallet(&home, StoreKind::File, Address::ZERO).is_err());
         assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), "[wallet\n");
     }
 
@@ -463,8 +470,8 @@ usd = "1"
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
-        Config::write_wallet(&home, Store::File, address).unwrap();
+        Config::write_wallet(&home, StoreKind::File, address).unwrap();
         let wallet = Config::load(&home).unwrap().wallet;
-        assert_eq!(wallet, WalletConfig { store: Some(Store::File), address: Some(address) });
+        assert_eq!(wallet, WalletConfig { store: Some(StoreKind::File), address: Some(address) });
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use crate::agent::Agent;
 use crate::answer::Refusal;
 use crate::chain::{Nodes, Rpc};
-use crate::config::{Config, Home, OwnerFile, PolicyFile, Store as KeptIn};
+use crate::config::{Config, Home, OwnerFile, PolicyFile, StoreKind as KeptIn};
 use crate::keeper::Keeper;
 use crate::ledger::{Bodies, Ledger};
 use crate::limits;
@@ -30,9 +30,13 @@ pub struct House {
 
 /// The ports a house stands on: the real ones in life, others in a simulation.
 pub struct Ports {
+    /// The wallet.
     pub wallet: Option<Wallet>,
+    /// The wire.
     pub seller: Arc<dyn Seller>,
+    /// The chains.
     pub chains: Arc<dyn Chains>,
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

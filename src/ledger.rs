@@ -38,12 +38,12 @@ pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing};
-pub use events::Stored as Event;
-pub use glance::{Glance, glance};
-pub use log::{By, Changes, Cursor, Filter, Group, Page, Totals};
-pub use overview::{Overview, Spent};
-pub use questions::{Challenge, Question, Word};
-pub use read::{Entry, Found, Money, Story, Terms, Unproven};
+pub use events::StoredEvent;
+pub use glance::{LedgerGlance, glance};
+pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
+pub use overview::{LedgerOverview, Spent};
+pub use questions::{Challenge, OpenQuestion, QuestionState};
+pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
@@ -66,11 +66,14 @@ pub struct Ledger {
 /// rolled back is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
+    /// Which ledger.
     pub ledger_id: String,
+    /// How many authorizations there are.
     pub authorizations: u64,
 }
 
 /// What went wrong with the ledger. Nothing was presented because of it.
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     #[error("the ledger was busy for {} s: another program holds it", crate::limits::LEDGER_WAIT.as_secs())]
@@ -128,6 +131,7 @@ impl Ledger {
         Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder) })
     }
 
+    /// Which ledger this is, and how much it has seen.
     pub async fn seal(&self) -> Result<Seal, LedgerError> {
         self.read(|conn| {
             let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {

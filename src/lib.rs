@@ -4,7 +4,7 @@
 //! Pure rooms (`money`, `offer`, `policy`, `authorization`, `settlement`) know no clock, network, disk, environment or
 //! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
 
-pub mod account;
+mod account;
 pub mod agent;
 pub mod answer;
 pub mod authorization;
@@ -12,24 +12,24 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod crash;
-pub mod funds;
+mod funds;
 pub mod house;
 pub mod keeper;
 pub mod ledger;
 pub mod limits;
 pub mod mcp;
 pub mod money;
-pub mod notify;
+mod notify;
 pub mod offer;
 pub mod owner;
-pub mod parts;
+mod parts;
 pub mod policy;
 pub mod ports;
 pub mod purchase;
-pub mod questions;
+mod questions;
 mod random;
 pub mod reason;
-pub mod reconcile;
+mod reconcile;
 pub mod request;
 pub mod seal;
 pub mod seller;

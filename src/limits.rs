@@ -30,6 +30,7 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// Free bodies beyond this are large, and only so many of them are in memory at a time: the others wait.
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
+/// Large free bodies in memory at a time.
 pub const LARGE_BODIES_AT_ONCE: usize = 8;
 /// All stored bodies together; what was free goes first, and of each the oldest.
 pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
@@ -99,6 +100,7 @@ pub const URL_CHARS: usize = 8_192;
 pub const REQUEST_BODY_BYTES: usize = 1024 * 1024;
 /// How many headers, and how much of them, an agent may send.
 pub const REQUEST_HEADERS: usize = 32;
+/// Of all headers of a request together.
 pub const REQUEST_HEADER_BYTES: usize = 8 * 1024;
 /// A link to the review page: long enough to find the browser, too short to be of use to whoever finds it later.
 pub const REVIEW_LINK: Duration = Duration::from_secs(300);

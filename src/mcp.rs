@@ -32,15 +32,17 @@ use tokio::time::timeout;
 
 use crate::agent::Agent;
 use crate::limits;
-use door::Door;
+use door::DrainingTransport;
 use server::Server;
 use tool::Tool;
 
 /// Why serving ended other than by a closed stdin or a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum NotServed {
+    /// The session could not be opened.
     #[error("the host did not open an MCP session: {0}")]
     Opening(String),
+    /// A fault of bursar's own.
     #[error("a fault inside bursar ended the MCP session: {0}")]
     Fault(String),
 }
@@ -77,7 +79,7 @@ async fn attend(
     stop: impl Future<Output = ()>,
 ) -> Result<(), NotServed> {
     let exit = server.exit.clone();
-    let door = Door::new(AsyncRwTransport::new(lines::readable(read), write), exit.clone());
+    let door = DrainingTransport::new(AsyncRwTransport::new(lines::readable(read), write), exit.clone());
     let session = session(server, door);
     tokio::pin!(session);
     tokio::select! {

@@ -25,21 +25,31 @@ pub struct Network(String);
 /// An asset bursar knows: what one unit is, how it is signed for, and what it counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
+    /// On which network.
     pub network: Network,
+    /// The address.
     pub address: Address,
+    /// What people call it.
     pub symbol: String,
+    /// How many decimals one unit has.
     pub decimals: u8,
+    /// The name its signing domain has.
     pub eip712_name: String,
+    /// The version its signing domain has.
     pub eip712_version: String,
+    /// In US dollars.
     pub usd: Rate,
-    pub transfer: Transfer,
+    /// How its money moves.
+    pub transfer: TransferMethod,
 }
 
 /// How an asset moves without gas from the payer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Transfer {
+pub enum TransferMethod {
+    /// By a signed transfer, `TransferWithAuthorization`.
     Eip3009,
+    /// By Permit2, which is not signed yet.
     Permit2,
 }
 
@@ -53,6 +63,7 @@ pub struct Rate(u64);
 pub struct Assets(Vec<Asset>);
 
 /// Why a decimal text is not an amount of dollars.
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotDecimal {
     #[error("an amount is a decimal number such as \"0.25\"")]
@@ -70,6 +81,7 @@ impl Amount {
         digits.then(|| U256::from_str_radix(text, 10).ok()).flatten().map(Amount)
     }
 
+    /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self.0.is_zero()
     }
@@ -95,22 +107,28 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 impl Usd {
+    /// Nothing.
     pub const ZERO: Usd = Usd(0);
+    /// The largest amount.
     pub const MAX: Usd = Usd(i64::MAX as u64);
     const DECIMALS: u32 = 6;
 
+    /// From millionths of a dollar.
     pub const fn micros(micros: u64) -> Usd {
         Usd(micros)
     }
 
+    /// In millionths of a dollar.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
+    /// The sum, at the most the largest amount.
     pub fn saturating_add(self, other: Usd) -> Usd {
         Usd(self.0.saturating_add(other.0)).min(Usd::MAX)
     }
 
+    /// The difference, at the least nothing.
     pub fn saturating_sub(self, other: Usd) -> Usd {
         Usd(self.0.saturating_sub(other.0))
     }
@@ -148,10 +166,12 @@ impl<'de> Deserialize<'de> for Usd {
 }
 
 impl Network {
+    /// Makes one.
     pub fn new(caip2: impl Into<String>) -> Network {
         Network(caip2.into())
     }
 
+    /// An EVM chain, by its number.
     pub fn eip155(chain_id: u64) -> Network {
         Network(format!("eip155:{chain_id}"))
     }
@@ -162,6 +182,7 @@ impl Network {
         (Network::eip155(id) == *self).then_some(id)
     }
 
+    /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -174,9 +195,11 @@ impl fmt::Display for Network {
 }
 
 impl Rate {
+    /// One dollar for one unit.
     pub const ONE: Rate = Rate(1_000_000_000_000);
     const DECIMALS: u32 = 12;
 
+    /// Reads it, exactly.
     pub fn parse(text: &str) -> Result<Rate, NotDecimal> {
         let value = decimal(text, Rate::DECIMALS)?;
         u64::try_from(value).map(Rate).map_err(|_| NotDecimal::TooLarge)
@@ -218,6 +241,7 @@ impl Assets {
         Assets(rows)
     }
 
+    /// The asset at an address, if the table has it.
     pub fn known(&self, network: &Network, address: Address) -> Option<&Asset> {
         self.0.iter().find(|asset| asset.network == *network && asset.address == address)
     }
@@ -230,6 +254,7 @@ impl Assets {
         networks
     }
 
+    /// Every asset of a network.
     pub fn on(&self, network: &Network) -> impl Iterator<Item = &Asset> {
         self.0.iter().filter(move |asset| asset.network == *network)
     }
@@ -268,10 +293,11 @@ fn built_in() -> Vec<Asset> {
         usd: Rate::ONE,
         transfer,
     };
-    let usdc = |chain, address, name| row(chain, address, USDC, name, "2", 6, Transfer::Eip3009);
-    let coin = |chain, address, symbol, name, version| row(chain, address, symbol, name, version, 6, Transfer::Eip3009);
+    let usdc = |chain, address, name| row(chain, address, USDC, name, "2", 6, TransferMethod::Eip3009);
+    let coin =
+        |chain, address, symbol, name, version| row(chain, address, symbol, name, version, 6, TransferMethod::Eip3009);
     let permit = |chain, address, symbol, name, version, decimals| {
-        row(chain, address, symbol, name, version, decimals, Transfer::Permit2)
+        row(chain, address, symbol, name, version, decimals, TransferMethod::Permit2)
     };
     vec![
         usdc(8453, address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"), "USD Coin"),

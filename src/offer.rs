@@ -31,18 +31,25 @@ use crate::text;
 /// The language of a 402.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dialect {
+    /// x402, version 1.
     #[serde(rename = "x402v1")]
     X402V1,
+    /// x402, version 2.
     #[serde(rename = "x402v2")]
     X402V2,
+    /// MPP.
     #[serde(rename = "mpp")]
     Mpp,
+    /// L402.
     #[serde(rename = "l402")]
     L402,
+    /// Cashu.
     #[serde(rename = "cashu")]
     Cashu,
+    /// Pay per crawl.
     #[serde(rename = "pay-per-crawl")]
     PayPerCrawl,
+    /// Not known.
     #[serde(rename = "unknown")]
     Unknown,
 }
@@ -50,16 +57,21 @@ pub enum Dialect {
 /// One way to pay, parsed and checked. It is the one object that is shown, budgeted, hashed and signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
+    /// The language of the challenge.
     pub dialect: Dialect,
     /// Only `exact` is payable today.
     pub scheme: String,
+    /// Which asset.
     pub asset: Asset,
+    /// How much, in atomic units.
     pub amount: Amount,
     /// What `amount` counts for, rounded up.
     pub usd: Usd,
+    /// Who is paid.
     pub payee: Address,
     /// How long the seller wants the authorization to be good for, as it said; clamped when signing.
     pub window_secs: u64,
+    /// What goes back to the seller as it wrote it.
     pub echo: Echo,
 }
 
@@ -78,19 +90,28 @@ pub struct Echo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "a few of them a call, and never kept")]
 pub enum Listed {
+    /// Read, checked, and payable.
     Payable(Box<Offer>),
+    /// Cannot be paid, and why.
     Unpayable(Unpayable),
 }
 
 /// An entry bursar recognises and cannot pay. The texts are the seller's, bounded and cleaned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpayable {
+    /// The language of the challenge.
     pub dialect: Dialect,
+    /// What is signed.
     pub scheme: String,
+    /// On which network.
     pub network: String,
+    /// Which asset.
     pub asset: String,
+    /// How much, in atomic units.
     pub amount: String,
+    /// Who is paid.
     pub payee: String,
+    /// Why.
     pub reason: Reason,
 }
 
@@ -137,6 +158,7 @@ fn shown(text: &str) -> String {
 }
 
 impl Offer {
+    /// The network it is on.
     pub fn network(&self) -> &Network {
         &self.asset.network
     }
@@ -159,6 +181,7 @@ impl From<Unpayable> for Listed {
 
 /// What is shown of an entry, whichever kind it is.
 impl Listed {
+    /// The offer, where it can be paid.
     pub fn offer(&self) -> Option<&Offer> {
         match self {
             Listed::Payable(offer) => Some(offer),
@@ -166,6 +189,7 @@ impl Listed {
         }
     }
 
+    /// Why it cannot be paid, where it cannot.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
             Listed::Payable(_) => None,
@@ -173,6 +197,7 @@ impl Listed {
         }
     }
 
+    /// The language it was offered in.
     pub fn dialect(&self) -> Dialect {
         match self {
             Listed::Payable(offer) => offer.dialect,
@@ -180,6 +205,7 @@ impl Listed {
         }
     }
 
+    /// What would be signed, as the seller wrote it.
     pub fn scheme(&self) -> &str {
         match self {
             Listed::Payable(offer) => &offer.scheme,
@@ -187,6 +213,7 @@ impl Listed {
         }
     }
 
+    /// The network it is on.
     pub fn network(&self) -> &str {
         match self {
             Listed::Payable(offer) => offer.network().as_str(),
@@ -202,6 +229,7 @@ impl Listed {
         }
     }
 
+    /// The price in atomic units, as it was offered.
     pub fn amount_atomic(&self) -> String {
         match self {
             Listed::Payable(offer) => offer.amount.to_string(),
@@ -214,6 +242,7 @@ impl Listed {
         self.offer().map(|offer| offer.usd)
     }
 
+    /// Who would be paid, as the seller wrote it.
     pub fn payee(&self) -> String {
         match self {
             Listed::Payable(offer) => offer.payee.to_string(),
@@ -230,6 +259,7 @@ impl Dialect {
         all.into_iter().find(|dialect| dialect.name() == name).unwrap_or(Dialect::Unknown)
     }
 
+    /// As records and answers write it.
     pub fn name(self) -> &'static str {
         match self {
             Dialect::X402V1 => "x402v1",

@@ -21,9 +21,9 @@ use crate::account::{Shown, event, row};
 use crate::agent::Agent;
 use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
 use crate::ledger::{Entry, View};
-use crate::money::{Asset, Rate, Transfer, Usd};
+use crate::money::{Asset, Rate, TransferMethod, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
-use crate::parts::{Parts, Reading};
+use crate::parts::Parts;
 use crate::policy::{self, ApprovedBy, Decision, Policy};
 use crate::reason::{Reason, Who};
 use crate::request::Request;
@@ -98,8 +98,8 @@ impl Owner {
     }
 
     /// Asks the nodes what the wallet holds.
-    pub async fn read_funds(&self) -> Reading {
-        funds::read(&self.parts).await
+    pub async fn read_funds(&self) {
+        funds::read(&self.parts).await;
     }
 
     /// Questions that stand, oldest first.
@@ -147,14 +147,17 @@ impl Owner {
         questions::answer(&self.parts, shown, true, ApprovedBy::Owner).await
     }
 
+    /// A no for exactly what was shown.
     pub async fn deny(&self, shown: &Pending) -> Result<Pending, Refusal> {
         questions::answer(&self.parts, shown, false, ApprovedBy::Owner).await
     }
 
+    /// Stops all spending.
     pub async fn freeze(&self, why: &str) -> Result<(), Refusal> {
         Ok(self.parts.ledger.freeze(Some(why.to_owned()), self.parts.now()).await?)
     }
 
+    /// Lets spending go on.
     pub async fn thaw(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         self.prove(passphrase).await?;
         Ok(self.parts.ledger.freeze(None, self.parts.now()).await?)
@@ -180,6 +183,7 @@ impl Owner {
         }
     }
 
+    /// Derives everything anew and says what does not agree.
     pub async fn audit(&self) -> Result<Audit, Refusal> {
         let found = self.parts.ledger.audit().await?;
         Ok(Audit {
@@ -227,7 +231,7 @@ impl Owner {
     /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in
     /// particular.
     fn imagined(&self, policy: &Policy, url: &Url, price: Usd) -> Option<Offer> {
-        let pays = |asset: &&Asset| asset.transfer == Transfer::Eip3009 && asset.usd == Rate::ONE;
+        let pays = |asset: &&Asset| asset.transfer == TransferMethod::Eip3009 && asset.usd == Rate::ONE;
         let asset = policy.networks.iter().find_map(|network| self.parts.assets.on(network).find(pays))?.clone();
         let amount = asset.amount_of(price)?;
         let payee = policy.place(url).rule.and_then(|rule| rule.payees.first().copied());

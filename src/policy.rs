@@ -19,9 +19,9 @@ mod scene;
 mod schema;
 
 pub use allow::{Allowed, NewRule, with_rule};
-pub use budget::{BudgetLeft, budget_left, caps, meters};
+pub use budget::{Remaining, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
-pub use decide::{RuleReport, Word, decide, explain, is_no_to, terms};
+pub use decide::{RuleReport, Ruling, decide, explain, is_no_to, terms};
 pub(crate) use hosts::registrable;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};
@@ -42,73 +42,105 @@ use crate::time::Time;
 pub struct Policy {
     /// SHA-256 of the file's bytes (and of its deny lists, where it names any), in hex: stored beside every decision.
     pub hash: String,
+    /// The wallet.
     pub wallet: WalletRules,
+    /// Which session.
     pub session: SessionRules,
+    /// What a host may be paid that no rule names.
     pub each_domain: DomainRules,
     /// First rule whose host matches.
     pub domains: Vec<DomainRule>,
+    /// Who is paid.
     pub payee: PayeeRules,
+    /// When a human is asked.
     pub approval: ApprovalRules,
     /// Percent above the lowest settled price at the same place that asks.
     pub price_rise: Option<u32>,
+    /// What stops a run of bad luck.
     pub breakers: BreakerRules,
     /// In the owner's order of preference.
     pub networks: Vec<Network>,
+    /// Which schemes may be paid.
     pub schemes: Vec<String>,
     /// `host:port`, exactly, that may be private or plain http.
     pub egress: Vec<String>,
 }
 
+/// What the whole wallet may spend.
 #[derive(Clone, Debug)]
 pub struct WalletRules {
+    /// One payment.
     pub per_payment: Option<Usd>,
+    /// An hour.
     pub per_hour: Option<Usd>,
+    /// A day of 24 hours.
     pub per_day: Option<Usd>,
+    /// A month of 30 days.
     pub per_month: Option<Usd>,
     /// Until the owner has looked at the log again.
     pub since_review: Option<Usd>,
+    /// How many payments a minute.
     pub payments_per_minute: Option<u32>,
 }
 
+/// What one run of an agent's activity may spend.
 #[derive(Clone, Debug)]
 pub struct SessionRules {
+    /// All of it.
     pub total: Option<Usd>,
+    /// After this long without an authorization a session ends.
     pub idle: Duration,
 }
 
+/// What a rule says of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// Goes on.
     Allow,
+    /// Asks the owner first.
     Ask,
+    /// Refuses.
     Refuse,
 }
 
 /// What holds for a host: `[each_domain]`, or a `[[domain]]` rule with what it inherits filled in.
 #[derive(Clone, Debug)]
 pub struct DomainRules {
+    /// Whether the host may be paid at all.
     pub access: Access,
+    /// One payment.
     pub per_payment: Option<Usd>,
+    /// One session.
     pub per_session: Option<Usd>,
+    /// A day of 24 hours.
     pub per_day: Option<Usd>,
+    /// How long the same call is served from the store.
     pub repeat_window: Duration,
 }
 
+/// What one host may be paid, and for what.
 #[derive(Clone, Debug)]
 pub struct DomainRule {
     /// `api.example.com`, or `*.example.com` for its subdomains.
     pub host: String,
+    /// What each rule said.
     pub rules: DomainRules,
     /// Empty: any.
     pub methods: Vec<String>,
+    /// Which paths may be paid for.
     pub paths: Vec<String>,
+    /// Who may be paid.
     pub payees: Vec<Address>,
     /// Overrides `payee.on_change` for this rule.
     pub payee_changes: Option<Access>,
 }
 
+/// What one payee may get behind all domains, and who is never paid.
 #[derive(Clone, Debug)]
 pub struct PayeeRules {
+    /// A day of 24 hours.
     pub per_day: Option<Usd>,
+    /// What a payee that changed leads to.
     pub on_change: Access,
     /// Never paid: the policy's own addresses, and those of its deny lists once they are read.
     pub deny: BTreeSet<Address>,
@@ -118,27 +150,38 @@ pub struct PayeeRules {
     pub deny_list_error: Option<String>,
 }
 
+/// When a human is asked, and how long a yes stands.
 #[derive(Clone, Debug)]
 pub struct ApprovalRules {
+    /// Above this the owner is asked.
     pub above: Option<Usd>,
+    /// A yes given inside the host counts up to here.
     pub host_up_to: Option<Usd>,
+    /// How long a question stands.
     pub pending_for: Duration,
+    /// How long a yes stands.
     pub valid_for: Duration,
 }
 
 /// How much may go wrong before it is stopped. `None`: any.
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerRules {
+    /// So many payments that brought nothing in a day, and the owner is asked.
     pub undelivered: Option<u32>,
+    /// How many refusals a minute stop an agent.
     pub refusals_per_minute: Option<u32>,
 }
 
 /// What is asked of the policy: one wish, its caller's own ceiling, and what the wallet is known to hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
+    /// The HTTP method.
     pub method: &'a str,
+    /// The URL.
     pub url: &'a Url,
+    /// Dearer than this is refused.
     pub max_price: Option<Usd>,
+    /// What the wallet is known to hold.
     pub funds: &'a Funds,
 }
 
@@ -147,6 +190,7 @@ pub struct Question<'a> {
 pub struct Funds {
     /// The wallet's own address: where to send money when it is short.
     pub address: Option<Address>,
+    /// What is known.
     pub known: BTreeMap<(Network, Address), Amount>,
 }
 
@@ -155,7 +199,9 @@ pub struct Funds {
 pub struct Snapshot {
     /// The ledger's time: never behind its newest row.
     pub now: Time,
+    /// All spending is stopped.
     pub frozen: bool,
+    /// What counts already.
     pub used: BTreeMap<Meter, Used>,
     /// Payments of the whole wallet that began in the last minute.
     pub payments_last_minute: u32,
@@ -180,6 +226,7 @@ pub struct Snapshot {
 /// How often something went wrong lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// How many.
     pub count: u32,
     /// When it is fewer than the policy stops at; none while it is.
     pub frees_at: Option<Time>,
@@ -188,25 +235,35 @@ pub struct Tally {
 /// What one payment counts in. The same list is read before a decision and written after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Meter {
+    /// What it is about.
     pub scope: Scope,
+    /// Over which time.
     pub window: Window,
 }
 
+/// What a cap is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
+    /// Everything.
     Wallet,
     /// The calling agent's running session; which one that is, the ledger knows.
     Session,
     /// A `[[domain]]` rule's text, or a registrable domain.
     Domain(String),
+    /// One payee, behind whatever domains.
     Payee(Address),
 }
 
+/// The time a cap is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Window {
+    /// One payment.
     Payment,
+    /// An hour.
     Hour,
+    /// 24 hours.
     Day,
+    /// 30 days.
     Month,
     /// As long as the scope lives. `Scope::Domain` with this window is the domain within the running session.
     Session,
@@ -229,12 +286,16 @@ pub struct Used {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Terms(pub String);
 
+/// A yes that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
+    /// What it is for, exactly.
     pub terms: Terms,
+    /// Who said so.
     pub by: ApprovedBy,
 }
 
+/// Who said yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApprovedBy {
     /// At a real terminal or the review page.
@@ -246,23 +307,31 @@ pub enum ApprovedBy {
 /// What the policy says of one offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// Goes on.
     Allow,
+    /// Asks the owner first.
     Ask(Vec<Reason>),
+    /// Refuses.
     Refuse(Vec<Reason>),
+    /// Cannot be paid, and why.
     Unpayable(Vec<Reason>),
 }
 
 /// What the policy says of a wish.
 #[derive(Clone, Debug)]
 pub enum Decision {
+    /// Goes on.
     Allow(Offer),
+    /// Asks the owner first.
     Ask(Offer, Vec<Reason>),
+    /// Refuses.
     Refuse(Vec<Reason>),
 }
 
 /// The decision, and how each offer fared.
 #[derive(Clone, Debug)]
 pub struct Decided {
+    /// What is decided.
     pub decision: Decision,
     /// In the order of the offers.
     pub verdicts: Vec<Verdict>,
@@ -275,8 +344,11 @@ pub struct Decided {
 /// One cap that applies to a question, for `get_budget` and the rules alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cap {
+    /// What it counts.
     pub meter: Meter,
+    /// At the most.
     pub limit: Usd,
+    /// Stable, for programs.
     pub code: &'static str,
     /// As a person would point at it in the file: `domain *.example.com per_day`.
     pub rule: String,

@@ -20,8 +20,11 @@ use crate::settlement::{Block, ChainError, Testimony};
 /// A reply that came in whole, or as much of it as is kept.
 #[derive(Clone, Debug)]
 pub struct Reply {
+    /// The HTTP status.
     pub status: u16,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The body.
     pub body: Vec<u8>,
     /// The body was longer than is kept, and was cut.
     pub cut: bool,
@@ -34,6 +37,7 @@ pub struct Reply {
 /// `host:port` pairs the owner opened in `[egress] allow`.
 #[derive(Clone, Copy, Debug)]
 pub struct Egress<'a> {
+    /// What the owner opened.
     pub allow: &'a [String],
 }
 
@@ -49,6 +53,7 @@ pub enum Presented {
     Lost(SellerError),
 }
 
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SellerError {
     /// Not an address bursar goes to: private, not https, unspeakable. The text names which and the way to open it.
@@ -68,6 +73,7 @@ pub enum SellerError {
     Misbehaved { host: String, cause: String },
 }
 
+/// The wire: one request, one answer.
 #[async_trait]
 pub trait Seller: Send + Sync {
     /// The unpaid leg: redirects are followed by hand, each hop checked like the first.
@@ -79,6 +85,7 @@ pub trait Seller: Send + Sync {
 
 /// Whoever called and waits: it is told that the purchase goes on, and may have a person to put a question to.
 pub trait Caller: Send + Sync {
+    /// Says that the purchase goes on.
     fn step(&self, message: &str);
 
     /// Whether the answer will still be heard: what nobody hears is handed over at the next call.
@@ -101,6 +108,7 @@ pub struct Ways {
     pub page: Option<String>,
 }
 
+/// Where a question is put, if anywhere.
 pub enum Asked {
     /// There is nobody, or no way to ask.
     Nowhere,
@@ -137,13 +145,19 @@ pub trait Screen: Send + Sync {
 /// An authorization the chain saw used under our address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
+    /// On which network.
     pub network: Network,
+    /// Which asset.
     pub asset: Address,
+    /// The number that makes it usable once.
     pub nonce: B256,
+    /// The chain transaction, as whoever is the proof names it.
     pub chain_tx: B256,
+    /// In which block.
     pub block: u64,
 }
 
+/// Asks the nodes of the chains.
 #[async_trait]
 pub trait Chains: Send + Sync {
     /// What `owner` holds, as the first node that answers says.

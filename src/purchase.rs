@@ -53,7 +53,7 @@ use ask::Asked;
 use challenge::{Heard as HeardChallenge, Look};
 pub(crate) use resume::Concluded;
 use resume::Next;
-pub use tell::{Binary, Stored, page};
+pub use tell::{Binary, StoredBody, page};
 
 /// One purchase on its way through the flow.
 struct Purchase {

@@ -1,7 +1,7 @@
 //! Questions before the owner: which stand, how they are shown, and an answer to one.
 
 use crate::answer::{Pending, Refusal};
-use crate::ledger::{self, Question};
+use crate::ledger::{self, OpenQuestion};
 use crate::money::{Amount, Network};
 use crate::parts::Parts;
 use crate::policy::{ApprovedBy, Terms};
@@ -13,8 +13,9 @@ pub(crate) async fn pending(house: &Parts) -> Result<Vec<Pending>, Refusal> {
 }
 
 pub(crate) async fn answer(house: &Parts, shown: &Pending, yes: bool, by: ApprovedBy) -> Result<Pending, Refusal> {
-    let is_shown =
-        |question: &Question| question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent;
+    let is_shown = |question: &OpenQuestion| {
+        question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
+    };
     let question = house.ledger.pending(house.now()).await?.into_iter().find(is_shown);
     let question =
         question.ok_or_else(|| none_stands("no question stands under that id: it was answered, or expired"))?;
@@ -28,7 +29,7 @@ pub(crate) async fn answer(house: &Parts, shown: &Pending, yes: bool, by: Approv
 }
 
 /// An amount as a person reads it; atomic where the asset is not known any more.
-fn whole_units(house: &Parts, terms: &ledger::Terms) -> String {
+fn whole_units(house: &Parts, terms: &ledger::PaymentTerms) -> String {
     let known = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
     let shown = known.and_then(|(address, amount)| {
         Some(house.assets.known(&Network::new(terms.network.clone()), address)?.units(amount))
@@ -36,10 +37,10 @@ fn whole_units(house: &Parts, terms: &ledger::Terms) -> String {
     shown.unwrap_or_else(|| terms.amount.clone())
 }
 
-fn as_shown(house: &Parts, question: &Question) -> Pending {
+fn as_shown(house: &Parts, question: &OpenQuestion) -> Pending {
     let entry = &question.entry;
     let terms = entry.terms.as_ref();
-    let text = |read: fn(&ledger::Terms) -> &String| terms.map(read).cloned().unwrap_or_default();
+    let text = |read: fn(&ledger::PaymentTerms) -> &String| terms.map(read).cloned().unwrap_or_default();
     Pending {
         purchase_id: entry.purchase_id.clone(),
         agent: entry.agent.clone(),

@@ -13,12 +13,15 @@ pub struct Reason {
     pub rule: String,
     /// One sentence for a person.
     pub message: String,
+    /// The limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub limit_usd: Option<Usd>,
+    /// What counts already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub used_usd: Option<Usd>,
+    /// Who can do something about it.
     pub who_can_fix: Who,
 }
 
@@ -26,12 +29,16 @@ pub struct Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
+    /// The owner.
     Owner,
+    /// Nobody: it passes with time.
     Time,
+    /// The agent.
     Agent,
 }
 
 impl Reason {
+    /// Makes one.
     pub fn new(code: &str, rule: impl Into<String>, message: impl Into<String>, who_can_fix: Who) -> Reason {
         let (rule, message) = (rule.into(), message.into());
         Reason { code: code.to_owned(), rule, message, limit_usd: None, used_usd: None, who_can_fix }

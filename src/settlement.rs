@@ -40,21 +40,27 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
+    /// Nobody.
     None,
+    /// The seller says so.
     Seller,
+    /// Final blocks prove it.
     Chain,
 }
 
 /// A state with its proof: what a row of the ledger stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
+    /// Where its money is.
     pub state: State,
+    /// Who says so.
     pub proof: Proof,
 }
 
 /// What came back when a payment was presented, as far as money is concerned.
+#[expect(missing_docs, reason = "the fields are what their names say")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Presentation {
     /// No byte of the payment left.
     Nothing,
     /// Some of it may have arrived, and no complete reply came.
@@ -67,8 +73,11 @@ pub enum Heard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Charged {
+    /// No money moved.
     No,
+    /// Money moved.
     Yes,
+    /// Not known.
     Unknown,
 }
 
@@ -77,13 +86,16 @@ pub enum Charged {
 pub struct Judgement {
     /// The seller's final answer is in hand, whatever its status.
     pub answered: bool,
+    /// Whether money moved.
     pub charged: Charged,
+    /// The goods arrived, whole.
     pub delivered: bool,
     /// What the row becomes, unless it stands at something better proven already.
     pub standing: Standing,
 }
 
 /// What the nodes of a chain say together about one authorization.
+#[expect(missing_docs, reason = "the fields are what their names say")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// Used, and the logs show the very transfer that was signed.
@@ -103,29 +115,31 @@ pub enum Evidence {
 /// What evidence does to a row, and what the owner must hear about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
+    /// What can be done now, in one sentence.
     pub next: Option<Standing>,
+    /// What the owner must hear about.
     pub alarm: Option<String>,
 }
 
 /// What the reply to a presented payment means. The seller's words move a row to settled, never back.
-pub fn judge(heard: Heard) -> Judgement {
+pub fn judge(heard: Presentation) -> Judgement {
     let held =
         |answered, delivered| Judgement { answered, charged: Charged::Unknown, delivered, standing: Standing::HELD };
     match heard {
-        Heard::Nothing => {
+        Presentation::Nothing => {
             Judgement { answered: false, charged: Charged::No, delivered: false, standing: Standing::AUTHORIZED }
         }
-        Heard::Lost => held(false, false),
+        Presentation::Lost => held(false, false),
         // Asking for money and confirming it in one breath is believed in neither: it may settle what it holds later.
-        Heard::Reply { status: 402 | 409, .. } => held(false, false),
-        Heard::Reply { status, receipt: Some(true) } => Judgement {
+        Presentation::Reply { status: 402 | 409, .. } => held(false, false),
+        Presentation::Reply { status, receipt: Some(true) } => Judgement {
             answered: true,
             charged: Charged::Yes,
             delivered: is_delivery(status),
             standing: Standing::SETTLED_BY_WORD,
         },
         // No receipt, or one that says it failed: whoever holds the bytes can still use them until their window ends.
-        Heard::Reply { status, receipt: None | Some(false) } => held(true, is_delivery(status)),
+        Presentation::Reply { status, receipt: None | Some(false) } => held(true, is_delivery(status)),
     }
 }
 
@@ -247,10 +261,15 @@ fn blocks(testimony: &Testimony) -> String {
 }
 
 impl Standing {
+    /// Signed and recorded.
     pub const AUTHORIZED: Standing = Standing { state: State::Authorized, proof: Proof::None };
+    /// Presented, outcome unknown.
     pub const HELD: Standing = Standing { state: State::Held, proof: Proof::None };
+    /// The seller says that the money moved.
     pub const SETTLED_BY_WORD: Standing = Standing { state: State::Settled, proof: Proof::Seller };
+    /// The chain proves that the money moved.
     pub const SETTLED_BY_CHAIN: Standing = Standing { state: State::Settled, proof: Proof::Chain };
+    /// Proven never used and never usable again.
     pub const LAPSED: Standing = Standing { state: State::Lapsed, proof: Proof::Chain };
     /// Given back by the owner's word, before the chain had spoken.
     pub const RELEASED: Standing = Standing { state: State::Lapsed, proof: Proof::None };
@@ -273,6 +292,7 @@ impl Standing {
         (Standing::RELEASED, Standing::LAPSED),
     ];
 
+    /// Whether a row may move there.
     pub fn may_become(self, next: Standing) -> bool {
         Standing::MOVES.contains(&(self, next))
     }
@@ -289,6 +309,7 @@ impl State {
         self != State::Lapsed
     }
 
+    /// As it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             State::Authorized => "authorized",
@@ -300,6 +321,7 @@ impl State {
 }
 
 impl Proof {
+    /// As it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Proof::None => "none",
@@ -399,10 +421,10 @@ mod tests {
     #[test]
     fn every_reply_is_judged_as_the_table_says() {
         use Charged::*;
-        let reply = |status, receipt| Heard::Reply { status, receipt };
+        let reply = |status, receipt| Presentation::Reply { status, receipt };
         let table = [
-            (Heard::Nothing, false, No, false, Standing::AUTHORIZED),
-            (Heard::Lost, false, Unknown, false, Standing::HELD),
+            (Presentation::Nothing, false, No, false, Standing::AUTHORIZED),
+            (Presentation::Lost, false, Unknown, false, Standing::HELD),
             (reply(200, Some(true)), true, Yes, true, Standing::SETTLED_BY_WORD),
             (reply(204, Some(true)), true, Yes, true, Standing::SETTLED_BY_WORD),
             (reply(200, None), true, Unknown, true, Standing::HELD),
@@ -427,7 +449,7 @@ mod tests {
     fn only_a_success_receipt_says_charged_and_only_an_unsent_payment_says_no() {
         for status in 100..=999 {
             for receipt in [None, Some(false), Some(true)] {
-                let judged = judge(Heard::Reply { status, receipt });
+                let judged = judge(Presentation::Reply { status, receipt });
                 assert_ne!(judged.charged, Charged::No);
                 assert_eq!(judged.charged == Charged::Yes, judged.standing == Standing::SETTLED_BY_WORD);
                 assert!(judged.charged != Charged::Yes || receipt == Some(true));

@@ -15,18 +15,22 @@ pub struct Time(i64);
 
 /// Where the time comes from: the system in life, a value in tests.
 pub trait Clock: Send + Sync {
+    /// What time it is.
     fn now(&self) -> Time;
 }
 
 impl Time {
+    /// From milliseconds since 1970.
     pub const fn from_millis(millis: i64) -> Time {
         Time(millis)
     }
 
+    /// From seconds since 1970.
     pub const fn from_secs(secs: i64) -> Time {
         Time(secs.saturating_mul(1000))
     }
 
+    /// In milliseconds since 1970.
     pub const fn millis(self) -> i64 {
         self.0
     }
@@ -36,10 +40,12 @@ impl Time {
         self.0.div_euclid(1000)
     }
 
+    /// Later by a span.
     pub fn plus(self, span: Duration) -> Time {
         Time(self.0.saturating_add(millis(span)))
     }
 
+    /// Earlier by a span.
     pub fn minus(self, span: Duration) -> Time {
         Time(self.0.saturating_sub(millis(span)))
     }

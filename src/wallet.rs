@@ -32,6 +32,7 @@ pub use self::verifier::Verifier;
 use crate::limits;
 use crate::time::{Clock, Time};
 
+/// The only reader of the wallet's key.
 pub struct Wallet {
     store: Store,
     address: Address,
@@ -59,6 +60,7 @@ impl Wallet {
         Wallet::import(store, Key::fresh()?).await
     }
 
+    /// Takes a key over into a store.
     pub async fn import(store: &Store, key: Key) -> Result<Address, WalletError> {
         let address = key.address();
         store.alone(move |keys| keys.save(&key)).await?;
@@ -70,6 +72,7 @@ impl Wallet {
         store.call(|keys| keys.list()).await
     }
 
+    /// The address this is about.
     pub fn address(&self) -> Address {
         self.address
     }
@@ -90,6 +93,7 @@ impl Wallet {
         }
     }
 
+    /// Forgets the unlocked key now.
     pub fn forget(&self) {
         *guard(&self.in_memory) = None;
     }

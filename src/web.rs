@@ -23,21 +23,21 @@ use std::sync::Arc;
 pub use browser::open as open_browser;
 
 use crate::owner::Owner;
-use door::Door;
-use route::Window;
+use door::Entrance;
+use route::ReviewSite;
 
 /// The page of one house. It stops when dropped.
 pub struct Review {
-    window: Arc<Window>,
-    _server: server::Server,
+    window: Arc<ReviewSite>,
+    _server: server::PageServer,
 }
 
 impl Review {
     /// Listens on loopback; port 0 takes any free one. Wants a runtime around it, to serve on.
     pub fn open(bursar: Owner, port: u16) -> io::Result<Review> {
         let listener = server::listen(port)?;
-        let door = Door::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
-        let window = Arc::new(Window { bursar, door });
+        let door = Entrance::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
+        let window = Arc::new(ReviewSite { bursar, door });
         let _server = server::serve(listener, window.clone());
         Ok(Review { window, _server })
     }

@@ -18,6 +18,7 @@ pub struct Call {
     /// GET unless there is a body, else POST.
     #[serde(default)]
     pub method: Option<String>,
+    /// The headers.
     #[serde(default)]
     pub headers: std::collections::BTreeMap<String, String>,
     /// A text body.
@@ -43,11 +44,17 @@ pub struct Call {
 /// One wish of an agent to get one thing, checked.
 #[derive(Clone, Debug)]
 pub struct Wish {
+    /// Whose purchase it is.
     pub agent: String,
+    /// What goes out.
     pub request: Request,
+    /// Dearer than this is refused.
     pub max_price: Option<Usd>,
+    /// The purchase's id.
     pub purchase_id: Option<String>,
+    /// Which purchase to buy once more.
     pub buy_again: Option<String>,
+    /// How much of the body to answer with.
     pub max_chars: usize,
 }
 
@@ -88,6 +95,7 @@ impl Wish {
         })
     }
 
+    /// What makes two calls the same wish.
     pub fn identity(&self) -> Identity {
         let Request { method, url, body, .. } = &self.request;
         Identity(fingerprint(&[self.agent.as_bytes(), method.as_bytes(), url.as_str().as_bytes(), body]))

@@ -7,7 +7,7 @@ use alloy_sol_types::{Eip712Domain, SolStruct, sol};
 
 use super::{Authorization, Signature};
 use crate::limits;
-use crate::money::Transfer;
+use crate::money::TransferMethod;
 use crate::offer::Offer;
 use crate::reason::{Reason, Who};
 use crate::time::Time;
@@ -24,6 +24,7 @@ sol! {
 }
 
 /// Why an offer cannot be signed for, although it was listed as payable.
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDraft {
     #[error("the seller leaves too little time for a payment to arrive")]
@@ -39,7 +40,7 @@ pub enum CannotDraft {
 impl Authorization {
     /// What would be signed for an offer now. The nonce comes from outside: it is recorded before it is used.
     pub fn draft(offer: &Offer, from: Address, now: Time, nonce: B256) -> Result<Authorization, CannotDraft> {
-        if offer.asset.transfer != Transfer::Eip3009 || offer.network().chain_id().is_none() {
+        if offer.asset.transfer != TransferMethod::Eip3009 || offer.network().chain_id().is_none() {
             return Err(CannotDraft::NotEip3009);
         }
         if offer.payee == from {
@@ -119,6 +120,7 @@ fn window(asked_secs: u64, now: Time) -> Result<(u64, u64), CannotDraft> {
 }
 
 impl CannotDraft {
+    /// Stable, for programs.
     pub fn code(self) -> &'static str {
         match self {
             CannotDraft::WindowTooShort => "window_too_short",

@@ -11,6 +11,7 @@ use k256::ecdsa::{self, RecoveryId, VerifyingKey};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature(pub [u8; 65]);
 
+/// Not a signature in the one form that is used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a signature is 0x and 130 hex digits")]
 pub struct NotASignature;

@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::reply::{self, Failure, Log};
+use super::reply::{self, EventLog, NodeFailure};
 use crate::settlement::{Block, ChainError};
 use crate::{limits, text};
 
@@ -42,7 +42,7 @@ pub enum At {
 
 /// One event of one contract, by its topics; an absent one matches anything.
 #[derive(Clone, Debug)]
-pub struct Filter {
+pub struct LogFilter {
     pub contract: Address,
     pub topics: Vec<B256>,
 }
@@ -70,56 +70,62 @@ impl Node {
     }
 
     /// A block's number and time; none where the node has no such block.
-    pub async fn block(&self, line: &Line, at: At) -> Result<Option<Block>, Failure> {
+    pub async fn block(&self, line: &Line, at: At) -> Result<Option<Block>, NodeFailure> {
         let said = self.ask(line, "eth_getBlockByNumber", json!([at.word(), false])).await?;
         match (at, reply::block(said)?) {
             (At::Number(asked), Some(Block { number, .. })) if asked != number => {
-                Err(Failure::Nonsense(format!("block {number}, asked for {asked}")))
+                Err(NodeFailure::Nonsense(format!("block {number}, asked for {asked}")))
             }
             (_, block) => Ok(block),
         }
     }
 
     /// One 32-byte word from a contract.
-    pub async fn word(&self, line: &Line, contract: Address, data: &[u8], at: At) -> Result<B256, Failure> {
+    pub async fn word(&self, line: &Line, contract: Address, data: &[u8], at: At) -> Result<B256, NodeFailure> {
         let call = json!({ "to": contract, "data": alloy_primitives::hex::encode_prefixed(data) });
         let said = self.ask(line, "eth_call", json!([call, at.word()])).await?;
         let word = reply::word(said)?;
-        word.ok_or_else(|| Failure::Nonsense(format!("no contract answers at {contract}")))
+        word.ok_or_else(|| NodeFailure::Nonsense(format!("no contract answers at {contract}")))
     }
 
     /// The logs a filter matches between two blocks, both included. What does not match was not asked for and is left.
-    pub async fn logs(&self, line: &Line, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>, Failure> {
+    pub async fn logs(
+        &self,
+        line: &Line,
+        filter: &LogFilter,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<EventLog>, NodeFailure> {
         let (from_block, to_block) = (At::Number(from).word(), At::Number(to).word());
         let asked = json!([{
             "address": filter.contract, "topics": filter.topics, "fromBlock": from_block, "toBlock": to_block,
         }]);
         let said = self.ask(line, "eth_getLogs", asked).await?;
-        let fits = |log: &Log| filter.matches(log) && (from..=to).contains(&log.block_number);
+        let fits = |log: &EventLog| filter.matches(log) && (from..=to).contains(&log.block_number);
         Ok(reply::logs(said)?.into_iter().filter(fits).collect())
     }
 
     /// The logs of a chain transaction that succeeded; none where it did not, or is not there.
-    pub async fn receipt(&self, line: &Line, chain_tx: B256) -> Result<Vec<Log>, Failure> {
+    pub async fn receipt(&self, line: &Line, chain_tx: B256) -> Result<Vec<EventLog>, NodeFailure> {
         reply::logs_of_success(self.ask(line, "eth_getTransactionReceipt", json!([chain_tx])).await?)
     }
 
-    pub fn says(&self, failure: Failure) -> ChainError {
+    pub fn says(&self, failure: NodeFailure) -> ChainError {
         let node = self.name.clone();
         match failure {
-            Failure::Silent(cause) | Failure::Refused(cause) => ChainError::Silent { node, cause },
-            Failure::Nonsense(cause) => ChainError::Nonsense { node, cause },
+            NodeFailure::Silent(cause) | NodeFailure::Refused(cause) => ChainError::Silent { node, cause },
+            NodeFailure::Nonsense(cause) => ChainError::Nonsense { node, cause },
         }
     }
 
     /// One question, one answer; `null` is an answer.
-    async fn ask(&self, line: &Line, method: &str, params: Value) -> Result<Value, Failure> {
+    async fn ask(&self, line: &Line, method: &str, params: Value) -> Result<Value, NodeFailure> {
         const ID: u64 = 1;
         let question = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
         let (status, body) = line.post(&self.url, question.to_string()).await?;
         reply::result(&body, ID).map_err(|failure| match failure {
-            Failure::Nonsense(_) if status != 200 => Failure::Silent(format!("HTTP status {status}")),
-            Failure::Refused(cause) => Failure::Refused(format!("{method} refused ({cause})")),
+            NodeFailure::Nonsense(_) if status != 200 => NodeFailure::Silent(format!("HTTP status {status}")),
+            NodeFailure::Refused(cause) => NodeFailure::Refused(format!("{method} refused ({cause})")),
             other => other,
         })
     }
@@ -130,24 +136,24 @@ impl Line {
         Line { client: OnceLock::new(), wait }
     }
 
-    async fn post(&self, url: &Url, body: String) -> Result<(u16, Vec<u8>), Failure> {
+    async fn post(&self, url: &Url, body: String) -> Result<(u16, Vec<u8>), NodeFailure> {
         let exchange = async {
             let sending = self.client()?.post(url.clone()).header("content-type", "application/json").body(body);
-            let reply = sending.send().await.map_err(|error| Failure::Silent(root(&error)))?;
+            let reply = sending.send().await.map_err(|error| NodeFailure::Silent(root(&error)))?;
             Ok((reply.status().as_u16(), read(reply).await?))
         };
         match tokio::time::timeout(self.wait, exchange).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::Silent(format!("nothing within {} s", self.wait.as_secs()))),
+            Err(_) => Err(NodeFailure::Silent(format!("nothing within {} s", self.wait.as_secs()))),
         }
     }
 
-    fn client(&self) -> Result<&Client, Failure> {
+    fn client(&self) -> Result<&Client, NodeFailure> {
         if self.client.get().is_none() {
             // Whoever comes second uses the first one's.
-            let _ = self.client.set(build().map_err(|error| Failure::Silent(root(&error)))?);
+            let _ = self.client.set(build().map_err(|error| NodeFailure::Silent(root(&error)))?);
         }
-        self.client.get().ok_or_else(|| Failure::Silent("no client".to_owned()))
+        self.client.get().ok_or_else(|| NodeFailure::Silent("no client".to_owned()))
     }
 }
 
@@ -161,8 +167,8 @@ impl At {
     }
 }
 
-impl Filter {
-    fn matches(&self, log: &Log) -> bool {
+impl LogFilter {
+    fn matches(&self, log: &EventLog) -> bool {
         !log.removed && log.address == self.contract && log.topics.starts_with(&self.topics)
     }
 }
@@ -179,11 +185,11 @@ fn build() -> reqwest::Result<Client> {
         .build()
 }
 
-async fn read(mut reply: Response) -> Result<Vec<u8>, Failure> {
+async fn read(mut reply: Response) -> Result<Vec<u8>, NodeFailure> {
     let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(|error| Failure::Silent(root(&error)))? {
+    while let Some(chunk) = reply.chunk().await.map_err(|error| NodeFailure::Silent(root(&error)))? {
         if body.len() + chunk.len() > REPLY_BYTES {
-            return Err(Failure::Refused(format!("its answer is larger than {REPLY_BYTES} bytes")));
+            return Err(NodeFailure::Refused(format!("its answer is larger than {REPLY_BYTES} bytes")));
         }
         body.extend_from_slice(&chunk);
     }

@@ -9,24 +9,32 @@ use crate::{limits, text};
 
 /// Why a question has no answer.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum NodeFailure {
+    /// It did not answer.
     Silent(String),
     /// The node is there, and does not want this question: too wide a range, a block it does not have.
     Refused(String),
+    /// It answered what is no answer.
     Nonsense(String),
 }
 
 /// A log as `eth_getLogs` and receipts have it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Log {
+pub struct EventLog {
+    /// The address.
     pub address: Address,
+    /// What the log is about.
     pub topics: Vec<B256>,
+    /// What else the log says.
     pub data: Bytes,
+    /// In which block.
     #[serde(deserialize_with = "read_quantity")]
     pub block_number: u64,
+    /// Which log of its block.
     #[serde(deserialize_with = "read_quantity")]
     pub log_index: u64,
+    /// The chain transaction it stands in.
     pub transaction_hash: B256,
     /// Its block is no longer part of the chain.
     #[serde(default)]
@@ -61,58 +69,59 @@ struct Header {
 struct Receipt {
     #[serde(deserialize_with = "read_quantity")]
     status: u64,
-    logs: Vec<Log>,
+    logs: Vec<EventLog>,
 }
 
 /// The result of one JSON-RPC answer.
-pub fn result(body: &[u8], id: u64) -> Result<Value, Failure> {
+pub fn result(body: &[u8], id: u64) -> Result<Value, NodeFailure> {
     let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| Failure::Nonsense("that is not a JSON-RPC answer".to_owned()))?;
+        serde_json::from_slice(body).map_err(|_| NodeFailure::Nonsense("that is not a JSON-RPC answer".to_owned()))?;
     if let Some(Complaint { code, message }) = answer.error {
-        return Err(Failure::Refused(format!("{code}: {}", text::quoted(&message, limits::QUOTED_CHARS))));
+        return Err(NodeFailure::Refused(format!("{code}: {}", text::quoted(&message, limits::QUOTED_CHARS))));
     }
     if answer.id != Some(id) {
-        return Err(Failure::Nonsense("an answer to another question".to_owned()));
+        return Err(NodeFailure::Nonsense("an answer to another question".to_owned()));
     }
     Ok(answer.result)
 }
 
 /// A number as chains write it.
-pub fn quantity(said: &Value) -> Result<u64, Failure> {
+pub fn quantity(said: &Value) -> Result<u64, NodeFailure> {
     let read = said.as_str().and_then(parse_quantity);
-    read.ok_or_else(|| Failure::Nonsense("that is not a number as chains write it".to_owned()))
+    read.ok_or_else(|| NodeFailure::Nonsense("that is not a number as chains write it".to_owned()))
 }
 
 /// A block; none where the node has no such block.
-pub fn block(said: Value) -> Result<Option<Block>, Failure> {
+pub fn block(said: Value) -> Result<Option<Block>, NodeFailure> {
     let header: Option<Header> = shaped(said)?;
     Ok(header.map(|Header { number, timestamp }| Block { number, time_secs: timestamp }))
 }
 
 /// The 32 bytes a contract answered with; none where there is no contract.
-pub fn word(said: Value) -> Result<Option<B256>, Failure> {
+pub fn word(said: Value) -> Result<Option<B256>, NodeFailure> {
     let bytes: Bytes = shaped(said)?.unwrap_or_default();
     if bytes.is_empty() {
         return Ok(None);
     }
     let word = B256::try_from(&bytes[..]);
-    word.map(Some).map_err(|_| Failure::Nonsense(format!("{} bytes where 32 belong", bytes.len())))
+    word.map(Some).map_err(|_| NodeFailure::Nonsense(format!("{} bytes where 32 belong", bytes.len())))
 }
 
-pub fn logs(said: Value) -> Result<Vec<Log>, Failure> {
+/// The logs of an answer.
+pub fn logs(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
     Ok(shaped(said)?.unwrap_or_default())
 }
 
 /// The logs in a receipt; none where the chain transaction failed, or is not there.
-pub fn logs_of_success(said: Value) -> Result<Vec<Log>, Failure> {
+pub fn logs_of_success(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
     let receipt: Option<Receipt> = shaped(said)?;
     Ok(receipt.filter(|receipt| receipt.status == 1).map_or_else(Vec::new, |receipt| receipt.logs))
 }
 
 /// A result in the shape it must have; none where it is `null`.
-fn shaped<T: for<'de> Deserialize<'de>>(said: Value) -> Result<Option<T>, Failure> {
+fn shaped<T: for<'de> Deserialize<'de>>(said: Value) -> Result<Option<T>, NodeFailure> {
     serde_json::from_value(said)
-        .map_err(|error| Failure::Nonsense(text::quoted(&error.to_string(), limits::QUOTED_CHARS)))
+        .map_err(|error| NodeFailure::Nonsense(text::quoted(&error.to_string(), limits::QUOTED_CHARS)))
 }
 
 /// `0x` and up to 16 digits.
@@ -151,10 +160,10 @@ mod tests {
         assert_eq!(read(r#"{"id":1,"result":null}"#), Ok(Value::Null));
         for id in ["1", "null"] {
             let refused = read(&format!(r#"{{"id":{id},"error":{{"code":-32000,"message":"too\nmany"}}}}"#));
-            assert_eq!(refused, Err(Failure::Refused("-32000: too many".to_owned())));
+            assert_eq!(refused, Err(NodeFailure::Refused("-32000: too many".to_owned())));
         }
         for text in ["", "null", "[]", "<html>", r#"{"id":2,"result":1}"#, r#"{"result":1}"#, "{\"id\":1,\"result\":"] {
-            assert!(matches!(read(text), Err(Failure::Nonsense(_))), "{text}");
+            assert!(matches!(read(text), Err(NodeFailure::Nonsense(_))), "{text}");
         }
     }
 
@@ -167,7 +176,7 @@ mod tests {
             let _ = quantity(&said);
             for odd in [said, json!(number), json!([text]), json!({ "number": text, "timestamp": number })] {
                 let _ = shaped::<Header>(odd.clone());
-                let _ = shaped::<Vec<Log>>(odd.clone());
+                let _ = shaped::<Vec<EventLog>>(odd.clone());
                 let _ = shaped::<Bytes>(odd);
             }
         }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures_util::future::{join_all, select_ok};
 use url::Url;
 
-use super::node::{At, Filter, Line, Node};
-use super::reply::{Failure, Log};
+use super::node::{At, Line, LogFilter, Node};
+use super::reply::{EventLog, NodeFailure};
 use crate::authorization::Authorization;
 use crate::limits;
 use crate::money::{Amount, Network};
@@ -43,6 +43,7 @@ mod token {
 /// The nodes of one chain, as the owner or the built-in table has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes {
+    /// The nodes, all of which are asked.
     pub rpc: Vec<Url>,
     /// For chains without a finalized tag: how many blocks behind the head count as final.
     pub confirmations: Option<u64>,
@@ -101,9 +102,9 @@ impl Rpc {
         &self,
         chain: &Chain,
         node: &Node,
-        filter: &Filter,
+        filter: &LogFilter,
         from_block: Option<u64>,
-    ) -> Result<(Vec<Log>, u64), ChainError> {
+    ) -> Result<(Vec<EventLog>, u64), ChainError> {
         node.is_on(&self.line, chain.id).await?;
         let finalized = node.block(&self.line, At::Finalized).await.ok().flatten();
         let head = head(&self.line, node).await.map_err(|failure| node.says(failure))?;
@@ -188,35 +189,40 @@ impl Chain {
 
 /// Whether it was used, the block that was read at, and the head. The block is asked for by number, so that it is
 /// certain which one answered.
-async fn state(line: &Line, node: &Node, signed: &Authorization) -> Result<(bool, Block, u64), Failure> {
+async fn state(line: &Line, node: &Node, signed: &Authorization) -> Result<(bool, Block, u64), NodeFailure> {
     let newest = head(line, node).await?;
     match state_at(line, node, signed, newest).await {
-        Err(Failure::Refused(_)) => {
+        Err(NodeFailure::Refused(_)) => {
             let behind = At::Number(newest.number.saturating_sub(BEHIND_HEAD));
             let block =
-                node.block(line, behind).await?.ok_or_else(|| Failure::Nonsense("no recent block".to_owned()))?;
+                node.block(line, behind).await?.ok_or_else(|| NodeFailure::Nonsense("no recent block".to_owned()))?;
             Ok((state_at(line, node, signed, block).await?, block, newest.number))
         }
         read => Ok((read?, newest, newest.number)),
     }
 }
 
-async fn state_at(line: &Line, node: &Node, signed: &Authorization, block: Block) -> Result<bool, Failure> {
+async fn state_at(line: &Line, node: &Node, signed: &Authorization, block: Block) -> Result<bool, NodeFailure> {
     let asked = token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce }.abi_encode();
     let word = node.word(line, signed.asset, &asked, At::Number(block.number)).await?;
     match U256::from_be_bytes(word.0) {
         U256::ZERO => Ok(false),
         U256::ONE => Ok(true),
-        _ => Err(Failure::Nonsense("that is neither yes nor no".to_owned())),
+        _ => Err(NodeFailure::Nonsense("that is neither yes nor no".to_owned())),
     }
 }
 
-async fn head(line: &Line, node: &Node) -> Result<Block, Failure> {
-    node.block(line, At::Latest).await?.ok_or_else(|| Failure::Nonsense("no newest block".to_owned()))
+async fn head(line: &Line, node: &Node) -> Result<Block, NodeFailure> {
+    node.block(line, At::Latest).await?.ok_or_else(|| NodeFailure::Nonsense("no newest block".to_owned()))
 }
 
 /// The transfer of the chain transaction that used the authorization.
-async fn transfer(line: &Line, node: &Node, signed: &Authorization, at: Block) -> Result<Option<Transfer>, Failure> {
+async fn transfer(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    at: Block,
+) -> Result<Option<Transfer>, NodeFailure> {
     let (from, to) = blocks_of_window(line, node, signed, at).await?;
     let mut filter = used_by(signed.asset, signed.from);
     filter.topics.push(signed.nonce);
@@ -228,9 +234,9 @@ async fn transfer(line: &Line, node: &Node, signed: &Authorization, at: Block) -
 
 /// The transfer among a receipt's logs: the one that was signed, or else the next from our address after the use, for
 /// somebody to look at. One chain transaction can settle several authorizations.
-fn transfer_in(receipt: &[Log], used: &Log, signed: &Authorization) -> Option<Transfer> {
+fn transfer_in(receipt: &[EventLog], used: &EventLog, signed: &Authorization) -> Option<Transfer> {
     let of_ours =
-        |log: &&Log| log.address == signed.asset && log.transaction_hash == used.transaction_hash && !log.removed;
+        |log: &&EventLog| log.address == signed.asset && log.transaction_hash == used.transaction_hash && !log.removed;
     let transfers: Vec<(u64, Transfer)> =
         receipt.iter().filter(of_ours).filter_map(|log| Some((log.log_index, read_transfer(log)?))).collect();
     let from_us = || transfers.iter().filter(|(_, transfer)| transfer.from == signed.from);
@@ -239,24 +245,29 @@ fn transfer_in(receipt: &[Log], used: &Log, signed: &Authorization) -> Option<Tr
     exact.or_else(next).map(|(_, transfer)| transfer.clone())
 }
 
-fn read_transfer(log: &Log) -> Option<Transfer> {
+fn read_transfer(log: &EventLog) -> Option<Transfer> {
     let token::Transfer { from, to, value } =
         token::Transfer::decode_raw_log(log.topics.iter().copied(), &log.data).ok()?;
     Some(Transfer { chain_tx: log.transaction_hash, block: log.block_number, from, to, amount: Amount(value) })
 }
 
-fn sighting(network: &Network, log: &Log) -> Option<Sighting> {
+fn sighting(network: &Network, log: &EventLog) -> Option<Sighting> {
     let nonce = *log.topics.get(2)?;
     let (chain_tx, block) = (log.transaction_hash, log.block_number);
     Some(Sighting { network: network.clone(), asset: log.address, nonce, chain_tx, block })
 }
 
-fn used_by(asset: Address, owner: Address) -> Filter {
-    Filter { contract: asset, topics: vec![token::AuthorizationUsed::SIGNATURE_HASH, owner.into_word()] }
+fn used_by(asset: Address, owner: Address) -> LogFilter {
+    LogFilter { contract: asset, topics: vec![token::AuthorizationUsed::SIGNATURE_HASH, owner.into_word()] }
 }
 
 /// The blocks in which the window lay, by the pace of recent ones, with room for a pace that changed.
-async fn blocks_of_window(line: &Line, node: &Node, signed: &Authorization, at: Block) -> Result<(u64, u64), Failure> {
+async fn blocks_of_window(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    at: Block,
+) -> Result<(u64, u64), NodeFailure> {
     let earlier = node.block(line, At::Number(at.number.saturating_sub(PACE_BLOCKS))).await?.unwrap_or(at);
     let blocks_in = |secs: u64| {
         let pace_secs = at.time_secs.saturating_sub(earlier.time_secs).max(1);
@@ -274,7 +285,13 @@ async fn blocks_of_window(line: &Line, node: &Node, signed: &Authorization, at: 
 
 /// Logs between two blocks in bounded questions, oldest first, and the block that was read up to. A range that a node
 /// refuses is asked for in halves.
-async fn search(line: &Line, node: &Node, filter: &Filter, from: u64, to: u64) -> Result<(Vec<Log>, u64), Failure> {
+async fn search(
+    line: &Line,
+    node: &Node,
+    filter: &LogFilter,
+    from: u64,
+    to: u64,
+) -> Result<(Vec<EventLog>, u64), NodeFailure> {
     let (mut logs, mut next, mut width) = (Vec::new(), from, LOG_BLOCKS);
     for _ in 0..LOG_QUESTIONS {
         if next > to {
@@ -286,7 +303,7 @@ async fn search(line: &Line, node: &Node, filter: &Filter, from: u64, to: u64) -
                 logs.extend(found);
                 next = last.saturating_add(1);
             }
-            Err(Failure::Refused(_)) if width > LOG_BLOCKS_AT_LEAST => width = (width / 2).max(LOG_BLOCKS_AT_LEAST),
+            Err(NodeFailure::Refused(_)) if width > LOG_BLOCKS_AT_LEAST => width = (width / 2).max(LOG_BLOCKS_AT_LEAST),
             Err(failure) => return Err(failure),
         }
     }

@@ -10,13 +10,13 @@ use crate::cli::{Context, out, words};
 /// Reads the whole ledger and changes nothing. Exits 1 when anything does not add up.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar audit --json | jq .violations")]
-pub struct Audit {
+pub struct AuditCommand {
     /// One JSON document
     #[arg(long)]
     json: bool,
 }
 
-impl Audit {
+impl AuditCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let found = context.bursar().await?.audit().await?;
         let exit = if found.violations.is_empty() { Exit::Done } else { Exit::Failed };

@@ -12,7 +12,7 @@ use crate::cli::{Context, out, words};
 /// Balances are read from the chains; what may be spent is the smaller of them and the limits.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar balance\n  bursar balance --network eip155:84532 --json")]
-pub struct Balance {
+pub struct BalanceCommand {
     /// Only this network, by its CAIP-2 name
     #[arg(long, value_name = "NETWORK")]
     network: Option<String>,
@@ -21,7 +21,7 @@ pub struct Balance {
     json: bool,
 }
 
-impl Balance {
+impl BalanceCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let balances = context.bursar().await?.agent(super::OWNER).balances(self.network.as_deref()).await?;
         if self.json {

@@ -14,7 +14,7 @@ pub trait Program {
     fn opening(&self) -> String;
     fn account(&self, name: &str) -> String;
     fn commodity(&self, name: &str) -> String;
-    fn entry(&self, entry: &Entry) -> Vec<String>;
+    fn entry(&self, entry: &JournalEntry) -> Vec<String>;
 }
 
 pub struct Beancount;
@@ -28,7 +28,7 @@ pub struct Books<P> {
 }
 
 /// One purchase, ready to be booked. All texts are cleaned.
-pub struct Entry {
+pub struct JournalEntry {
     day: String,
     flag: char,
     seller: String,
@@ -52,7 +52,7 @@ impl<P: Program> Books<P> {
 
     /// The lines of one purchase; none if no money is in it. `units` is what left the wallet, in whole units.
     pub fn entry(&mut self, row: &Row, units: Option<String>) -> Vec<String> {
-        let Some(entry) = Entry::of(row, units) else { return Vec::new() };
+        let Some(entry) = JournalEntry::of(row, units) else { return Vec::new() };
         let mut lines = Vec::new();
         for name in [&entry.wallet, &entry.expense] {
             if self.accounts.insert(name.clone()) {
@@ -68,8 +68,8 @@ impl<P: Program> Books<P> {
     }
 }
 
-impl Entry {
-    fn of(row: &Row, units: Option<String>) -> Option<Entry> {
+impl JournalEntry {
+    fn of(row: &Row, units: Option<String>) -> Option<JournalEntry> {
         let flag = match row.state.as_str() {
             "settled" => '*',
             "authorized" | "held" => '!',
@@ -81,7 +81,7 @@ impl Entry {
         let mut tags = vec![("purchase", row.purchase_id.clone()), ("agent", row.agent.clone())];
         tags.push(("state", row.state.clone()));
         tags.extend(row.chain_tx.clone().map(|tx| ("chain-tx", tx)));
-        Some(Entry {
+        Some(JournalEntry {
             day: row.at.to_string().split('T').next().unwrap_or_default().to_owned(),
             flag,
             seller: plain(&row.domain),
@@ -110,9 +110,9 @@ impl Program for Beancount {
         format!("1970-01-01 commodity {name}")
     }
 
-    fn entry(&self, entry: &Entry) -> Vec<String> {
+    fn entry(&self, entry: &JournalEntry) -> Vec<String> {
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-        let Entry { day, flag, seller, what, wallet, expense, units, commodity, usd, tags } = entry;
+        let JournalEntry { day, flag, seller, what, wallet, expense, units, commodity, usd, tags } = entry;
         let mut lines = vec![format!("{day} {flag} {} {}", quoted(seller), quoted(what))];
         lines.extend(tags.iter().map(|(name, text)| format!("  {name}: {}", quoted(text))));
         lines.push(format!("  {wallet}  -{units} {commodity} @@ {usd} USD"));
@@ -137,10 +137,10 @@ impl Program for Hledger {
         }
     }
 
-    fn entry(&self, entry: &Entry) -> Vec<String> {
+    fn entry(&self, entry: &JournalEntry) -> Vec<String> {
         // A semicolon begins a comment, a bar ends the payee, a comma ends a tag.
         let bare = |text: &str| text.replace([';', '|', ','], " ");
-        let Entry { day, flag, seller, what, wallet, expense, units, commodity, usd, tags } = entry;
+        let JournalEntry { day, flag, seller, what, wallet, expense, units, commodity, usd, tags } = entry;
         let mut lines = vec![format!("{day} {flag} {} | {}", bare(seller), bare(what))];
         lines.extend(tags.iter().map(|(name, text)| format!("    ; {name}: {}", bare(text))));
         lines.push(format!("    {wallet}  -{units} \"{commodity}\" @@ {usd} USD"));

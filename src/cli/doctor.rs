@@ -7,7 +7,7 @@ use crate::answer::LogQuery;
 use crate::answer::SpendQuery;
 use crate::chain::{self, Nodes};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::wallet::{Asking, passphrases, store_of};
+use crate::cli::wallet::{PassphraseAsker, passphrases, store_of};
 use crate::cli::{Context, out, words};
 use crate::config::{Config, Home, PolicyFile};
 use crate::house::House;
@@ -157,7 +157,7 @@ async fn key(home: &Home, config: &Config) -> Check {
     let Some(address) = config.wallet.address else {
         return fail("key", "there is no wallet yet", "bursar init");
     };
-    match Wallet::list(&store_of(home, config.wallet.store, Asking::Host)).await {
+    match Wallet::list(&store_of(home, config.wallet.store, PassphraseAsker::Host)).await {
         Ok(there) if there.contains(&address) => ok("key", format!("{address} is there")),
         Ok(_) => fail("key", format!("the key of {address} is not there"), "bring it back with `bursar wallet import`"),
         Err(error) => fail("key", error, ""),
@@ -205,7 +205,7 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
 }
 
 async fn ledger(home: &Home) -> Vec<Check> {
-    match House::open(home, passphrases(Asking::Host)).await {
+    match House::open(home, passphrases(PassphraseAsker::Host)).await {
         Ok(house) => standing(&house.owner()).await.unwrap_or_else(|failure| vec![of(failure)]),
         Err(refusal) => vec![of(refusal.into())],
     }

@@ -20,7 +20,7 @@ pub enum Host {
 }
 
 /// The server as a host starts it.
-pub struct Server<'a> {
+pub struct ServerEntry<'a> {
     pub program: &'a Path,
     /// Where it is not `~/.bursar`.
     pub home: Option<&'a Path>,
@@ -54,7 +54,7 @@ impl Host {
     }
 
     /// What its owner types, or writes where.
-    pub fn how(self, server: &Server<'_>) -> Vec<String> {
+    pub fn how(self, server: &ServerEntry<'_>) -> Vec<String> {
         let name = self.name();
         let shell = server.in_a_shell(&name);
         match self {
@@ -72,7 +72,7 @@ impl Host {
     }
 }
 
-impl Server<'_> {
+impl ServerEntry<'_> {
     /// The block most hosts take.
     pub fn block(&self, agent: &str) -> Vec<String> {
         block("mcpServers", &json(&self.entry(agent, None)))
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_host_is_told_the_whole_path_and_its_own_name() {
-        let server = Server { program: Path::new("/opt/my tools/bursar"), home: None };
+        let server = ServerEntry { program: Path::new("/opt/my tools/bursar"), home: None };
         for host in Host::value_variants() {
             let told = host.how(&server).join("\n");
             assert!(told.contains("/opt/my tools/bursar") && told.contains(&host.name()), "{told}");
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_home_elsewhere_goes_into_the_arguments_because_hosts_drop_variables() {
-        let server = Server { program: Path::new("/b"), home: Some(Path::new("/data/it's")) };
+        let server = ServerEntry { program: Path::new("/b"), home: Some(Path::new("/data/it's")) };
         let told = Host::Codex.how(&server).join("\n");
         assert_eq!(told, r"codex mcp add bursar -- /b --home '/data/it'\''s' serve --agent codex");
     }

@@ -6,9 +6,9 @@ use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::hosts::{Host, Server};
+use crate::cli::hosts::{Host, ServerEntry};
 use crate::cli::owner::Terminal;
-use crate::cli::wallet::{self, Place};
+use crate::cli::wallet::{self, KeyPlace};
 use crate::cli::{Context, out, passphrase};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
 use crate::money::Network;
@@ -30,7 +30,7 @@ pub struct Init {
     network: Option<Money>,
     /// Where to keep the key [default: keyring]
     #[arg(long, value_name = "PLACE")]
-    store: Option<Place>,
+    store: Option<KeyPlace>,
     /// Show how to plug it into this host, as often as needed
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<Host>,
@@ -119,7 +119,7 @@ impl Init {
         })?;
         // Not what BURSAR_HOME says: hosts drop variables.
         let elsewhere = std::env::home_dir().is_none_or(|user| user.join(".bursar") != home.dir());
-        let server = Server { program: &program, home: elsewhere.then_some(home.dir()) };
+        let server = ServerEntry { program: &program, home: elsewhere.then_some(home.dir()) };
         context.out.line(format_args!("\n{}", out::bold("Plug it in")));
         for host in &self.hosts {
             context.out.line(format_args!("  {}", out::dim(&host.name())));

@@ -9,7 +9,7 @@ use crate::cli::{Context, out};
 /// Accept a ledger that was restored or moved
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Ledger {
+pub struct LedgerCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -30,7 +30,7 @@ enum Action {
 )]
 struct Adopt {}
 
-impl Ledger {
+impl LedgerCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Action::Adopt(Adopt {}) = self.action;
         let mut owner = Terminal::at_the_terminal("bursar ledger adopt")?;

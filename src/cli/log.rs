@@ -35,7 +35,7 @@ Example:
   bursar log --domain api.example.com --csv > spend.csv
   bursar log --hledger | hledger -f- balance
   bursar log --json | jq -r 'select(.state == \"refused\") | .reasons[].message'")]
-pub struct Log {
+pub struct LogCommand {
     /// From when: RFC 3339, or a span back from now (24h, 7d)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
@@ -102,7 +102,7 @@ const ID_CHARS: usize = 9;
 /// Notices among the purchases of one screen; `--since` and `--follow` have the others.
 const NOTICES: usize = 20;
 
-impl Log {
+impl LogCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
         match (self.by, self.follow) {

@@ -8,9 +8,9 @@ use crate::cli::exit::{Exit, Failure};
 /// Watch it work with play money (this build has none)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar demo")]
-pub struct Demo {}
+pub struct NoDemo {}
 
-impl Demo {
+impl NoDemo {
     /// Says where play money is to be had.
     pub async fn run(self, _: &Context) -> Result<Exit, Failure> {
         Err(no_sandbox())

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::owner::{Owner, WeakOwner};
 use crate::web::{self, Review};
 
-pub struct Page {
+pub struct QuestionPage {
     /// The house knows its screen: only an open page holds the house in turn, until it is closed.
     bursar: WeakOwner,
     shown: Mutex<Shown>,
@@ -24,9 +24,9 @@ struct Shown {
     at: HashSet<String>,
 }
 
-impl Page {
-    pub fn of(bursar: &Owner) -> Page {
-        Page { bursar: bursar.downgrade(), shown: Mutex::default() }
+impl QuestionPage {
+    pub fn of(bursar: &Owner) -> QuestionPage {
+        QuestionPage { bursar: bursar.downgrade(), shown: Mutex::default() }
     }
 
     /// Opens the browser at the question of a purchase, unless it was opened there before. Whether somebody may be

@@ -12,13 +12,13 @@ use crate::time::Time;
 /// Each with its exact terms. A yes is for those terms only, is used once, and never lifts a limit.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar pending\n  bursar approve pu_7f3a")]
-pub struct Pending {
+pub struct PendingCommand {
     /// One JSON document
     #[arg(long)]
     json: bool,
 }
 
-impl Pending {
+impl PendingCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let questions = context.bursar().await?.pending().await?;
         if self.json {

@@ -35,7 +35,7 @@ impl Playground {
         write_private(&home.policy_file(), policy_text(&sandbox, rules)?.as_bytes()).map_err(unset)?;
         write_private(&passphrase_file(&home), secret()?.as_bytes()).map_err(unset)?;
         let address = Wallet::create(&Store::file(home.dir(), passphrases(&home))).await?;
-        Config::write_wallet(&home, config::Store::File, address)?;
+        Config::write_wallet(&home, config::StoreKind::File, address)?;
         sandbox.chain.mint(address, U256::from(funds.as_micros())).map_err(unset)?;
         Ok(Playground { sandbox, home, address })
     }

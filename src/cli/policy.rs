@@ -21,7 +21,7 @@ use crate::policy::{self as rules, Allowed, Effect, NewRule, PolicyError, Proble
 /// Check the policy, ask it what it would say, or add a rule for one seller
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Policy {
+pub struct PolicyCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -32,7 +32,7 @@ enum Action {
     Explain(Explain),
     Allow(Allow),
     Apply(Apply),
-    Replay(replay::Replay),
+    Replay(replay::ReplayCommand),
     Schema(schema::Schema),
 }
 
@@ -99,7 +99,7 @@ struct Allow {
 #[command(after_help = "Example:\n  bursar policy apply")]
 struct Apply {}
 
-impl Policy {
+impl PolicyCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::Check(check) => check.run(context),

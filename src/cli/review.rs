@@ -19,7 +19,7 @@ use crate::web::{self, Review as Page};
 /// and nowhere else.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar review\n  bursar review --no-open --port 4800")]
-pub struct Review {
+pub struct ReviewCommand {
     /// Listen at this port of 127.0.0.1 [default: any free one]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
     port: u16,
@@ -31,7 +31,7 @@ pub struct Review {
 /// Balances are a question to nodes elsewhere: now and then is enough.
 const FUNDS_EVERY: Duration = Duration::from_secs(60);
 
-impl Review {
+impl ReviewCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Terminal::at_the_terminal("bursar review")?;
         let bursar = context.bursar().await?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::answer::Pending;
-use crate::cli::page::Page;
+use crate::cli::page::QuestionPage;
 use crate::cli::words;
 use crate::config::{Config, Notices};
 use crate::house::House;
@@ -13,13 +13,13 @@ use crate::ports::Screen;
 
 pub struct Desktop {
     has_notes: bool,
-    page: Option<Page>,
+    page: Option<QuestionPage>,
 }
 
 /// Shows questions and notes where the owner wants them.
 pub fn attach(house: &House, config: &Config) -> Arc<Desktop> {
     let Notices { desktop, browser } = config.notices;
-    let page = (browser == Some(true)).then(|| Page::of(&house.owner()));
+    let page = (browser == Some(true)).then(|| QuestionPage::of(&house.owner()));
     let screen = Arc::new(Desktop { has_notes: desktop, page });
     house.show_on(screen.clone());
     screen

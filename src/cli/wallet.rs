@@ -17,7 +17,7 @@ use crate::wallet::{self, Key, PassphraseSource};
 /// Make, show or move the wallet's key
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Wallet {
+pub struct WalletCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -34,7 +34,7 @@ enum Action {
 
 /// Where a key is kept
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Place {
+pub enum KeyPlace {
     /// The system's: Secret Service, macOS Keychain, Windows Credential Manager
     Keyring,
     /// wallet.json in the home, encrypted with a passphrase
@@ -51,7 +51,7 @@ pub enum Place {
 struct Create {
     /// Where to keep the key [default: as config.toml says, else keyring]
     #[arg(long, value_name = "PLACE")]
-    store: Option<Place>,
+    store: Option<KeyPlace>,
 }
 
 /// Take over a key you have, as hex
@@ -62,7 +62,7 @@ struct Create {
 struct Import {
     /// Where to keep the key [default: as config.toml says, else keyring]
     #[arg(long, value_name = "PLACE")]
-    store: Option<Place>,
+    store: Option<KeyPlace>,
 }
 
 /// Print the address, and nothing else
@@ -95,14 +95,14 @@ struct Remove {}
 
 /// Who waits when a passphrase is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum PassphraseAsker {
     /// Somebody who may be asked at the terminal.
     Person,
     /// A host: its terminal is not ours to write on.
     Host,
 }
 
-impl Wallet {
+impl WalletCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self.action {
             Action::Create(create) => create.run(context).await,
@@ -135,7 +135,7 @@ impl Import {
             true => typed_key()?,
             false => Key::read(std::io::stdin())?,
         };
-        let address = wallet::Wallet::import(&store_of(&home, Some(place), Asking::Person), key).await?;
+        let address = wallet::Wallet::import(&store_of(&home, Some(place), PassphraseAsker::Person), key).await?;
         Config::write_wallet(&home, place, address)?;
         context.out.line(address);
         Ok(Exit::Done)
@@ -146,7 +146,7 @@ impl List {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.prepared_home()?;
         let config = Config::load(&home)?.wallet;
-        let addresses = wallet::Wallet::list(&store_of(&home, config.store, Asking::Person)).await?;
+        let addresses = wallet::Wallet::list(&store_of(&home, config.store, PassphraseAsker::Person)).await?;
         if self.json {
             let list: Vec<_> = addresses
                 .iter()
@@ -167,26 +167,26 @@ impl List {
 }
 
 /// A fresh key in its store, and its address in the config.
-pub async fn create(home: &Home, place: Option<Place>) -> Result<Address, Failure> {
+pub async fn create(home: &Home, place: Option<KeyPlace>) -> Result<Address, Failure> {
     let place = vacant(home, place)?;
-    let address = wallet::Wallet::create(&store_of(home, Some(place), Asking::Person)).await?;
+    let address = wallet::Wallet::create(&store_of(home, Some(place), PassphraseAsker::Person)).await?;
     Config::write_wallet(home, place, address)?;
     Ok(address)
 }
 
 /// The key store the config names, and who may be asked for its passphrase.
-pub fn store_of(home: &Home, place: Option<config::Store>, asking: Asking) -> wallet::Store {
-    let store = match place.unwrap_or(config::Store::Keyring) {
-        config::Store::Keyring => wallet::Store::keyring(home.dir()),
-        config::Store::File => wallet::Store::file(home.dir(), passphrases(asking)),
+pub fn store_of(home: &Home, place: Option<config::StoreKind>, asking: PassphraseAsker) -> wallet::Store {
+    let store = match place.unwrap_or(config::StoreKind::Keyring) {
+        config::StoreKind::Keyring => wallet::Store::keyring(home.dir()),
+        config::StoreKind::File => wallet::Store::file(home.dir(), passphrases(asking)),
     };
-    if asking == Asking::Person { store.waiting(limits::TYPING_WAIT) } else { store }
+    if asking == PassphraseAsker::Person { store.waiting(limits::TYPING_WAIT) } else { store }
 }
 
 /// Where a key file's passphrase may come from: what the environment names, and a person.
-pub fn passphrases(asking: Asking) -> Vec<PassphraseSource> {
+pub fn passphrases(asking: PassphraseAsker) -> Vec<PassphraseSource> {
     let mut sources = PassphraseSource::from_environment();
-    sources.extend((asking == Asking::Person).then_some(PassphraseSource::Prompt));
+    sources.extend((asking == PassphraseAsker::Person).then_some(PassphraseSource::Prompt));
     sources
 }
 
@@ -227,15 +227,15 @@ async fn remove(context: &Context) -> Result<Exit, Failure> {
 
 fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {
     let home = context.prepared_home()?;
-    let store = store_of(&home, Config::load(&home)?.wallet.store, Asking::Person);
+    let store = store_of(&home, Config::load(&home)?.wallet.store, PassphraseAsker::Person);
     Ok(wallet::Wallet::open(store, address_of(&home)?, std::sync::Arc::new(SystemClock)))
 }
 
 /// Where a new key goes; refuses where the config already names one, so that no money is ever orphaned by a habit.
-fn vacant(home: &Home, place: Option<Place>) -> Result<config::Store, Failure> {
+fn vacant(home: &Home, place: Option<KeyPlace>) -> Result<config::StoreKind, Failure> {
     let config = Config::load(home)?.wallet;
     match config.address {
-        None => Ok(place.map(config::Store::from).or(config.store).unwrap_or(config::Store::Keyring)),
+        None => Ok(place.map(config::StoreKind::from).or(config.store).unwrap_or(config::StoreKind::Keyring)),
         Some(address) => Err(Failure::new(
             "wallet_exists",
             format!("there is already a wallet here: {address}"),
@@ -258,11 +258,11 @@ impl Clock for SystemClock {
     }
 }
 
-impl From<Place> for config::Store {
-    fn from(place: Place) -> config::Store {
+impl From<KeyPlace> for config::StoreKind {
+    fn from(place: KeyPlace) -> config::StoreKind {
         match place {
-            Place::Keyring => config::Store::Keyring,
-            Place::File => config::Store::File,
+            KeyPlace::Keyring => config::StoreKind::Keyring,
+            KeyPlace::File => config::StoreKind::File,
         }
     }
 }

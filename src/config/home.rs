@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The folder that holds everything of one wallet but its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     dir: PathBuf,
@@ -15,11 +16,15 @@ pub struct Home {
 /// A file or directory that others could read, and can no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tightened {
+    /// Which file or folder.
     pub path: PathBuf,
+    /// What it was.
     pub was: u32,
+    /// What it is.
     pub is: u32,
 }
 
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     #[error("there is no home directory to keep a wallet in\n  set BURSAR_HOME, or pass --home DIRECTORY")]
@@ -48,6 +53,7 @@ impl Home {
         choose(flag, std::env::var_os("BURSAR_HOME"), std::env::home_dir())
     }
 
+    /// In this folder.
     pub fn at(dir: impl Into<PathBuf>) -> Home {
         Home { dir: dir.into() }
     }
@@ -75,14 +81,17 @@ impl Home {
         builder.create(&self.dir)
     }
 
+    /// The folder itself.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
+    /// Where things are.
     pub fn config_file(&self) -> PathBuf {
         self.dir.join("config.toml")
     }
 
+    /// What may be spent.
     pub fn policy_file(&self) -> PathBuf {
         self.dir.join("policy.toml")
     }
@@ -92,6 +101,7 @@ impl Home {
         self.dir.join("owner.json")
     }
 
+    /// The only record of money.
     pub fn ledger_file(&self) -> PathBuf {
         self.dir.join("ledger.db")
     }

@@ -12,11 +12,13 @@ use super::{ConfigError, Home, files, write_private};
 const AT_MOST: u64 = 2 * files::SMALL;
 const FORMAT: u32 = 1;
 
+/// The file that holds the owner's passphrase's fingerprint and the policy in force.
 #[derive(Debug)]
 pub struct OwnerFile {
     home: Home,
 }
 
+/// The owner's passphrase, and the policy it put into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guarded {
@@ -28,12 +30,14 @@ pub struct Guarded {
 }
 
 impl Guarded {
+    /// Makes one.
     pub fn new(verifier: serde_json::Value, policy: Option<String>) -> Guarded {
         Guarded { bursar_owner: FORMAT, verifier, policy }
     }
 }
 
 impl OwnerFile {
+    /// Makes one.
     pub fn new(home: &Home) -> OwnerFile {
         OwnerFile { home: home.clone() }
     }
@@ -52,11 +56,13 @@ impl OwnerFile {
         }
     }
 
+    /// Writes it, whole or not at all.
     pub fn write(&self, guarded: &Guarded) -> io::Result<()> {
         let text = serde_json::to_string_pretty(guarded).map_err(io::Error::other)?;
         write_private(&self.home.owner_file(), (text + "\n").as_bytes())
     }
 
+    /// Takes it away.
     pub fn remove(&self) -> io::Result<()> {
         std::fs::remove_file(self.home.owner_file())
     }

@@ -11,6 +11,7 @@ use crate::policy::{Policy, PolicyError};
 /// The longest deny list: hundreds of thousands of addresses.
 const DENY_LIST_BYTES: u64 = 32 * 1024 * 1024;
 
+/// The policy's file, read anew when it changes.
 #[derive(Debug)]
 pub struct PolicyFile {
     home: Home,
@@ -28,6 +29,7 @@ struct Loaded {
 }
 
 impl PolicyFile {
+    /// Makes one.
     pub fn new(home: &Home) -> PolicyFile {
         PolicyFile { home: home.clone(), owner: OwnerFile::new(home), last: Mutex::new(None) }
     }
@@ -72,6 +74,7 @@ impl PolicyFile {
         text.map_or_else(|| Ok(Policy::built_in()), |text| Policy::parse("policy.toml", text))
     }
 
+    /// Writes it, whole or not at all.
     pub fn write(&self, text: &str) -> io::Result<()> {
         files::write_private(&self.home.policy_file(), text.as_bytes())
     }

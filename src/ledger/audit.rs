@@ -16,11 +16,17 @@ use crate::time::Time;
 /// What was found. No violations is what everybody hopes for.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
+    /// How many purchases, or which.
     pub purchases: u64,
+    /// How many authorizations there are.
     pub authorizations: u64,
+    /// What happened, oldest first.
     pub events: u64,
+    /// What settled.
     pub settled: Usd,
+    /// What counts and whose outcome is not known.
     pub held: Usd,
+    /// What does not agree; nothing where all is well.
     pub violations: Vec<String>,
 }
 
@@ -46,6 +52,7 @@ struct Move {
 }
 
 impl Ledger {
+    /// Derives everything anew and says what does not agree.
     pub async fn audit(&self) -> Result<Findings, LedgerError> {
         self.read(|conn| {
             // One snapshot for all of it: others may go on writing.
@@ -101,7 +108,7 @@ fn check_events(conn: &Connection, findings: &mut Findings) -> Result<History, L
 impl Told {
     /// From where to where this event moved it, if it did. A reply may be judged after the chain has spoken: only legal
     /// moves are followed, as the row did.
-    fn hear(&mut self, event: &events::Stored) -> Option<(Option<Standing>, Standing)> {
+    fn hear(&mut self, event: &events::StoredEvent) -> Option<(Option<Standing>, Standing)> {
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
         let (state, proof) = serde_json::from_value::<(State, Proof)>(detail["standing"].clone()).ok()?;
         let (from, to) = (self.standing, Standing { state, proof });

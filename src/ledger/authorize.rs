@@ -25,10 +25,15 @@ use crate::wish::{self, Identity};
 
 /// Everything an authorization needs to become one: decided, drafted and signed, and not yet in force.
 pub struct Draft {
+    /// The purchase's id.
     pub purchase_id: String,
+    /// Whose purchase it is.
     pub agent: String,
+    /// What the host says of itself.
     pub client: Option<String>,
+    /// What makes two calls the same wish.
     pub identity: Identity,
+    /// The headers.
     pub headers: [u8; 32],
     /// `buy_again`: the purchase this one buys once more.
     pub parent: Option<i64>,
@@ -38,19 +43,28 @@ pub struct Draft {
     pub asked: Request,
     /// What the payment goes with: after redirects.
     pub request: Request,
+    /// Dearer than this is refused.
     pub max_price: Option<Usd>,
+    /// The policy.
     pub policy: Arc<Policy>,
+    /// What the wallet is known to hold.
     pub funds: Funds,
+    /// The offer.
     pub offer: Offer,
+    /// What was signed.
     pub authorization: Authorization,
+    /// The signature over it.
     pub signature: Signature,
+    /// The header that carries it: its name and value.
     pub payment_header: (String, String),
     /// For the record: what was offered.
     pub offers: Value,
+    /// The time it was decided at.
     pub now: Time,
 }
 
 /// What came of it.
+#[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Authorized {
     /// It is on the disk, and ours to present.
     Recorded(Box<Recorded>),
@@ -67,6 +81,7 @@ enum Claimed {
 }
 
 impl Ledger {
+    /// The one durable commit before the wire.
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
         let (holder, nonce) = (self.holder.name().to_owned(), draft.authorization.nonce);
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
@@ -105,11 +120,17 @@ impl Ledger {
 
 /// Who asks, and where: what a snapshot is read for.
 pub struct View {
+    /// Whose purchase it is.
     pub agent: String,
+    /// What makes two calls the same wish.
     pub identity: Option<Identity>,
+    /// The policy.
     pub policy: Arc<Policy>,
+    /// The URL.
     pub url: Option<Url>,
+    /// Who may be paid.
     pub payees: Vec<Address>,
+    /// The time it was decided at.
     pub now: Time,
 }
 

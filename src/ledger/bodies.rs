@@ -20,13 +20,16 @@ pub struct Bodies {
 /// What was free can be had again, so it is kept for less long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worth {
+    /// Money was paid.
     Paid,
+    /// Of an answer that cost nothing.
     Free,
 }
 
 const FREE: &str = "free";
 
 impl Bodies {
+    /// In this folder.
     pub fn at(dir: &Path) -> Bodies {
         Bodies { dir: dir.to_owned(), since_swept: Arc::default() }
     }

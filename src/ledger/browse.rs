@@ -9,18 +9,22 @@ use std::str::FromStr;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::log::{self, Totals};
+use super::log::{self, LogTotals};
 use super::read::{self, COLUMNS, Entry};
 use super::{Filter, Ledger, LedgerError};
 
 /// How many rows are looked at for one page: tens of milliseconds. Tests want to see it end.
 const STRETCH: i64 = if cfg!(test) { 9 } else { 50_000 };
 
+/// Which purchase stands first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
+    /// The newest first.
     #[default]
     Newest,
+    /// The oldest first.
     Oldest,
+    /// The dearest first.
     Dearest,
 }
 
@@ -38,22 +42,27 @@ pub struct Browse {
     pub filter: Filter,
     /// Somewhere in the URL, the id, the payee or the chain transaction.
     pub text: Option<String>,
+    /// In which order.
     pub order: Order,
+    /// What comes after it.
     pub after: Option<Mark>,
 }
 
+/// A page of the log, in the order that was asked for.
 #[derive(Clone, Debug)]
 pub struct Browsed {
+    /// The purchases.
     pub entries: Vec<Entry>,
     /// From where to go on; none at the end of the log.
     pub next: Option<Mark>,
     /// The page is not full because its stretch ended, and there is more log.
     pub is_cut: bool,
     /// Of everything the filter lets through; unknown where text is looked for.
-    pub totals: Option<Totals>,
+    pub totals: Option<LogTotals>,
 }
 
 impl Ledger {
+    /// A page of the log, in any order.
     pub async fn browse(&self, wanted: Browse) -> Result<Browsed, LedgerError> {
         self.read(move |conn| {
             let look = conn.unchecked_transaction()?;

@@ -24,9 +24,13 @@ use crate::time::Time;
 /// A complete reply, as the row keeps it.
 #[derive(Clone, Debug)]
 pub struct Answered {
+    /// The HTTP status.
     pub status: u16,
+    /// What the seller says the body is.
     pub content_type: Option<String>,
+    /// Where the answer came from, after redirects.
     pub final_url: String,
+    /// How long the whole body is.
     pub body_bytes: u64,
     /// The body lies in the store.
     pub kept: bool,
@@ -35,16 +39,21 @@ pub struct Answered {
 /// What presenting came to.
 #[derive(Clone, Debug)]
 pub struct Closing {
+    /// Where its money is, and who says so.
     pub standing: Standing,
     /// Some byte of the payment may have left.
     pub presented: bool,
+    /// The goods arrived, whole.
     pub delivered: bool,
+    /// The seller's answer, if it is complete.
     pub answered: Option<Answered>,
+    /// The chain transaction, as whoever is the proof names it.
     pub chain_tx: Option<String>,
     /// The seller's words about the payment, as it sent them.
     pub receipt: Option<Value>,
     /// What happened, for the log.
     pub detail: Value,
+    /// The time it was decided at.
     pub now: Time,
 }
 

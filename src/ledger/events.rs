@@ -9,12 +9,18 @@ use crate::time::Time;
 
 /// An event as it is stored.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredEvent {
+    /// Its number.
     pub id: i64,
+    /// The purchase.
     pub purchase: Option<i64>,
+    /// When.
     pub at: Time,
+    /// What kind it is.
     pub kind: String,
+    /// What is known of it.
     pub detail: String,
+    /// Over the one before it and this one.
     pub hash: Vec<u8>,
 }
 
@@ -47,7 +53,7 @@ pub fn seal(before: &[u8], purchase: Option<i64>, at: Time, kind: &str, detail: 
 }
 
 /// The events of one purchase, oldest first.
-pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<Stored>, LedgerError> {
+pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<StoredEvent>, LedgerError> {
     let mut query =
         conn.prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = ?1 ORDER BY id")?;
     let events = query.query_map([row], read)?.collect::<Result<_, _>>()?;
@@ -55,7 +61,7 @@ pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<Stored>, LedgerErr
 }
 
 /// Walks the whole chain of events, oldest first.
-pub fn each(conn: &Connection, mut visit: impl FnMut(Stored)) -> Result<(), LedgerError> {
+pub fn each(conn: &Connection, mut visit: impl FnMut(StoredEvent)) -> Result<(), LedgerError> {
     let mut query = conn.prepare("SELECT id, purchase, at, kind, detail, hash FROM event ORDER BY id")?;
     for event in query.query_map([], read)? {
         visit(event?);
@@ -76,8 +82,8 @@ fn newest_hash(conn: &Connection) -> Result<Vec<u8>, LedgerError> {
     Ok(newest.unwrap_or_default())
 }
 
-pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored {
+pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredEvent> {
+    Ok(StoredEvent {
         id: row.get(0)?,
         purchase: row.get(1)?,
         at: Time::from_millis(row.get(2)?),

@@ -11,7 +11,8 @@ use crate::policy::{Meter, Scope, Window};
 use crate::time::Time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Glance {
+pub struct LedgerGlance {
+    /// All spending is stopped.
     pub frozen: bool,
     /// Of the last 24 hours, with what is held.
     pub spent: Usd,
@@ -24,7 +25,7 @@ pub struct Glance {
 }
 
 /// Nothing where there is no ledger, or one this program cannot read at once.
-pub fn glance(path: &Path, now: Time) -> Result<Glance, LedgerError> {
+pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(Duration::ZERO)?;
@@ -38,7 +39,7 @@ pub fn glance(path: &Path, now: Time) -> Result<Glance, LedgerError> {
     let now = now.max(Time::from_millis(newest));
     let day = Meter { scope: Scope::Wallet, window: Window::Day };
     let used = budget::read(&look, [day], None, now)?;
-    Ok(Glance {
+    Ok(LedgerGlance {
         frozen,
         spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
         held: count(

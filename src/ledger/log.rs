@@ -12,7 +12,7 @@ use std::str::FromStr;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::events::{self, Stored};
+use super::events::{self, StoredEvent};
 use super::read::{self, COLUMNS, Entry};
 use super::{Ledger, LedgerError};
 use crate::money::Usd;
@@ -22,16 +22,23 @@ use crate::time::Time;
 /// Which rows of the log are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Whose purchase it is.
     pub agent: Option<String>,
+    /// Which session.
     pub session: Option<i64>,
     /// A registrable domain with all its hosts, or one of these with its subdomains.
     pub domain: Option<String>,
+    /// Where its money is.
     pub state: Option<String>,
+    /// From when on.
     pub since: Option<Time>,
+    /// Until when.
     pub until: Option<Time>,
     /// Rows that come after this one, in the order asked for.
     pub after: Option<Cursor>,
+    /// The oldest first.
     pub oldest_first: bool,
+    /// At the most.
     pub limit: usize,
 }
 
@@ -44,15 +51,20 @@ pub struct Cursor {
 
 /// A page of the log, with the totals of everything the filter lets through.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct LogPage {
+    /// The purchases.
     pub entries: Vec<Entry>,
-    pub totals: Totals,
+    /// What all of them add up to.
+    pub totals: LogTotals,
+    /// What can be done now, in one sentence.
     pub next: Option<Cursor>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct LogTotals {
+    /// How many.
     pub count: u64,
+    /// What settled.
     pub settled: Usd,
     /// Authorized or held.
     pub held: Usd,
@@ -65,15 +77,19 @@ pub enum By {
     Day,
     /// Registrable domains.
     Domain,
+    /// One agent's run of activity.
     Session,
+    /// The agent.
     Agent,
 }
 
 /// One line of a sum: a day's number since 1970, a domain, a session's number or an agent, and its totals.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// What it is added up by.
     pub key: String,
-    pub totals: Totals,
+    /// What all of them add up to.
+    pub totals: LogTotals,
 }
 
 /// What has happened since an event: purchases as they stand now, and what the owner must hear about.
@@ -81,14 +97,17 @@ pub struct Group {
 pub struct Changes {
     /// The latest event that is accounted for.
     pub event: i64,
+    /// The purchases.
     pub entries: Vec<Entry>,
-    pub news: Vec<Stored>,
+    /// What the owner must hear about.
+    pub news: Vec<StoredEvent>,
 }
 
 const DAY: i64 = 24 * 3600 * 1000;
 
 impl Ledger {
-    pub async fn page(&self, filter: Filter) -> Result<Page, LedgerError> {
+    /// A page of the log.
+    pub async fn page(&self, filter: Filter) -> Result<LogPage, LedgerError> {
         self.read(move |conn| {
             // One look: a purchase between the page and its totals would be in one and not in the other.
             let look = conn.unchecked_transaction()?;
@@ -122,7 +141,7 @@ impl Ledger {
     }
 
     /// What the owner must hear about, newest first.
-    pub async fn news(&self, since: Option<Time>, limit: usize) -> Result<Vec<Stored>, LedgerError> {
+    pub async fn news(&self, since: Option<Time>, limit: usize) -> Result<Vec<StoredEvent>, LedgerError> {
         self.read(move |conn| {
             let since = since.map_or(i64::MIN, Time::millis);
             let mut query = conn.prepare_cached(
@@ -136,9 +155,9 @@ impl Ledger {
     }
 }
 
-fn page(conn: &Connection, filter: &Filter) -> Result<Page, LedgerError> {
+fn page(conn: &Connection, filter: &Filter) -> Result<LogPage, LedgerError> {
     let (entries, next) = entries(conn, filter)?;
-    Ok(Page { entries, totals: totals(conn, filter)?, next })
+    Ok(LogPage { entries, totals: totals(conn, filter)?, next })
 }
 
 /// A page of entries, and where the next one begins.
@@ -154,9 +173,9 @@ pub(super) fn entries(conn: &Connection, filter: &Filter) -> Result<(Vec<Entry>,
 }
 
 /// Whole days from the tally, and what is left of the first and the last from the rows.
-pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
+pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<LogTotals, LedgerError> {
     let Some(days) = filter.whole_days() else { return totals_of_rows(conn, filter) };
-    let mut sum = Totals::default();
+    let mut sum = LogTotals::default();
     for group in tallied(conn, filter, &days, "agent")? {
         sum = sum.and(group.totals);
     }
@@ -166,9 +185,9 @@ pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<Totals, Ledge
     Ok(sum)
 }
 
-fn totals_of_rows(conn: &Connection, filter: &Filter) -> Result<Totals, LedgerError> {
+fn totals_of_rows(conn: &Connection, filter: &Filter) -> Result<LogTotals, LedgerError> {
     let (sql, values) = filter.sums("NULL", filter.index(), "");
-    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| Totals::read(row, 1))?)
+    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| LogTotals::read(row, 1))?)
 }
 
 fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
@@ -196,7 +215,7 @@ fn tallied_with_edges(
     for edge in &days.edges {
         groups.extend(groups_of_rows(conn, edge, by)?);
     }
-    let mut sums: BTreeMap<String, Totals> = BTreeMap::new();
+    let mut sums: BTreeMap<String, LogTotals> = BTreeMap::new();
     for Group { key, totals } in groups {
         let sum = sums.entry(key).or_default();
         *sum = sum.and(totals);
@@ -381,18 +400,18 @@ impl FromStr for Cursor {
 
 impl Group {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Group> {
-        Ok(Group { key: row.get(0)?, totals: Totals::read(row, 1)? })
+        Ok(Group { key: row.get(0)?, totals: LogTotals::read(row, 1)? })
     }
 }
 
-impl Totals {
-    fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Totals> {
+impl LogTotals {
+    fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<LogTotals> {
         let positive = |nth: usize| row.get::<_, i64>(first + nth).map(|n| n.max(0) as u64);
-        Ok(Totals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
+        Ok(LogTotals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
     }
 
-    fn and(self, other: Totals) -> Totals {
-        Totals {
+    fn and(self, other: LogTotals) -> LogTotals {
+        LogTotals {
             count: self.count + other.count,
             settled: self.settled.saturating_add(other.settled),
             held: self.held.saturating_add(other.held),

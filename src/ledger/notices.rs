@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::authorize::{Draft, ledger_time};
-use super::events::{self, Stored};
+use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync};
 use crate::limits;
 use crate::policy::{self, Cap, Scope, Snapshot};
@@ -49,7 +49,7 @@ impl Ledger {
     }
 
     /// News that nobody was told yet. Whoever is given it tells it: nobody else is.
-    pub async fn untold(&self) -> Result<Vec<Stored>, LedgerError> {
+    pub async fn untold(&self) -> Result<Vec<StoredEvent>, LedgerError> {
         if self.read(untold).await?.is_empty() {
             return Ok(Vec::new());
         }
@@ -65,7 +65,7 @@ impl Ledger {
     }
 }
 
-fn untold(conn: &Connection) -> Result<Vec<Stored>, LedgerError> {
+fn untold(conn: &Connection) -> Result<Vec<StoredEvent>, LedgerError> {
     let mut query = conn.prepare_cached(UNTOLD)?;
     let news = query.query_map([], events::read)?.collect::<Result<_, _>>()?;
     Ok(news)

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::authorize::ledger_time;
 use super::read::{self, COLUMNS, Entry};
-use super::{Event, Ledger, LedgerError, budget, events};
+use super::{Ledger, LedgerError, StoredEvent, budget, events};
 use crate::money::Usd;
 use crate::policy::Window;
 use crate::time::Time;
@@ -26,7 +26,7 @@ pub struct Spent {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Overview {
+pub struct LedgerOverview {
     /// One for each of the last 30 days (UTC), oldest first.
     pub days: Vec<(Time, Spent)>,
     /// By what the budget is kept under, over the last 24 hours, dearest first.
@@ -36,14 +36,20 @@ pub struct Overview {
     /// Whose session is running.
     pub agents: Vec<String>,
     /// What the owner must hear about, of the same 30 days: newest first, each with the purchase it is about.
-    pub news: Vec<(Event, Option<String>)>,
+    pub news: Vec<(StoredEvent, Option<String>)>,
 }
 
 impl Ledger {
-    pub async fn overview(&self, session_idle: Duration, rows: usize, now: Time) -> Result<Overview, LedgerError> {
+    /// How everything stands.
+    pub async fn overview(
+        &self,
+        session_idle: Duration,
+        rows: usize,
+        now: Time,
+    ) -> Result<LedgerOverview, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
-            Ok(Overview {
+            Ok(LedgerOverview {
                 days: days(conn, now)?,
                 domains: domains(conn, now)?,
                 open: open(conn, rows)?,
@@ -101,7 +107,7 @@ fn agents(conn: &Connection, since: Time) -> Result<Vec<String>, LedgerError> {
     Ok(agents.collect::<Result<_, _>>()?)
 }
 
-fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(Event, Option<String>)>, LedgerError> {
+fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(StoredEvent, Option<String>)>, LedgerError> {
     let mut query = conn.prepare_cached(
         "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
            FROM event e LEFT JOIN purchase p ON p.row = e.purchase

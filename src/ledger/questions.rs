@@ -19,28 +19,38 @@ use crate::wish::Identity;
 
 /// A question as the owner sees it.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct OpenQuestion {
+    /// The purchase.
     pub entry: Entry,
+    /// What it is for, exactly.
     pub terms: Terms,
+    /// When it was asked.
     pub asked_at: Time,
+    /// Until when it stands.
     pub expires_at: Time,
+    /// Said yes to, and until when that stands.
     pub approved_until: Option<Time>,
 }
 
 /// The 402 a question is about, untrusted and as it arrived, with the request it was the answer to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Challenge {
+    /// When.
     #[serde(skip)]
     pub at: Time,
+    /// What goes out.
     pub request: Request,
+    /// The headers.
     pub headers: Vec<(String, String)>,
+    /// The body.
     #[serde(with = "crate::text::base64_bytes")]
     pub body: Vec<u8>,
 }
 
 /// How a question stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum QuestionState {
+    /// Nobody has answered it.
     Waits,
     /// A yes that stands or was used, or a no.
     Said(bool),
@@ -50,7 +60,7 @@ pub enum Word {
 
 impl Ledger {
     /// How the question of an agent's purchase stands, for these terms.
-    pub async fn word(&self, agent: String, id: String, terms: Terms, now: Time) -> Result<Word, LedgerError> {
+    pub async fn word(&self, agent: String, id: String, terms: Terms, now: Time) -> Result<QuestionState, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?.millis();
             let said = conn
@@ -64,10 +74,10 @@ impl Ledger {
                 .query_row(params![agent, id, terms.0, now], |row| row.get::<_, Option<String>>(0))
                 .optional()?;
             Ok(match said.flatten().as_deref() {
-                Some("yes") => Word::Said(true),
-                Some("no") => Word::Said(false),
-                Some(_) => Word::Waits,
-                None => Word::Gone,
+                Some("yes") => QuestionState::Said(true),
+                Some("no") => QuestionState::Said(false),
+                Some(_) => QuestionState::Waits,
+                None => QuestionState::Gone,
             })
         })
         .await
@@ -120,7 +130,7 @@ impl Ledger {
     }
 
     /// Questions that stand, oldest first.
-    pub async fn pending(&self, now: Time) -> Result<Vec<Question>, LedgerError> {
+    pub async fn pending(&self, now: Time) -> Result<Vec<OpenQuestion>, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
             let mut query = conn.prepare_cached(
@@ -135,7 +145,7 @@ impl Ledger {
                 let Some(entry) = read::by_row(conn, row)?.filter(|entry| entry.state == "needs_approval") else {
                     continue;
                 };
-                questions.push(Question {
+                questions.push(OpenQuestion {
                     entry,
                     terms: Terms(terms),
                     asked_at: Time::from_millis(asked),

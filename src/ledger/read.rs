@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::events::{self, Stored};
+use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, damaged};
 use crate::authorization::Authorization;
 use crate::money::Usd;
@@ -14,61 +14,101 @@ use crate::wish::Identity;
 /// A purchase as its row has it.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Its row.
     pub row: i64,
+    /// The purchase's id.
     pub purchase_id: String,
+    /// Whose purchase it is.
     pub agent: String,
+    /// What makes two calls the same wish.
     pub identity: Identity,
+    /// The headers.
     pub headers: Vec<u8>,
+    /// The purchase it buys once more.
     pub parent: Option<i64>,
+    /// When.
     pub at: Time,
+    /// The HTTP method.
     pub method: String,
+    /// The URL.
     pub url: String,
+    /// Of which domain.
     pub domain: String,
+    /// Where its money is.
     pub state: String,
+    /// Who says so.
     pub proof: String,
+    /// The same call resumes it.
     pub open: bool,
+    /// The goods arrived, whole.
     pub delivered: bool,
+    /// Somebody has heard the outcome.
     pub handed: bool,
+    /// Why, all of it.
     pub reasons: Vec<Reason>,
+    /// The policy.
     pub policy: Option<String>,
+    /// The status of the seller's answer.
     pub http_status: Option<u16>,
+    /// What the seller says the body is.
     pub content_type: Option<String>,
+    /// Where the answer came from, after redirects.
     pub final_url: Option<String>,
+    /// How long the whole body is.
     pub body_bytes: Option<u64>,
+    /// The body lies in the store.
     pub body_kept: bool,
+    /// When the seller's answer was complete.
     pub answered_at: Option<Time>,
+    /// Which session.
     pub session: Option<i64>,
-    pub terms: Option<Terms>,
+    /// What it is for, exactly.
+    pub terms: Option<PaymentTerms>,
+    /// What is known of its money, if it has any.
     pub money: Option<Money>,
 }
 
 /// What it costs, authorized or asked for.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct PaymentTerms {
+    /// In US dollars.
     pub usd: Usd,
+    /// How much, in atomic units.
     pub amount: String,
+    /// Which asset.
     pub asset: String,
+    /// Where the asset's contract is.
     pub asset_address: String,
+    /// On which network.
     pub network: String,
+    /// Who is paid.
     pub payee: String,
+    /// The language of the challenge.
     pub dialect: String,
+    /// What is signed.
     pub scheme: String,
 }
 
 /// What only an authorized purchase has.
 #[derive(Clone, Debug)]
 pub struct Money {
+    /// Where its money is, and who says so.
     pub standing: Standing,
+    /// From here on the chain refuses it.
     pub valid_before: i64,
+    /// When it settled.
     pub settled_at: Option<Time>,
+    /// The chain transaction, as whoever is the proof names it.
     pub chain_tx: Option<String>,
+    /// Who presents it now.
     pub lease: Option<String>,
+    /// How often it was presented.
     pub presents: u32,
 }
 
 /// What the ledger already has for a wish.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct Recalled {
     /// How far the history had come at the look: its latest event.
     pub looked: i64,
     /// Under the id that was given.
@@ -81,30 +121,45 @@ pub struct Found {
     pub asked: Option<Entry>,
     /// The one `buy_again` names, and its child if it has one.
     pub parent: Option<Entry>,
+    /// The purchase that bought it once more.
     pub child: Option<Entry>,
 }
 
 /// Everything about one purchase.
 #[derive(Clone, Debug)]
-pub struct Story {
+pub struct LedgerStory {
+    /// The purchase.
     pub entry: Entry,
-    pub events: Vec<Stored>,
+    /// What happened, oldest first.
+    pub events: Vec<StoredEvent>,
+    /// What the host says of itself.
     pub client: Option<String>,
+    /// Every offer, and what the policy says of it.
     pub offers: Option<String>,
+    /// What each rule said.
     pub rules: Option<String>,
+    /// What the seller says of the payment.
     pub receipt: Option<String>,
+    /// What the chain said, when it proved something.
     pub evidence: Option<String>,
+    /// What was signed.
     pub authorization: Option<Authorization>,
 }
 
 /// An authorization reconciliation is not done with.
 #[derive(Clone, Debug)]
 pub struct Unproven {
+    /// Its row.
     pub row: i64,
+    /// The purchase's id.
     pub purchase_id: String,
+    /// Where its money is, and who says so.
     pub standing: Standing,
+    /// The same call resumes it.
     pub open: bool,
+    /// Who presents it now.
     pub lease: Option<String>,
+    /// What was signed.
     pub authorization: Authorization,
 }
 
@@ -123,10 +178,10 @@ impl Ledger {
         headers: [u8; 32],
         purchase_id: Option<String>,
         buy_again: Option<String>,
-    ) -> Result<Found, LedgerError> {
+    ) -> Result<Recalled, LedgerError> {
         self.read(move |conn| {
             // First, so that whatever is missed below is after it.
-            let mut found = Found { looked: events::newest(conn)?, ..Found::default() };
+            let mut found = Recalled { looked: events::newest(conn)?, ..Recalled::default() };
             if let Some(row) = open_row(conn, &identity)? {
                 found.open = by_row(conn, row)?;
             }
@@ -152,10 +207,12 @@ impl Ledger {
         .await
     }
 
+    /// One purchase, by its row.
     pub async fn entry(&self, row: i64) -> Result<Option<Entry>, LedgerError> {
         self.read(move |conn| by_row(conn, row)).await
     }
 
+    /// One purchase of an agent, by its id.
     pub async fn entry_of(&self, agent: String, purchase_id: String) -> Result<Option<Entry>, LedgerError> {
         self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
     }
@@ -180,7 +237,8 @@ impl Ledger {
         .await
     }
 
-    pub async fn story(&self, row: i64) -> Result<Option<Story>, LedgerError> {
+    /// Everything known about one purchase.
+    pub async fn story(&self, row: i64) -> Result<Option<LedgerStory>, LedgerError> {
         self.read(move |conn| {
             let Some(entry) = by_row(conn, row)? else { return Ok(None) };
             let texts: [Option<String>; 5] = conn
@@ -194,15 +252,17 @@ impl Ledger {
             let [client, offers, rules, receipt, evidence] = texts;
             let authorization = authorization_of(conn, row)?;
             let events = events::of_purchase(conn, row)?;
-            Ok(Some(Story { entry, events, client, offers, rules, receipt, evidence, authorization }))
+            Ok(Some(LedgerStory { entry, events, client, offers, rules, receipt, evidence, authorization }))
         })
         .await
     }
 
+    /// What was signed.
     pub async fn authorization(&self, row: i64) -> Result<Option<Authorization>, LedgerError> {
         self.read(move |conn| authorization_of(conn, row)).await
     }
 
+    /// Every purchase that reconciliation is not done with.
     pub async fn unproven(&self) -> Result<Vec<Unproven>, LedgerError> {
         self.read(|conn| {
             let mut query = conn.prepare_cached(
@@ -242,6 +302,7 @@ impl Ledger {
         .await
     }
 
+    /// Why all spending is stopped, if it is.
     pub async fn frozen(&self) -> Result<Option<String>, LedgerError> {
         self.read(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
     }
@@ -271,6 +332,7 @@ impl Ledger {
         .await
     }
 
+    /// Notes how far a chain was searched.
     pub async fn note_searched(&self, network: String, asset: String, block: u64) -> Result<(), LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
@@ -291,7 +353,7 @@ impl Ledger {
     }
 
     /// Alarms the owner must hear about, newest first.
-    pub async fn alarms(&self, limit: usize) -> Result<Vec<Stored>, LedgerError> {
+    pub async fn alarms(&self, limit: usize) -> Result<Vec<StoredEvent>, LedgerError> {
         self.read(move |conn| {
             let mut query = conn.prepare_cached(
                 "SELECT id, purchase, at, kind, detail, hash FROM event WHERE kind = 'alarm' ORDER BY id DESC LIMIT ?1",
@@ -411,9 +473,9 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError
     }))
 }
 
-fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<Terms>> {
+fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
     let Some(usd) = row.get::<_, Option<i64>>(24)? else { return Ok(None) };
-    Ok(Some(Terms {
+    Ok(Some(PaymentTerms {
         usd: Usd::micros(usd.max(0) as u64),
         amount: row.get(25)?,
         asset: row.get(26)?,

@@ -18,21 +18,33 @@ use crate::wish::{self, Identity};
 /// A purchase that did not come to money.
 #[derive(Clone, Debug)]
 pub struct Unpaid {
+    /// The purchase's id.
     pub purchase_id: String,
+    /// Whose purchase it is.
     pub agent: String,
+    /// What the host says of itself.
     pub client: Option<String>,
+    /// What makes two calls the same wish.
     pub identity: Identity,
+    /// The headers.
     pub headers: [u8; 32],
+    /// The purchase it buys once more.
     pub parent: Option<i64>,
+    /// What the agent asked for.
     pub asked: Request,
     /// Where redirects led it: who named the terms, if anybody did.
     pub request: Request,
+    /// Which policy decided.
     pub policy_hash: Option<String>,
+    /// Why, all of it.
     pub reasons: Vec<Reason>,
     /// The offer it came closest to.
     pub offer: Option<Offer>,
+    /// Every offer, and what the policy says of it.
     pub offers: Value,
+    /// What each rule said.
     pub rules: Value,
+    /// The time it was decided at.
     pub now: Time,
 }
 

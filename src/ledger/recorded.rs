@@ -52,6 +52,7 @@ impl Recorded {
         self.row
     }
 
+    /// The purchase's id.
     pub fn purchase_id(&self) -> &str {
         &self.purchase_id
     }
@@ -61,6 +62,7 @@ impl Recorded {
         self.presented
     }
 
+    /// What was signed.
     pub fn authorization(&self) -> &Authorization {
         &self.authorization
     }

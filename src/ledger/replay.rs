@@ -11,7 +11,7 @@ use url::Url;
 use super::authorize::{self, View};
 use super::budget::{self, Counted};
 use super::log::{self, Filter};
-use super::read::{Entry, Terms};
+use super::read::{Entry, PaymentTerms};
 use super::{Ledger, LedgerError, schema};
 use crate::money::{Amount, Assets, Network, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
@@ -22,19 +22,26 @@ use crate::time::Time;
 /// What became of a purchase, then or by another policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// Money was paid.
     Paid,
+    /// The owner was asked.
     Asked,
+    /// Refused.
     Refused,
 }
 
 /// One purchase of the past, judged anew.
 #[derive(Clone, Debug)]
 pub struct Replayed {
+    /// The purchase.
     pub entry: Entry,
+    /// In US dollars.
     pub usd: Usd,
+    /// What was done then.
     pub then: Fate,
     /// `Asked` of what was paid then is paid again: the owner would have said yes.
     pub now: Fate,
+    /// Why, all of it.
     pub reasons: Vec<Reason>,
 }
 
@@ -141,7 +148,7 @@ fn count(stage: &Connection, policy: &Policy, entry: &Entry, url: &Url, offer: &
 
 /// The offer as it was, from the terms in its row.
 fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
-    let Terms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
+    let PaymentTerms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
     let asset = assets.known(&Network::new(network.clone()), asset_address.parse().ok()?)?.clone();
     Some(Offer {
         dialect: Dialect::named(dialect),

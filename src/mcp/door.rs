@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 /// Set once, when no further call is taken.
 #[derive(Clone, Default)]
-pub struct Exit(Arc<watch::Sender<bool>>);
+pub struct Leaving(Arc<watch::Sender<bool>>);
 
-impl Exit {
+impl Leaving {
     pub fn begin(&self) {
         self.0.send_replace(true);
     }
@@ -30,18 +30,18 @@ impl Exit {
     }
 }
 
-pub struct Door<T> {
+pub struct DrainingTransport<T> {
     inner: T,
-    exit: Exit,
+    exit: Leaving,
     /// Requests that came in and were not answered yet.
     open: Arc<watch::Sender<HashSet<RequestId>>>,
     /// The host has chosen its era.
     opened: bool,
 }
 
-impl<T> Door<T> {
-    pub fn new(inner: T, exit: Exit) -> Door<T> {
-        Door { inner, exit, open: Arc::default(), opened: false }
+impl<T> DrainingTransport<T> {
+    pub fn new(inner: T, exit: Leaving) -> DrainingTransport<T> {
+        DrainingTransport { inner, exit, open: Arc::default(), opened: false }
     }
 
     /// The message as it goes on to the server. Before a session is open a stray notification (say, the cancelling of
@@ -65,7 +65,7 @@ impl<T> Door<T> {
     }
 }
 
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Door<T> {
+impl<T: Transport<RoleServer>> Transport<RoleServer> for DrainingTransport<T> {
     type Error = T::Error;
 
     fn send(

@@ -9,7 +9,7 @@ use rmcp::{Peer, RoleServer};
 use tokio::sync::mpsc;
 
 use super::asking::Asking;
-use super::door::Exit;
+use super::door::Leaving;
 use crate::answer::Pending;
 use crate::ports::{Asked, Caller, Ways};
 
@@ -34,7 +34,7 @@ pub struct Teller {
 }
 
 /// A host that cancelled the call, or has closed its end, is taken not to hear the answer.
-pub fn channel(context: &RequestContext<RoleServer>, exit: &Exit, asking: Arc<Asking>) -> (Steps, Teller) {
+pub fn channel(context: &RequestContext<RoleServer>, exit: &Leaving, asking: Arc<Asking>) -> (Steps, Teller) {
     let (sender, steps) = mpsc::channel(UNREAD);
     let (cancelled, exit) = (context.ct.clone(), exit.clone());
     let is_heard = Box::new(move || !cancelled.is_cancelled() && !exit.has_begun());

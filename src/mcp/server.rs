@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::asking::{self, Asking, Earlier};
-use super::door::Exit;
+use super::door::Leaving;
 use super::progress::{self, Teller};
 use super::tell::Trouble;
 use super::tool::{Ask, Tool};
@@ -50,7 +50,7 @@ pub struct Server {
     reads: Semaphore,
     /// Seals what goes through the host's hands while it asks a person; good for this process only.
     seal: asking::Codec,
-    pub exit: Exit,
+    pub exit: Leaving,
 }
 
 /// Bodies read whole at a time.
@@ -65,7 +65,7 @@ impl Server {
             turns: Arc::new(Semaphore::new(limits::CALLS_AT_ONCE)),
             reads: Semaphore::new(READS),
             seal: asking::codec(),
-            exit: Exit::default(),
+            exit: Leaving::default(),
         }
     }
 

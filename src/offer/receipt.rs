@@ -9,12 +9,16 @@ use super::{Dialect, base64, json, shown};
 use crate::limits;
 use crate::money::Amount;
 
+/// What a seller says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
+    /// Whether it says that the money moved.
     pub success: bool,
+    /// The chain transaction, as whoever is the proof names it.
     pub chain_tx: Option<B256>,
     /// As the seller writes it: a CAIP-2 name, or a v1 one.
     pub network: String,
+    /// Who paid, as the seller says.
     pub payer: Option<Address>,
     /// Cleaned and bounded, and still the seller's words.
     pub error_reason: Option<String>,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::json::{self, Unreadable};
 use super::{Dialect, Echo, Listed, Offer, Unpayable, refusal, shown, x402_v1, x402_v2};
 use crate::limits;
-use crate::money::{Amount, Asset, Assets, Network, Transfer};
+use crate::money::{Amount, Asset, Assets, Network, TransferMethod};
 use crate::reason::{Reason, Who};
 
 /// Where the two versions differ.
@@ -243,8 +243,8 @@ fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&
     let address = address(fields.required("asset")?).map(|(address, _)| address);
     let asset = address.and_then(|address| assets.known(network, address)).ok_or_else(unknown)?;
     match asset.transfer {
-        Transfer::Eip3009 => Ok(asset),
-        Transfer::Permit2 => Err(refusal(
+        TransferMethod::Eip3009 => Ok(asset),
+        TransferMethod::Permit2 => Err(refusal(
             TRANSFER_NOT_SUPPORTED,
             "this asset moves by Permit2; bursar signs EIP-3009 authorizations only",
         )),

@@ -8,7 +8,9 @@ use crate::time::Time;
 /// How things stand, and how much a day may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Glance {
-    pub stands: ledger::Glance,
+    /// How the ledger stands.
+    pub stands: ledger::LedgerGlance,
+    /// At the most.
     pub limit: Option<Usd>,
     /// policy.toml was changed and is not in force.
     pub is_held_back: bool,

@@ -17,6 +17,7 @@ use crate::time::Time;
 /// How the wallet stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overview {
+    /// The time it was decided at.
     pub now: Time,
     /// Of the wallet, then of every running session, then of the domains that were paid in the last 24 hours.
     pub budgets: Vec<Budget>,
@@ -27,32 +28,45 @@ pub struct Overview {
     /// Authorized, held, or paid for with nothing delivered: newest first.
     pub open: Vec<Open>,
     /// What the owner must hear about: newest first.
-    pub news: Vec<News>,
+    pub news: Vec<NewsItem>,
+    /// What the wallet holds.
     pub holdings: Holdings,
 }
 
+/// What one day came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct DaySpent {
+    /// When it begins.
     pub begins: Time,
+    /// What counts as spent.
     pub counted_usd: Usd,
+    /// What counts and whose outcome is not known.
     pub held_usd: Usd,
 }
 
+/// What one domain came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainSpent {
+    /// Of which domain.
     pub domain: String,
+    /// What counts as spent.
     pub counted_usd: Usd,
+    /// What counts and whose outcome is not known.
     pub held_usd: Usd,
 }
 
+/// A payment whose end is not known, or that brought nothing.
 #[derive(Clone, Debug, Serialize)]
 pub struct Open {
+    /// Its row.
     pub row: Row,
+    /// When the seller cannot take it any more.
     pub window_ends: Option<Time>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct News {
+pub struct NewsItem {
+    /// What happened.
     pub event: Event,
     /// `agent/id`, if it is about one purchase.
     pub purchase: Option<String>,
@@ -61,19 +75,24 @@ pub struct News {
 /// What the wallet held when its nodes were last asked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Holdings {
+    /// The address.
     pub address: Option<String>,
+    /// What the wallet holds, by network and asset.
     pub balances: Vec<Balance>,
     /// None: no node has answered yet.
     pub as_of: Option<Time>,
+    /// What went wrong.
     pub problems: Vec<String>,
 }
 
 /// The owner's rules, for reading.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rules {
+    /// The text.
     pub text: String,
     /// The text is the owner's file, and not what is built in.
     pub is_own: bool,
+    /// Over the one before it and this one.
     pub hash: Option<String>,
     /// What is wrong with them, or with the file that would change them.
     pub problem: Option<String>,
@@ -84,16 +103,22 @@ pub struct Rules {
 /// What the owner looks for in the log.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
+    /// What of the log.
     pub log: LogQuery,
+    /// The text.
     pub text: Option<String>,
+    /// In which order.
     pub order: Order,
+    /// What comes after it.
     pub after: Option<Mark>,
 }
 
 /// A page of what was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct SearchPage {
+    /// The purchases.
     pub rows: Vec<Row>,
+    /// What can be done now, in one sentence.
     pub next: Option<Mark>,
     /// Only a part of the log was looked at; `next` looks on.
     pub is_cut: bool,
@@ -106,6 +131,7 @@ const OPEN_ROWS: usize = 50;
 const DOMAIN_ROWS: usize = 8;
 
 impl Owner {
+    /// How everything stands.
     pub async fn overview(&self) -> Result<Overview, Refusal> {
         let policy =
             self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
@@ -117,13 +143,17 @@ impl Owner {
             days: glance.days.iter().map(|(begins, spent)| day(*begins, *spent)).collect(),
             domains: glance.domains.iter().map(|(domain, spent)| at_domain(domain, *spent)).collect(),
             open: glance.open.iter().map(open).collect(),
-            news: glance.news.iter().map(|(stored, of)| News { event: event(stored), purchase: of.clone() }).collect(),
+            news: glance
+                .news
+                .iter()
+                .map(|(stored, of)| NewsItem { event: event(stored), purchase: of.clone() })
+                .collect(),
             holdings: self.holdings(),
         })
     }
 
     /// The caps of the wallet are every agent's; those of sessions and domains are shown where something counts.
-    async fn all_budgets(&self, policy: &Policy, glance: &ledger::Overview) -> Result<Vec<Budget>, Refusal> {
+    async fn all_budgets(&self, policy: &Policy, glance: &ledger::LedgerOverview) -> Result<Vec<Budget>, Refusal> {
         let nobody = account::budgets(&self.parts, "", None).await?.budgets;
         let mut budgets: Vec<Budget> =
             nobody.into_iter().filter(|cap| cap.scope == "wallet" && cap.window != "payment").collect();
@@ -161,14 +191,15 @@ impl Owner {
         }
     }
 
-    pub async fn search(&self, wanted: &Search) -> Result<Found, Refusal> {
+    /// A page of what the owner looks for.
+    pub async fn search(&self, wanted: &Search) -> Result<SearchPage, Refusal> {
         let filter = Filter { agent: wanted.log.agent.clone(), ..account::filter(&self.parts, &wanted.log.spend)? };
         let shown = if wanted.log.unmasked { Shown::Whole } else { Shown::Masked };
         let (text, order, after) = (wanted.text.clone(), wanted.order, wanted.after);
         let browse = Browse { filter, text, order, after };
         let found = self.parts.ledger.browse(browse).await?;
         let rows = found.entries.iter().map(|entry| row(entry, shown)).collect();
-        Ok(Found { rows, next: found.next, is_cut: found.is_cut, totals: found.totals.map(added_up) })
+        Ok(SearchPage { rows, next: found.next, is_cut: found.is_cut, totals: found.totals.map(added_up) })
     }
 
     /// A page of what was bought, for its owner's eyes.

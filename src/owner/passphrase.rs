@@ -13,6 +13,7 @@ use crate::seal::{self, mark_of, replaced};
 use crate::wallet::Verifier;
 
 impl Owner {
+    /// Whether an owner's passphrase is set.
     pub fn has_passphrase(&self) -> Result<bool, Refusal> {
         Ok(self.guarded()?.is_some())
     }

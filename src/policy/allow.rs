@@ -11,20 +11,28 @@ use super::{Policy, edit, hosts};
 /// What the owner wants of a host. Values are written as the file writes them: `"2.00"`, `"none"`, `"GET"`.
 #[derive(Clone, Debug, Default)]
 pub struct NewRule {
+    /// Which host.
     pub host: String,
     /// `allow` unless said otherwise.
     pub access: Option<String>,
+    /// One payment.
     pub per_payment: Option<String>,
+    /// One session.
     pub per_session: Option<String>,
+    /// A day of 24 hours.
     pub per_day: Option<String>,
+    /// Which HTTP methods may be paid for.
     pub methods: Vec<String>,
+    /// Which paths may be paid for.
     pub paths: Vec<String>,
+    /// Who may be paid.
     pub payees: Vec<String>,
 }
 
 /// The policy with the rule in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
+    /// The text.
     pub text: String,
     /// As the policy spells it.
     pub host: String,

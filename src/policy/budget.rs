@@ -13,7 +13,8 @@ use crate::money::Usd;
 
 /// What an answer says is left. `None`: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct BudgetLeft {
+pub struct Remaining {
+    /// Which session.
     pub session: Option<Usd>,
     /// The tighter of the domain's day and its share of the session.
     pub domain: Option<Usd>,
@@ -43,12 +44,13 @@ pub fn caps(policy: &Policy, url: Option<&Url>, payee: Option<Address>) -> Vec<C
     rules::ALL.iter().filter_map(|rule| rule.cap(&site)).collect()
 }
 
-pub fn budget_left(policy: &Policy, url: &Url, snapshot: &Snapshot) -> BudgetLeft {
+/// What the caps leave at a place.
+pub fn budget_left(policy: &Policy, url: &Url, snapshot: &Snapshot) -> Remaining {
     let caps = caps(policy, Some(url), None);
     let least = |wanted: &dyn Fn(&Meter) -> bool| {
         caps.iter().filter(|cap| wanted(&cap.meter)).map(|cap| cap.left(snapshot)).min()
     };
-    BudgetLeft {
+    Remaining {
         session: least(&|meter| meter.scope == Scope::Session),
         domain: least(&|meter| matches!(meter.scope, Scope::Domain(_)) && meter.window != Window::Payment),
         day: least(&|meter| meter.scope == Scope::Wallet && meter.window == Window::Day),
@@ -69,6 +71,7 @@ impl Cap {
         }
     }
 
+    /// What the cap still lets through.
     pub fn left(&self, snapshot: &Snapshot) -> Usd {
         self.limit.saturating_sub(self.used(snapshot).counted)
     }

@@ -16,11 +16,15 @@ use crate::money::Usd;
 pub struct Change {
     /// As a person would point at it in the file: `domain *.example.com per_day`.
     pub key: String,
+    /// What came before it.
     pub before: String,
+    /// What comes after it.
     pub after: String,
+    /// Whether agents have more room by it.
     pub effect: Effect,
 }
 
+/// Whether a change gives agents more room or less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {

@@ -13,26 +13,36 @@ use crate::reason::{Reason, Who};
 /// What one rule said of one offer, for people who ask why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleReport {
+    /// Stable, for programs.
     pub code: String,
     /// As it stands in the policy: `domain *.example.com per_day`.
     pub rule: String,
+    /// The rule, in words.
     pub sentence: &'static str,
-    pub said: Word,
+    /// What it says.
+    pub said: Ruling,
+    /// The limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_usd: Option<Usd>,
+    /// What counts already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_usd: Option<Usd>,
+    /// What happened, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Who can do something about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who_can_fix: Option<Who>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Word {
+pub enum Ruling {
+    /// Nothing against it.
     Pass,
+    /// Asks the owner first.
     Ask,
+    /// Refuses.
     Refuse,
 }
 
@@ -160,9 +170,9 @@ fn is_same(known: &Reason, other: &Reason) -> bool {
 
 fn report(finding: rules::Finding) -> RuleReport {
     let (said, reason) = match finding.said {
-        Said::Pass => (Word::Pass, None),
-        Said::Ask(reason) => (Word::Ask, Some(reason)),
-        Said::Refuse(reason) => (Word::Refuse, Some(reason)),
+        Said::Pass => (Ruling::Pass, None),
+        Said::Ask(reason) => (Ruling::Ask, Some(reason)),
+        Said::Refuse(reason) => (Ruling::Refuse, Some(reason)),
     };
     let (limit, used) = match &finding.cap {
         Some((cap, used)) => (Some(cap.limit), Some(used.counted)),
@@ -307,7 +317,7 @@ mod tests {
     fn explaining_lists_every_rule_with_what_it_said() {
         let reports = scene().price("0.60").explain();
         assert_eq!(reports.len(), rules::ALL.len());
-        let shown: Vec<_> = reports.iter().filter(|r| r.said != Word::Pass).map(|r| r.rule.as_str()).collect();
+        let shown: Vec<_> = reports.iter().filter(|r| r.said != Ruling::Pass).map(|r| r.rule.as_str()).collect();
         assert_eq!(
             shown,
             ["each_domain per_payment (example.com)", "each_domain per_session (example.com)", "approval above"]

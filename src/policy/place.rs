@@ -14,14 +14,18 @@ pub fn site(url: &Url) -> &str {
 /// A URL as the policy sees it.
 #[derive(Clone, Debug)]
 pub struct Place<'a> {
+    /// The URL.
     pub url: &'a Url,
     /// What the budget is kept under: the text of the rule that matched, or the registrable domain.
     pub domain: String,
+    /// What each rule said.
     pub rules: &'a DomainRules,
+    /// Which rule.
     pub rule: Option<&'a DomainRule>,
 }
 
 impl Policy {
+    /// What the policy says of a URL.
     pub fn place<'a>(&'a self, url: &'a Url) -> Place<'a> {
         let host = hosts::host_of(url);
         let rule = self.domains.iter().find(|rule| hosts::matches(&rule.host, host));

@@ -17,7 +17,9 @@ use crate::text::quoted;
 /// What is wrong with a file, all of it, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
+    /// Which file.
     pub file: String,
+    /// What went wrong.
     pub problems: Vec<Problem>,
 }
 
@@ -26,7 +28,9 @@ pub struct FileError {
 pub struct Problem {
     /// Line and column, from 1. None: it is about the file as a whole.
     pub at: Option<(usize, usize)>,
+    /// What is wrong.
     pub what: String,
+    /// What to do about it.
     pub remedy: String,
 }
 

@@ -43,6 +43,7 @@ use crate::offer::Offer;
 use crate::reason::{Reason, Who};
 
 pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
+/// The code of the breaker that counts refusals.
 pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
 pub use denied::SAID_NO;
 
@@ -105,38 +106,53 @@ enum Check {
 /// What a cap depends on: the policy, where, and to whom. What is not known yet brings no cap.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a> {
+    /// The policy.
     pub policy: &'a Policy,
+    /// What the policy says of the place.
     pub place: Option<&'a Place<'a>>,
+    /// Who is paid.
     pub payee: Option<Address>,
 }
 
 /// All a rule may look at.
 #[derive(Debug)]
 pub struct Case<'a> {
+    /// The policy.
     pub policy: &'a Policy,
+    /// What is asked for.
     pub question: &'a Question<'a>,
+    /// The offer.
     pub offer: &'a Offer,
+    /// What is spent already.
     pub snapshot: &'a Snapshot,
+    /// What the policy says of the place.
     pub place: Place<'a>,
 }
 
 /// What a rule says of an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
+    /// Nothing against it.
     Pass,
+    /// Asks the owner first.
     Ask(Reason),
+    /// Refuses.
     Refuse(Reason),
 }
 
 /// What a rule said, with the numbers it said it by.
 #[derive(Debug)]
 pub struct Finding {
+    /// Which rule.
     pub rule: &'static Rule,
+    /// The cap, and what counts in it.
     pub cap: Option<(Cap, Used)>,
+    /// What it says.
     pub said: Said,
 }
 
 impl<'a> Case<'a> {
+    /// Makes one.
     pub fn new(policy: &'a Policy, question: &'a Question<'a>, offer: &'a Offer, snapshot: &'a Snapshot) -> Case<'a> {
         Case { policy, question, offer, snapshot, place: policy.place(question.url) }
     }
@@ -152,6 +168,7 @@ impl<'a> Case<'a> {
 }
 
 impl Rule {
+    /// The cap a rule sets at a place, if it sets one.
     pub fn cap(&self, site: &Site<'_>) -> Option<Cap> {
         match self.check {
             Check::Cap(cap) => cap(site),

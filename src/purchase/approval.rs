@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::answer::{Answer, Outcome};
 use crate::answer::{Pending, Refusal};
-use crate::ledger::{LedgerError, Word};
+use crate::ledger::{LedgerError, QuestionState};
 use crate::limits;
 use crate::parts::Parts;
 use crate::policy::rules::SAID_NO;
@@ -40,9 +40,9 @@ impl Parts {
         loop {
             // Looked at once more after the door was shut: whoever shut it may have answered just before.
             match self.word(&question).await {
-                Ok(Word::Waits) => {}
-                Ok(Word::Said(yes)) => return Some(yes),
-                Ok(Word::Gone) | Err(_) => return None,
+                Ok(QuestionState::Waits) => {}
+                Ok(QuestionState::Said(yes)) => return Some(yes),
+                Ok(QuestionState::Gone) | Err(_) => return None,
             }
             if is_shut || !caller.is_heard() || self.is_leaving() || Instant::now() >= until {
                 return None;
@@ -51,7 +51,7 @@ impl Parts {
         }
     }
 
-    async fn word(&self, question: &Pending) -> Result<Word, LedgerError> {
+    async fn word(&self, question: &Pending) -> Result<QuestionState, LedgerError> {
         let Pending { agent, purchase_id, terms, .. } = question;
         self.ledger.word(agent.clone(), purchase_id.clone(), Terms(terms.clone()), self.now()).await
     }
@@ -97,7 +97,7 @@ impl Parts {
 
     /// Ends when a question waits for nobody any more.
     pub(crate) async fn answered(&self, question: &Pending) {
-        while let Ok(Word::Waits) = self.word(question).await {
+        while let Ok(QuestionState::Waits) = self.word(question).await {
             sleep(LOOK_AGAIN).await;
         }
     }

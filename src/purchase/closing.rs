@@ -12,7 +12,7 @@ use crate::limits;
 use crate::offer::{self, Dialect, Receipt};
 use crate::ports::{Presented, Reply};
 use crate::reason::{Reason, Who};
-use crate::settlement::{self, Heard, Judgement, Standing};
+use crate::settlement::{self, Judgement, Presentation, Standing};
 
 /// A presented payment, judged.
 pub(super) struct Judged {
@@ -27,18 +27,18 @@ pub(super) struct Judged {
 pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
     let (heard, reply, reasons) = match presented {
         Presented::NeverConnected(cause) if recorded.was_presented() => {
-            (Heard::Lost, None, vec![seller_reason(&cause)])
+            (Presentation::Lost, None, vec![seller_reason(&cause)])
         }
-        Presented::NeverConnected(cause) => (Heard::Nothing, None, vec![seller_reason(&cause)]),
-        Presented::Lost(cause) => (Heard::Lost, None, vec![seller_reason(&cause)]),
+        Presented::NeverConnected(cause) => (Presentation::Nothing, None, vec![seller_reason(&cause)]),
+        Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
             let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
             let cut = reply.cut.then(too_long).into_iter().collect();
-            (Heard::Reply { status: reply.status, receipt }, Some(reply), cut)
+            (Presentation::Reply { status: reply.status, receipt }, Some(reply), cut)
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
-    let presented = heard != Heard::Nothing;
+    let presented = heard != Presentation::Nothing;
     Judged { judgement: settlement::judge(heard), presented, reply, receipt, reasons }
 }
 

@@ -85,7 +85,7 @@ impl Purchase {
         let total = entry.body_bytes.unwrap_or_default();
         let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, 0, most)).await;
         let bytes = read.ok()?.ok()?;
-        let stored = Stored { total, content_type: entry.content_type.as_deref() };
+        let stored = StoredBody { total, content_type: entry.content_type.as_deref() };
         Some(page(&bytes, &stored, 0, self.wish.max_chars / 2, &source(&entry.domain), Binary::Link).0)
     }
 
@@ -244,7 +244,7 @@ fn http_of_row(entry: &Entry) -> Option<Http> {
 
 pub(super) fn body_of(reply: &Reply, max_chars: usize) -> Body {
     let content_type = http_of(reply).content_type;
-    let stored = Stored { total: reply.body.len() as u64, content_type: content_type.as_deref() };
+    let stored = StoredBody { total: reply.body.len() as u64, content_type: content_type.as_deref() };
     let source = source(reply.request.url.host_str().unwrap_or_default());
     page(&reply.body, &stored, 0, max_chars / 2, &source, Binary::Link).0
 }
@@ -264,8 +264,10 @@ pub(super) fn read_on(body: &Body, id: &str) -> Option<String> {
 }
 
 /// What is known of a whole body, of which a part is at hand.
-pub struct Stored<'a> {
+pub struct StoredBody<'a> {
+    /// All of it.
     pub total: u64,
+    /// What the seller says the body is.
     pub content_type: Option<&'a str>,
 }
 
@@ -274,13 +276,14 @@ pub struct Stored<'a> {
 pub enum Binary {
     /// Say that it is there.
     Link,
+    /// In Base64.
     Base64,
 }
 
 /// One page of a body from `offset` on, and where the next one begins. `bytes` begins at `offset`.
 pub fn page(
     bytes: &[u8],
-    stored: &Stored<'_>,
+    stored: &StoredBody<'_>,
     offset: u64,
     chars: usize,
     source: &str,

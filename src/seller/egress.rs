@@ -28,6 +28,7 @@ pub enum Door {
 /// What names lead to: the system says, or a test.
 #[async_trait]
 pub trait Names: Debug + Send + Sync {
+    /// Every address a name has.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -39,7 +40,9 @@ pub struct SystemNames;
 /// door of its own.
 #[derive(Clone, Debug)]
 pub struct Guard {
+    /// What the owner opened.
     pub door: Door,
+    /// Who knows the addresses of names.
     pub names: Arc<dyn Names>,
 }
 

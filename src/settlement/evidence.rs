@@ -44,6 +44,7 @@ pub struct Transfer {
 }
 
 /// Why a question to a chain has no answer.
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     #[error("no node is configured for {0}: add [chains.\"{0}\"] rpc to config.toml")]

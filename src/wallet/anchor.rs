@@ -12,8 +12,10 @@ use zeroize::Zeroizing;
 
 use super::{Key, WalletError};
 
+/// What is kept beside the key, so that another ledger, policy or passphrase is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Anchor {
+    /// Which ledger.
     pub ledger_id: String,
     /// Durable authorizations it held at least.
     pub authorizations: u64,
@@ -26,7 +28,9 @@ const BUILT_IN: &str = "built in";
 /// Fingerprints of what tells the owner's passphrase, and of the policy it put into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerMark {
+    /// The fingerprint of the owner's passphrase.
     pub verifier: String,
+    /// The policy.
     pub policy: String,
 }
 

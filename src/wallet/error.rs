@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use alloy_primitives::Address;
 
+#[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
     #[error(

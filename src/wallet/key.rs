@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::WalletError;
 use crate::authorization::{Authorization, Signature, address_of};
 
+/// A private key. It leaves this room only as signatures.
 pub struct Key {
     /// Boxed, so that moving a `Key` leaves no copy of it behind.
     signing: Box<SigningKey>,
@@ -28,6 +29,7 @@ impl Key {
         Key::from_hex(&digits).ok_or(WalletError::NotAKey)
     }
 
+    /// The address this is about.
     pub fn address(&self) -> Address {
         self.address
     }

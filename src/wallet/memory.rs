@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Key, KeyStore, WalletError, guard};
 
+/// Keys that end with the process.
 #[derive(Default)]
 pub struct Memory {
     keys: Mutex<BTreeMap<Address, Zeroizing<[u8; 32]>>>,

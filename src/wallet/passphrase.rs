@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::WalletError;
 
+/// Where the key file's passphrase may come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassphraseSource {
     /// The controlling terminal.

@@ -18,12 +18,17 @@ use crate::limits;
 
 /// What a place for keys can do. Every call may block.
 pub trait KeyStore: Send + Sync {
+    /// The key of an address.
     fn load(&self, address: Address) -> Result<Key, WalletError>;
+    /// Keeps a key.
     fn save(&self, key: &Key) -> Result<(), WalletError>;
     /// The key, and the anchor beside it.
     fn remove(&self, address: Address) -> Result<(), WalletError>;
+    /// Every address there is a key for.
     fn list(&self) -> Result<Vec<Address>, WalletError>;
+    /// What is kept beside the key, if anything is.
     fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError>;
+    /// Keeps this beside the key.
     fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError>;
     /// What to say when it did not answer in time.
     fn slow(&self, waited: Duration) -> WalletError;

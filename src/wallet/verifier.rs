@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::WalletError;
 use super::cost::{COST, Cost};
 
+/// Tells the owner's passphrase, slowly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifier {

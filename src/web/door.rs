@@ -18,7 +18,7 @@ const COOKIE: &str = "bursar_review";
 const LINKS: usize = 16;
 const SESSIONS: usize = 8;
 
-pub struct Door {
+pub struct Entrance {
     /// `127.0.0.1:PORT`, as a browser says it.
     host: String,
     /// The folder all pages lie in.
@@ -47,12 +47,12 @@ struct Session {
     csrf: String,
     wrong_passphrases: u8,
     /// Said once, on the next page.
-    said: Option<Said>,
+    said: Option<Flash>,
 }
 
 /// What came of something the owner did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Flash {
     pub is_done: bool,
     pub text: String,
 }
@@ -71,10 +71,10 @@ pub enum Presence {
     Page,
 }
 
-impl Door {
-    pub fn new(port: u16) -> Result<Door, getrandom::Error> {
+impl Entrance {
+    pub fn new(port: u16) -> Result<Entrance, getrandom::Error> {
         let (host, room) = (format!("127.0.0.1:{port}"), secret()?[..24].to_owned());
-        Ok(Door { host, room, inside: Mutex::default() })
+        Ok(Entrance { host, room, inside: Mutex::default() })
     }
 
     pub fn host(&self) -> &str {
@@ -139,13 +139,13 @@ impl Door {
     }
 
     /// Kept for the visitor's next page.
-    pub fn say(&self, visitor: &Visitor, said: Said) {
+    pub fn say(&self, visitor: &Visitor, said: Flash) {
         if let Some(session) = self.inside().sessions.get_mut(&visitor.mark) {
             session.said = Some(said);
         }
     }
 
-    pub fn said(&self, visitor: &Visitor) -> Option<Said> {
+    pub fn said(&self, visitor: &Visitor) -> Option<Flash> {
         self.inside().sessions.get_mut(&visitor.mark).and_then(|session| session.said.take())
     }
 
@@ -197,15 +197,15 @@ mod tests {
 
     const NOW: Time = Time::from_secs(1_800_000_000);
 
-    fn door() -> Door {
-        Door::new(4242).unwrap()
+    fn door() -> Entrance {
+        Entrance::new(4242).unwrap()
     }
 
-    fn token(door: &Door) -> String {
+    fn token(door: &Entrance) -> String {
         door.link("overview", NOW).unwrap().split_once('#').unwrap().1.to_owned()
     }
 
-    fn entered(door: &Door) -> String {
+    fn entered(door: &Entrance) -> String {
         let (cookie, _) = door.enter(&token(door), NOW).unwrap().unwrap();
         cookie.split(';').next().unwrap().to_owned()
     }

@@ -6,7 +6,7 @@
 
 use http::Method;
 
-use super::request::Request;
+use super::request::PageRequest;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -19,7 +19,7 @@ pub enum Stopped {
 }
 
 /// Lets a request pass that came to `host`, and from there if it is a form.
-pub fn check(request: &Request, host: &str) -> Result<(), Stopped> {
+pub fn check(request: &PageRequest, host: &str) -> Result<(), Stopped> {
     // A whole URL in the request line is for proxies, and could name another host than the header does.
     if request.header("host") != Some(host) || request.uri.authority().is_some() {
         return Err(Stopped::ForeignHost);
@@ -33,7 +33,7 @@ pub fn check(request: &Request, host: &str) -> Result<(), Stopped> {
 }
 
 /// Every browser says the origin of a form; those that also say how far away it is must not contradict that.
-fn is_from(request: &Request, host: &str) -> bool {
+fn is_from(request: &PageRequest, host: &str) -> bool {
     let is_ours = request.header("origin").and_then(|origin| origin.strip_prefix("http://")) == Some(host);
     let is_near = match request.headers.contains_key("sec-fetch-site") {
         true => request.header("sec-fetch-site") == Some("same-origin"),
@@ -53,12 +53,12 @@ mod tests {
     const HOST: &str = "127.0.0.1:4242";
     const ORIGIN: &str = "http://127.0.0.1:4242";
 
-    fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> Request {
+    fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> PageRequest {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        Request { method, uri: uri.parse().unwrap(), headers: map, form: Fields::default() }
+        PageRequest { method, uri: uri.parse().unwrap(), headers: map, form: Fields::default() }
     }
 
     fn check_all(method: Method, headers: &[(&str, &str)]) -> Result<(), Stopped> {

@@ -18,12 +18,12 @@ pub use purchase::purchase;
 pub use purchases::purchases;
 pub use stop::stop;
 
-use super::door::Said;
+use super::door::Flash;
 use crate::owner::Owner;
 use crate::time::Time;
 
 /// What a page is made from, beside what it shows.
-pub struct View<'a> {
+pub struct PageView<'a> {
     pub bursar: &'a Owner,
     /// What an open page compares with, to see whether it is still fresh.
     pub pulse: String,
@@ -33,5 +33,5 @@ pub struct View<'a> {
     /// The owner has a passphrase, and what gives agents more room asks for it.
     pub has_passphrase: bool,
     /// What came of the owner's last deed.
-    pub said: Option<Said>,
+    pub said: Option<Flash>,
 }

@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 
 use super::html::Html;
 
-pub type Reply = Response<Bytes>;
+pub type PageReply = Response<Bytes>;
 
 /// Nothing from elsewhere, nothing inline, no frames, nothing kept, nothing told to others.
 ///
@@ -26,20 +26,20 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
-pub fn page(status: StatusCode, page: Html) -> Reply {
+pub fn page(status: StatusCode, page: Html) -> PageReply {
     reply(status, "text/html; charset=utf-8", page.into_text())
 }
 
-pub fn text(status: StatusCode, text: impl Into<String>) -> Reply {
+pub fn text(status: StatusCode, text: impl Into<String>) -> PageReply {
     reply(status, "text/plain; charset=utf-8", text.into())
 }
 
-pub fn file(kind: &'static str, text: &'static str) -> Reply {
+pub fn file(kind: &'static str, text: &'static str) -> PageReply {
     reply(StatusCode::OK, kind, text)
 }
 
 /// On to a page, by looking at it: a form is never sent twice by going back.
-pub fn see(place: &str) -> Reply {
+pub fn see(place: &str) -> PageReply {
     let mut reply = text(StatusCode::SEE_OTHER, "");
     if let Ok(place) = HeaderValue::from_str(place) {
         reply.headers_mut().insert(header::LOCATION, place);
@@ -47,14 +47,14 @@ pub fn see(place: &str) -> Reply {
     reply
 }
 
-pub fn with_cookie(mut reply: Reply, cookie: &str) -> Reply {
+pub fn with_cookie(mut reply: PageReply, cookie: &str) -> PageReply {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         reply.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     reply
 }
 
-fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Reply {
+fn reply(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> PageReply {
     let mut reply = Response::new(body.into());
     *reply.status_mut() = status;
     let headers = reply.headers_mut();

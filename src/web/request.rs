@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use crate::limits;
 
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct PageRequest {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -19,12 +19,12 @@ pub struct Request {
 #[derive(Clone, Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
 
-impl Request {
+impl PageRequest {
     /// `None`: its body is longer than any form of ours.
-    pub async fn read(request: http::Request<Incoming>) -> Option<Request> {
+    pub async fn read(request: http::Request<Incoming>) -> Option<PageRequest> {
         let (head, body) = request.into_parts();
         let body: Bytes = Limited::new(body, limits::REVIEW_FORM_BYTES).collect().await.ok()?.to_bytes();
-        Some(Request { method: head.method, uri: head.uri, headers: head.headers, form: Fields::read(&body) })
+        Some(PageRequest { method: head.method, uri: head.uri, headers: head.headers, form: Fields::read(&body) })
     }
 
     pub fn query(&self) -> Fields {

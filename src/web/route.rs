@@ -2,11 +2,11 @@
 
 use http::{Method, StatusCode, header};
 
-use super::door::{Door, Presence, Visitor};
+use super::door::{Entrance, Presence, Visitor};
 use super::guard::{self, Stopped};
-use super::pages::{self, View};
-use super::reply::{self, Reply};
-use super::request::Request;
+use super::pages::{self, PageView};
+use super::reply::{self, PageReply};
+use super::request::PageRequest;
 use super::{act, html::Html};
 use crate::answer::Refusal;
 use crate::owner::Owner;
@@ -16,12 +16,12 @@ use crate::owner::Owner;
 pub const QUESTION: &str = "/question";
 
 /// What the pages look at, and who may.
-pub struct Window {
+pub struct ReviewSite {
     pub bursar: Owner,
-    pub door: Door,
+    pub door: Entrance,
 }
 
-pub async fn answer(window: &Window, request: &Request) -> Reply {
+pub async fn answer(window: &ReviewSite, request: &PageRequest) -> PageReply {
     if let Err(stopped) = guard::check(request, window.door.host()) {
         return stop(stopped);
     }
@@ -36,7 +36,7 @@ fn within<'a>(path: &'a str, room: &str) -> Option<&'a str> {
     path.strip_prefix('/')?.strip_prefix(room)?.strip_prefix('/')
 }
 
-fn stop(stopped: Stopped) -> Reply {
+fn stop(stopped: Stopped) -> PageReply {
     let (status, text) = match stopped {
         Stopped::ForeignHost => (StatusCode::MISDIRECTED_REQUEST, "This page goes by another name.\n"),
         Stopped::ForeignOrigin => (StatusCode::FORBIDDEN, "Only a page of bursar's own may send that.\n"),
@@ -46,7 +46,7 @@ fn stop(stopped: Stopped) -> Reply {
 }
 
 /// What anybody on this machine may see: nothing of the wallet.
-fn outside(window: &Window, request: &Request) -> Reply {
+fn outside(window: &ReviewSite, request: &PageRequest) -> PageReply {
     match (&request.method, request.uri.path()) {
         (&Method::GET, "/" | QUESTION) => reply::page(StatusCode::OK, pages::entrance(None)),
         (&Method::GET, "/review.css") => reply::file("text/css; charset=utf-8", include_str!("review.css")),
@@ -58,7 +58,7 @@ fn outside(window: &Window, request: &Request) -> Reply {
     }
 }
 
-fn enter(window: &Window, request: &Request) -> Reply {
+fn enter(window: &ReviewSite, request: &PageRequest) -> PageReply {
     let token = request.form.get("token").unwrap_or_default();
     match window.door.enter(token.trim(), window.bursar.now()) {
         Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
@@ -70,7 +70,7 @@ fn enter(window: &Window, request: &Request) -> Reply {
     }
 }
 
-async fn inside(window: &Window, request: &Request, page: &str) -> Reply {
+async fn inside(window: &ReviewSite, request: &PageRequest, page: &str) -> PageReply {
     let Some(visitor) = visitor(window, request) else {
         return reply::page(StatusCode::UNAUTHORIZED, pages::entrance(Some("You are signed out.")));
     };
@@ -83,20 +83,20 @@ async fn inside(window: &Window, request: &Request, page: &str) -> Reply {
     }
 }
 
-fn visitor(window: &Window, request: &Request) -> Option<Visitor> {
+fn visitor(window: &ReviewSite, request: &PageRequest) -> Option<Visitor> {
     let cookies = request.header(header::COOKIE.as_str())?;
     window.door.visitor(cookies, presence(request), window.bursar.now())
 }
 
 /// A page that keeps itself fresh says so.
-fn presence(request: &Request) -> Presence {
+fn presence(request: &PageRequest) -> Presence {
     match request.headers.contains_key("x-bursar-refresh") {
         true => Presence::Page,
         false => Presence::Person,
     }
 }
 
-async fn look(window: &Window, visitor: &Visitor, request: &Request, page: &str) -> Reply {
+async fn look(window: &ReviewSite, visitor: &Visitor, request: &PageRequest, page: &str) -> PageReply {
     if page == "pulse" {
         return match window.bursar.pulse().await {
             Ok(pulse) => reply::text(StatusCode::OK, pulse),
@@ -108,7 +108,7 @@ async fn look(window: &Window, visitor: &Visitor, request: &Request, page: &str)
         Presence::Page => None,
     };
     let query = request.query();
-    let view = View {
+    let view = PageView {
         bursar: &window.bursar,
         // Before the page is made: what changes meanwhile is seen as a change.
         pulse: window.bursar.pulse().await.unwrap_or_default(),

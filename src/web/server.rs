@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::reply;
-use super::request::Request;
-use super::route::{self, Window};
+use super::request::PageRequest;
+use super::route::{self, ReviewSite};
 use crate::limits;
 
 /// What a browser of ours needs: a line, some headers, a cookie.
@@ -24,9 +24,9 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
 
 /// Stops when dropped.
-pub struct Server(JoinHandle<()>);
+pub struct PageServer(JoinHandle<()>);
 
-impl Drop for Server {
+impl Drop for PageServer {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -39,12 +39,12 @@ pub fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-pub fn serve(listener: TcpListener, window: Arc<Window>) -> Server {
-    Server(tokio::spawn(accept(listener, window)))
+pub fn serve(listener: TcpListener, window: Arc<ReviewSite>) -> PageServer {
+    PageServer(tokio::spawn(accept(listener, window)))
 }
 
 /// The connections belong to this task and end with it. More than are allowed wait to be accepted.
-async fn accept(listener: TcpListener, window: Arc<Window>) {
+async fn accept(listener: TcpListener, window: Arc<ReviewSite>) {
     let room = Arc::new(Semaphore::new(limits::REVIEW_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -61,7 +61,7 @@ async fn accept(listener: TcpListener, window: Arc<Window>) {
     }
 }
 
-async fn converse(stream: TcpStream, window: Arc<Window>) {
+async fn converse(stream: TcpStream, window: Arc<ReviewSite>) {
     let service = service_fn(|request| answer(request, window.clone()));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).max_buf_size(HEAD_BYTES).max_headers(HEADERS).keep_alive(false);
@@ -70,9 +70,9 @@ async fn converse(stream: TcpStream, window: Arc<Window>) {
 
 async fn answer(
     request: http::Request<Incoming>,
-    window: Arc<Window>,
+    window: Arc<ReviewSite>,
 ) -> Result<http::Response<Full<bytes::Bytes>>, Infallible> {
-    let reply = match Request::read(request).await {
+    let reply = match PageRequest::read(request).await {
         Some(request) => route::answer(&window, &request).await,
         None => reply::text(http::StatusCode::PAYLOAD_TOO_LARGE, "That is longer than any form here.\n"),
     };

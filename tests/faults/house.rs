@@ -46,7 +46,7 @@ impl House {
         write(&home.dir().join("passphrase"), "open sesame");
         let key = Key::read(KEY.as_bytes()).unwrap();
         let wallet = Wallet::import(&Store::file(home.dir(), passphrase(&home)), key).await.unwrap();
-        Config::write_wallet(&home, config::Store::File, wallet).unwrap();
+        Config::write_wallet(&home, config::StoreKind::File, wallet).unwrap();
         sandbox.chain.mint(wallet, U256::from(FUNDS)).unwrap();
         House { sandbox, other, ahead, home, wallet, _dir: dir }
     }

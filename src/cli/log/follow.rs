@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Log, place};
+use super::{LogCommand, place};
 use crate::answer::Notice;
 use crate::answer::Row;
 use crate::cli::exit::Failure;
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// What stands there before anything happens.
 const ROWS_BEFORE: usize = 10;
 
-pub async fn until_ctrl_c(log: &Log, bursar: &Owner, context: &Context) -> Result<(), Failure> {
+pub async fn until_ctrl_c(log: &LogCommand, bursar: &Owner, context: &Context) -> Result<(), Failure> {
     let mut printer = Printer { context, json: log.json, day: String::new() };
     // First, so that whatever is missed below is told after it.
     let (mut event, mut seen) = (bursar.history().await?, bursar.version().await?);
@@ -39,7 +39,7 @@ pub async fn until_ctrl_c(log: &Log, bursar: &Owner, context: &Context) -> Resul
 }
 
 /// Everything since an event; answers with the latest that is told now.
-async fn tell_news(log: &Log, bursar: &Owner, since: i64, printer: &mut Printer<'_>) -> Result<i64, Failure> {
+async fn tell_news(log: &LogCommand, bursar: &Owner, since: i64, printer: &mut Printer<'_>) -> Result<i64, Failure> {
     let query = log.query(usize::MAX, None);
     let mut event = since;
     loop {

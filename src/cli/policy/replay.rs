@@ -22,7 +22,7 @@ use crate::time::Time;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar policy replay draft.toml --since 30d\n  \
                         bursar policy replay draft.toml --json | jq .paid.now_refused")]
-pub struct Replay {
+pub struct ReplayCommand {
     /// The other policy
     file: PathBuf,
     /// From when: RFC 3339, or a span back from now (24h, 7d)
@@ -33,7 +33,7 @@ pub struct Replay {
     json: bool,
 }
 
-impl Replay {
+impl ReplayCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let policy = parsed(&self.file, &read(&self.file)?)?;
         let policy = PolicyFile::new(&context.home()?).completed((*policy).clone());

@@ -95,8 +95,8 @@ pub(super) fn lets_through(filter: &Filter, entry: &Entry) -> bool {
         && filter.until.is_none_or(|until| entry.at < until)
 }
 
-fn added_up<'a>(entries: impl Iterator<Item = &'a Entry>) -> Totals {
-    let mut sum = Totals::default();
+fn added_up<'a>(entries: impl Iterator<Item = &'a Entry>) -> LogTotals {
+    let mut sum = LogTotals::default();
     for entry in entries {
         sum.count += 1;
         let usd = entry.terms.as_ref().map(|terms| terms.usd).unwrap_or_default();
@@ -115,7 +115,7 @@ pub(super) async fn every_entry(kit: &Kit) -> Vec<Entry> {
 }
 
 /// Page after page, and the totals of the first.
-async fn paged(kit: &Kit, filter: &Filter) -> (Vec<i64>, Totals) {
+async fn paged(kit: &Kit, filter: &Filter) -> (Vec<i64>, LogTotals) {
     let (mut rows, mut after, mut totals) = (vec![], None, None);
     loop {
         let page = kit.ledger.page(Filter { after, ..filter.clone() }).await.unwrap();
@@ -169,7 +169,7 @@ async fn groups_add_up_to_the_totals_whatever_they_are_by() {
         let whole = kit.ledger.page(Filter { limit: 1, ..filter.clone() }).await.unwrap().totals;
         for by in [By::Day, By::Domain, By::Agent, By::Session] {
             let groups = kit.ledger.groups(filter.clone(), by).await.unwrap();
-            let sum = |read: fn(&Totals) -> u64| groups.iter().map(|group| read(&group.totals)).sum::<u64>();
+            let sum = |read: fn(&LogTotals) -> u64| groups.iter().map(|group| read(&group.totals)).sum::<u64>();
             assert_eq!(sum(|totals| totals.settled.as_micros()), whole.settled.as_micros(), "{by:?}");
             assert_eq!(sum(|totals| totals.held.as_micros()), whole.held.as_micros(), "{by:?}");
             if by != By::Session {

@@ -4,7 +4,7 @@ use super::*;
 
 async fn noticed(kit: &Kit) -> Vec<String> {
     let news = kit.ledger.news(None, 100).await.unwrap();
-    let message = |event: &Event| {
+    let message = |event: &StoredEvent| {
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
         detail["message"].as_str().unwrap().to_owned()
     };
@@ -90,7 +90,7 @@ async fn a_glance_sees_what_is_there_and_waits_for_nobody() {
     let began = std::time::Instant::now();
     let seen = glance(&path, kit.now).unwrap();
     assert!(began.elapsed() < Duration::from_secs(2));
-    let wanted = Glance { spent: Usd::micros(10_000), held: 1, alarms: 1, ..Glance::default() };
+    let wanted = LedgerGlance { spent: Usd::micros(10_000), held: 1, alarms: 1, ..LedgerGlance::default() };
     assert_eq!(seen, wanted);
     assert!(glance(&kit.dir.path().join("none.db"), kit.now).is_err());
     assert!(!kit.dir.path().join("none.db").exists());

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::mcp::NotServed;
-use crate::mcp::door::{Door, Exit};
+use crate::mcp::door::{DrainingTransport, Leaving};
 
 #[tokio::test]
 async fn a_host_that_looks_and_leaves_is_no_error() {
@@ -44,7 +44,7 @@ async fn calls_in_flight_are_answered_after_stdin_ends() {
 async fn stdin_seems_open_until_the_last_call_is_answered() {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let (read, write) = tokio::io::split(ours);
-    let mut door = Door::new(AsyncRwTransport::new_server(read, write), Exit::default());
+    let mut door = DrainingTransport::new(AsyncRwTransport::new_server(read, write), Leaving::default());
     let mut theirs = theirs;
     theirs.write_all(format!("{}\n{}\n", initialize(), fetch(7, false)).as_bytes()).await.unwrap();
     theirs.shutdown().await.unwrap();

@@ -2,7 +2,7 @@
 //! look, because every budget stands on this number.
 
 use super::{Case, Check, Rule, Said};
-use crate::money::Transfer;
+use crate::money::TransferMethod;
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -20,7 +20,7 @@ fn check(case: &Case<'_>) -> Said {
         return case.refuse(ZERO, "amount", "The offer asks for an amount of nothing.", Who::Agent);
     }
     let counted = offer.asset.usd(offer.amount).is_some_and(|usd| usd == offer.usd);
-    let payable = matches!(offer.asset.transfer, Transfer::Eip3009);
+    let payable = matches!(offer.asset.transfer, TransferMethod::Eip3009);
     match counted && payable {
         true => Said::Pass,
         false => {
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn an_asset_that_moves_another_way_is_not_paid() {
         let mut permit = offer("0.01");
-        permit.asset.transfer = crate::money::Transfer::Permit2;
+        permit.asset.transfer = crate::money::TransferMethod::Permit2;
         assert_eq!(scene().offer(permit).says(), "refuse unknown_asset");
     }
 }

@@ -11,6 +11,7 @@ pub const RULE: Rule = Rule {
     check: Check::Offer(check),
 };
 
+/// What is said where the owner said no.
 pub const SAID_NO: &str = "The owner was asked about this, at this price or less, and said no.";
 
 fn check(case: &Case<'_>) -> Said {

@@ -1,6 +1,6 @@
 //! What stands around every page: where one is, where else one can go, and whether money may be spent.
 
-use super::View;
+use super::PageView;
 use crate::answer::Refusal;
 use crate::web::charts;
 use crate::web::html::{Html, html};
@@ -8,7 +8,7 @@ use crate::web::words;
 
 /// The pages one can go to, in the order they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Tab {
     Overview,
     Purchases,
     Pending,
@@ -16,21 +16,21 @@ pub enum Place {
     Stop,
 }
 
-const PLACES: [(Place, &str, &str); 4] = [
-    (Place::Overview, "overview", "Overview"),
-    (Place::Purchases, "purchases", "Purchases"),
-    (Place::Pending, "pending", "Waiting"),
-    (Place::Policy, "policy", "Policy"),
+const PLACES: [(Tab, &str, &str); 4] = [
+    (Tab::Overview, "overview", "Overview"),
+    (Tab::Purchases, "purchases", "Purchases"),
+    (Tab::Pending, "pending", "Waiting"),
+    (Tab::Policy, "policy", "Policy"),
 ];
 
 /// A whole page.
-pub async fn framed(view: &View<'_>, place: Place, title: &str, content: Html) -> Result<Html, Refusal> {
+pub async fn framed(view: &PageView<'_>, place: Tab, title: &str, content: Html) -> Result<Html, Refusal> {
     let frozen = view.bursar.frozen().await?;
     let waiting = view.bursar.pending().await?.iter().filter(|question| question.approved_until.is_none()).count();
     let is_changed = view.bursar.policy_change().is_ok_and(|change| change.is_some());
     let mark = |of| match of {
-        Place::Pending if waiting > 0 => waiting.to_string(),
-        Place::Policy if is_changed => "changed".to_owned(),
+        Tab::Pending if waiting > 0 => waiting.to_string(),
+        Tab::Policy if is_changed => "changed".to_owned(),
         _ => String::new(),
     };
     let links: Vec<Html> = PLACES.iter().map(|(of, page, name)| link(*of == place, page, name, &mark(*of))).collect();
@@ -63,25 +63,25 @@ fn link(is_here: bool, page: &str, name: &str, mark: &str) -> Html {
 }
 
 /// Whether money may be spent, and the way to change that.
-fn switch(is_frozen: bool, place: Place) -> Html {
-    let current = if place == Place::Stop { "page" } else { "false" };
+fn switch(is_frozen: bool, place: Tab) -> Html {
+    let current = if place == Tab::Stop { "page" } else { "false" };
     match is_frozen {
         true => html!("<a class=\"pill bad\" href=\"stop\" aria-current=\"{}\">Frozen</a>", current),
         false => html!("<a class=\"pill\" href=\"stop\" aria-current=\"{}\">Freeze</a>", current),
     }
 }
 
-fn leave(view: &View<'_>) -> Html {
+fn leave(view: &PageView<'_>) -> Html {
     html!("<form method=\"post\" action=\"leave\">{}<button class=\"quiet\">Sign out</button></form>", csrf(view))
 }
 
 /// Every form has it.
-pub fn csrf(view: &View<'_>) -> Html {
+pub fn csrf(view: &PageView<'_>) -> Html {
     html!("<input type=\"hidden\" name=\"csrf\" value=\"{}\">", view.csrf)
 }
 
 /// The owner's passphrase, where there is one: `name` tells one field of a page from another.
-pub fn passphrase(view: &View<'_>, name: &str) -> Option<Html> {
+pub fn passphrase(view: &PageView<'_>, name: &str) -> Option<Html> {
     view.has_passphrase.then(|| {
         html!(
             "<label>Your passphrase<input type=\"password\" name=\"passphrase\" aria-label=\"{}\" autocomplete=\"off\" \
@@ -92,7 +92,7 @@ pub fn passphrase(view: &View<'_>, name: &str) -> Option<Html> {
 }
 
 /// What is not as it should be, on the page where it was asked for.
-pub async fn refused(view: &View<'_>, refusal: &Refusal) -> Html {
+pub async fn refused(view: &PageView<'_>, refusal: &Refusal) -> Html {
     let reasons: Vec<Html> =
         refusal.reasons.iter().map(|reason| html!("<p>{}</p>", words::line(&reason.message))).collect();
     let content = html!(
@@ -101,7 +101,7 @@ pub async fn refused(view: &View<'_>, refusal: &Refusal) -> Html {
         words::line(&refusal.next)
     );
     let bare = document("That did not work", html!("<main id=\"main\">{}</main>", content));
-    framed(view, Place::Stop, "That did not work", content).await.unwrap_or(bare)
+    framed(view, Tab::Stop, "That did not work", content).await.unwrap_or(bare)
 }
 
 /// The shell of every page.

@@ -1,11 +1,11 @@
 //! The first page: how the wallet stands, at a glance.
 
-use super::View;
-use super::frame::{Place, framed};
+use super::PageView;
+use super::frame::{Tab, framed};
 use crate::answer::{Budget, SpendQuery};
 use crate::answer::{Pending, Refusal};
 use crate::money::Usd;
-use crate::owner::{Holdings, News, Open, Overview, Search, named};
+use crate::owner::{Holdings, NewsItem, Open, Overview, Search, named};
 use crate::time::Time;
 use crate::web::charts;
 use crate::web::html::{Html, html};
@@ -16,7 +16,7 @@ const RECENT: usize = 8;
 const NEWS: usize = 5;
 const DOMAINS: usize = 8;
 
-pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
+pub async fn overview(view: &PageView<'_>) -> Result<Html, Refusal> {
     let overview = view.bursar.overview().await?;
     let pending = view.bursar.pending().await?;
     let mut search = Search::default();
@@ -37,7 +37,7 @@ pub async fn overview(view: &View<'_>) -> Result<Html, Refusal> {
             purchases::table(&recent.rows, view.now)
         )
     );
-    framed(view, Place::Overview, "Overview", content).await
+    framed(view, Tab::Overview, "Overview", content).await
 }
 
 fn tiles(overview: &Overview, waiting: usize) -> Html {
@@ -69,7 +69,7 @@ fn tile(name: &str, value: &str, note: &str) -> Html {
 }
 
 /// Alarms stand out; a breaker or a budget that is nearly used up is told more quietly.
-fn news(news: &[News], now: Time) -> Html {
+fn news(news: &[NewsItem], now: Time) -> Html {
     if news.is_empty() {
         return Html::none();
     }
@@ -82,7 +82,7 @@ fn news(news: &[News], now: Time) -> Html {
     html!("<section class=\"{}\"><h2>{}</h2><ul>{}</ul>{}</section>", class, title, items, more)
 }
 
-fn told(news: &News, now: Time) -> Html {
+fn told(news: &NewsItem, now: Time) -> Html {
     let detail = &news.event.detail;
     let message = detail["message"].as_str().or(detail["why"].as_str()).unwrap_or(&news.event.kind);
     let of = news.purchase.as_deref().and_then(|purchase| purchase.split_once('/'));

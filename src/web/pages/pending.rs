@@ -1,7 +1,7 @@
 //! The questions before the owner, each with its exact terms, and a yes and a no.
 
-use super::View;
-use super::frame::{Place, csrf, framed, passphrase};
+use super::PageView;
+use super::frame::{Tab, csrf, framed, passphrase};
 use crate::answer::{Pending, Refusal};
 use crate::limits;
 use crate::reason::Reason;
@@ -9,18 +9,18 @@ use crate::text;
 use crate::web::html::{Html, html};
 use crate::web::words;
 
-pub async fn pending(view: &View<'_>) -> Result<Html, Refusal> {
+pub async fn pending(view: &PageView<'_>) -> Result<Html, Refusal> {
     let questions = view.bursar.pending().await?;
     let cards: Vec<Html> = questions.iter().map(|question| card(view, question)).collect();
     let none = questions.is_empty().then(|| {
         html!("<section class=\"card\"><p>Nothing waits for you.</p><p class=\"dim\">When a purchase needs your yes, its exact terms stand here.</p></section>")
     });
     let content = html!("<h1>Waiting for you</h1><div data-live=\"pending\">{}{}</div>", none, cards);
-    framed(view, Place::Pending, "Waiting for you", content).await
+    framed(view, Tab::Pending, "Waiting for you", content).await
 }
 
 /// One question. What a yes is for is all of what stands here, and nothing else.
-pub fn card(view: &View<'_>, question: &Pending) -> Html {
+pub fn card(view: &PageView<'_>, question: &Pending) -> Html {
     let reasons: Vec<Html> = question.reasons.iter().map(reason).collect();
     html!(
         "<section class=\"card ask\" id=\"{}\" aria-label=\"{}\"><div class=\"pair\"><p class=\"price\">{}</p>{}</div>\
@@ -48,7 +48,7 @@ pub fn card(view: &View<'_>, question: &Pending) -> Html {
     )
 }
 
-fn standing(view: &View<'_>, question: &Pending) -> Html {
+fn standing(view: &PageView<'_>, question: &Pending) -> Html {
     let lasting = |at| words::lasting(crate::time::Time::since(at, view.now));
     match question.approved_until {
         Some(until) => html!("<span class=\"pill good\">Approved, for {} more</span>", lasting(until)),
@@ -56,13 +56,13 @@ fn standing(view: &View<'_>, question: &Pending) -> Html {
     }
 }
 
-fn answers(view: &View<'_>, question: &Pending) -> Html {
+fn answers(view: &PageView<'_>, question: &Pending) -> Html {
     let yes = format!("Approve ${}", question.amount_usd);
     let approve = question.approved_until.is_none().then(|| form(view, question, "approve", "strong", &yes));
     html!("<div class=\"answers\">{}{}</div>", approve, form(view, question, "deny", "plain", "Deny"))
 }
 
-fn form(view: &View<'_>, question: &Pending, action: &str, class: &str, button: &str) -> Html {
+fn form(view: &PageView<'_>, question: &Pending, action: &str, class: &str, button: &str) -> Html {
     html!(
         "<form method=\"post\" action=\"{}\">{}<input type=\"hidden\" name=\"agent\" value=\"{}\">\
          <input type=\"hidden\" name=\"id\" value=\"{}\"><input type=\"hidden\" name=\"terms\" value=\"{}\">{}\

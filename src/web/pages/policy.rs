@@ -1,14 +1,14 @@
 //! The owner's rules: those in force, and what the file says otherwise where it is not in force yet.
 
-use super::View;
-use super::frame::{Place, csrf, framed, passphrase};
+use super::PageView;
+use super::frame::{Tab, csrf, framed, passphrase};
 use crate::answer::{PolicyChange, Refusal};
 use crate::owner::Rules;
 use crate::policy::{Change, Effect};
 use crate::web::html::{Html, html};
 use crate::web::words;
 
-pub async fn policy(view: &View<'_>) -> Result<Html, Refusal> {
+pub async fn policy(view: &PageView<'_>) -> Result<Html, Refusal> {
     let rules = view.bursar.rules();
     let content = html!(
         "<h1>Policy</h1><div data-live=\"policy\">{}{}{}</div>",
@@ -16,7 +16,7 @@ pub async fn policy(view: &View<'_>) -> Result<Html, Refusal> {
         rules.change.as_ref().map(|change| changed(view, change)),
         in_force(&rules)
     );
-    framed(view, Place::Policy, "Policy", content).await
+    framed(view, Tab::Policy, "Policy", content).await
 }
 
 fn trouble(rules: &Rules) -> Option<Html> {
@@ -26,7 +26,7 @@ fn trouble(rules: &Rules) -> Option<Html> {
     rules.problem.as_ref().map(card)
 }
 
-fn changed(view: &View<'_>, change: &PolicyChange) -> Html {
+fn changed(view: &PageView<'_>, change: &PolicyChange) -> Html {
     let rows: Vec<Html> = change.changes.iter().map(row).collect();
     let table = html!(
         "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">Becomes</th><th scope=\"col\">Rule</th>\

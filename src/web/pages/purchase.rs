@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::View;
-use super::frame::{Place, framed};
+use super::PageView;
+use super::frame::{Tab, framed};
 use super::pending;
 use crate::answer::{Body, Encoding, Event};
 use crate::answer::{Pending, Refusal, Story};
@@ -14,7 +14,7 @@ use crate::web::html::{Html, html};
 use crate::web::request::Fields;
 use crate::web::words;
 
-pub async fn purchase(view: &View<'_>, query: &Fields) -> Result<Html, Refusal> {
+pub async fn purchase(view: &PageView<'_>, query: &Fields) -> Result<Html, Refusal> {
     let story = view.bursar.why(query.get("id").unwrap_or_default()).await?;
     let question = view.bursar.pending().await?.into_iter().find(|question| is_about(question, &story));
     let offset = query.get("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);
@@ -29,7 +29,7 @@ pub async fn purchase(view: &View<'_>, query: &Fields) -> Result<Html, Refusal> 
         proof(&story, view.now),
         goods.map(|(body, next)| stored(&story, &body, offset, next))
     );
-    framed(view, Place::Purchases, &words::short(&story.row.purchase_id), content).await
+    framed(view, Tab::Purchases, &words::short(&story.row.purchase_id), content).await
 }
 
 fn is_about(question: &Pending, story: &Story) -> bool {

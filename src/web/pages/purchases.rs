@@ -1,11 +1,11 @@
 //! The log: filtered, searched, sorted, and a page at a time, however long it is.
 
-use super::View;
-use super::frame::{Place, framed};
+use super::PageView;
+use super::frame::{Tab, framed};
 use crate::answer::{LogQuery, Refusal};
 use crate::answer::{Row, SpendQuery, Totals};
 use crate::money::Usd;
-use crate::owner::{Found, Mark, Order, Search};
+use crate::owner::{Mark, Order, Search, SearchPage};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 use crate::web::html::{Html, html};
@@ -18,7 +18,7 @@ const STATES: [&str; 9] =
 const SPANS: [(&str, &str); 4] = [("1h", "hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")];
 const ORDERS: [(&str, &str); 3] = [("", "newest first"), ("oldest", "oldest first"), ("dearest", "dearest first")];
 
-pub async fn purchases(view: &View<'_>, query: &Fields) -> Result<Html, Refusal> {
+pub async fn purchases(view: &PageView<'_>, query: &Fields) -> Result<Html, Refusal> {
     let asked = Asked::read(query);
     let found = view.bursar.search(&asked.search(query.get("after"))?).await?;
     let content = html!(
@@ -28,7 +28,7 @@ pub async fn purchases(view: &View<'_>, query: &Fields) -> Result<Html, Refusal>
         table(&found.rows, view.now),
         turning(&asked, &found, query.get("after").is_some())
     );
-    framed(view, Place::Purchases, "Purchases", content).await
+    framed(view, Tab::Purchases, "Purchases", content).await
 }
 
 /// What the form above the table says.
@@ -125,7 +125,7 @@ fn mark(text: &str) -> Result<Mark, Refusal> {
     })
 }
 
-fn turning(asked: &Asked<'_>, found: &Found, is_further: bool) -> Html {
+fn turning(asked: &Asked<'_>, found: &SearchPage, is_further: bool) -> Html {
     let first = is_further.then(|| html!("<a class=\"button\" href=\"{}\">First page</a>", asked.link("")));
     let name = if found.is_cut { "Look further back" } else { "Next page" };
     let next = found

@@ -1,12 +1,12 @@
 //! The switch that stops all spending.
 
-use super::View;
-use super::frame::{Place, csrf, framed, passphrase};
+use super::PageView;
+use super::frame::{Tab, csrf, framed, passphrase};
 use crate::answer::Refusal;
 use crate::web::html::{Html, html};
 use crate::web::words;
 
-pub async fn stop(view: &View<'_>) -> Result<Html, Refusal> {
+pub async fn stop(view: &PageView<'_>) -> Result<Html, Refusal> {
     let content = match view.bursar.frozen().await? {
         None => html!(
             "<h1>Freeze</h1><section class=\"card\"><p>Money is spent within your limits. Freezing stops all of it, at once: \
@@ -25,5 +25,5 @@ pub async fn stop(view: &View<'_>) -> Result<Html, Refusal> {
             passphrase(view, "to thaw")
         ),
     };
-    framed(view, Place::Stop, "Freeze", content).await
+    framed(view, Tab::Stop, "Freeze", content).await
 }
