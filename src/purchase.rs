@@ -49,7 +49,7 @@ use crate::reason::Reason;
 use crate::seal;
 use crate::time::Time;
 use crate::wish::{Call, Wish};
-use ask::Asked;
+use ask::FirstReply;
 use challenge::{Heard as HeardChallenge, Look};
 pub(crate) use resume::Concluded;
 use resume::Next;
@@ -210,8 +210,8 @@ impl Purchase {
         let heard = match self.approved_challenge().await? {
             Some(heard) => heard,
             None => match self.ask().await? {
-                Asked::Free(answer) => return Err(answer),
-                Asked::Priced(reply) => {
+                FirstReply::Free(answer) => return Err(answer),
+                FirstReply::Priced(reply) => {
                     let look = Look::at(&*self.house.clock);
                     HeardChallenge { reply: *reply, at: look.said, look }
                 }

@@ -18,20 +18,20 @@ use crate::time::Time;
 /// Balances are good to know, and nobody waits long for them.
 const FUNDS_WAIT: Duration = Duration::from_secs(1);
 
-pub(super) enum Asked {
+pub(super) enum FirstReply {
     /// No money was wanted: the seller's answer.
     Free(Stop),
     Priced(Box<Reply>),
 }
 
 impl Purchase {
-    pub(super) async fn ask(&self) -> Result<Asked, Stop> {
+    pub(super) async fn ask(&self) -> Result<FirstReply, Stop> {
         let policy = self.policy()?;
         let egress = Egress { allow: &policy.egress };
         let (reply, ()) = tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.first_look_at_funds());
         match reply {
-            Ok(reply) if reply.status == 402 => Ok(Asked::Priced(Box::new(reply))),
-            Ok(reply) => Ok(Asked::Free(self.free(reply).await)),
+            Ok(reply) if reply.status == 402 => Ok(FirstReply::Priced(Box::new(reply))),
+            Ok(reply) => Ok(FirstReply::Free(self.free(reply).await)),
             Err(cause @ SellerError::Forbidden(_)) => Err(self.refuse(vec![seller_reason(&cause)], None).await),
             Err(cause) => Err(Box::new(refuse::failed(vec![seller_reason(&cause)], Some(self.id.clone())))),
         }
