@@ -51,7 +51,6 @@ use crate::time::Time;
 use crate::wish::{Call, Wish};
 use ask::FirstReply;
 use challenge::{Heard as HeardChallenge, Look};
-pub(crate) use resume::Concluded;
 use resume::Next;
 pub use tell::{Binary, StoredBody, page};
 

@@ -4,10 +4,10 @@
 use alloy_primitives::Address;
 
 use crate::answer::{Reconciled, Refusal, Waiting};
+use crate::conclude::{self, Concluded};
 use crate::ledger::{LedgerError, Unproven};
 use crate::money::Network;
 use crate::parts::Parts;
-use crate::purchase::Concluded;
 use crate::settlement::{Evidence, State};
 use crate::time::Time;
 
@@ -34,10 +34,10 @@ impl Parts {
 
     async fn reconcile_one(&self, unproven: Unproven, found: &mut Reconciled) -> Result<(), LedgerError> {
         let Unproven { row, purchase_id, standing, authorization, .. } = unproven;
-        let evidence = self.evidence(row).await;
+        let evidence = conclude::evidence(self, row).await;
         let alarm = crate::settlement::conclude(standing, &evidence).alarm;
         found.alarms.extend(alarm.map(|alarm| format!("{purchase_id}: {alarm}")));
-        let concluded = self.follow_evidence(row, standing, &evidence).await?;
+        let concluded = conclude::follow(self, row, standing, &evidence).await?;
         let now_at = self.ledger.entry(row).await?.and_then(|entry| entry.money).map(|money| money.standing);
         match (concluded, now_at) {
             (Concluded::Moved | Concluded::Anew, Some(at)) if at != standing && at.state == State::Settled => {
@@ -108,7 +108,8 @@ fn why(evidence: &Evidence) -> String {
         Evidence::PastWindowNotFinal { .. } => {
             "its window has passed unused; waiting for the chain's finality".to_owned()
         }
-        Evidence::Unknown { why } | Evidence::Used { why, .. } => why.clone(),
+        Evidence::SettledAsSeen { .. } => "taken, as nodes have seen; waiting for the chain's finality".to_owned(),
+        Evidence::Unknown { why } | Evidence::Mismatch { why } | Evidence::Contradicted { why } => why.clone(),
         Evidence::SettledByChain { .. } | Evidence::Lapsed { .. } => "proven a moment ago".to_owned(),
     }
 }

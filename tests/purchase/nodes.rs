@@ -188,3 +188,36 @@ async fn money_that_left_and_no_row_explains_freezes_the_wallet() {
     bought(&scene.get("/thing").await);
     scene.end_with_another_history().await;
 }
+
+/// A payment that was presented and not taken; the second node says it was used in a block far above everybody's head.
+#[tokio::test]
+async fn a_node_that_names_a_use_far_above_every_head_moves_nothing_and_buys_nothing_anew() {
+    let scene = market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT)]).nodes(2).open().await;
+    let lost = scene.get("/thing").await;
+    scene.nodes[0].set_mood(Mood::FromTheFuture(100_000));
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.settled.is_empty(), "{found:?}");
+    let told = scene.buy_again("/thing", &lost).await;
+    refused(&told, "not_done");
+    assert_eq!(scene.nonces().await.len(), 1, "a second payment was signed while the first is alive");
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.end().await;
+    held_true("names a use far above every head");
+}
+
+#[tokio::test]
+async fn a_reorganisation_takes_back_a_payment_that_was_only_seen() {
+    let scene = market([Stall::that(Behaviour::DropAfterSettling, "/thing", CENT)]).finality(50).open().await;
+    let lost = scene.get("/thing").await;
+    is(&lost, Outcome::Held, Charged::Unknown);
+    scene.bursar.reconcile().await.unwrap();
+    let id = lost.purchase_id.clone().unwrap();
+    let row = scene.bursar.why(&id).await.unwrap().row;
+    assert_eq!((row.state.as_str(), row.proof.as_deref()), ("settled", Some("seen")));
+    scene.sandbox.chain.reorganize(1);
+    scene.bursar.reconcile().await.unwrap();
+    let row = scene.bursar.why(&id).await.unwrap().row;
+    assert_eq!((row.state.as_str(), row.proof.as_deref()), ("held", Some("none")));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.end().await;
+}
