@@ -28,7 +28,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::hex;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -36,12 +36,12 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::authorization::{Authorization, Signature};
+use crate::authorization::{self, Authorization, Signature};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
-use crate::parts::{Parts, wallet_reason};
+use crate::parts::{Look, Parts, wallet_reason};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::ports::{Caller, Egress, Reply};
 use crate::random;
@@ -50,7 +50,7 @@ use crate::seal;
 use crate::time::Time;
 use crate::wish::{Call, Wish};
 use ask::FirstReply;
-use challenge::{Heard as HeardChallenge, Look};
+use challenge::Heard as HeardChallenge;
 use resume::Next;
 pub use tell::{Binary, StoredBody, page};
 
@@ -272,7 +272,7 @@ impl Purchase {
         let policy = self.house.policy()?;
         seal::check(&self.house, wallet).await?;
         seal::check_policy(&self.house, &policy).await?;
-        let nonce = random::bytes().map(B256::new).map_err(|_| refuse::no_randomness())?;
+        let nonce = random::bytes().map(authorization::nonce).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
         let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
