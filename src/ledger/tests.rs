@@ -649,6 +649,13 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
 }
 
 #[tokio::test]
+async fn a_payee_is_remembered_for_all_hosts_of_its_domain() {
+    let kit = kit();
+    kit.pay(kit.draft_for("https://api.shop.example:8443/0", 10_000)).await;
+    assert!(kit.snapshot().await.payees_before.contains(&Address::repeat_byte(0x20)));
+}
+
+#[tokio::test]
 async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
     let ask = |draft: &Draft| {

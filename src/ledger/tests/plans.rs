@@ -44,6 +44,21 @@ async fn no_question_in_the_sources_walks_a_long_table() {
     assert!(looked_at > 60, "only {looked_at} questions were found in the sources");
 }
 
+/// A wish may have been had any number of times: whatever is asked of it is found without walking them.
+#[tokio::test]
+async fn no_question_in_the_sources_walks_the_history_of_one_wish() {
+    let kit = kit();
+    let conn = kit.by_hand();
+    let walks = |sql: &str| -> Vec<String> {
+        plan(&conn, sql).into_iter().filter(|step| step.contains("by_identity")).collect()
+    };
+    let mut found = Vec::new();
+    for (file, sql) in questions() {
+        found.extend(walks(&sql).into_iter().map(|step| format!("{file}: {step}: {sql}")));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[tokio::test]
 async fn no_page_and_no_total_walks_the_log_whatever_it_is_filtered_by() {
     let kit = kit();
