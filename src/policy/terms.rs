@@ -17,10 +17,15 @@ pub struct Terms {
     pub seller: String,
     /// The fingerprint of the request that the payment goes with.
     pub request: [u8; 32],
+    /// Who is paid.
     pub payee: Address,
+    /// How much, in atomic units.
     pub amount: Amount,
+    /// The asset's contract.
     pub asset: Address,
+    /// Where that is.
     pub network: Network,
+    /// What is signed.
     pub scheme: String,
     /// The codes of the rules that asked. Another one asks anew.
     pub reasons: BTreeSet<String>,
@@ -33,9 +38,13 @@ pub struct TermsText(pub String);
 /// What the owner said no to: this much of this asset or more, whoever gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
+    /// What is signed.
     pub scheme: String,
+    /// Where the asset is.
     pub network: Network,
+    /// The asset's contract.
     pub asset: Address,
+    /// How much, in atomic units.
     pub amount: Amount,
 }
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Considered, Purchase, Stop};
+use super::consider::Considered;
+use super::{Purchase, Stop};
 use crate::ledger::Challenge;
 use crate::limits;
 use crate::ports::Reply;
