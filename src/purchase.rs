@@ -181,7 +181,7 @@ impl Purchase {
         let told = self.buy_once().await;
         if was_asked {
             // What was kept for the question may have been erased just now.
-            tokio::spawn(async move { house.ledger.wipe().await });
+            let _ = tokio::time::timeout(limits::HAND_OVER, house.ledger.wipe()).await;
         }
         told
     }
