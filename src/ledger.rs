@@ -42,7 +42,7 @@ pub use events::StoredEvent;
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
-pub use questions::{Challenge, OpenQuestion, NewQuestion, QuestionState};
+pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
 pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;

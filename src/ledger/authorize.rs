@@ -189,11 +189,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
 /// The same function that advised, over what is true in here, and what each rule said for the record. It goes on only
 /// if that allows the very same offer.
 fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
-    let question = Question {
-        request: &draft.request,
-        max_price: draft.max_price,
-        funds: &draft.funds,
-    };
+    let question = Question { request: &draft.request, max_price: draft.max_price, funds: &draft.funds };
     let rules = json!(policy::explain(&draft.policy, &question, &draft.offer, snapshot));
     let offers = [Listed::Payable(Box::new(draft.offer.clone()))];
     (policy::decide(&draft.policy, &question, &offers, snapshot).decision, rules)
@@ -388,21 +384,14 @@ fn places<const N: usize>(urls: [Option<&Url>; N]) -> Vec<&Url> {
 }
 
 /// A payee is known by the registrable domain it was paid at, and by the one that led there.
-pub(super) fn remember_payee(
-    conn: &Connection,
-    urls: &[&Url],
-    payee: Address,
-    now: Time,
-) -> Result<(), LedgerError> {
+pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: Address, now: Time) -> Result<(), LedgerError> {
     for url in urls {
-        conn.prepare_cached(
-            "INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since)",
-        )?
-        .execute(named_params! {
-            ":site": policy::site(url),
-            ":payee": payee.to_checksum(None),
-            ":since": now.millis(),
-        })?;
+        conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since)")?
+            .execute(named_params! {
+                ":site": policy::site(url),
+                ":payee": payee.to_checksum(None),
+                ":since": now.millis(),
+            })?;
     }
     Ok(())
 }

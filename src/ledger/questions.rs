@@ -70,7 +70,13 @@ pub enum QuestionState {
 
 impl Ledger {
     /// How the question of an agent's purchase stands, for these terms.
-    pub async fn word(&self, agent: String, id: String, terms: TermsText, now: Time) -> Result<QuestionState, LedgerError> {
+    pub async fn word(
+        &self,
+        agent: String,
+        id: String,
+        terms: TermsText,
+        now: Time,
+    ) -> Result<QuestionState, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?.millis();
             let said = conn
@@ -253,12 +259,7 @@ pub fn forget_challenge(conn: &Connection, row: i64) -> Result<(), LedgerError> 
 
 /// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old yes
 /// goes, because it does not fit them, and an old no stays. Answers whether it is new.
-pub fn ask(
-    conn: &Connection,
-    row: i64,
-    put: &NewQuestion,
-    now: Time,
-) -> Result<bool, LedgerError> {
+pub fn ask(conn: &Connection, row: i64, put: &NewQuestion, now: Time) -> Result<bool, LedgerError> {
     let text = put.terms.canonical();
     let stands: Option<(String, Option<i64>)> = conn
         .prepare_cached(

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
-use super::{Answered, NewQuestion, Ledger, LedgerError, Sync, breakers, events, questions, read};
+use super::{Answered, Ledger, LedgerError, NewQuestion, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy;

@@ -167,7 +167,15 @@ impl Kit {
     async fn snapshot(&self) -> Snapshot {
         let url = Some(url::Url::parse("https://shop.example/0").unwrap());
         let payees = vec![Address::repeat_byte(0x20)];
-        let view = View { agent: "a".into(), identity: None, policy: self.policy.clone(), url, led_from: None, payees, now: self.now };
+        let view = View {
+            agent: "a".into(),
+            identity: None,
+            policy: self.policy.clone(),
+            url,
+            led_from: None,
+            payees,
+            now: self.now,
+        };
         self.ledger.snapshot(view).await.unwrap()
     }
 
@@ -667,7 +675,11 @@ async fn a_payee_is_remembered_for_all_hosts_of_its_domain() {
 async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
     let ask = |draft: &Draft| {
-        kit.ledger.record_question(log::unpaid(draft, kit.now), draft.offer.clone(), asked(draft, Duration::from_secs(86_400)))
+        kit.ledger.record_question(
+            log::unpaid(draft, kit.now),
+            draft.offer.clone(),
+            asked(draft, Duration::from_secs(86_400)),
+        )
     };
     let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
     assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");

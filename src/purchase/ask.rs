@@ -21,7 +21,8 @@ impl Purchase {
     pub(super) async fn ask(&self) -> Result<Asked, Stop> {
         let policy = self.policy()?;
         let egress = Egress { allow: &policy.egress };
-        let (reply, ()) = tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());
+        let (reply, ()) =
+            tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());
         match reply {
             Ok(reply) if reply.status == 402 => Ok(Asked::Priced(Box::new(reply))),
             Ok(reply) => Ok(Asked::Free(self.free(reply).await)),

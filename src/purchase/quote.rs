@@ -50,7 +50,12 @@ impl Parts {
             payable,
             http: Some(tell::http_of(&considered.reply)),
             body: None,
-            offers: considered.listed.iter().zip(decided.verdicts).map(|(listed, verdict)| quoted(listed, verdict)).collect(),
+            offers: considered
+                .listed
+                .iter()
+                .zip(decided.verdicts)
+                .map(|(listed, verdict)| quoted(listed, verdict))
+                .collect(),
             chosen: decided.chosen,
             budget_left_usd,
             reasons,

@@ -404,10 +404,15 @@ async fn what_was_shown_is_kept_no_longer_than_it_can_be_paid() {
     scene.end().await;
 }
 
-/// How a question ends, and what is said of it then.
+/// Lets a question end.
 async fn ends(how: &str, scene: &Scene, call: &Call, id: &str) {
     match how {
         "denied" => scene.deny(id).await.unwrap(),
+        "denied by another process" => {
+            let another = scene.another_house();
+            let shown = another.pending().await.unwrap().remove(0);
+            another.deny(&shown).await.unwrap();
+        }
         "used" => {
             scene.approve(id).await.unwrap();
             bought(&scene.fetch(call.clone()).await);
@@ -428,7 +433,7 @@ async fn ends(how: &str, scene: &Scene, call: &Call, id: &str) {
 #[tokio::test]
 async fn what_was_kept_for_a_question_is_in_no_file_of_the_ledger_once_it_ended() {
     const MARKER: &str = "account-of-somebody-4711";
-    for how in ["denied", "used", "refused", "expired"] {
+    for how in ["denied", "denied by another process", "used", "refused", "expired"] {
         let scene = dear().await;
         let headers = [("x-account".to_owned(), MARKER.to_owned())].into();
         let call = Call { headers, ..scene.call("/dear") };
