@@ -3,10 +3,11 @@
 //! Inside it: the purchase is claimed, the same `decide()` that advised runs over a snapshot read here, the money is
 //! counted, the owner's yes is used up, and the signed bytes are stored. All of it, or none.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -128,6 +129,8 @@ pub struct View {
     pub policy: Arc<Policy>,
     /// The URL.
     pub url: Option<Url>,
+    /// Where the agent asked: redirects may have led away from there.
+    pub led_from: Option<Url>,
     /// Who may be paid.
     pub payees: Vec<Address>,
     /// The time it was decided at.
@@ -152,6 +155,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         identity: Some(draft.identity),
         policy: draft.policy.clone(),
         url: Some(draft.request.url.clone()),
+        led_from: Some(draft.asked.url.clone()),
         payees: vec![draft.offer.payee],
         now,
     };
@@ -172,8 +176,8 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     let row = store(conn, &draft, &counted, reused, holder)?;
     store_signed(conn, &draft, row, &rules)?;
     budget::count(conn, &counted)?;
-    questions::use_up(conn, &draft.identity, &policy::terms(&draft.offer))?;
-    remember_payee(conn, &draft.request.url, draft.offer.payee, now)?;
+    questions::use_up(conn, row, &draft.identity, now)?;
+    remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee, now)?;
     conn.prepare_cached("UPDATE ledger SET newest = ?1, authorizations = authorizations + 1")?
         .execute([now.millis()])?;
     events::append(conn, Some(row), now, "authorized", &terms_of(&draft))?;
@@ -185,12 +189,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
 /// The same function that advised, over what is true in here, and what each rule said for the record. It goes on only
 /// if that allows the very same offer.
 fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
-    let question = Question {
-        method: &draft.request.method,
-        url: &draft.request.url,
-        max_price: draft.max_price,
-        funds: &draft.funds,
-    };
+    let question = Question { request: &draft.request, max_price: draft.max_price, funds: &draft.funds };
     let rules = json!(policy::explain(&draft.policy, &question, &draft.offer, snapshot));
     let offers = [Listed::Payable(Box::new(draft.offer.clone()))];
     (policy::decide(&draft.policy, &question, &offers, snapshot).decision, rules)
@@ -218,8 +217,14 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         snapshot.used.insert(meter, review::spent_since(conn, limit)?);
     }
     if let Some(url) = &view.url {
-        snapshot.payees_before = payees_before(conn, &wish::origin(url))?;
-        snapshot.lowest_price = budget::lowest_price(conn, &wish::place(url), now)?;
+        let places = places([Some(url), view.led_from.as_ref()]);
+        let sites: BTreeSet<&str> = places.iter().map(|url| policy::site(url)).collect();
+        snapshot.payees_before =
+            sites.iter().map(|site| payees_before(conn, site, payees)).collect::<Result<_, LedgerError>>()?;
+        for place in places {
+            let lowest = budget::lowest_price(conn, &wish::place(place), now)?;
+            snapshot.lowest_price = snapshot.lowest_price.into_iter().chain(lowest).min();
+        }
     }
     if let Some(identity) = &view.identity {
         questions::into_snapshot(conn, identity, now, &view.policy, &mut snapshot)?;
@@ -373,16 +378,39 @@ fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Re
     Ok(())
 }
 
-pub(super) fn remember_payee(conn: &Connection, url: &Url, payee: Address, now: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (origin, payee, since) VALUES (?1, ?2, ?3)")?
-        .execute(params![wish::origin(url), payee.to_checksum(None), now.millis()])?;
+/// The place that is paid and the one that led to it.
+fn places<const N: usize>(urls: [Option<&Url>; N]) -> Vec<&Url> {
+    urls.into_iter().flatten().collect()
+}
+
+/// A payee is known by the registrable domain it was paid at, and by the one that led there.
+pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: Address, now: Time) -> Result<(), LedgerError> {
+    for url in urls {
+        conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since)")?
+            .execute(named_params! {
+                ":site": policy::site(url),
+                ":payee": payee.to_checksum(None),
+                ":since": now.millis(),
+            })?;
+    }
     Ok(())
 }
 
-fn payees_before(conn: &Connection, origin: &str) -> Result<std::collections::BTreeSet<Address>, LedgerError> {
-    let mut query = conn.prepare_cached("SELECT payee FROM seller_payee WHERE origin = ?1")?;
-    let texts = query.query_map([origin], |row| row.get::<_, String>(0))?;
-    texts.map(|text| text?.parse().map_err(super::damaged)).collect()
+/// Which of these payees a site was paid at, and one more: a site that uses an address for each payment has many.
+fn payees_before(conn: &Connection, site: &str, named: &[Address]) -> Result<BTreeSet<Address>, LedgerError> {
+    let any: Option<String> = conn
+        .prepare_cached("SELECT payee FROM seller_payee WHERE site = :site LIMIT 1")?
+        .query_row(named_params! { ":site": site }, |row| row.get(0))
+        .optional()?;
+    let mut before: BTreeSet<Address> =
+        any.map(|text| text.parse().map_err(super::damaged)).transpose()?.into_iter().collect();
+    let mut known = conn.prepare_cached("SELECT 1 FROM seller_payee WHERE site = :site AND payee = :payee")?;
+    for payee in named {
+        if known.exists(named_params! { ":site": site, ":payee": payee.to_checksum(None) })? {
+            before.insert(*payee);
+        }
+    }
+    Ok(before)
 }
 
 /// What the event says: the terms, and fingerprints of the rest. Never the signature.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use url::Url;
 
 use super::LedgerError;
 use crate::limits;
@@ -15,6 +16,7 @@ use crate::money::Usd;
 use crate::policy::{self, Meter, Scope, Used, Window};
 use crate::settlement::Standing;
 use crate::time::Time;
+use crate::wish;
 
 /// What one payment counts in, fixed when it is authorized.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,13 +215,31 @@ pub fn still_counts(window: &str, start: i64, now: Time) -> bool {
     start >= now.minus(span).millis()
 }
 
-/// Remembers a settled price, for the rule that asks when prices rise.
-pub fn remember_price(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
+/// Remembers a settled price, for the rule that asks when prices rise: at the place that was paid, and at the one that
+/// led there.
+pub fn remember_price(conn: &Connection, urls: &[&Url], usd: Usd, at: Time) -> Result<(), LedgerError> {
+    for url in urls {
+        price_at(conn, &wish::place(url), usd, at)?;
+    }
+    Ok(())
+}
+
+/// The same for a row: its place is the one that was paid, its URL the one that was asked.
+pub fn remember_price_of(conn: &Connection, row: i64, usd: Usd, at: Time) -> Result<(), LedgerError> {
+    let (place, asked): (String, String) = conn
+        .prepare_cached("SELECT place, url FROM purchase WHERE row = :row")?
+        .query_row(named_params! { ":row": row }, |row| Ok((row.get("place")?, row.get("url")?)))?;
+    let asked = Url::parse(&asked).map_err(super::damaged)?;
+    price_at(conn, &place, usd, at)?;
+    remember_price(conn, &[&asked], usd, at)
+}
+
+fn price_at(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "INSERT INTO price (place, day, lowest) VALUES (?1, ?2, ?3)
+        "INSERT INTO price (place, day, lowest) VALUES (:place, :day, :lowest)
          ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest)",
     )?
-    .execute(params![place, price_day(at), usd.as_micros() as i64])?;
+    .execute(named_params! { ":place": place, ":day": price_day(at), ":lowest": usd.as_micros() as i64 })?;
     Ok(())
 }
 

@@ -303,7 +303,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
 
 /// Moves a row where it may go, and the budgets with it.
 fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool, LedgerError> {
-    let (from, counted, place) = standing(conn, row)?;
+    let (from, counted, _) = standing(conn, row)?;
     if !from.may_become(to) {
         return Ok(false);
     }
@@ -328,7 +328,7 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
     }
     budget::follow(conn, &counted, from, to)?;
     if to.state == State::Settled && from.state != State::Settled {
-        budget::remember_price(conn, &place, counted.usd, now)?;
+        budget::remember_price_of(conn, row, counted.usd, now)?;
     }
     Ok(true)
 }

@@ -1,12 +1,10 @@
 //! Rows for what cost nothing: free answers, refusals, and questions before the owner.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
-use super::{Answered, Challenge, Ledger, LedgerError, Sync, breakers, events, questions, read};
+use super::{Answered, Ledger, LedgerError, NewQuestion, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy;
@@ -85,14 +83,27 @@ impl<'a> From<&'a Unpaid> for AskedFor<'a> {
 }
 
 impl Ledger {
-    /// The seller wanted no money.
-    pub async fn record_free(&self, unpaid: Unpaid, answered: Answered) -> Result<(), LedgerError> {
+    /// Whether one more free answer of this agent would be listed now, so that its body is worth keeping.
+    pub async fn may_list_free(&self, agent: String, now: Time) -> Result<bool, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, now)?;
+            Ok(FREE.counted(conn, &agent, now)? < limits::FREE_LISTED_PER_MINUTE as i64)
+        })
+        .await
+    }
+
+    /// The seller wanted no money. Past the listed ones, free answers are counted only: `false`. So is one without its
+    /// answer.
+    pub async fn record_free(&self, unpaid: Unpaid, answered: Option<Answered>) -> Result<bool, LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, unpaid.now)?;
+                let is_listed = FREE.count(conn, &unpaid.agent, now)? < limits::FREE_LISTED_PER_MINUTE as i64;
+                let Some(answered) = answered.filter(|_| is_listed) else { return Ok(false) };
                 let row = put(conn, &unpaid, "free", now)?;
                 super::close::store_answer(conn, row, &answered, now)?;
-                events::append(conn, Some(row), now, "free", &json!({ "status": answered.status }))
+                events::append(conn, Some(row), now, "free", &json!({ "status": answered.status }))?;
+                Ok(true)
             })
             .await
     }
@@ -103,7 +114,9 @@ impl Ledger {
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, unpaid.now)?;
                 let news = breakers::news(conn, &unpaid, now)?;
-                if !may_list(conn, &unpaid.agent, now)? && news.is_empty() {
+                let is_listed = REFUSED.count(conn, &unpaid.agent, now)? < limits::REFUSALS_LISTED_PER_MINUTE as i64;
+                if !is_listed && news.is_empty() {
+                    end_question(conn, &unpaid)?;
                     return Ok(false);
                 }
                 let row = put(conn, &unpaid, "refused", now)?;
@@ -123,8 +136,7 @@ impl Ledger {
         &self,
         unpaid: Unpaid,
         offer: Offer,
-        pending_for: Duration,
-        challenge: Option<Challenge>,
+        asked: NewQuestion,
     ) -> Result<String, LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
@@ -142,7 +154,7 @@ impl Ledger {
                 }
                 let row = put(conn, &unpaid, "needs_approval", now)?;
                 store_terms(conn, row, &offer)?;
-                if questions::ask(conn, row, &offer, now, pending_for, challenge.as_ref())? {
+                if questions::ask(conn, row, &asked, now)? {
                     events::append(conn, Some(row), now, "asked", &json!({ "reasons": unpaid.reasons }))?;
                     breakers::tell(conn, row, &breakers::news(conn, &unpaid, now)?, now)?;
                 }
@@ -206,7 +218,15 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
     }
     conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![row, unpaid.client, unpaid.offers.to_string(), unpaid.rules.to_string()])?;
+    if state != "needs_approval" {
+        questions::forget_challenge(conn, row)?;
+    }
     Ok(row)
+}
+
+/// What is refused and not listed ends its question all the same.
+fn end_question(conn: &Connection, unpaid: &Unpaid) -> Result<(), LedgerError> {
+    find(conn, unpaid)?.map_or(Ok(()), |row| questions::forget_challenge(conn, row))
 }
 
 fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> {
@@ -240,24 +260,50 @@ fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerE
     Ok(())
 }
 
-/// An agent in a loop must not fill the log: past some a minute its refusals are counted, not listed.
-fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerError> {
-    let minute = breakers::minute(now);
-    let listed: Option<i64> = conn
-        .prepare_cached("SELECT refusals FROM refusals WHERE agent = ?1 AND minute = ?2")?
-        .query_row(params![agent, minute], |row| row.get(0))
-        .optional()?;
-    conn.prepare_cached(
-        "INSERT INTO refusals (agent, minute, refusals) VALUES (?1, ?2, 1)
-         ON CONFLICT DO UPDATE SET refusals = refusals + 1",
-    )?
-    .execute(params![agent, minute])?;
-    Ok(listed.unwrap_or(0) < limits::REFUSALS_LISTED_PER_MINUTE as i64)
+/// An agent in a loop must not fill the log: past some a minute, what it comes to is counted and not listed.
+struct Loop {
+    so_far: &'static str,
+    one_more: &'static str,
+    forget: &'static str,
 }
 
-/// Counts of refusals serve the minute they are of.
+const REFUSED: Loop = Loop {
+    so_far: "SELECT refusals FROM refusals WHERE agent = :agent AND minute = :minute",
+    one_more: "INSERT INTO refusals (agent, minute, refusals) VALUES (:agent, :minute, 1)
+               ON CONFLICT DO UPDATE SET refusals = refusals + 1",
+    forget: "DELETE FROM refusals WHERE minute < :minute",
+};
+const FREE: Loop = Loop {
+    so_far: "SELECT answers FROM free_answers WHERE agent = :agent AND minute = :minute",
+    one_more: "INSERT INTO free_answers (agent, minute, answers) VALUES (:agent, :minute, 1)
+               ON CONFLICT DO UPDATE SET answers = answers + 1",
+    forget: "DELETE FROM free_answers WHERE minute < :minute",
+};
+
+impl Loop {
+    /// How many there were in this minute.
+    fn counted(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+        let so_far: Option<i64> = conn
+            .prepare_cached(self.so_far)?
+            .query_row(named_params! { ":agent": agent, ":minute": breakers::minute(now) }, |row| row.get(0))
+            .optional()?;
+        Ok(so_far.unwrap_or(0))
+    }
+
+    /// Counts one more, and says how many there were before it.
+    fn count(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+        let before = self.counted(conn, agent, now)?;
+        conn.prepare_cached(self.one_more)?
+            .execute(named_params! { ":agent": agent, ":minute": breakers::minute(now) })?;
+        Ok(before)
+    }
+}
+
+/// Counts serve the minute they are of.
 pub(super) fn forget_counts(conn: &Connection, now: Time) -> Result<(), LedgerError> {
     const DAY: i64 = 24 * 60;
-    conn.execute("DELETE FROM refusals WHERE minute < ?1", [breakers::minute(now) - DAY])?;
+    for counts in [REFUSED, FREE] {
+        conn.execute(counts.forget, named_params! { ":minute": breakers::minute(now) - DAY })?;
+    }
     Ok(())
 }

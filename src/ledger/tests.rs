@@ -19,7 +19,8 @@ use super::*;
 use crate::authorization::Authorization;
 use crate::money::{Amount, Asset, Assets, Network, Usd};
 use crate::offer::{self, Dialect, Echo, Offer};
-use crate::policy::{ApprovedBy, Funds, Policy, Snapshot, Window};
+use crate::policy::{ApprovedBy, Funds, Policy, Question, Snapshot, Terms, Window};
+use crate::reason::{Reason, Who};
 use crate::settlement::Standing;
 use crate::wallet::Key;
 use crate::wish::{Call, Wish};
@@ -55,6 +56,13 @@ fn kit_waiting(wait: Duration) -> Kit {
 
 fn opened(dir: &tempfile::TempDir, nth: u8, wait: Duration) -> Ledger {
     Ledger::open_waiting(&dir.path().join("ledger.db"), &dir.path().join("leases"), [nth; 16], START, wait).unwrap()
+}
+
+/// The question whether a draft may cost so much.
+fn asked(draft: &Draft, pending_for: Duration) -> NewQuestion {
+    let question = Question { request: &draft.request, max_price: None, funds: &draft.funds };
+    let reasons = [Reason::new("above_approval", "approval above", "", Who::Owner)];
+    NewQuestion { terms: Terms::of(&question, &draft.offer, &reasons), pending_for, challenge: None }
 }
 
 fn policy(lines: &str) -> Arc<Policy> {
@@ -159,7 +167,15 @@ impl Kit {
     async fn snapshot(&self) -> Snapshot {
         let url = Some(url::Url::parse("https://shop.example/0").unwrap());
         let payees = vec![Address::repeat_byte(0x20)];
-        let view = View { agent: "a".into(), identity: None, policy: self.policy.clone(), url, payees, now: self.now };
+        let view = View {
+            agent: "a".into(),
+            identity: None,
+            policy: self.policy.clone(),
+            url,
+            led_from: None,
+            payees,
+            now: self.now,
+        };
         self.ledger.snapshot(view).await.unwrap()
     }
 
@@ -649,10 +665,21 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
 }
 
 #[tokio::test]
+async fn a_payee_is_remembered_for_all_hosts_of_its_domain() {
+    let kit = kit();
+    kit.pay(kit.draft_for("https://api.shop.example:8443/0", 10_000)).await;
+    assert!(kit.snapshot().await.payees_before[0].contains(&Address::repeat_byte(0x20)));
+}
+
+#[tokio::test]
 async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
     let ask = |draft: &Draft| {
-        kit.ledger.record_question(log::unpaid(draft, kit.now), draft.offer.clone(), Duration::from_secs(86_400), None)
+        kit.ledger.record_question(
+            log::unpaid(draft, kit.now),
+            draft.offer.clone(),
+            asked(draft, Duration::from_secs(86_400)),
+        )
     };
     let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
     assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");
@@ -675,7 +702,7 @@ async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
 async fn a_question_said_yes_to_in_its_last_second_stands_until_the_yes_is_over() {
     let mut kit = kit();
     let (draft, minute) = (kit.draft(), Duration::from_secs(60));
-    kit.ledger.record_question(log::unpaid(&draft, kit.now), draft.offer.clone(), minute, None).await.unwrap();
+    kit.ledger.record_question(log::unpaid(&draft, kit.now), draft.offer.clone(), asked(&draft, minute)).await.unwrap();
     let shown = kit.ledger.pending(kit.now).await.unwrap().remove(0);
     kit.now = kit.now.plus(Duration::from_secs(59));
     kit.ledger.answer(shown.entry.row, shown.terms, true, ApprovedBy::Owner, 2 * minute, kit.now).await.unwrap();

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Considered, Purchase, Stop};
+use super::consider::Considered;
+use super::{Purchase, Stop};
 use crate::ledger::Challenge;
 use crate::limits;
 use crate::parts::Look;

@@ -99,6 +99,7 @@ impl Purchase {
         let view = View {
             agent: self.wish.agent.clone(),
             identity: None,
+            led_from: None,
             policy: policy.clone(),
             url: Some(url.clone()),
             payees: Vec::new(),

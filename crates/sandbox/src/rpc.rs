@@ -141,7 +141,9 @@ impl Node<'_> {
             "eth_getLogs" => self.logs(params),
             "eth_getTransactionReceipt" => self.receipt(params),
             "eth_getBalance" => Ok(quantity(0)), // nobody here owns ether, and nothing costs any
-            "eth_getCode" if self.mood == Mood::Delegated => Ok(json!("0xef01005e11e50000000000000000000000000000000004")),
+            "eth_getCode" if self.mood == Mood::Delegated => {
+                Ok(json!("0xef01005e11e50000000000000000000000000000000004"))
+            }
             "eth_getCode" => Ok(bytes(self.chain.code_at(params.at(0)?))),
             _ => Err(Failure::new(-32601, &format!("no method `{method}` here"))),
         }
