@@ -386,6 +386,20 @@ pub fn use_up(conn: &Connection, row: i64, identity: &Identity, now: Time) -> Re
     forget_challenge(conn, row)
 }
 
+/// What a purchase's yes was for, once it was used for it.
+pub fn used_by(conn: &Connection, row: i64) -> Result<Vec<Approval>, LedgerError> {
+    let mut query = conn.prepare_cached(
+        "SELECT terms, answered_by FROM question WHERE purchase = :row AND answer = 'approved' AND used = 1",
+    )?;
+    let mut rows = query.query(named_params! { ":row": row })?;
+    let mut used = Vec::new();
+    while let Some(row) = rows.next()? {
+        let by = named_by(&row.get::<_, String>("answered_by")?)?;
+        used.push(Approval { terms: TermsText(row.get("terms")?), by });
+    }
+    Ok(used)
+}
+
 fn by_name(by: ApprovedBy) -> &'static str {
     match by {
         ApprovedBy::Owner => "owner",
