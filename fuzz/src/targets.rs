@@ -15,6 +15,7 @@ use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
 use bursar::offer::{self, Dialect, Listed, Offer};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
+use bursar::request::Request;
 use bursar::text;
 use bursar::time::Time;
 use bursar::wish::{self, Call, Wish};
