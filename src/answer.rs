@@ -126,7 +126,7 @@ pub struct Payment {
     /// The chain transaction, as whoever is the proof names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chain_tx: Option<String>,
-    /// Who says so: `seller`, `chain` or `none`.
+    /// Who says so: `seller`, `seen` (by nodes, not final yet), `chain` or `none`.
     pub proof: String,
 }
 

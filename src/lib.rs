@@ -10,6 +10,7 @@ pub mod answer;
 pub mod authorization;
 pub mod chain;
 pub mod cli;
+mod conclude;
 pub mod config;
 pub mod crash;
 mod funds;

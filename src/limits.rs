@@ -62,6 +62,8 @@ pub const FREE_LISTED_PER_MINUTE: usize = 10;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// A chain's newest block may be as old as this: some are made every few seconds, and some nodes are slow to hear of it.
 pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
+/// Nodes of one chain are this many blocks apart at the most. A use in a block further above every other head is a lie.
+pub const BLOCKS_APART: u64 = 64;
 /// Balances are good to know, and nobody waits long for them.
 pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.

@@ -29,7 +29,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::hex;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -37,12 +37,12 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::authorization::{Authorization, Signature};
+use crate::authorization::{self, Authorization, Signature};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
-use crate::parts::{Parts, wallet_reason};
+use crate::parts::{Look, Parts, wallet_reason};
 use crate::policy::{self, Decision, Policy};
 use crate::ports::{Caller, Egress};
 use crate::random;
@@ -50,10 +50,9 @@ use crate::reason::Reason;
 use crate::seal;
 use crate::time::Time;
 use crate::wish::{Call, Wish};
-use ask::Asked;
-use challenge::{Heard as HeardChallenge, Look};
+use ask::FirstReply;
+use challenge::Heard as HeardChallenge;
 use consider::Considered;
-pub(crate) use resume::Concluded;
 use resume::Next;
 pub use tell::{Binary, StoredBody, page};
 
@@ -210,8 +209,8 @@ impl Purchase {
         let heard = match self.approved_challenge().await? {
             Some(heard) => heard,
             None => match self.ask().await? {
-                Asked::Free(answer) => return Err(answer),
-                Asked::Priced(reply) => {
+                FirstReply::Free(answer) => return Err(answer),
+                FirstReply::Priced(reply) => {
                     let look = Look::at(&*self.house.clock);
                     HeardChallenge { reply: *reply, at: look.said, look }
                 }
@@ -264,7 +263,7 @@ impl Purchase {
         let policy = self.house.policy()?;
         seal::check(&self.house, wallet).await?;
         seal::check_policy(&self.house, &policy).await?;
-        let nonce = random::bytes().map(B256::new).map_err(|_| refuse::no_randomness())?;
+        let nonce = random::bytes().map(authorization::nonce).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
         let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;

@@ -4,10 +4,13 @@
 //! together can say "never". Whatever is left in doubt counts as spent.
 //!
 //! ```text
-//! authorized ──┬──> held ──┬──> settled (seller) ──┬──> settled (chain)
-//!              │           │                       │
-//!              └───────────┴───────────────────────┴──> lapsed
+//! authorized ──┬──> held ──┬──> settled (seller) ──> settled (seen) ──┬──> settled (chain)
+//!              │      ^    │                                   │      │
+//!              │      └────┼── a reorganisation, a lie ────────┘      │
+//!              └───────────┴──────────────────────────────────────────┴──> lapsed
 //! ```
+//!
+//! One node is one witness. What nodes have seen counts at once, and what final blocks prove can not be taken back.
 
 mod evidence;
 
@@ -44,6 +47,8 @@ pub enum Proof {
     None,
     /// The seller says so.
     Seller,
+    /// Nodes have seen it, in a block that is not final yet.
+    Seen,
     /// Final blocks prove it.
     Chain,
 }
@@ -98,10 +103,14 @@ pub struct Judgement {
 #[expect(missing_docs, reason = "the fields are what their names say")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// Used, and the logs show the very transfer that was signed.
-    SettledByChain { transfer: Transfer },
-    /// Used, but the logs do not show the transfer. With a `mismatch` they show another one: alarm.
-    Used { mismatch: Option<Transfer>, why: String },
+    /// Used, in a block that is final for every node; with the transfer, where the logs show it.
+    SettledByChain { transfer: Option<Transfer> },
+    /// Used, as nodes have seen; a reorganisation can take it back.
+    SettledAsSeen { transfer: Option<Transfer> },
+    /// The logs show another transfer than the one that was signed: alarm.
+    Mismatch { why: String },
+    /// What one node says cannot be true beside what another one says.
+    Contradicted { why: String },
     /// Proven never used and never usable again; `proof` names the blocks and nodes.
     Lapsed { proof: String },
     /// Unused, and it can still be used.
@@ -146,8 +155,8 @@ pub fn judge(heard: Presentation) -> Judgement {
 /// What every configured node's testimony proves together. Each node must be in the list, those that failed too.
 pub fn verdict(testimonies: &[Result<Testimony, ChainError>], authorization: &Authorization) -> Evidence {
     let told: Vec<&Testimony> = testimonies.iter().flatten().collect();
-    if let Some(user) = told.iter().find(|t| t.used) {
-        return used(user, &told, authorization);
+    if told.iter().any(|t| t.used) {
+        return used(&told, testimonies.len(), authorization);
     }
     if let Some(failed) = testimonies.iter().find_map(|t| t.as_ref().err()) {
         return Evidence::Unknown { why: failed.to_string() };
@@ -160,18 +169,22 @@ const TAKEN_AFTER_ALL: &str =
 
 /// What evidence does to a row that stands at `standing`.
 pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
+    let taken_after_all = || (standing == Standing::RELEASED).then(|| TAKEN_AFTER_ALL.to_owned());
     let (next, alarm) = match evidence {
         // Only our signature over these very terms can have used this nonce: the money moved, whatever the logs lack.
-        Evidence::SettledByChain { .. } | Evidence::Used { mismatch: None, .. } => {
-            let alarm = (standing == Standing::RELEASED).then(|| TAKEN_AFTER_ALL.to_owned());
-            (Some(Standing::SETTLED_BY_CHAIN), alarm)
-        }
+        Evidence::SettledByChain { .. } => (Some(Standing::SETTLED_BY_CHAIN), taken_after_all()),
+        Evidence::SettledAsSeen { .. } => (Some(Standing::SETTLED_AS_SEEN), taken_after_all()),
         // It is gone, and not as it was signed: nothing more is claimed about it until the owner has looked.
-        Evidence::Used { mismatch: Some(_), why } => (Some(Standing::HELD), Some(why.clone())),
+        Evidence::Mismatch { why } => (Some(Standing::HELD), Some(why.clone())),
+        Evidence::Contradicted { .. } => (Some(Standing::HELD), None),
         Evidence::Lapsed { proof } if standing == Standing::SETTLED_BY_WORD => {
             (Some(Standing::LAPSED), Some(format!("the seller said it took the money, and never did: {proof}")))
         }
         Evidence::Lapsed { .. } => (Some(Standing::LAPSED), None),
+        // What was seen is seen no more: the chain took it back.
+        Evidence::UnusedInWindow | Evidence::PastWindowNotFinal { .. } if standing == Standing::SETTLED_AS_SEEN => {
+            (Some(Standing::HELD), None)
+        }
         Evidence::UnusedInWindow | Evidence::PastWindowNotFinal { .. } | Evidence::Unknown { .. } => (None, None),
     };
     Conclusion { next: next.filter(|next| standing.may_become(*next)), alarm }
@@ -185,7 +198,12 @@ pub fn may_buy_anew(evidence: &Evidence, authorization: &Authorization, now: Tim
     match evidence {
         Evidence::Lapsed { .. } => true,
         Evidence::PastWindowNotFinal { earliest_head_secs } => *earliest_head_secs > safely_past && ours_is_past,
-        _ => false,
+        Evidence::SettledByChain { .. }
+        | Evidence::SettledAsSeen { .. }
+        | Evidence::Mismatch { .. }
+        | Evidence::Contradicted { .. }
+        | Evidence::UnusedInWindow
+        | Evidence::Unknown { .. } => false,
     }
 }
 
@@ -194,25 +212,49 @@ fn is_delivery(status: u16) -> bool {
 }
 
 /// At least one node saw it used. A node that is behind cannot contradict it, one that is ahead can.
-fn used(user: &Testimony, told: &[&Testimony], authorization: &Authorization) -> Evidence {
+fn used(told: &[&Testimony], asked: usize, authorization: &Authorization) -> Evidence {
     let transfers = || told.iter().filter(|t| t.used).filter_map(|t| t.transfer.as_ref().map(|found| (*t, found)));
     if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, authorization)) {
-        return Evidence::Used { mismatch: Some(other.clone()), why: mismatch(teller, other, authorization) };
+        return Evidence::Mismatch { why: mismatch(teller, other, authorization) };
     }
-    let found = transfers().next();
-    let since = found.map_or(user.at.number, |(_, transfer)| transfer.block);
-    if let Some(other) = told.iter().find(|t| !t.used && t.at.number >= since) {
-        let why =
-            format!("{} saw it used by block {since}, {} at block {} did not", user.node, other.node, other.at.number);
-        return Evidence::Unknown { why };
+    if let Some(why) = contradiction(told) {
+        return Evidence::Contradicted { why };
     }
-    match found {
-        Some((_, transfer)) => Evidence::SettledByChain { transfer: transfer.clone() },
-        None => {
-            let why = format!("{} saw it used by block {since}, and its logs do not show the transfer", user.node);
-            Evidence::Used { mismatch: None, why }
+    let transfer = transfers().next().map(|(_, found)| found.clone());
+    let is_final = |t: &Testimony| t.used && is_final_at(t, transfer.as_ref(), authorization.valid_before);
+    match told.len() == asked && told.iter().all(|t| is_final(t)) {
+        true => Evidence::SettledByChain { transfer },
+        false => Evidence::SettledAsSeen { transfer },
+    }
+}
+
+/// What one node says of a use that cannot be true, or not beside what the others say.
+fn contradiction(told: &[&Testimony]) -> Option<String> {
+    for user in told.iter().filter(|t| t.used) {
+        let since = user.transfer.as_ref().map_or(user.at.number, |transfer| transfer.block);
+        let (node, head) = (&user.node, user.at.number);
+        if since > head {
+            return Some(format!("{node} saw it used in block {since}, and its newest block is {head}"));
+        }
+        let others = || told.iter().filter(|other| !std::ptr::eq(**other, *user));
+        let highest = others().map(|other| other.at.number).max();
+        if let Some(highest) = highest.filter(|highest| since > highest.saturating_add(limits::BLOCKS_APART)) {
+            return Some(format!("{node} saw it used in block {since}, and no other node is past block {highest}"));
+        }
+        if let Some(other) = others().find(|other| !other.used && other.at.number >= since) {
+            let (name, at) = (&other.node, other.at.number);
+            return Some(format!("{node} saw it used by block {since}, {name} at block {at} did not"));
         }
     }
+    None
+}
+
+/// Whether the block of the use is final for a node. Where no log names it, it is one before the window's end.
+fn is_final_at(testimony: &Testimony, transfer: Option<&Transfer>, ends: u64) -> bool {
+    testimony.finalized.is_some_and(|last| match transfer {
+        Some(transfer) => last.number >= transfer.block && last.number <= testimony.at.number,
+        None => last.time_secs >= ends && last.number <= testimony.at.number,
+    })
 }
 
 /// Every node answered, and none saw it used.
@@ -267,6 +309,8 @@ impl Standing {
     pub const HELD: Standing = Standing { state: State::Held, proof: Proof::None };
     /// The seller says that the money moved.
     pub const SETTLED_BY_WORD: Standing = Standing { state: State::Settled, proof: Proof::Seller };
+    /// Nodes have seen that the money moved.
+    pub const SETTLED_AS_SEEN: Standing = Standing { state: State::Settled, proof: Proof::Seen };
     /// The chain proves that the money moved.
     pub const SETTLED_BY_CHAIN: Standing = Standing { state: State::Settled, proof: Proof::Chain };
     /// Proven never used and never usable again.
@@ -275,19 +319,27 @@ impl Standing {
     pub const RELEASED: Standing = Standing { state: State::Lapsed, proof: Proof::None };
 
     /// Every move a row may make. What is not here does not happen.
-    pub const MOVES: [(Standing, Standing); 14] = [
+    pub const MOVES: [(Standing, Standing); 22] = [
         (Standing::AUTHORIZED, Standing::HELD),
         (Standing::AUTHORIZED, Standing::SETTLED_BY_WORD),
+        (Standing::AUTHORIZED, Standing::SETTLED_AS_SEEN),
         (Standing::AUTHORIZED, Standing::SETTLED_BY_CHAIN),
         (Standing::AUTHORIZED, Standing::LAPSED),
         (Standing::HELD, Standing::SETTLED_BY_WORD),
+        (Standing::HELD, Standing::SETTLED_AS_SEEN),
         (Standing::HELD, Standing::SETTLED_BY_CHAIN),
         (Standing::HELD, Standing::LAPSED),
+        (Standing::SETTLED_BY_WORD, Standing::SETTLED_AS_SEEN),
         (Standing::SETTLED_BY_WORD, Standing::SETTLED_BY_CHAIN),
         (Standing::SETTLED_BY_WORD, Standing::LAPSED),
+        (Standing::SETTLED_AS_SEEN, Standing::SETTLED_BY_CHAIN),
+        (Standing::SETTLED_AS_SEEN, Standing::HELD),
+        (Standing::SETTLED_AS_SEEN, Standing::LAPSED),
         (Standing::AUTHORIZED, Standing::RELEASED),
         (Standing::HELD, Standing::RELEASED),
         (Standing::SETTLED_BY_WORD, Standing::RELEASED),
+        (Standing::SETTLED_AS_SEEN, Standing::RELEASED),
+        (Standing::RELEASED, Standing::SETTLED_AS_SEEN),
         (Standing::RELEASED, Standing::SETTLED_BY_CHAIN),
         (Standing::RELEASED, Standing::LAPSED),
     ];
@@ -326,6 +378,7 @@ impl Proof {
         match self {
             Proof::None => "none",
             Proof::Seller => "seller",
+            Proof::Seen => "seen",
             Proof::Chain => "chain",
         }
     }
@@ -349,7 +402,7 @@ impl FromStr for Proof {
     type Err = NoSuchWord;
 
     fn from_str(word: &str) -> Result<Proof, NoSuchWord> {
-        let all = [Proof::None, Proof::Seller, Proof::Chain];
+        let all = [Proof::None, Proof::Seller, Proof::Seen, Proof::Chain];
         all.into_iter().find(|proof| proof.as_str() == word).ok_or(NoSuchWord)
     }
 }
@@ -461,11 +514,15 @@ mod tests {
     #[test]
     fn a_row_moves_only_forward() {
         use Standing as S;
-        let all = [S::AUTHORIZED, S::HELD, S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED];
+        let all = [S::AUTHORIZED, S::HELD, S::SETTLED_BY_WORD, S::SETTLED_AS_SEEN, S::SETTLED_BY_CHAIN, S::LAPSED];
         let legal = |from: S| all.into_iter().filter(|to| from.may_become(*to)).collect::<Vec<_>>();
-        assert_eq!(legal(S::AUTHORIZED), [S::HELD, S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED]);
-        assert_eq!(legal(S::HELD), [S::SETTLED_BY_WORD, S::SETTLED_BY_CHAIN, S::LAPSED]);
-        assert_eq!(legal(S::SETTLED_BY_WORD), [S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(
+            legal(S::AUTHORIZED),
+            [S::HELD, S::SETTLED_BY_WORD, S::SETTLED_AS_SEEN, S::SETTLED_BY_CHAIN, S::LAPSED]
+        );
+        assert_eq!(legal(S::HELD), [S::SETTLED_BY_WORD, S::SETTLED_AS_SEEN, S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(legal(S::SETTLED_BY_WORD), [S::SETTLED_AS_SEEN, S::SETTLED_BY_CHAIN, S::LAPSED]);
+        assert_eq!(legal(S::SETTLED_AS_SEEN), [S::HELD, S::SETTLED_BY_CHAIN, S::LAPSED]);
         assert_eq!(legal(S::SETTLED_BY_CHAIN), []);
         assert_eq!(legal(S::LAPSED), []);
     }
@@ -498,20 +555,79 @@ mod tests {
 
     #[test]
     fn a_matching_transfer_settles_unless_a_node_that_is_not_behind_contradicts() {
-        let settled = Evidence::SettledByChain { transfer: the_transfer() };
+        let proven = Evidence::SettledByChain { transfer: Some(the_transfer()) };
+        let settled = Evidence::SettledAsSeen { transfer: Some(the_transfer()) };
         let saw = used(Some(the_transfer()));
-        assert_eq!(told(std::slice::from_ref(&saw)), settled);
+        assert_eq!(told(std::slice::from_ref(&saw)), proven);
         assert_eq!(verdict(&[silent(), Ok(saw.clone())], &signed()), settled);
-        assert_eq!(told(&[used(None), saw.clone()]), settled);
+        assert_eq!(told(&[used(None), saw.clone()]), proven);
         let behind = Testimony { at: block(89, ENDS - 60), ..unused(0, None) };
         assert_eq!(told(&[behind, saw.clone()]), settled);
         let ahead = Testimony { at: block(90, ENDS - 60), ..unused(0, None) };
-        assert!(matches!(told(&[ahead, saw]), Evidence::Unknown { .. }));
+        assert!(matches!(told(&[ahead, saw]), Evidence::Contradicted { .. }));
+    }
+
+    /// A node whose head and whose use lie far above everybody's.
+    fn from_the_future(transfer: Option<Transfer>) -> Testimony {
+        let at = block(100_000, ENDS - 10);
+        let transfer = transfer.map(|found| Transfer { block: 99_000, ..found });
+        Testimony { node: "liar".into(), at, finalized: Some(block(99_990, ENDS - 12)), ..used(transfer) }
+    }
+
+    #[test]
+    fn a_use_in_a_block_far_above_every_other_head_is_a_contradiction_and_held() {
+        for lie in [from_the_future(None), from_the_future(Some(the_transfer()))] {
+            let honest = unused(ENDS - 40, Some(ENDS - 80));
+            for told_in in [[lie.clone(), honest.clone()], [honest, lie]] {
+                let evidence = told(&told_in);
+                assert!(matches!(evidence, Evidence::Contradicted { .. }), "{evidence:?}");
+                assert_eq!(conclude(Standing::AUTHORIZED, &evidence).next, Some(Standing::HELD));
+                assert_eq!(conclude(Standing::HELD, &evidence).next, None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_use_above_the_tellers_own_head_is_a_contradiction() {
+        let lie = used(Some(Transfer { block: 101, ..the_transfer() }));
+        assert!(matches!(told(&[lie]), Evidence::Contradicted { .. }));
+    }
+
+    #[test]
+    fn a_use_is_proven_by_the_chain_only_when_its_block_is_final_for_every_node() {
+        let at_90 = |last: Option<u64>| Testimony {
+            finalized: last.map(|n| block(n, ENDS - 90)),
+            ..used(Some(the_transfer()))
+        };
+        let proven = Evidence::SettledByChain { transfer: Some(the_transfer()) };
+        let seen = Evidence::SettledAsSeen { transfer: Some(the_transfer()) };
+        assert_eq!(told(&[at_90(Some(90)), at_90(Some(95))]), proven);
+        for other in
+            [at_90(Some(89)), at_90(None), Testimony { at: block(89, ENDS - 60), ..unused(0, Some(ENDS - 90)) }]
+        {
+            assert_eq!(told(&[at_90(Some(95)), other]), seen);
+        }
+        assert_eq!(verdict(&[silent(), Ok(at_90(Some(95)))], &signed()), seen);
+        assert_eq!(conclude(Standing::HELD, &seen).next, Some(Standing::SETTLED_AS_SEEN));
+        assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &proven).next, Some(Standing::SETTLED_BY_CHAIN));
+    }
+
+    #[test]
+    fn a_reorganisation_takes_back_what_was_only_seen() {
+        let gone = told(&[unused(ENDS - 5, Some(ENDS - 50)), unused(ENDS - 5, Some(ENDS - 50))]);
+        assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &gone).next, Some(Standing::HELD));
+        let over = told(&[unused(ENDS + 5, Some(ENDS - 5))]);
+        assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &over).next, Some(Standing::HELD));
+        let lapsed = told(&[unused(ENDS + 20, Some(ENDS + 1))]);
+        assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &lapsed).next, Some(Standing::LAPSED));
+        assert_eq!(conclude(Standing::SETTLED_BY_CHAIN, &gone).next, None);
+        let silence = verdict(&[silent()], &signed());
+        assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &silence).next, None);
     }
 
     #[test]
     fn used_without_its_transfer_is_used_and_with_another_one_is_an_alarm() {
-        assert!(matches!(told(&[used(None)]), Evidence::Used { mismatch: None, .. }));
+        assert_eq!(told(&[used(None)]), Evidence::SettledAsSeen { transfer: None });
         let other = Address::repeat_byte(3);
         let wrong = [
             Transfer { to: other, ..the_transfer() },
@@ -520,7 +636,7 @@ mod tests {
         ];
         for transfer in wrong {
             let evidence = told(&[used(Some(the_transfer())), used(Some(transfer.clone()))]);
-            assert!(matches!(&evidence, Evidence::Used { mismatch: Some(found), .. } if *found == transfer));
+            assert!(matches!(&evidence, Evidence::Mismatch { why } if why.contains(&transfer.to.to_string())));
             let concluded = conclude(Standing::AUTHORIZED, &evidence);
             assert_eq!(concluded.next, Some(Standing::HELD));
             assert!(concluded.alarm.is_some());
@@ -548,7 +664,7 @@ mod tests {
         assert!(!anew(&heads(1061), -1));
         assert!(!anew(&Evidence::UnusedInWindow, 5000));
         assert!(!anew(&Evidence::Unknown { why: String::new() }, 5000));
-        assert!(!anew(&Evidence::Used { mismatch: None, why: String::new() }, 5000));
+        assert!(!anew(&Evidence::SettledAsSeen { transfer: None }, 5000));
     }
 
     #[test]
@@ -557,7 +673,7 @@ mod tests {
             assert_eq!(state.as_str().parse(), Ok(state));
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
-        for proof in [Proof::None, Proof::Seller, Proof::Chain] {
+        for proof in [Proof::None, Proof::Seller, Proof::Seen, Proof::Chain] {
             assert_eq!(proof.as_str().parse(), Ok(proof));
             assert_eq!(serde_json::to_value(proof).unwrap(), proof.as_str());
         }

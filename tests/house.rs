@@ -119,6 +119,29 @@ fn the_agents_door_is_given_an_agent_and_nothing_else() {
     }
 }
 
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in texts() {
+        for name in public_types(&text) {
+            named.entry(name).or_default().insert(file.clone());
+        }
+    }
+    assert!(named.len() > 100, "the types were not found");
+    named.retain(|_, files| files.len() > 1);
+    assert!(named.is_empty(), "{named:#?}");
+}
+
+/// The types a source declares for others, tests left out.
+fn public_types(text: &str) -> Vec<String> {
+    const KINDS: [&str; 4] = ["enum", "struct", "trait", "type"];
+    let tokens = without_tests(tokens(text));
+    let is_public = |at: usize| at > 0 && (tokens[at - 1] == "pub" || tokens[at - 1] == ")");
+    let found =
+        (0..tokens.len().saturating_sub(1)).filter(|at| KINDS.contains(&tokens[*at].as_str()) && is_public(*at));
+    found.map(|at| tokens[at + 1].clone()).collect()
+}
+
 /// Which rooms each room names, read from the sources.
 fn names_by_room() -> BTreeMap<String, BTreeSet<String>> {
     let sources = sources();
@@ -248,6 +271,17 @@ fn begins(path: &str, with: &str) -> bool {
 }
 
 fn sources() -> Vec<Source> {
+    let found = texts().into_iter().map(|(file, text)| {
+        let mut module = vec!["crate".to_owned()];
+        module.extend(Path::new(&file).with_extension("").iter().map(|part| part.to_string_lossy().into_owned()));
+        let paths = paths_in(&text, &module);
+        Source { file, module, paths }
+    });
+    found.collect()
+}
+
+/// Every source by its file's name, tests left out.
+fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     read(&root, &root, &mut found);
@@ -255,21 +289,16 @@ fn sources() -> Vec<Source> {
     found
 }
 
-fn read(root: &Path, folder: &Path, found: &mut Vec<Source>) {
+fn read(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             read(root, &path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs") {
-            let file = path.strip_prefix(root).expect("beneath").with_extension("");
-            let mut module = vec!["crate".to_owned()];
-            module.extend(file.iter().map(|part| part.to_string_lossy().into_owned()));
-            if module.iter().any(|part| part == "tests") {
-                continue;
+            let file = path.strip_prefix(root).expect("beneath");
+            if !file.with_extension("").iter().any(|part| part == "tests") {
+                found.push((file.display().to_string(), fs::read_to_string(&path).expect("readable")));
             }
-            let text = fs::read_to_string(&path).expect("readable");
-            let paths = paths_in(&text, &module);
-            found.push(Source { file: file.with_extension("rs").display().to_string(), module, paths });
         }
     }
 }

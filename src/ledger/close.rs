@@ -82,8 +82,9 @@ impl Ledger {
                     detail["standing"] = json!([to.state, to.proof]);
                     let chain_tx = detail["chain_tx"].as_str();
                     conn.execute(
-                        "UPDATE purchase SET chain_tx = coalesce(?2, chain_tx) WHERE row = ?1",
-                        params![row, chain_tx],
+                        // What the chain has taken back, it names no more.
+                        "UPDATE purchase SET chain_tx = coalesce(?2, iif(?3, NULL, chain_tx)) WHERE row = ?1",
+                        params![row, chain_tx, to == Standing::HELD],
                     )?;
                     conn.execute(
                         "UPDATE detail SET evidence = ?2 WHERE purchase = ?1",

@@ -10,6 +10,7 @@ use crate::money::Usd;
 use crate::policy::{Meter, Scope, Window};
 use crate::time::Time;
 
+/// How the ledger stands, at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerGlance {
     /// All spending is stopped.

@@ -60,6 +60,7 @@ pub struct LogPage {
     pub next: Option<Cursor>,
 }
 
+/// What a part of the log adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogTotals {
     /// How many.

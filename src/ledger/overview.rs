@@ -25,6 +25,7 @@ pub struct Spent {
     pub held: Usd,
 }
 
+/// What the owner's overview shows of the ledger.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerOverview {
     /// One for each of the last 30 days (UTC), oldest first.

@@ -47,7 +47,7 @@ pub struct Unpaid {
 }
 
 /// What an agent asked for, as every row begins.
-pub(super) struct Asked<'a> {
+pub(super) struct AskedFor<'a> {
     purchase_id: &'a str,
     agent: &'a str,
     identity: &'a Identity,
@@ -56,9 +56,9 @@ pub(super) struct Asked<'a> {
     request: &'a Request,
 }
 
-impl<'a> From<&'a Draft> for Asked<'a> {
-    fn from(draft: &'a Draft) -> Asked<'a> {
-        Asked {
+impl<'a> From<&'a Draft> for AskedFor<'a> {
+    fn from(draft: &'a Draft) -> AskedFor<'a> {
+        AskedFor {
             purchase_id: &draft.purchase_id,
             agent: &draft.agent,
             identity: &draft.identity,
@@ -69,9 +69,9 @@ impl<'a> From<&'a Draft> for Asked<'a> {
     }
 }
 
-impl<'a> From<&'a Unpaid> for Asked<'a> {
-    fn from(unpaid: &'a Unpaid) -> Asked<'a> {
-        Asked {
+impl<'a> From<&'a Unpaid> for AskedFor<'a> {
+    fn from(unpaid: &'a Unpaid) -> AskedFor<'a> {
+        AskedFor {
             purchase_id: &unpaid.purchase_id,
             agent: &unpaid.agent,
             identity: &unpaid.identity,
@@ -165,7 +165,7 @@ impl Ledger {
 }
 
 /// A fresh row, before anything is known but the wish.
-pub(super) fn insert_asked(conn: &Connection, asked: &Asked<'_>, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -> Result<i64, LedgerError> {
     conn.prepare_cached(
         "INSERT INTO purchase
             (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)

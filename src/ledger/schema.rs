@@ -14,7 +14,8 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 6] = [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, WISHES_WITH_A_LONG_HISTORY];
+const STEPS: [&str; 7] =
+    [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN, WISHES_WITH_A_LONG_HISTORY];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -277,6 +278,16 @@ CREATE INDEX challenge_by_age ON question (heard_at) WHERE challenge IS NOT NULL
 const WINDOW: &str = "
 CREATE INDEX by_price ON purchase (usd) WHERE usd IS NOT NULL;
 CREATE INDEX running ON session (newest);
+";
+
+/// What nodes have seen is a proof of its own. A check is changed where it is written, as SQLite's documentation has it:
+/// what is in the rows stays, and every old row fits the wider check.
+const SEEN: &str = "
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema
+   SET sql = replace(sql, 'proof IN (''none'', ''seller'', ''chain'')', 'proof IN (''none'', ''seller'', ''seen'', ''chain'')')
+ WHERE type = 'table' AND name = 'purchase';
+PRAGMA writable_schema = RESET;
 ";
 
 /// What is asked of a wish is found without walking what became of it before. A question knows its wish and what a no

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::www_authenticate::{Challenge, challenges};
+use super::www_authenticate::{AuthChallenge, challenges};
 use super::{Dialect, Listed, Unpayable, base64, json, not_spoken, shown};
 use crate::limits;
 
@@ -12,7 +12,7 @@ pub(super) fn offers(headers: &HeaderMap) -> Vec<Listed> {
     all.iter().filter(|challenge| challenge.is("Payment")).take(limits::OFFERS + 1).map(listed).collect()
 }
 
-fn listed(challenge: &Challenge) -> Listed {
+fn listed(challenge: &AuthChallenge) -> Listed {
     let param = |name| challenge.param(name).unwrap_or_default();
     let request = base64::decode_text(param("request")).and_then(|text| json::strict(&text).ok()).unwrap_or_default();
     let text = |key: &str| request.get(key).and_then(Value::as_str).map(shown).unwrap_or_default();

@@ -5,12 +5,12 @@ use http::header::WWW_AUTHENTICATE;
 
 use crate::limits;
 
-pub(super) struct Challenge {
+pub(super) struct AuthChallenge {
     pub(super) scheme: String,
     params: Vec<(String, String)>,
 }
 
-impl Challenge {
+impl AuthChallenge {
     pub(super) fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
@@ -20,8 +20,8 @@ impl Challenge {
     }
 }
 
-pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
-    let mut found: Vec<Challenge> = Vec::new();
+pub(super) fn challenges(headers: &HeaderMap) -> Vec<AuthChallenge> {
+    let mut found: Vec<AuthChallenge> = Vec::new();
     for value in headers.get_all(WWW_AUTHENTICATE) {
         if value.len() > limits::CHALLENGE_HEADER_BYTES {
             continue;
@@ -34,7 +34,7 @@ pub(super) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 /// A piece begins a challenge (`Scheme`, `Scheme key=value`) or goes on with the last one (`key=value`).
-fn read(piece: &str, found: &mut Vec<Challenge>) {
+fn read(piece: &str, found: &mut Vec<AuthChallenge>) {
     let end = piece.find(|c: char| c.is_ascii_whitespace() || c == '=').unwrap_or(piece.len());
     let (word, rest) = piece.split_at(end);
     let rest = rest.trim_ascii_start();
@@ -42,7 +42,7 @@ fn read(piece: &str, found: &mut Vec<Challenge>) {
         return;
     }
     if !rest.starts_with('=') {
-        found.push(Challenge { scheme: word.to_owned(), params: param(rest).into_iter().collect() });
+        found.push(AuthChallenge { scheme: word.to_owned(), params: param(rest).into_iter().collect() });
     } else if let Some(challenge) = found.last_mut() {
         challenge.params.extend(param(piece));
     }
@@ -87,7 +87,7 @@ fn outside_quotes(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn read(value: &str) -> Vec<Challenge> {
+    fn read(value: &str) -> Vec<AuthChallenge> {
         let mut headers = HeaderMap::new();
         headers.insert(WWW_AUTHENTICATE, value.parse().unwrap());
         challenges(&headers)

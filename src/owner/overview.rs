@@ -64,6 +64,7 @@ pub struct Open {
     pub window_ends: Option<Time>,
 }
 
+/// Something the owner must hear about.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewsItem {
     /// What happened.

@@ -35,6 +35,7 @@ pub struct RuleReport {
     pub who_can_fix: Option<Who>,
 }
 
+/// What one rule says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ruling {

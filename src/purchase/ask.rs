@@ -9,39 +9,41 @@ use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
 use crate::ports::{Egress, Reply, SellerError};
 use crate::reason::{Reason, Who};
-use crate::time::Time;
+use crate::time::{self, Time};
 
-pub(super) enum Asked {
+pub(super) enum FirstReply {
     /// No money was wanted: the seller's answer.
     Free(Stop),
     Priced(Box<Reply>),
 }
 
 impl Purchase {
-    pub(super) async fn ask(&self) -> Result<Asked, Stop> {
+    pub(super) async fn ask(&self) -> Result<FirstReply, Stop> {
         let policy = self.policy()?;
         let egress = Egress { allow: &policy.egress };
         let (reply, ()) =
             tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());
         match reply {
-            Ok(reply) if reply.status == 402 => Ok(Asked::Priced(Box::new(reply))),
-            Ok(reply) => Ok(Asked::Free(self.free(reply).await)),
+            Ok(reply) if reply.status == 402 => Ok(FirstReply::Priced(Box::new(reply))),
+            Ok(reply) => Ok(FirstReply::Free(self.free(reply).await)),
             Err(cause @ SellerError::Forbidden(_)) => Err(self.refuse(vec![seller_reason(&cause)], None).await),
             Err(cause) => Err(Box::new(refuse::failed(vec![seller_reason(&cause)], Some(self.id.clone())))),
         }
     }
 
-    /// A clock that is off would sign windows that are not what they say. It is held against the seller's `Date` when
-    /// the terms arrived, against the chain's newest block, and against itself since then.
+    /// A clock that is off would sign windows that are not what they say. It is held against what tells the time: the
+    /// seller's `Date` when the terms arrived and every node's newest block, of which one may be wrong and moves nothing;
+    /// and against itself since then.
     pub(super) fn check_clock(&self, now: Time, considered: &Considered) -> Result<(), Reason> {
-        let heard_at = considered.heard_at;
-        let theirs = date(&considered.reply).map(|theirs| heard_at.since(theirs).max(theirs.since(heard_at)));
+        let sellers = date(&considered.reply).map(|theirs| theirs.secs().saturating_sub(considered.heard_at.secs()));
         let last = self.house.funds.last();
+        let was_set = last.look.is_none_or(|look| look.set_by(now) > limits::CLOCK_SKEW);
+        let nodes = if was_set { Vec::new() } else { last.clocks };
         // A chain may be idle, so that we are ahead of it counts only where the seller does not say the time.
-        let chains = last.clock_behind.or(last.clock_ahead.filter(|_| theirs.is_none()));
+        let nodes = nodes.into_iter().filter(|apart| *apart >= 0 || sellers.is_none());
+        let off = time::median_apart(nodes.chain(sellers).collect());
         let apart = [
-            ("the seller's clock and this machine's are", theirs.unwrap_or_default()),
-            ("the chain's clock and this machine's are", chains.unwrap_or_default()),
+            ("what tells the time and this machine's clock are", off),
             ("this machine's clock was set meanwhile: before and after are", considered.look.set_by(now)),
         ];
         match apart.into_iter().max_by_key(|(_, by)| *by) {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::challenge::{Heard as HeardChallenge, Look};
+use super::challenge::Heard as HeardChallenge;
 use crate::funds;
 use crate::ledger::{LedgerError, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
+use crate::parts::Look;
 use crate::parts::Parts;
 use crate::policy::{self, Decided, Funds, Policy, Question, Snapshot};
 use crate::ports::Reply;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ask::seller_reason;
-use super::challenge::{Heard as HeardChallenge, Look};
+use super::challenge::Heard as HeardChallenge;
 use super::{refuse, tell};
 use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
 use crate::offer::Listed;
+use crate::parts::Look;
 use crate::parts::Parts;
 use crate::policy::{self, Decided, Decision, Verdict};
 use crate::ports::{Egress, Reply};

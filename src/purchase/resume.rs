@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::tell::How;
 use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Charged, Outcome};
-use crate::ledger::{Entry, LedgerError};
+use crate::conclude::{self, Concluded};
+use crate::ledger::{Entry, LedgerError, Money};
 use crate::limits;
 use crate::money::Network;
 use crate::parts::Parts;
 use crate::reason::{Reason, Who};
-use crate::settlement::{self, Evidence, Proof, Standing, State};
+use crate::settlement::{Proof, State};
 use crate::time::Time;
 
 /// What to do with a wish, after a look into the ledger.
@@ -77,11 +78,7 @@ impl Purchase {
         if parent.identity != self.wish.identity() {
             return Err(no("purchase_id_conflict", "`buy_again` names a purchase of something else"));
         }
-        let is_done = parent
-            .money
-            .as_ref()
-            .is_some_and(|money| parent.delivered || matches!(money.standing.state, State::Settled | State::Lapsed));
-        if !is_done {
+        if !parent.delivered && !parent.money.as_ref().is_some_and(|money| self.is_done_with(money)) {
             return Err(no("not_done", "the purchase `buy_again` names is not settled, delivered or lapsed yet"));
         }
         self.parent = Some(parent.row);
@@ -93,6 +90,16 @@ impl Purchase {
             }
             None => Next::Fresh,
         })
+    }
+
+    /// Whether no second payment can stand beside a live one by mistake: what nodes have merely seen may not be so, and
+    /// until its window ends the payment could be taken after all.
+    fn is_done_with(&self, money: &Money) -> bool {
+        match (money.standing.state, money.standing.proof) {
+            (State::Settled, Proof::Seen) => money.valid_before < self.house.now().secs(),
+            (State::Settled | State::Lapsed, _) => true,
+            (State::Authorized | State::Held, _) => false,
+        }
     }
 
     /// Within its repeat window; or whenever it was, if nobody has heard of it yet. Also if its goods could not be kept:
@@ -114,8 +121,8 @@ impl Purchase {
         if money.standing.state == State::Settled {
             return self.resume_settled(entry).await;
         }
-        let evidence = self.house.evidence(entry.row).await;
-        match self.house.follow_evidence(entry.row, money.standing, &evidence).await {
+        let evidence = conclude::evidence(&self.house, entry.row).await;
+        match conclude::follow(&self.house, entry.row, money.standing, &evidence).await {
             Ok(Concluded::Anew) => self.anew(entry).await,
             Ok(Concluded::Moved) => self.tell_row(entry.row).await,
             Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => self.tell_row(entry.row).await,
@@ -148,8 +155,10 @@ impl Purchase {
         if !is_long_ago(self.house.now()) {
             return false;
         }
-        let head = self.house.chains.newest_block(&Network::new(&terms.network)).await;
-        head.is_ok_and(|head| is_long_ago(Time::from_secs(i64::try_from(head.time_secs).unwrap_or_default())))
+        let heads = self.house.chains.heads(&Network::new(&terms.network)).await;
+        // One node may be ahead by mistake: the one furthest behind decides.
+        let earliest = heads.into_iter().flatten().map(|head| head.time_secs).min();
+        earliest.is_some_and(|secs| is_long_ago(Time::from_secs(i64::try_from(secs).unwrap_or_default())))
     }
 
     /// The old authorization is done with (or counts on beside it). Under its own id it stays what it was.
@@ -220,75 +229,7 @@ impl Purchase {
     }
 }
 
-/// What evidence led to.
-pub(crate) enum Concluded {
-    /// The row moved: settled, or lapsed under an id that was given.
-    Moved,
-    /// Never used, or past its window: the wish may be bought anew.
-    Anew,
-    StillOpen,
-}
-
-impl Parts {
-    /// What the chain says about a purchase's authorization, now.
-    pub(crate) async fn evidence(&self, row: i64) -> Evidence {
-        match self.ledger.authorization(row).await {
-            Ok(Some(authorization)) => {
-                let testimonies = self.chains.testimony(&authorization).await;
-                settlement::verdict(&testimonies, &authorization)
-            }
-            Ok(None) => Evidence::Unknown { why: "nothing was signed".to_owned() },
-            Err(cause) => Evidence::Unknown { why: cause.to_string() },
-        }
-    }
-
-    /// Moves a row where evidence leads it, and raises the alarm where evidence and row disagree.
-    pub(crate) async fn follow_evidence(
-        &self,
-        row: i64,
-        standing: Standing,
-        evidence: &Evidence,
-    ) -> Result<Concluded, LedgerError> {
-        let conclusion = settlement::conclude(standing, evidence);
-        if let Some(alarm) = &conclusion.alarm {
-            self.ledger.alarm(Some(row), alarm.clone(), self.now()).await?;
-        }
-        if let Some(next) = conclusion.next {
-            let kind = next.state.as_str();
-            let moved = self.ledger.move_to(row, next, kind, detail(evidence), self.now()).await?;
-            // Where it could not move, somebody else was told more a moment ago.
-            return Ok(if moved && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
-        }
-        if let Some(authorization) = self.ledger.authorization(row).await?
-            && settlement::may_buy_anew(evidence, &authorization, self.now())
-        {
-            self.ledger.end_open(row, "past its window, unused", self.now()).await?;
-            return Ok(Concluded::Anew);
-        }
-        Ok(Concluded::StillOpen)
-    }
-}
-
 fn is_under_way(house: &Parts, entry: &Entry) -> bool {
     let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
     lease.is_some_and(|lease| house.ledger.is_alive(lease))
-}
-
-fn detail(evidence: &Evidence) -> serde_json::Value {
-    use serde_json::json;
-    match evidence {
-        Evidence::SettledByChain { transfer } => json!({
-            "chain_tx": transfer.chain_tx.to_string(),
-            "block": transfer.block,
-            "amount": transfer.amount.to_string(),
-            "payee": transfer.to,
-            "proof": Proof::Chain,
-        }),
-        Evidence::Used { why, .. } | Evidence::Unknown { why } => json!({ "why": why }),
-        Evidence::Lapsed { proof } => json!({ "evidence": proof }),
-        Evidence::UnusedInWindow => json!({ "why": "unused, and its window is open" }),
-        Evidence::PastWindowNotFinal { earliest_head_secs } => {
-            json!({ "why": "unused, past its window, not final", "earliest_head": earliest_head_secs })
-        }
-    }
 }

@@ -131,7 +131,8 @@ fn is_exposed(_: &File) -> bool {
     false
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::os::fd::AsRawFd;

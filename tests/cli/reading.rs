@@ -103,8 +103,7 @@ async fn the_log_followed_shows_what_happens_until_ctrl_c() {
         told = next();
     }
     assert!(told["url"].as_str().expect("a URL").contains("/joke"));
-    // SAFETY: a signal to our own child, which is running.
-    unsafe { libc::kill(following.id() as i32, libc::SIGINT) };
+    crate::terminal::interrupt(&following);
     assert_eq!(following.wait().expect("ended").code(), Some(0));
 }
 

@@ -2,6 +2,7 @@
 //! no more than is known, nothing is paid twice, and what a seller saw is in the ledger.
 //!
 //! Only where SQLite runs over the files of a Unix: the disk stands before those.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 #![cfg(unix)]
 
 mod cases;

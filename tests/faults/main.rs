@@ -3,6 +3,7 @@
 //! seller saw is missing, and in the end ledger and chain agree.
 //!
 //! Only builds with debug assertions have the places to stop at.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 #![cfg(debug_assertions)]
 
 mod house;

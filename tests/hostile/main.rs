@@ -1,5 +1,7 @@
 //! Whoever is outside and wants the money: addresses, words, and an agent that was turned.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod agent;
 mod egress;
 mod raw;

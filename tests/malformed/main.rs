@@ -2,6 +2,8 @@
 //! each. A file says what must come of it. Every one is read and decided on, and then sent through the whole flow: real
 //! ledger, key, wire and chain. What is refused must be refused without the key being read.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod case;
 use testkit::scene;
 mod seller;

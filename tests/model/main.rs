@@ -3,6 +3,8 @@
 //! `BURSAR_HISTORIES=100000 cargo test --test model` runs more of them; `BURSAR_SEED=… cargo test --test model` replays
 //! the one that failed.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod history;
 mod model;
 

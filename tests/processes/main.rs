@@ -2,6 +2,8 @@
 //!
 //! What promises about many agents, crashes, signals and secrets are worth is only seen from out here.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod asking;
 mod hosts;
 mod identical;

@@ -57,6 +57,7 @@ async fn a_yes_that_paid_for_a_lost_reply_pays_for_no_second_try() {
     let asked = scene.get("/dear").await;
     scene.approve(asks(&asked, "above_approval")).await.unwrap();
     is(&scene.get("/dear").await, Outcome::Held, Charged::Unknown);
+    scene.pass_finality();
     is(&scene.get("/dear").await, Outcome::Failed, Charged::Yes);
     asks(&scene.buy_again("/dear", &asked).await, "above_approval");
     assert_eq!(scene.spent(), DEAR);

@@ -89,6 +89,7 @@ async fn goods_without_a_receipt_are_delivered_and_charged_is_unknown_until_the_
     is(&answer, Outcome::Answered, Charged::Unknown);
     assert_eq!(body(&answer), r#"{"goods":"/thing"}"#);
     assert_eq!(state(&answer), ("held", "none"));
+    scene.pass_finality();
     let found = scene.bursar.reconcile().await.unwrap();
     assert_eq!(found.settled, [answer.purchase_id.clone().unwrap()]);
     let row = scene.bursar.why(answer.purchase_id.as_deref().unwrap()).await.unwrap().row;
@@ -119,6 +120,7 @@ async fn extensions_are_echoed_and_the_payment_names_the_purchase() {
 async fn what_the_seller_says_it_took_is_confirmed_on_the_chain() {
     let scene = market([Stall::get("/thing", CENT)]).open().await;
     let answer = scene.get("/thing").await;
+    scene.pass_finality();
     let found = scene.bursar.reconcile().await.unwrap();
     assert_eq!((found.settled.len(), found.alarms.len()), (1, 0));
     let story = scene.bursar.why(answer.purchase_id.as_deref().unwrap()).await.unwrap();

@@ -1,6 +1,8 @@
 //! Buying, from a wish to the money on the chain: the real ledger, wallet, wire and nodes in one process, over play
 //! money. Only the clock is moved by hand, and only where a test says so does anything fail.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod approvals;
 mod breakers;
 mod budgets;

@@ -188,3 +188,67 @@ async fn money_that_left_and_no_row_explains_freezes_the_wallet() {
     bought(&scene.get("/thing").await);
     scene.end_with_another_history().await;
 }
+
+/// A payment that was presented and not taken; the second node says it was used in a block far above everybody's head.
+#[tokio::test]
+async fn a_node_that_names_a_use_far_above_every_head_moves_nothing_and_buys_nothing_anew() {
+    let scene = market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT)]).nodes(2).open().await;
+    let lost = scene.get("/thing").await;
+    scene.nodes[0].set_mood(Mood::FromTheFuture(100_000));
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert!(found.settled.is_empty(), "{found:?}");
+    let told = scene.buy_again("/thing", &lost).await;
+    refused(&told, "not_done");
+    assert_eq!(scene.nonces().await.len(), 1, "a second payment was signed while the first is alive");
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.end().await;
+    held_true("names a use far above every head");
+}
+
+#[tokio::test]
+async fn a_reorganisation_takes_back_a_payment_that_was_only_seen() {
+    let scene = market([Stall::that(Behaviour::DropAfterSettling, "/thing", CENT)]).finality(50).open().await;
+    let lost = scene.get("/thing").await;
+    is(&lost, Outcome::Held, Charged::Unknown);
+    scene.bursar.reconcile().await.unwrap();
+    let id = lost.purchase_id.clone().unwrap();
+    let row = scene.bursar.why(&id).await.unwrap().row;
+    assert_eq!((row.state.as_str(), row.proof.as_deref()), ("settled", Some("seen")));
+    scene.sandbox.chain.reorganize(1);
+    scene.bursar.reconcile().await.unwrap();
+    let row = scene.bursar.why(&id).await.unwrap().row;
+    assert_eq!((row.state.as_str(), row.proof.as_deref()), ("held", Some("none")));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn one_invented_log_is_an_alarm_and_freezes_nothing() {
+    let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
+    scene.bursar.reconcile().await.unwrap();
+    scene.nodes[0].set_mood(Mood::Inventing);
+    scene.pass(10);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.alarms.len(), 1, "{found:?}");
+    assert_eq!(scene.bursar.frozen().await.unwrap(), None);
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+    held_true("invents a log");
+}
+
+#[tokio::test]
+async fn a_plain_transfer_out_of_the_account_is_noticed_and_freezes_the_wallet() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty());
+    let thief = alloy_primitives::Address::repeat_byte(0x99);
+    scene.sandbox.chain.transfer(scene.address, thief, alloy_primitives::U256::from(3 * CENT)).unwrap();
+    scene.pass(10);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.alarms.len(), 1, "{found:?}");
+    assert!(found.alarms[0].contains("no purchase explains it"), "{found:?}");
+    assert!(scene.bursar.frozen().await.unwrap().is_some());
+    scene.bursar.thaw(None).await.unwrap();
+    assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty(), "the owner has heard of it");
+    scene.end_with_another_history().await;
+}

@@ -134,6 +134,7 @@ async fn what_is_not_done_with_is_not_bought_again() {
 async fn what_was_paid_and_not_delivered_may_be_bought_again_once() {
     let scene = market([Stall::that(Behaviour::DropAfterSettling, "/thing", CENT)]).open().await;
     let first = scene.get("/thing").await;
+    scene.pass_finality();
     let told = scene.get("/thing").await;
     is(&told, Outcome::Failed, Charged::Yes);
     scene.sandbox.sellers.put(Stall::get("/thing", CENT));

@@ -22,6 +22,7 @@ async fn a_reply_lost_after_settling_is_told_as_charged_and_nothing_is_signed_or
     is(&lost, Outcome::Held, Charged::Unknown);
     reason(&lost, "outcome_unknown");
     assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    scene.pass_finality();
     let told = scene.get("/thing").await;
     is(&told, Outcome::Failed, Charged::Yes);
     reason(&told, "charged_not_delivered");
@@ -150,6 +151,7 @@ async fn an_error_after_settling_is_an_answer_whose_charge_the_chain_tells() {
     let answer = scene.get("/thing").await;
     is(&answer, Outcome::Answered, Charged::Unknown);
     assert_eq!(answer.http.as_ref().unwrap().status, 500);
+    scene.pass_finality();
     let told = scene.get("/thing").await;
     is(&told, Outcome::Answered, Charged::Yes);
     assert_eq!(told.http.as_ref().unwrap().status, 500);

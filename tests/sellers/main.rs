@@ -3,6 +3,8 @@
 //! Each is played as a real server against the real flow: wish, policy, ledger, wallet, wire, and a chain of play money.
 //! What its file promises is held against what happened, and so is what holds for every seller there is.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
+
 mod canary;
 mod file;
 mod play;

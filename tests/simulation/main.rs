@@ -4,6 +4,7 @@
 //! `BURSAR_SEEDS=500000 cargo test --test simulation` runs more worlds; `BURSAR_SEED=… cargo test --test simulation`
 //! replays the one that failed. Chance follows from the seed; in which order calls that run at once come by does not,
 //! so some worlds are a little different the second time.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 #![cfg(unix)]
 
 mod run;

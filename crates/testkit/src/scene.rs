@@ -261,6 +261,11 @@ impl Scene {
         self.clock.hand.fetch_add(secs, Ordering::Relaxed);
     }
 
+    /// What nodes have seen so far is final.
+    pub fn pass_finality(&self) {
+        self.pass(10);
+    }
+
     pub fn turn_back(&self, secs: u64) {
         self.clock.hand.fetch_sub(secs, Ordering::Relaxed);
     }

@@ -22,6 +22,12 @@ pub fn detached(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().expect("started")
 }
 
+/// What Ctrl-C is to a program: asks a child of ours to stop.
+pub fn interrupt(child: &Child) {
+    // SAFETY: a signal to our own child, which has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+}
+
 impl AtTerminal {
     pub fn start(command: &mut Command) -> AtTerminal {
         AtTerminal::begin(command.stdin(Stdio::null()), pair())

@@ -1,0 +1,84 @@
+//! What the chain says of one authorization, and what follows from it: the one place, for resuming and for reconciling.
+
+use serde_json::{Value, json};
+
+use crate::ledger::LedgerError;
+use crate::parts::Parts;
+use crate::settlement::{self, Evidence, Proof, Standing, State, Transfer};
+
+/// What evidence led to.
+pub(crate) enum Concluded {
+    /// The row moved: settled, held once more, or lapsed under an id that was given.
+    Moved,
+    /// Never used, or past its window: the wish may be bought anew.
+    Anew,
+    /// Nothing is known yet that was not known before.
+    StillOpen,
+}
+
+/// What the nodes say about a purchase's authorization, now.
+pub(crate) async fn evidence(house: &Parts, row: i64) -> Evidence {
+    match house.ledger.authorization(row).await {
+        Ok(Some(authorization)) => {
+            let testimonies = house.chains.testimony(&authorization).await;
+            settlement::verdict(&testimonies, &authorization)
+        }
+        Ok(None) => Evidence::Unknown { why: "nothing was signed".to_owned() },
+        Err(cause) => Evidence::Unknown { why: cause.to_string() },
+    }
+}
+
+/// Moves a row where evidence leads it, and raises the alarm where evidence and row disagree.
+pub(crate) async fn follow(
+    house: &Parts,
+    row: i64,
+    standing: Standing,
+    evidence: &Evidence,
+) -> Result<Concluded, LedgerError> {
+    let conclusion = settlement::conclude(standing, evidence);
+    if let Some(alarm) = &conclusion.alarm {
+        house.ledger.alarm(Some(row), alarm.clone(), house.now()).await?;
+    }
+    if let Some(next) = conclusion.next {
+        let kind = next.state.as_str();
+        let moved = house.ledger.move_to(row, next, kind, detail(evidence), house.now()).await?;
+        // Where it could not move, somebody else was told more a moment ago.
+        return Ok(if moved && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
+    }
+    if let Some(authorization) = house.ledger.authorization(row).await?
+        && settlement::may_buy_anew(evidence, &authorization, house.now())
+    {
+        house.ledger.end_open(row, "past its window, unused", house.now()).await?;
+        return Ok(Concluded::Anew);
+    }
+    Ok(Concluded::StillOpen)
+}
+
+/// What of the evidence stands in the history.
+fn detail(evidence: &Evidence) -> Value {
+    match evidence {
+        Evidence::SettledByChain { transfer } => shown(transfer.as_ref(), Proof::Chain),
+        Evidence::SettledAsSeen { transfer } => shown(transfer.as_ref(), Proof::Seen),
+        Evidence::Mismatch { why } | Evidence::Contradicted { why } | Evidence::Unknown { why } => {
+            json!({ "why": why })
+        }
+        Evidence::Lapsed { proof } => json!({ "evidence": proof }),
+        Evidence::UnusedInWindow => json!({ "why": "unused, and its window is open" }),
+        Evidence::PastWindowNotFinal { earliest_head_secs } => {
+            json!({ "why": "unused, past its window, not final", "earliest_head": earliest_head_secs })
+        }
+    }
+}
+
+fn shown(transfer: Option<&Transfer>, proof: Proof) -> Value {
+    match transfer {
+        Some(transfer) => json!({
+            "chain_tx": transfer.chain_tx.to_string(),
+            "block": transfer.block,
+            "amount": transfer.amount.to_string(),
+            "payee": transfer.to,
+            "proof": proof,
+        }),
+        None => json!({ "why": "used, and no log shows the transfer", "proof": proof }),
+    }
+}
