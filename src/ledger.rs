@@ -227,7 +227,12 @@ impl From<LedgerError> for Reason {
         let who = match cause {
             LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
             LedgerError::Conflict(_) => Who::Agent,
-            _ => Who::Owner,
+            LedgerError::CommitFailed(_)
+            | LedgerError::Full
+            | LedgerError::ReadOnly
+            | LedgerError::Damaged(_)
+            | LedgerError::Newer { .. }
+            | LedgerError::Io(_) => Who::Owner,
         };
         Reason::new(cause.code(), "ledger", cause.to_string(), who)
     }
