@@ -173,7 +173,8 @@ fn proof(story: &Story, now: Time) -> Vec<String> {
     table.push(vec![cell("the chain says"), cell(&said_by_chain(story))]);
     let mut lines = table.lines(WIDE, usize::MAX);
     lines.push(agreement(story));
-    lines.extend(story.row.chain_tx.as_ref().map(|tx| format!("chain transaction {}", out::clean(tx))));
+    let by = if story.row.proof.as_deref() == Some("seller") { ", as the seller says" } else { "" };
+    lines.extend(story.row.chain_tx.as_ref().map(|tx| format!("chain transaction {}{by}", out::clean(tx))));
     lines.extend(story.window_ends.filter(|_| !is_over(story)).map(|end| {
         let verb = if end > now { "ends" } else { "ended" };
         format!("the authorization's window {verb} {}", words::when(end, now))
@@ -190,6 +191,7 @@ fn said_by_seller(story: &Story) -> String {
 
 fn said_by_chain(story: &Story) -> String {
     match (story.row.proof.as_deref(), story.row.state.as_str()) {
+        (Some("seen"), "settled") => format!("seen, and not final yet ({})", pairs(&story.evidence)),
         (Some("chain"), "settled") => format!("settled ({})", pairs(&story.evidence)),
         (Some("chain"), _) => format!("never taken, and never can be ({})", pairs(&story.evidence)),
         _ => "not heard yet".to_owned(),
@@ -212,6 +214,9 @@ fn agreement(story: &Story) -> String {
         (true, "settled", None) => out::good("the money moved"),
         (true, _, Some(true)) => out::bad("they disagree: the seller claims money it never took"),
         (true, ..) => out::good("no money moved"),
+        (false, "settled", _) if row.proof.as_deref() == Some("seen") => {
+            out::good("nodes have seen the money move; it is not final yet")
+        }
         (false, "settled", _) => out::warn("on the seller's word alone so far"),
         (false, "lapsed", _) => out::warn("the owner gave the budget back by hand; the chain has not spoken"),
         (false, ..) => out::warn("nobody knows yet whether the money moved; it counts as spent"),

@@ -81,9 +81,9 @@ impl Ledger {
                     detail["standing"] = json!([to.state, to.proof]);
                     let chain_tx = detail["chain_tx"].as_str();
                     conn.execute(
-                        // What the chain has taken back, it names no more.
-                        "UPDATE purchase SET chain_tx = coalesce(?2, iif(?3, NULL, chain_tx)) WHERE row = ?1",
-                        params![row, chain_tx, to == Standing::HELD],
+                        // Whoever is the proof names it, or nobody: what the seller named is not the chain's word.
+                        "UPDATE purchase SET chain_tx = ?2 WHERE row = ?1",
+                        params![row, chain_tx],
                     )?;
                     conn.execute(
                         "UPDATE detail SET evidence = ?2 WHERE purchase = ?1",
@@ -250,7 +250,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
         store_answer(conn, row, answered, now)?;
     }
     conn.prepare_cached(
-        "UPDATE purchase SET lease = NULL, chain_tx = coalesce(chain_tx, ?2), delivered = delivered OR ?3,
+        "UPDATE purchase SET lease = NULL, chain_tx = iif(proof = 'seller', coalesce(?2, chain_tx), chain_tx), delivered = delivered OR ?3,
                 open = open AND NOT (delivered OR ?3), presents = max(presents - ?4, 0) WHERE row = ?1",
     )?
     .execute(params![row, closing.chain_tx, closing.delivered, !closing.presented])?;

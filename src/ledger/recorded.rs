@@ -1,9 +1,10 @@
 //! Proof that an authorization is in the ledger, durably, and that this process may present it now.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{LedgerError, damaged};
 use crate::authorization::{Authorization, Signature};
+use crate::offer::Dialect;
 use crate::request::Request;
 
 /// Only the ledger makes one, from a stored row whose lease is ours, and only one can be presented.
@@ -15,7 +16,37 @@ pub struct Recorded {
     request: Request,
     header_name: String,
     header_value: String,
+    dialect: Dialect,
     presented: bool,
+}
+
+/// The row as it is read back.
+struct Stored {
+    purchase_id: String,
+    authorization: String,
+    signature: String,
+    header_name: String,
+    header_value: String,
+    request: Option<String>,
+    nonce: Vec<u8>,
+    dialect: String,
+    presented: bool,
+}
+
+impl Stored {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
+        Ok(Stored {
+            purchase_id: row.get("purchase_id")?,
+            authorization: row.get("authorization")?,
+            signature: row.get("signature")?,
+            header_name: row.get("header_name")?,
+            header_value: row.get("header_value")?,
+            request: row.get("request")?,
+            nonce: row.get("nonce")?,
+            dialect: row.get("dialect")?,
+            presented: row.get::<_, u32>("presents")? > 1 || row.get::<_, String>("state")? != "authorized",
+        })
+    }
 }
 
 impl Recorded {
@@ -23,20 +54,26 @@ impl Recorded {
     pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
-                "SELECT p.purchase_id, s.authorization, s.signature, s.header_name, s.header_value, s.request, p.nonce, p.presents, p.state
-                   FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = ?1 AND p.lease = ?2",
+                "SELECT p.purchase_id, p.nonce, p.presents, p.state, p.dialect,
+                        s.authorization, s.signature, s.header_name, s.header_value, s.request
+                   FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
             )?
-            .query_row(params![row, holder], |row| {
-                let texts: [String; 5] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-                let presented = row.get::<_, u32>(7)? > 1 || row.get::<_, String>(8)? != "authorized";
-                Ok((texts, row.get::<_, Option<String>>(5)?, row.get::<_, Vec<u8>>(6)?, presented))
-            })
+            .query_row(named_params! { ":row": row, ":holder": holder }, Stored::read)
             .optional()?;
-        let Some(([purchase_id, authorization, signature, header_name, header_value], request, nonce, presented)) =
-            found
-        else {
+        let Some(stored) = found else {
             return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
         };
+        let Stored {
+            purchase_id,
+            authorization,
+            signature,
+            header_name,
+            header_value,
+            request,
+            nonce,
+            dialect,
+            presented,
+        } = stored;
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
         let authorization: Authorization = serde_json::from_str(&authorization).map_err(damaged)?;
         let signature: Signature = signature.parse().map_err(|_| damaged("a signature does not read"))?;
@@ -45,7 +82,8 @@ impl Recorded {
             return Err(damaged(format!("what purchase {purchase_id} signed is not what its row says")));
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;
-        Ok(Recorded { row, purchase_id, authorization, request, header_name, header_value, presented })
+        let dialect = Dialect::named(&dialect);
+        Ok(Recorded { row, purchase_id, authorization, request, header_name, header_value, dialect, presented })
     }
 
     pub(crate) fn row(&self) -> i64 {
@@ -60,6 +98,11 @@ impl Recorded {
     /// It may have been presented before: a failure to connect now says nothing about then.
     pub fn was_presented(&self) -> bool {
         self.presented
+    }
+
+    /// The language the payment was made in.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// What was signed.

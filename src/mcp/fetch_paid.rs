@@ -122,7 +122,7 @@ fn payment(payment: &Payment) -> String {
     let (dialect, asset, network, payee) =
         (tell::word(payment.dialect), tell::clean(asset), tell::clean(network), tell::clean(payee));
     let (amount, scheme) = (tell::clean(amount_atomic), tell::clean(scheme));
-    let tx = payment.chain_tx.as_deref().map(|tx| format!(", chain_tx {}", tell::clean(tx))).unwrap_or_default();
+    let tx = payment.chain_tx.as_deref().map(|tx| tell::chain_tx(tx, &payment.proof)).unwrap_or_default();
     format!(
         "Payment: ${amount_usd} ({amount} atomic {asset} on {network}) to {payee}, {dialect} {scheme}; \
          {state}, proof: {proof}{tx}"

@@ -78,7 +78,8 @@ fn opening(row: &Row) -> String {
 
 fn payment(row: &Row) -> Option<String> {
     let said = |words: &Option<String>| words.as_deref().map_or("unknown".to_owned(), tell::clean);
-    let tx = row.chain_tx.as_deref().map(|tx| format!(", chain_tx {}", tell::clean(tx))).unwrap_or_default();
+    let proof = row.proof.as_deref().unwrap_or_default();
+    let tx = row.chain_tx.as_deref().map(|tx| tell::chain_tx(tx, proof)).unwrap_or_default();
     let (asset, network, payee, proof) = (said(&row.asset), said(&row.network), said(&row.payee), said(&row.proof));
     row.amount_usd.map(|usd| format!("Payment: ${usd} in {asset} on {network} to {payee}, proof: {proof}{tx}"))
 }

@@ -148,6 +148,12 @@ pub fn word(value: impl Serialize) -> String {
     }
 }
 
+/// A chain transaction, and who names it.
+pub fn chain_tx(tx: &str, proof: &str) -> String {
+    let by = if proof == "seller" { " (as the seller says)" } else { "" };
+    format!(", chain_tx {}{by}", clean(tx))
+}
+
 /// A stranger's words inside a line of ours.
 pub fn clean(words: &str) -> String {
     text::quoted(words, limits::QUOTED_CHARS)

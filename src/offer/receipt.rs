@@ -5,9 +5,9 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, json, shown};
+use super::{Dialect, base64, json, shown, x402_v1};
 use crate::limits;
-use crate::money::Amount;
+use crate::money::{Amount, Network};
 
 /// What a seller says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,21 @@ pub struct Receipt {
     pub error_reason: Option<String>,
     /// What was taken, where the seller says so.
     pub amount: Option<Amount>,
+}
+
+impl Receipt {
+    /// What it says of a payment that is not so; nothing where it fits. What is left out contradicts nothing.
+    pub fn contradicts(&self, network: &Network, payer: Address, amount: Amount) -> Vec<&'static str> {
+        let is_network = self.network.is_empty()
+            || self.network == network.as_str()
+            || x402_v1::name(network) == Some(self.network.as_str());
+        let wrong = [
+            ("network", !is_network),
+            ("payer", self.payer.is_some_and(|claimed| claimed != payer)),
+            ("amount", self.amount.is_some_and(|claimed| claimed != amount)),
+        ];
+        wrong.into_iter().filter(|(_, is_wrong)| *is_wrong).map(|(what, _)| what).collect()
+    }
 }
 
 /// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.

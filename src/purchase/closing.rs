@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::Purchase;
 use super::ask::seller_reason;
+use crate::authorization::Authorization;
 use crate::crash;
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
-use crate::offer::{self, Dialect, Receipt};
+use crate::money::Amount;
+use crate::offer::{self, Receipt};
 use crate::ports::{Presented, Reply};
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Judgement, Presentation, Standing};
@@ -53,11 +55,7 @@ fn too_long() -> Reason {
 }
 
 fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {
-    let dialect = match recorded.payment_header().0 {
-        "X-PAYMENT" => Dialect::X402V1,
-        _ => Dialect::X402V2,
-    };
-    offer::receipt(dialect, &reply.headers)
+    offer::receipt(recorded.dialect(), &reply.headers)
 }
 
 impl Purchase {
@@ -82,6 +80,7 @@ impl Purchase {
         if judged.judgement.standing != Standing::SETTLED_BY_CHAIN {
             self.house.doubt.notify_one();
         }
+        self.compare(recorded, judged).await;
         match closed {
             Ok(entry) => Some(entry),
             Err(cause) => {
@@ -94,6 +93,23 @@ impl Purchase {
 }
 
 impl Purchase {
+    /// A receipt that names another payer, amount or network than ours is no receipt for this payment: the owner hears.
+    async fn compare(&self, recorded: &Recorded, judged: &Judged) {
+        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.success) else { return };
+        let Authorization { network, from, value, .. } = recorded.authorization();
+        let wrong = receipt.contradicts(network, *from, Amount(*value));
+        if wrong.is_empty() {
+            return;
+        }
+        let message = format!(
+            "the seller's receipt names another {} than this payment has: look at what it says, and at the chain",
+            wrong.join(" and another ")
+        );
+        if let Err(cause) = self.house.ledger.alarm(Some(recorded.row()), message, self.house.now()).await {
+            tracing::warn!("a receipt that does not fit could not be noted: {cause}");
+        }
+    }
+
     /// What is known is only in memory now, and the lease says so: it is kept while this goes on trying, so that whoever
     /// joins hears what came of it. At last it is let go, and the chain is asked.
     async fn close_later(&self, recorded: &Recorded, closing: Closing) {

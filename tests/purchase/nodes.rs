@@ -252,3 +252,34 @@ async fn a_plain_transfer_out_of_the_account_is_noticed_and_freezes_the_wallet()
     assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty(), "the owner has heard of it");
     scene.end_with_another_history().await;
 }
+
+#[tokio::test]
+async fn the_sellers_chain_transaction_is_never_shown_as_the_chains() {
+    let scene = market([Stall::that(Behaviour::MisstatesReceipt, "/thing", CENT)]).open().await;
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    let claimed = answer.payment.as_ref().unwrap().chain_tx.clone().unwrap();
+    assert_eq!(state(&answer), ("settled", "seller"));
+    // The chain proves the use, and keeps no log of it: then it names no transaction, and nobody else's is put there.
+    scene.sandbox.rpc.set_mood(Mood::Lying);
+    scene.pass(130);
+    scene.bursar.reconcile().await.unwrap();
+    let row = scene.bursar.why(answer.purchase_id.as_deref().unwrap()).await.unwrap().row;
+    assert_eq!(
+        (row.proof.as_deref(), row.chain_tx.as_deref()),
+        (Some("chain"), None),
+        "{claimed} is the seller's word"
+    );
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_misstates_payer_or_network_is_an_alarm() {
+    let scene = market([Stall::that(Behaviour::MisstatesReceipt, "/thing", CENT)]).open().await;
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    let alarms = scene.alarms(answer.purchase_id.as_deref().unwrap()).await;
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert!(alarms[0].contains("payer") && alarms[0].contains("network"), "{alarms:?}");
+    scene.end().await;
+}

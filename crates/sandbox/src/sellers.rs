@@ -251,7 +251,10 @@ impl Sale<'_> {
     /// The money has moved, or so the keeper says.
     fn hand_over(&self, goods: Response<Bytes>, payment: &Payment, tx: B256) -> Wire {
         let mut answer = goods.clone();
-        payment.put_receipt(&mut answer, tx);
+        match self.stall.behaviour {
+            Behaviour::MisstatesReceipt => payment.put_false_receipt(&mut answer),
+            _ => payment.put_receipt(&mut answer, tx),
+        }
         if let Some(id) = payment.identifier() {
             self.market.remember(&self.key(id), payment, &answer);
         }

@@ -171,6 +171,7 @@ fn proof(story: &Story, now: Time) -> Html {
     let row = &story.row;
     let Some(proof) = &row.proof else { return Html::none() };
     let says = match (proof.as_str(), row.state.as_str()) {
+        ("seen", _) => "the money moved, as nodes have seen; it is not final yet",
         ("chain", "lapsed") => "never used, and never usable again",
         ("chain", _) => "the money moved",
         (_, "held") => "not heard yet: nobody knows whether the money moved",

@@ -65,6 +65,8 @@ pub enum Behaviour {
     NoReceipt,
     /// Hands over the goods with a receipt for money it did not take.
     LieAboutSettling,
+    /// Takes the money, and names another chain transaction, payer and network in its receipt.
+    MisstatesReceipt,
     /// Sends everyone elsewhere with a 302, to a path or a whole URL, before any challenge.
     Redirect(String),
     /// Asks another price at each request, these in order; the last one stays.
