@@ -6,7 +6,6 @@
 
 mod base64;
 mod cashu;
-mod json;
 mod l402;
 mod mpp;
 mod pay_per_crawl;

@@ -4,7 +4,8 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::www_authenticate::{AuthChallenge, challenges};
-use super::{Dialect, Listed, Unpayable, base64, json, not_spoken, shown};
+use super::{Dialect, Listed, Unpayable, base64, not_spoken, shown};
+use crate::json;
 use crate::limits;
 
 pub(super) fn offers(headers: &HeaderMap) -> Vec<Listed> {

@@ -5,7 +5,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, json, shown};
+use super::{Dialect, base64, shown};
+use crate::json;
 use crate::limits;
 use crate::money::Amount;
 

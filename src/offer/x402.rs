@@ -5,8 +5,8 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::json::{self, Unreadable};
 use super::{Dialect, Echo, Listed, Offer, Unpayable, refusal, shown, x402_v1, x402_v2};
+use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Amount, Asset, Assets, Network, TransferMethod};
 use crate::reason::{Reason, Who};

@@ -4,6 +4,7 @@
 
 mod agent;
 mod egress;
+mod numbers;
 mod raw;
 #[allow(dead_code, reason = "the scene of another binary, of which this one needs a part")]
 use testkit::processes as scene;
