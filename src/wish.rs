@@ -199,8 +199,8 @@ fn parse_method(call: &Call) -> Result<String, String> {
         None => "GET".to_owned(),
     };
     request::check_method(&method)?;
-    match has_body && matches!(method.as_str(), "GET" | "HEAD") {
-        true => Err(format!("{method} carries no body: leave out `body` and `json`, or use POST")),
+    match has_body && method == "GET" {
+        true => Err("GET carries no body: leave out `body` and `json`, or use POST".to_owned()),
         false => Ok(method),
     }
 }

@@ -35,7 +35,7 @@ fn is_redirect(status: StatusCode) -> bool {
 /// As browsers do it, and as sellers have come to expect.
 fn becomes_get(status: StatusCode, method: &str) -> bool {
     match status.as_u16() {
-        303 => method != "HEAD",
+        303 => true,
         301 | 302 => method == "POST",
         _ => false,
     }
