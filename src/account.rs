@@ -79,6 +79,7 @@ pub(crate) async fn budgets(house: &Parts, agent: &str, url: Option<&str>) -> Re
     let view = View {
         agent: agent.to_owned(),
         identity: None,
+        led_from: None,
         policy: policy.clone(),
         url: url.clone(),
         payees: Vec::<Address>::new(),

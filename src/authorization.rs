@@ -9,7 +9,7 @@ mod signature;
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
-pub use self::eip3009::CannotDraft;
+pub use self::eip3009::{CannotDraft, nonce};
 pub use self::signature::{NotASignature, Signature, address_of};
 use crate::money::Network;
 

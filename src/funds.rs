@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 
 use crate::limits;
 use crate::money::{Amount, Network};
-use crate::parts::{Parts, Reading};
+use crate::parts::{Look, Parts, Reading};
 use crate::policy::{Funds, Policy};
 use crate::time::Time;
 
@@ -16,17 +16,15 @@ pub(crate) async fn read(house: &Parts) -> Reading {
         let answer = house.chains.balance(&network, asset, owner).await;
         (network, asset, answer)
     });
-    let heads = policy.networks.iter().map(|network| house.chains.newest_block(network));
+    let heads = policy.networks.iter().map(|network| house.chains.heads(network));
     let (answers, heads) = tokio::join!(join_all(asked), join_all(heads));
-    let now = house.now();
-    // An idle chain's newest block may be old; one from the future is not the chain's fault.
-    let newest = heads.into_iter().flatten().map(|head| Time::from_secs(head.time_secs as i64)).max();
-    let clock_behind = newest.map(|newest| newest.since(now)).filter(|behind| !behind.is_zero());
-    let clock_ahead = newest.map(|newest| now.since(newest).saturating_sub(limits::BLOCKS_MAY_LAG));
+    let look = Look::at(&*house.clock);
+    let now = look.said;
+    let clocks = heads.into_iter().flatten().flatten().map(|head| apart(head.time_secs, now)).collect();
     let heard = answers.iter().any(|(_, _, answer)| answer.is_ok());
     let last = house.funds.last();
     let at = if heard { Some(now) } else { last.at };
-    let mut reading = Reading { at, tried: true, problems: Vec::new(), clock_behind, clock_ahead, ..last };
+    let mut reading = Reading { at, tried: true, problems: Vec::new(), clocks, look: Some(look), ..last };
     for (network, asset, answer) in answers {
         match answer {
             Ok(amount) => _ = reading.balances.insert((network, asset), amount),
@@ -49,6 +47,12 @@ pub(crate) async fn known(house: &Parts) -> Funds {
     }
     Funds { address: house.funds.address(), known }
 }
+/// How far a node's newest block is from our clock. Such a block may be some seconds old.
+fn apart(block_secs: u64, now: Time) -> i64 {
+    let ahead = i64::try_from(block_secs).unwrap_or(i64::MAX).saturating_sub(now.secs());
+    if ahead < 0 { ahead.saturating_add(limits::BLOCKS_MAY_LAG.as_secs() as i64).min(0) } else { ahead }
+}
+
 fn wanted(house: &Parts, policy: &Policy) -> Vec<(Network, Address)> {
     let on = |network: &Network| {
         house.assets.on(network).map(|asset| (asset.network.clone(), asset.address)).collect::<Vec<_>>()

@@ -17,10 +17,10 @@ use crate::money::{Assets, Network};
 use crate::owner::Owner;
 use crate::parts::{FundsBook, Parts};
 use crate::ports::{Chains, Screen, Seller};
-use crate::random;
 use crate::seller::HttpSeller;
 use crate::time::{Clock, Time};
 use crate::wallet::{PassphraseSource, Store, Wallet};
+use crate::{questions, random};
 
 /// Everything that belongs to one home. What it can do is done through the handles it gives.
 #[derive(Clone)]
@@ -70,7 +70,10 @@ impl House {
         let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
         let chains = Arc::new(Rpc::new(nodes(&config)));
         let seller = Arc::new(HttpSeller::new());
-        House::over(home, config.assets(), Ports { wallet, seller, chains, clock })
+        let house = House::over(home, config.assets(), Ports { wallet, seller, chains, clock })?;
+        // Whichever command it is that looks next.
+        questions::expire(&house.parts).await;
+        Ok(house)
     }
 
     /// The same house over other ports.

@@ -8,7 +8,7 @@ use crate::answer::{Notice, Reconciled, Refusal};
 use crate::parts::Parts;
 use crate::time::Time;
 use crate::wallet::Wallet;
-use crate::{account, funds, limits, seal};
+use crate::{account, funds, limits, questions, seal};
 
 /// Keeps a house: it finds out and tidies, and decides nothing.
 #[derive(Clone)]
@@ -33,6 +33,7 @@ impl Keeper {
             tracing::warn!("a purchase is still under way; the next start picks it up from the ledger");
         }
         seal::write_anchor(&self.parts).await;
+        questions::expire(&self.parts).await;
         // A copy of ledger.db alone is then the whole ledger.
         if let Err(cause) = self.parts.ledger.fold_in().await {
             tracing::debug!("the ledger's journal stays beside it: {cause}");
@@ -75,11 +76,20 @@ impl Keeper {
                 () = tokio::time::sleep_until(check) => {
                     self.parts.wallet.iter().for_each(Wallet::forget_if_idle);
                     self.bring_news().await;
+                    self.erase().await;
                 }
             }
             if check == until {
                 return false;
             }
+        }
+    }
+
+    /// What was erased is to be readable nowhere.
+    async fn erase(&self) {
+        questions::expire(&self.parts).await;
+        if let Err(cause) = self.parts.ledger.wipe().await {
+            tracing::debug!("what was erased is in the ledger's journal for a while: {cause}");
         }
     }
 

@@ -23,6 +23,7 @@ mod recorded;
 mod replay;
 mod review;
 mod schema;
+mod take_over;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -42,11 +43,12 @@ pub use events::StoredEvent;
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
-pub use questions::{Challenge, OpenQuestion, QuestionState};
+pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
 pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
+pub use take_over::{Again, TakenUp};
 use writer::{Sync, Writer};
 
 use crate::answer::Refusal;
@@ -60,6 +62,8 @@ pub struct Ledger {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
     holder: Arc<lease::Holder>,
+    /// SQLite's own file beside the ledger.
+    journal: Arc<Path>,
 }
 
 /// Which ledger this is and how much it has seen: kept beside the key, so that a ledger that is missing, replaced or
@@ -127,8 +131,11 @@ impl Ledger {
         let holder = registered?;
         let reader = connect(path)?;
         schema::configure(&reader)?;
+        let mut journal = path.as_os_str().to_owned();
+        journal.push("-wal");
+        let journal = Arc::from(Path::new(&journal));
         let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait)?;
-        Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder) })
+        Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder), journal })
     }
 
     /// Which ledger this is, and how much it has seen.
@@ -145,6 +152,14 @@ impl Ledger {
     /// Folds the journal into the file, as far as nobody else is reading it.
     pub async fn fold_in(&self) -> Result<(), LedgerError> {
         self.read(writer::fold_in).await
+    }
+
+    /// Makes sure that what was erased does not stay readable in the journal: that is folded in, and begun anew.
+    pub async fn wipe(&self) -> Result<(), LedgerError> {
+        match std::fs::metadata(&self.journal).is_ok_and(|journal| journal.len() > 0) {
+            true => self.fold_in().await,
+            false => Ok(()),
+        }
     }
 
     /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.
@@ -212,7 +227,12 @@ impl From<LedgerError> for Reason {
         let who = match cause {
             LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
             LedgerError::Conflict(_) => Who::Agent,
-            _ => Who::Owner,
+            LedgerError::CommitFailed(_)
+            | LedgerError::Full
+            | LedgerError::ReadOnly
+            | LedgerError::Damaged(_)
+            | LedgerError::Newer { .. }
+            | LedgerError::Io(_) => Who::Owner,
         };
         Reason::new(cause.code(), "ledger", cause.to_string(), who)
     }

@@ -20,6 +20,8 @@ pub const WINDOW_ENDS_WITHIN: Duration = Duration::from_secs(300);
 pub const WINDOW_STARTS_BEFORE: Duration = Duration::from_secs(600);
 /// The same bytes are shown to a seller this often and no more.
 pub const PRESENTS: u32 = 3;
+/// The same where the payment names its purchase by an id: such a seller knows it again, and does the work once.
+pub const PRESENTS_BY_ID: u32 = 10;
 /// The unpaid request: nothing is at stake, so nobody waits long.
 pub const UNPAID_LEG: Duration = Duration::from_secs(20);
 /// Facilitators take up to 90 s to settle; giving up earlier would create the doubt we are here to avoid.
@@ -56,12 +58,16 @@ pub const CHALLENGE_KEPT: Duration = Duration::from_secs(600);
 pub const PENDING_QUESTIONS: usize = 5;
 /// Refusals one agent may add to the log in a minute; further ones are counted only.
 pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
+/// Free answers one agent may add to the log and the store in a minute; further ones are counted only.
+pub const FREE_LISTED_PER_MINUTE: usize = 10;
 /// A clock further off than this signs windows that are not what they say.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// A chain's newest block may be as old as this: some are made every few seconds, and some nodes are slow to hear of it.
 pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 /// Nodes of one chain are this many blocks apart at the most. A use in a block further above every other head is a lie.
 pub const BLOCKS_APART: u64 = 64;
+/// Balances are good to know, and nobody waits long for them.
+pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Noting that an answer was given: the answer itself must not come late because of it.

@@ -26,7 +26,6 @@ use crate::offer::{Dialect, Echo, Listed, Offer};
 use crate::parts::Parts;
 use crate::policy::{self, ApprovedBy, Decision, Policy};
 use crate::reason::{Reason, Who};
-use crate::request::Request;
 use crate::seal::anchor_of;
 use crate::settlement::Standing;
 use crate::time::Time;
@@ -202,12 +201,13 @@ impl Owner {
         let wish = Wish::parse(agent, &call).map_err(|reasons| Refusal { reasons, next: "correct it".to_owned() })?;
         let policy =
             self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
-        let Request { method, url, .. } = &wish.request;
+        let url = &wish.request.url;
         let offer =
             self.imagined(&policy, url, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
         let view = View {
             agent: agent.to_owned(),
             identity: None,
+            led_from: None,
             policy: policy.clone(),
             url: Some(url.clone()),
             payees: vec![offer.payee],
@@ -217,7 +217,7 @@ impl Owner {
         // Nobody is named as payee here, so nobody can be a new one.
         snapshot.payees_before.clear();
         let funds = funds::known(&self.parts).await;
-        let question = policy::Question { method, url, max_price: None, funds: &funds };
+        let question = policy::Question { request: &wish.request, max_price: None, funds: &funds };
         let rules = policy::explain(&policy, &question, &offer, &snapshot);
         let verdict = match policy::decide(&policy, &question, &[Listed::Payable(Box::new(offer))], &snapshot).decision
         {

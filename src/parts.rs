@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::time::Duration;
 
 use alloy_primitives::Address;
+use std::time::{Duration, Instant};
+
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::config::{OwnerFile, PolicyFile};
@@ -49,6 +50,25 @@ pub struct FundsBook {
     read: std::sync::Mutex<Reading>,
 }
 
+/// A look at this machine's clock, by which it is seen later that somebody set it since.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub said: Time,
+    steady: Instant,
+}
+
+impl Look {
+    pub(crate) fn at(clock: &dyn Clock) -> Look {
+        Look { said: clock.now(), steady: Instant::now() }
+    }
+
+    /// How far the clock is from where it would be, had nobody set it.
+    pub(crate) fn set_by(self, now: Time) -> Duration {
+        let expected = self.said.plus(self.steady.elapsed());
+        now.since(expected).max(expected.since(now))
+    }
+}
+
 #[derive(Clone, Default)]
 pub struct Reading {
     /// When a node last answered.
@@ -56,10 +76,10 @@ pub struct Reading {
     pub tried: bool,
     pub balances: BTreeMap<(Network, Address), Amount>,
     pub problems: Vec<String>,
-    /// By how much a chain's newest block was ahead of our clock, where it was: then our clock is behind.
-    pub clock_behind: Option<Duration>,
-    /// By how much our clock was ahead of every chain's newest block, and of what such a block may lag.
-    pub clock_ahead: Option<Duration>,
+    /// How far each node's newest block was from our clock, in seconds: ahead above zero, behind below it.
+    pub clocks: Vec<i64>,
+    /// Our clock at that moment: once it was set, they tell nothing.
+    pub look: Option<Look>,
 }
 
 impl FundsBook {

@@ -17,24 +17,26 @@ pub mod rules;
 #[cfg(test)]
 mod scene;
 mod schema;
+mod terms;
 
 pub use allow::{Allowed, NewRule, with_rule};
 pub use budget::{Remaining, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
-pub use decide::{RuleReport, Ruling, decide, explain, is_no_to, terms};
+pub use decide::{RuleReport, Ruling, decide, explain};
 pub(crate) use hosts::registrable;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};
+pub use terms::{Denial, Terms, TermsText};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use url::Url;
 
 use crate::money::{Amount, Network, Usd};
 use crate::offer::Offer;
 use crate::reason::Reason;
+use crate::request::Request;
 use crate::time::Time;
 
 /// The owner's rules, complete: what the file left out has its built-in value. `None` is an explicit `"none"`.
@@ -175,10 +177,8 @@ pub struct BreakerRules {
 /// What is asked of the policy: one wish, its caller's own ceiling, and what the wallet is known to hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
-    /// The HTTP method.
-    pub method: &'a str,
-    /// The URL.
-    pub url: &'a Url,
+    /// What a payment would go with: where redirects led.
+    pub request: &'a Request,
     /// Dearer than this is refused.
     pub max_price: Option<Usd>,
     /// What the wallet is known to hold.
@@ -205,9 +205,10 @@ pub struct Snapshot {
     pub used: BTreeMap<Meter, Used>,
     /// Payments of the whole wallet that began in the last minute.
     pub payments_last_minute: u32,
-    /// Payees this origin has been paid at before. Empty: never paid here.
-    pub payees_before: BTreeSet<Address>,
-    /// The lowest settled price in 30 days at the same origin and path.
+    /// Payees that were paid before, at the site that was asked and at the one it led to: of those that are named now,
+    /// and one more. Empty: never paid there.
+    pub payees_before: Vec<BTreeSet<Address>>,
+    /// The lowest settled price in 30 days at the origin and path that was asked, or at those it led to.
     pub lowest_price: Option<Usd>,
     /// What was paid at this place's domain within [`limits::UNDELIVERED_MEMORY`], or may have been, and never delivered.
     ///
@@ -215,10 +216,10 @@ pub struct Snapshot {
     pub undelivered: Tally,
     /// What the calling agent was refused within a minute.
     pub refusals: Tally,
-    /// A yes of the owner that stands for this wish, with the terms it is for.
-    pub approval: Option<Approval>,
-    /// Terms the owner has said no to for this wish.
-    pub denied: BTreeSet<Terms>,
+    /// Each yes that stands for this wish, with the terms it is for.
+    pub approvals: Vec<Approval>,
+    /// What the owner has said no to for this wish.
+    pub denied: Vec<Denial>,
     /// A restored ledger was adopted: every window that began before this counts as full.
     pub full_until: BTreeMap<Window, Time>,
 }
@@ -282,15 +283,11 @@ pub struct Used {
     pub frees_at: Option<Time>,
 }
 
-/// The exact terms a yes or a no is for. Text, so that it can be stored, shown and compared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Terms(pub String);
-
 /// A yes that stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// What it is for, exactly.
-    pub terms: Terms,
+    pub terms: TermsText,
     /// Who said so.
     pub by: ApprovedBy,
 }

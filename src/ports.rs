@@ -142,19 +142,21 @@ pub trait Screen: Send + Sync {
     }
 }
 
-/// An authorization the chain saw used under our address.
+/// Money that left our account, as nodes show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// On which network.
     pub network: Network,
     /// Which asset.
     pub asset: Address,
-    /// The number that makes it usable once.
-    pub nonce: B256,
-    /// The chain transaction, as whoever is the proof names it.
+    /// The authorization that was used; none: it left by another way, such as a plain transfer.
+    pub nonce: Option<B256>,
+    /// In which chain transaction.
     pub chain_tx: B256,
     /// In which block.
     pub block: u64,
+    /// A second node shows it, or the receipt of the chain transaction does: one log of one node may be made up.
+    pub is_confirmed: bool,
 }
 
 /// Asks the nodes of the chains.
@@ -166,8 +168,8 @@ pub trait Chains: Send + Sync {
     /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
 
-    /// Every authorization used under `owner` since a block, to compare with the ledger, as any of the nodes has seen it;
-    /// and the block that all who answered were read up to.
+    /// Everything that left `owner` since a block, by whatever way, to compare with the ledger, as any of the nodes has
+    /// seen it; and the block that all who answered were read up to.
     async fn sightings(
         &self,
         network: &Network,
@@ -176,6 +178,6 @@ pub trait Chains: Send + Sync {
         from_block: Option<u64>,
     ) -> Result<(Vec<Sighting>, u64), ChainError>;
 
-    /// Time of the newest block, to notice a clock of ours that is off.
-    async fn newest_block(&self, network: &Network) -> Result<Block, ChainError>;
+    /// The newest block of every node that answers: what time it is, by as many witnesses.
+    async fn heads(&self, network: &Network) -> Vec<Result<Block, ChainError>>;
 }

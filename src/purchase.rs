@@ -19,6 +19,7 @@ mod approval;
 mod ask;
 mod challenge;
 mod closing;
+mod consider;
 mod quote;
 mod refuse;
 mod resume;
@@ -28,7 +29,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::hex;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -36,21 +37,22 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::authorization::{Authorization, Signature};
+use crate::authorization::{self, Authorization, Signature};
 use crate::crash;
-use crate::ledger::{Authorized, Draft, LedgerError, Recorded, View};
+use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
-use crate::parts::{Parts, wallet_reason};
-use crate::policy::{self, Decision, Funds, Policy, Question};
-use crate::ports::{Caller, Egress, Reply};
+use crate::parts::{Look, Parts, wallet_reason};
+use crate::policy::{self, Decision, Policy};
+use crate::ports::{Caller, Egress};
 use crate::random;
 use crate::reason::Reason;
 use crate::seal;
 use crate::time::Time;
 use crate::wish::{Call, Wish};
 use ask::FirstReply;
-use challenge::{Heard as HeardChallenge, Look};
+use challenge::Heard as HeardChallenge;
+use consider::Considered;
 use resume::Next;
 pub use tell::{Binary, StoredBody, page};
 
@@ -71,18 +73,6 @@ struct Purchase {
     called: Arc<Mutex<String>>,
     /// As long as somebody has it, bursar does not leave.
     stay: Arc<OwnedRwLockReadGuard<()>>,
-}
-
-/// Everything the decision was made from, kept for the record.
-struct Considered {
-    policy: Arc<Policy>,
-    funds: Funds,
-    reply: Reply,
-    heard_at: Time,
-    look: Look,
-    listed: Vec<Listed>,
-    /// What the record says of them, once it is decided.
-    offers: Value,
 }
 
 /// What was signed, by which policy, and by which look at the clock.
@@ -186,6 +176,16 @@ impl Purchase {
     }
 
     async fn buy(self) -> (Stop, Option<i64>) {
+        let (house, was_asked) = (self.house.clone(), self.was_asked);
+        let told = self.buy_once().await;
+        if was_asked {
+            // What was kept for the question may have been erased just now.
+            let _ = tokio::time::timeout(limits::HAND_OVER, house.ledger.wipe()).await;
+        }
+        told
+    }
+
+    async fn buy_once(self) -> (Stop, Option<i64>) {
         match self.fresh().await {
             Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
             Ok(Authorized::Taken(row)) => self.join(row).await,
@@ -217,7 +217,7 @@ impl Purchase {
             },
         };
         crash::point("asked");
-        let mut considered = self.consider(heard).await?;
+        let mut considered = self.house.consider(heard).await.map_err(|reason| self.stop(reason))?;
         let offer = self.decide(&mut considered).await?;
         crash::point("decided");
         let signed = self.sign(offer, &considered).await?;
@@ -225,21 +225,12 @@ impl Purchase {
         self.authorize(signed, &considered).await
     }
 
-    /// Parses the challenge, and reads what the decision needs beside it.
-    async fn consider(&self, heard: HeardChallenge) -> Result<Considered, Stop> {
-        let HeardChallenge { reply, at, look } = heard;
-        let policy = self.policy()?;
-        let listed = offer::parse(&reply.headers, &reply.body, &self.house.assets);
-        let funds = self.funds_for(&listed).await;
-        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers: Value::Null })
-    }
-
     /// Advice: which offer, and whether it would be allowed now. The commit asks again.
     async fn decide(&self, considered: &mut Considered) -> Result<Offer, Stop> {
-        let snapshot = self.house.ledger.snapshot(self.view(considered)).await.map_err(|cause| self.stop(cause))?;
-        let Considered { policy, funds, reply, listed, .. } = &*considered;
-        let question = self.question(reply, funds);
-        let decided = policy::decide(policy, &question, listed, &snapshot);
+        let decided = considered.decide(&self.house, &self.wish).await;
+        let (decided, snapshot) = decided.map_err(|cause| self.stop(cause))?;
+        let Considered { policy, listed, .. } = &*considered;
+        let question = considered.question(&self.wish);
         let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
         let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, &snapshot)));
         considered.offers = quote::for_the_record(listed, &decided.verdicts);
@@ -272,7 +263,7 @@ impl Purchase {
         let policy = self.house.policy()?;
         seal::check(&self.house, wallet).await?;
         seal::check_policy(&self.house, &policy).await?;
-        let nonce = random::bytes().map(B256::new).map_err(|_| refuse::no_randomness())?;
+        let nonce = random::bytes().map(authorization::nonce).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
         let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
@@ -354,22 +345,6 @@ impl Purchase {
         let answer = self.answer(entry, judged).await;
         crash::point("told");
         (answer, Some(row))
-    }
-
-    fn view(&self, considered: &Considered) -> View {
-        View {
-            agent: self.wish.agent.clone(),
-            identity: Some(self.wish.identity()),
-            policy: considered.policy.clone(),
-            url: Some(considered.reply.request.url.clone()),
-            payees: considered.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
-            now: self.house.now(),
-        }
-    }
-
-    fn question<'a>(&self, reply: &'a Reply, funds: &'a Funds) -> Question<'a> {
-        let request = &reply.request;
-        Question { method: &request.method, url: &request.url, max_price: self.wish.max_price, funds }
     }
 
     fn policy(&self) -> Result<Arc<Policy>, Stop> {

@@ -4,24 +4,34 @@ use crate::answer::{Pending, Refusal};
 use crate::ledger::{self, OpenQuestion};
 use crate::money::{Amount, Network};
 use crate::parts::Parts;
-use crate::policy::{ApprovedBy, Terms};
+use crate::policy::{ApprovedBy, TermsText};
 use crate::reason::{Reason, Who};
 
 /// Questions that stand, oldest first.
 pub(crate) async fn pending(house: &Parts) -> Result<Vec<Pending>, Refusal> {
+    expire(house).await;
     Ok(house.ledger.pending(house.now()).await?.iter().map(|question| as_shown(house, question)).collect())
 }
 
+/// Whoever looks at questions marks what is over. What that comes to is no reason not to look.
+pub(crate) async fn expire(house: &Parts) {
+    if let Err(cause) = house.ledger.expire_questions(house.now()).await {
+        tracing::debug!("questions that are over were not marked: {cause}");
+    }
+}
+
+/// Answers the question that was shown, if it stands.
 pub(crate) async fn answer(house: &Parts, shown: &Pending, yes: bool, by: ApprovedBy) -> Result<Pending, Refusal> {
     let is_shown = |question: &OpenQuestion| {
         question.entry.purchase_id == shown.purchase_id && question.entry.agent == shown.agent
     };
+    expire(house).await;
     let question = house.ledger.pending(house.now()).await?.into_iter().find(is_shown);
     let question =
         question.ok_or_else(|| none_stands("no question stands under that id: it was answered, or expired"))?;
     let valid_for = house.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
     let valid_for = valid_for.approval.valid_for;
-    let (row, terms) = (question.entry.row, Terms(shown.terms.clone()));
+    let (row, terms) = (question.entry.row, TermsText(shown.terms.clone()));
     house.ledger.answer(row, terms, yes, by, valid_for, house.now()).await?;
     let mut answered = as_shown(house, &question);
     answered.approved_until = yes.then(|| house.now().plus(valid_for));

@@ -1,13 +1,14 @@
 //! Finding out: what became of every authorization nobody has proven yet, and whether the chains saw payments of ours
 //! that no row explains.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 
 use crate::answer::{Reconciled, Refusal, Waiting};
 use crate::conclude::{self, Concluded};
 use crate::ledger::{LedgerError, Unproven};
 use crate::money::Network;
 use crate::parts::Parts;
+use crate::ports::Sighting;
 use crate::settlement::{Evidence, State};
 use crate::time::Time;
 
@@ -55,16 +56,16 @@ impl Parts {
         Ok(())
     }
 
-    /// Every authorization used under our address must be one of the ledger's. One that is not means that somebody
-    /// else signs with our key: nothing more is spent until the owner has looked.
+    /// Whatever left our address must be one of the ledger's. What is not means that somebody else has our key, or the
+    /// owner moved money by hand: nothing more is spent until the owner has looked. One log of one node is an alarm only.
     async fn look_for_strangers(&self, found: &mut Reconciled) -> Result<(), LedgerError> {
         let (Some(wallet), Ok(policy)) = (&self.wallet, self.policy()) else { return Ok(()) };
         let assets = policy.networks.iter().flat_map(|network| self.assets.on(network));
         for asset in assets {
             let owner = wallet.address();
             let Some((strangers, to)) = self.strangers(&asset.network, asset.address, owner).await? else { continue };
-            for alarm in strangers {
-                if self.ledger.frozen().await?.is_none() {
+            for Stranger { alarm, is_confirmed } in strangers {
+                if is_confirmed && self.ledger.frozen().await?.is_none() {
                     self.ledger.freeze(Some(alarm.clone()), self.now()).await?;
                 }
                 self.ledger.alarm(None, alarm.clone(), self.now()).await?;
@@ -82,23 +83,43 @@ impl Parts {
         network: &Network,
         asset: Address,
         owner: Address,
-    ) -> Result<Option<(Vec<String>, u64)>, LedgerError> {
+    ) -> Result<Option<(Vec<Stranger>, u64)>, LedgerError> {
         let from = self.ledger.searched_to(network.to_string(), asset.to_string()).await?;
         let Ok((sightings, to)) = self.chains.sightings(network, asset, owner, from).await else {
             return Ok(None);
         };
         let mut strangers = Vec::new();
-        for sighting in sightings {
-            if !self.ledger.explains(sighting.nonce.0).await?
-                && !self.ledger.was_alarmed(sighting.chain_tx.to_string()).await?
-            {
-                strangers.push(format!(
-                    "money left this wallet on {network} in chain transaction {}, and no purchase explains it",
-                    sighting.chain_tx
-                ));
+        for Sighting { nonce, chain_tx, is_confirmed, .. } in sightings {
+            let is_ours = match nonce {
+                Some(nonce) => self.ledger.explains(nonce.0).await?,
+                None => false,
+            };
+            if !is_ours && !self.ledger.was_alarmed(chain_tx.to_string()).await? {
+                strangers.push(Stranger { alarm: unexplained(network, nonce, chain_tx, is_confirmed), is_confirmed });
             }
         }
         Ok(Some((strangers, to)))
+    }
+}
+
+/// Money that left, and no purchase explains it.
+struct Stranger {
+    alarm: String,
+    is_confirmed: bool,
+}
+
+/// What the owner hears, and what to do about it.
+fn unexplained(network: &Network, nonce: Option<B256>, chain_tx: B256, is_confirmed: bool) -> String {
+    let how = match nonce {
+        Some(_) => "with a signature of its key",
+        None => "by a transfer of its own",
+    };
+    let left = format!(
+        "money left this wallet on {network} {how} in chain transaction {chain_tx}, and no purchase explains it"
+    );
+    match is_confirmed {
+        true => format!("{left}. If it was not you, move the rest to a new wallet; if it was, `bursar thaw`"),
+        false => format!("{left}; only one node says so, and does not show the transaction, so nothing is stopped"),
     }
 }
 

@@ -19,6 +19,16 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
 }
 
+/// How far our clock is from the median of what tells the time, where each witness is so many seconds ahead of it. We are
+/// a witness ourselves; where two are left in the middle, the one that is further off counts.
+pub fn median_apart(mut witnesses: Vec<i64>) -> Duration {
+    witnesses.push(0);
+    witnesses.sort_unstable();
+    let upper = witnesses.len() / 2;
+    let lower = (witnesses.len() - 1) / 2;
+    Duration::from_secs(witnesses[upper].unsigned_abs().max(witnesses[lower].unsigned_abs()))
+}
+
 impl Time {
     /// From milliseconds since 1970.
     pub const fn from_millis(millis: i64) -> Time {

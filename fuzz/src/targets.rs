@@ -15,6 +15,7 @@ use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
 use bursar::offer::{self, Dialect, Listed, Offer};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
+use bursar::request::Request;
 use bursar::text;
 use bursar::time::Time;
 use bursar::wish::{self, Call, Wish};
@@ -65,7 +66,8 @@ fn holds(headers: &HeaderMap, body: &[u8]) {
     listed.iter().for_each(shown_is_clean);
     listed.iter().filter_map(Listed::offer).for_each(offer_is_sound);
     let funds = Funds::default();
-    let question = Question { method: "GET", url: &HERE, max_price: None, funds: &funds };
+    let request = Request { method: "GET".to_owned(), url: HERE.clone(), headers: vec![], body: vec![] };
+    let question = Question { request: &request, max_price: None, funds: &funds };
     let decided = policy::decide(&POLICY, &question, &listed, &Snapshot::default());
     if let Decision::Allow(offer) = decided.decision {
         assert!(Some(offer.usd) <= POLICY.wallet.per_payment, "{}", offer.usd);

@@ -37,6 +37,13 @@ pub enum CannotDraft {
     ClockWrong,
 }
 
+/// A nonce that every known token accepts: some keep the last bytes for a purpose of their own, and want them zero.
+pub fn nonce(random: [u8; 24]) -> B256 {
+    let mut nonce = [0; 32];
+    nonce[..24].copy_from_slice(&random);
+    B256::new(nonce)
+}
+
 impl Authorization {
     /// What would be signed for an offer now. The nonce comes from outside: it is recorded before it is used.
     pub fn draft(offer: &Offer, from: Address, now: Time, nonce: B256) -> Result<Authorization, CannotDraft> {
@@ -165,6 +172,12 @@ mod tests {
     const ANVIL: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     const SPEC_SIGNATURE: &str = "0x2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a1283259764173608a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c";
     const ANVIL_SIGNATURE: &str = "0xdc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b";
+
+    #[test]
+    fn a_nonce_is_24_random_bytes_and_8_zeros() {
+        let nonce = nonce([0xab; 24]);
+        assert_eq!((&nonce[..24], &nonce[24..]), (&[0xab; 24][..], &[0; 8][..]));
+    }
 
     #[test]
     fn the_specifications_example_recovers_to_its_payer() {

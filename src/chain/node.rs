@@ -40,10 +40,11 @@ pub enum At {
     Number(u64),
 }
 
-/// One event of one contract, by its topics; an absent one matches anything.
+/// Events of one contract: any of some kinds, then by their topics; an absent one matches anything.
 #[derive(Clone, Debug)]
 pub struct LogFilter {
     pub contract: Address,
+    pub kinds: Vec<B256>,
     pub topics: Vec<B256>,
 }
 
@@ -88,6 +89,13 @@ impl Node {
         word.ok_or_else(|| NodeFailure::Nonsense(format!("no contract answers at {contract}")))
     }
 
+    /// Whether there is code at an address: a contract, or what an account was delegated to.
+    pub async fn has_code(&self, line: &Line, address: Address) -> Result<bool, NodeFailure> {
+        let said = self.ask(line, "eth_getCode", json!([address, At::Latest.word()])).await?;
+        let code = said.as_str().ok_or_else(|| NodeFailure::Nonsense("code that is no text".to_owned()))?;
+        Ok(!matches!(code, "0x" | "0x0"))
+    }
+
     /// The logs a filter matches between two blocks, both included. What does not match was not asked for and is left.
     pub async fn logs(
         &self,
@@ -98,7 +106,7 @@ impl Node {
     ) -> Result<Vec<EventLog>, NodeFailure> {
         let (from_block, to_block) = (At::Number(from).word(), At::Number(to).word());
         let asked = json!([{
-            "address": filter.contract, "topics": filter.topics, "fromBlock": from_block, "toBlock": to_block,
+            "address": filter.contract, "topics": filter.wanted(), "fromBlock": from_block, "toBlock": to_block,
         }]);
         let said = self.ask(line, "eth_getLogs", asked).await?;
         let fits = |log: &EventLog| filter.matches(log) && (from..=to).contains(&log.block_number);
@@ -168,8 +176,18 @@ impl At {
 }
 
 impl LogFilter {
+    /// As nodes are asked for them.
+    fn wanted(&self) -> Vec<Value> {
+        let kind = if let [only] = self.kinds.as_slice() { json!(only) } else { json!(self.kinds) };
+        std::iter::once(kind).chain(self.topics.iter().map(|topic| json!(topic))).collect()
+    }
+
     fn matches(&self, log: &EventLog) -> bool {
-        !log.removed && log.address == self.contract && log.topics.starts_with(&self.topics)
+        let is_one = log
+            .topics
+            .split_first()
+            .is_some_and(|(kind, topics)| self.kinds.contains(kind) && topics.starts_with(&self.topics));
+        !log.removed && log.address == self.contract && is_one
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
 use futures_util::future::{join_all, select_ok};
@@ -74,6 +74,20 @@ impl Rpc {
         Rpc { line: Line::new(wait), chains: chains.map(|(chain, network)| (network, chain)).collect() }
     }
 
+    /// Whether any node sees code at an address.
+    pub async fn has_code(&self, network: &Network, address: Address) -> Result<bool, ChainError> {
+        let chain = self.chain(network)?;
+        let asked = chain.nodes.iter().map(|node| async {
+            node.is_on(&self.line, chain.id).await?;
+            node.has_code(&self.line, address).await.map_err(|failure| node.says(failure))
+        });
+        let told = join_all(asked).await;
+        match told.iter().any(|told| matches!(told, Ok(true))) {
+            true => Ok(true),
+            false => told.into_iter().find(Result::is_ok).unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))),
+        }
+    }
+
     fn chain(&self, network: &Network) -> Result<&Chain, ChainError> {
         self.chains.get(network).ok_or_else(|| ChainError::NoNode(network.clone()))
     }
@@ -96,6 +110,13 @@ impl Rpc {
         };
         let transfer = transfer.ok().and_then(Result::ok).flatten();
         Ok(Testimony { node: node.name.clone(), used, at, finalized, transfer })
+    }
+
+    /// Whether any node has the chain transaction, with this very log in it.
+    async fn receipt_shows(&self, chain: &Chain, log: &EventLog) -> bool {
+        let asked = chain.nodes.iter().map(|node| node.receipt(&self.line, log.transaction_hash));
+        let has_it = |seen: &EventLog| seen.address == log.address && seen.topics == log.topics;
+        join_all(asked).await.into_iter().flatten().any(|logs| logs.iter().any(has_it))
     }
 
     async fn sight(
@@ -147,33 +168,37 @@ impl Chains for Rpc {
         from_block: Option<u64>,
     ) -> Result<(Vec<Sighting>, u64), ChainError> {
         let chain = self.chain(network)?;
-        let filter = used_by(asset, owner);
+        let filter = left(asset, owner);
         let told = join_all(chain.nodes.iter().map(|node| self.sight(chain, node, &filter, from_block))).await;
-        let read_to = told.iter().flatten().map(|(_, read_to)| *read_to).min();
-        let mut seen = BTreeMap::new();
+        let Some(read_to) = told.iter().flatten().map(|(_, read_to)| *read_to).min() else {
+            let failed = told.into_iter().find_map(Result::err);
+            return Err(failed.unwrap_or_else(|| ChainError::NoNode(network.clone())));
+        };
+        let mut seen: BTreeMap<(B256, Option<B256>, u64), (EventLog, usize)> = BTreeMap::new();
         for (logs, _) in told.iter().flatten() {
-            seen.extend(logs.iter().filter_map(|log| sighting(network, log)).map(|found| (found.nonce, found)));
+            for (which, log) in departures(logs) {
+                seen.entry(which).or_insert_with(|| (log.clone(), 0)).1 += 1;
+            }
         }
-        let failed = || told.iter().find_map(|told| told.as_ref().err().cloned());
-        match read_to {
-            Some(read_to) => Ok((seen.into_values().collect(), read_to)),
-            None => Err(failed().unwrap_or_else(|| ChainError::NoNode(network.clone()))),
+        let mut sightings = Vec::new();
+        for ((chain_tx, nonce, _), (log, nodes)) in seen {
+            let is_confirmed = nodes > 1 || self.receipt_shows(chain, &log).await;
+            let (network, block) = (network.clone(), log.block_number);
+            sightings.push(Sighting { network, asset, nonce, chain_tx, block, is_confirmed });
         }
+        Ok((sightings, read_to))
     }
 
-    async fn newest_block(&self, network: &Network) -> Result<Block, ChainError> {
-        let chain = self.chain(network)?;
-        let heads = join_all(chain.nodes.iter().map(|node| async {
+    async fn heads(&self, network: &Network) -> Vec<Result<Block, ChainError>> {
+        let chain = match self.chain(network) {
+            Ok(chain) => chain,
+            Err(none) => return vec![Err(none)],
+        };
+        let asked = chain.nodes.iter().map(|node| async {
             node.is_on(&self.line, chain.id).await?;
             head(&self.line, node).await.map_err(|failure| node.says(failure))
-        }));
-        // A node that is behind says nothing about our clock.
-        let newest = heads.await.into_iter().reduce(|a, b| match (a, b) {
-            (Ok(a), Ok(b)) => Ok(if b.time_secs > a.time_secs { b } else { a }),
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Err(error), Err(_)) => Err(error),
         });
-        newest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
+        join_all(asked).await
     }
 }
 
@@ -251,14 +276,38 @@ fn read_transfer(log: &EventLog) -> Option<Transfer> {
     Some(Transfer { chain_tx: log.transaction_hash, block: log.block_number, from, to, amount: Amount(value) })
 }
 
-fn sighting(network: &Network, log: &EventLog) -> Option<Sighting> {
-    let nonce = *log.topics.get(2)?;
-    let (chain_tx, block) = (log.transaction_hash, log.block_number);
-    Some(Sighting { network: network.clone(), asset: log.address, nonce, chain_tx, block })
+/// What left, one by one, each with a name that every node has for it. A use and the transfer it makes are one, so of
+/// the transfers of a chain transaction only those beyond its uses left by another way.
+fn departures(logs: &[EventLog]) -> Vec<((B256, Option<B256>, u64), &EventLog)> {
+    let is_use = |log: &EventLog| log.topics.first() == Some(&token::AuthorizationUsed::SIGNATURE_HASH);
+    let uses = logs.iter().filter(|log| is_use(log)).filter_map(|log| {
+        let nonce = *log.topics.get(2)?;
+        Some(((log.transaction_hash, Some(nonce), 0), log))
+    });
+    let mut found: Vec<_> = uses.collect();
+    let mut explained: HashMap<B256, usize> = HashMap::new();
+    found.iter().for_each(|((chain_tx, ..), _)| *explained.entry(*chain_tx).or_default() += 1);
+    for log in logs.iter().filter(|log| !is_use(log)) {
+        match explained.get_mut(&log.transaction_hash).filter(|uses| **uses > 0) {
+            Some(uses) => *uses -= 1,
+            None => found.push(((log.transaction_hash, None, log.log_index), log)),
+        }
+    }
+    found
 }
 
 fn used_by(asset: Address, owner: Address) -> LogFilter {
-    LogFilter { contract: asset, topics: vec![token::AuthorizationUsed::SIGNATURE_HASH, owner.into_word()] }
+    LogFilter {
+        contract: asset,
+        kinds: vec![token::AuthorizationUsed::SIGNATURE_HASH],
+        topics: vec![owner.into_word()],
+    }
+}
+
+/// What leaves an account tells it in one of these, or in both.
+fn left(asset: Address, owner: Address) -> LogFilter {
+    let kinds = vec![token::AuthorizationUsed::SIGNATURE_HASH, token::Transfer::SIGNATURE_HASH];
+    LogFilter { kinds, ..used_by(asset, owner) }
 }
 
 /// The blocks in which the window lay, by the pace of recent ones, with room for a pace that changed.

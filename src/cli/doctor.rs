@@ -110,6 +110,7 @@ async fn examine(home: &Home) -> Vec<Check> {
     if let Ok(policy) = &policy {
         for network in &policy.networks {
             checks.extend(nodes(&config, network).await);
+            checks.extend(account(&config, network).await);
         }
     }
     checks.extend(ledger(home).await);
@@ -174,8 +175,8 @@ async fn nodes(config: &Config, network: &Network) -> Vec<Check> {
     for url in chain.rpc {
         let name = url.host_str().unwrap_or_default().to_owned();
         let alone = Nodes { rpc: vec![url], confirmations: chain.confirmations };
-        let newest = chain::Rpc::new([(network.clone(), alone)]).newest_block(network).await;
-        checks.push(match newest {
+        let newest = chain::Rpc::new([(network.clone(), alone)]).heads(network).await.pop();
+        checks.push(match newest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) {
             Ok(block) => against_our_clock(&name, network, Time::from_secs(block.time_secs as i64)),
             Err(error) => warn("node", error, "payments go on; proof of lost ones waits for it"),
         });
@@ -188,6 +189,22 @@ async fn nodes(config: &Config, network: &Network) -> Vec<Check> {
         ));
     }
     checks
+}
+
+/// An account with code is not the plain one it is taken for: whoever it was delegated to (EIP-7702) can move its money.
+async fn account(config: &Config, network: &Network) -> Option<Check> {
+    let chain = config.chain(network);
+    let nodes = Nodes { rpc: chain.rpc, confirmations: chain.confirmations };
+    let address = config.wallet.address?;
+    match chain::Rpc::new([(network.clone(), nodes)]).has_code(network, address).await {
+        Ok(true) => Some(warn(
+            "account",
+            format!("{address} has code on {network}: it was delegated to a contract, which can move its money"),
+            "undo the delegation, or move what it holds to a new wallet",
+        )),
+        // That a node does not answer is said already.
+        Ok(false) | Err(_) => None,
+    }
 }
 
 fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {

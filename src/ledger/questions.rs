@@ -1,9 +1,8 @@
 //! Questions before the owner, and their answers. A yes is for exact terms, stands for a while, and is used once.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -11,8 +10,8 @@ use super::authorize::ledger_time;
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
-use crate::offer::Offer;
-use crate::policy::{self, Approval, ApprovedBy, Policy, Snapshot, Terms};
+use crate::money::{Amount, Network};
+use crate::policy::{Approval, ApprovedBy, Denial, Policy, Snapshot, Terms, TermsText};
 use crate::request::Request;
 use crate::time::Time;
 use crate::wish::Identity;
@@ -23,7 +22,7 @@ pub struct OpenQuestion {
     /// The purchase.
     pub entry: Entry,
     /// What it is for, exactly.
-    pub terms: Terms,
+    pub terms: TermsText,
     /// When it was asked.
     pub asked_at: Time,
     /// Until when it stands.
@@ -47,6 +46,17 @@ pub struct Challenge {
     pub body: Vec<u8>,
 }
 
+/// A question as it is put.
+#[derive(Clone, Debug)]
+pub struct NewQuestion {
+    /// What a yes or a no to it is for.
+    pub terms: Terms,
+    /// How long it stands.
+    pub pending_for: Duration,
+    /// What is paid after a yes.
+    pub challenge: Option<Challenge>,
+}
+
 /// How a question stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuestionState {
@@ -60,18 +70,26 @@ pub enum QuestionState {
 
 impl Ledger {
     /// How the question of an agent's purchase stands, for these terms.
-    pub async fn word(&self, agent: String, id: String, terms: Terms, now: Time) -> Result<QuestionState, LedgerError> {
+    pub async fn word(
+        &self,
+        agent: String,
+        id: String,
+        terms: TermsText,
+        now: Time,
+    ) -> Result<QuestionState, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?.millis();
             let said = conn
                 .prepare_cached(
                     "SELECT CASE WHEN answer = 'denied' THEN 'no'
-                                 WHEN used = 1 OR valid_until > ?4 THEN 'yes'
-                                 WHEN expires_at > ?4 THEN 'waits' END
-                       FROM question WHERE terms = ?3
-                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)",
+                                 WHEN used = 1 OR valid_until > :now THEN 'yes'
+                                 WHEN expires_at > :now THEN 'waits' END
+                       FROM question WHERE terms = :terms
+                        AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)",
                 )?
-                .query_row(params![agent, id, terms.0, now], |row| row.get::<_, Option<String>>(0))
+                .query_row(named_params! { ":agent": agent, ":id": id, ":terms": terms.0, ":now": now }, |row| {
+                    row.get::<_, Option<String>>(0)
+                })
                 .optional()?;
             Ok(match said.flatten().as_deref() {
                 Some("yes") => QuestionState::Said(true),
@@ -89,15 +107,17 @@ impl Ledger {
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let touched = conn.execute(
-                    "UPDATE question SET shown_at = ?3
+                    "UPDATE question SET shown_at = :now
                       WHERE used = 0 AND answer IS NOT 'denied'
-                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)
-                        AND NOT EXISTS (
-                            SELECT 1 FROM purchase asked
-                              JOIN purchase same ON same.identity = asked.identity
-                              JOIN question shown ON shown.purchase = same.row
-                             WHERE asked.agent = ?1 AND asked.purchase_id = ?2 AND shown.shown_at > ?4)",
-                    params![agent, id, now.millis(), now.minus(limits::SHOWN_AGAIN).millis()],
+                        AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)
+                        AND NOT EXISTS (SELECT 1 FROM question shown
+                                         WHERE shown.identity = question.identity AND shown.shown_at > :shown_again)",
+                    named_params! {
+                        ":agent": agent,
+                        ":id": id,
+                        ":now": now.millis(),
+                        ":shown_again": now.minus(limits::SHOWN_AGAIN).millis(),
+                    },
                 )?;
                 Ok(touched > 0)
             })
@@ -115,12 +135,15 @@ impl Ledger {
             let now = ledger_time(conn, now)?;
             let kept: Option<(String, i64)> = conn
                 .prepare_cached(
-                    "SELECT q.challenge, q.heard_at FROM purchase p JOIN question q ON q.purchase = p.row
-                      WHERE p.identity = ?1 AND p.headers = ?2 AND q.answer = 'approved' AND q.used = 0
-                        AND q.valid_until > ?3 AND q.challenge IS NOT NULL
+                    "SELECT q.challenge, q.heard_at FROM question q JOIN purchase p ON p.row = q.purchase
+                      WHERE q.identity = :identity AND p.headers = :headers AND q.answer = 'approved' AND q.used = 0
+                        AND q.valid_until > :now AND q.challenge IS NOT NULL
                       ORDER BY q.heard_at DESC LIMIT 1",
                 )?
-                .query_row(params![identity.0, headers, now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(
+                    named_params! { ":identity": identity.0, ":headers": headers, ":now": now.millis() },
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
                 .optional()?;
             let Some((text, at)) = kept else { return Ok(None) };
             let challenge: Challenge = serde_json::from_str(&text).map_err(super::damaged)?;
@@ -135,10 +158,12 @@ impl Ledger {
             let now = ledger_time(conn, now)?;
             let mut query = conn.prepare_cached(
                 "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
-                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY +purchase",
+                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > :now ORDER BY +purchase",
             )?;
             let found: Vec<(i64, i64, i64, Option<i64>, String)> = query
-                .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+                .query_map(named_params! { ":now": now.millis() }, |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })?
                 .collect::<Result<_, _>>()?;
             let mut questions = Vec::new();
             for (row, asked, expires, valid_until, terms) in found {
@@ -147,7 +172,7 @@ impl Ledger {
                 };
                 questions.push(OpenQuestion {
                     entry,
-                    terms: Terms(terms),
+                    terms: TermsText(terms),
                     asked_at: Time::from_millis(asked),
                     expires_at: Time::from_millis(expires),
                     approved_until: valid_until.map(Time::from_millis).filter(|until| *until > now),
@@ -162,7 +187,7 @@ impl Ledger {
     pub async fn answer(
         &self,
         row: i64,
-        terms: Terms,
+        terms: TermsText,
         yes: bool,
         by: ApprovedBy,
         valid_for: Duration,
@@ -176,94 +201,150 @@ impl Ledger {
                 let by = by_name(by);
                 let touched = conn.execute(
                     // The first answer counts. The owner may think better of one; a host's never takes another's place.
-                    "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5,
-                            challenge = CASE ?2 WHEN 'approved' THEN challenge END
-                      WHERE purchase = ?1 AND terms = ?6 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4
-                        AND (?3 = 'owner' OR answer IS NULL OR valid_until <= ?4)",
-                    params![row, answer, by, now.millis(), until, terms.0],
+                    "UPDATE question SET answer = :answer, answered_by = :by, answered_at = :now, valid_until = :until,
+                            challenge = CASE :answer WHEN 'approved' THEN challenge END
+                      WHERE purchase = :row AND terms = :terms AND used = 0 AND answer IS NOT 'denied'
+                        AND expires_at > :now
+                        AND (:by = 'owner' OR answer IS NULL OR valid_until <= :now)",
+                    named_params! {
+                        ":row": row,
+                        ":answer": answer,
+                        ":by": by,
+                        ":now": now.millis(),
+                        ":until": until,
+                        ":terms": terms.0,
+                    },
                 )?;
                 if touched != 1 {
-                    return Err(LedgerError::NotNow("this question does not stand any more: it was answered, expired, or asks for other terms by now".to_owned()));
+                    let message = "this question does not stand any more: it was answered, expired, or asks for other \
+                                   terms by now";
+                    return Err(LedgerError::NotNow(message.to_owned()));
                 }
                 if !yes {
-                    conn.execute("UPDATE purchase SET state = 'denied' WHERE row = ?1 AND nonce IS NULL", [row])?;
+                    let sql = "UPDATE purchase SET state = 'denied' WHERE row = :row AND nonce IS NULL";
+                    conn.execute(sql, named_params! { ":row": row })?;
                 }
                 events::append(conn, Some(row), now, answer, &json!({ "by": by }))
             })
-            .await
+            .await?;
+        // It is answered, whatever becomes of the room its challenge took.
+        if let (false, Err(cause)) = (yes, self.wipe().await) {
+            tracing::debug!("what was erased is in the journal for a while: {cause}");
+        }
+        Ok(())
     }
 
-    /// Questions nobody answered in time are marked as such; after a yes, once that is not valid any more.
+    /// Questions nobody answered in time are marked as such; after a yes, once that is not valid any more. Whoever looks
+    /// at questions does this, and writes nothing where nothing is due.
     pub async fn expire_questions(&self, now: Time) -> Result<(), LedgerError> {
-        self.writer
-            .write(Sync::Lazy, move |conn| {
-                let now = ledger_time(conn, now)?;
-                let mut query = conn.prepare_cached(
-                    "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
-                      WHERE p.state = 'needs_approval' AND q.answer IS NOT 'denied'
-                        AND max(q.expires_at, coalesce(q.valid_until, 0)) <= ?1",
-                )?;
-                let rows: Vec<i64> = query.query_map([now.millis()], |row| row.get(0))?.collect::<Result<_, _>>()?;
-                for row in rows {
-                    conn.execute("UPDATE purchase SET state = 'expired' WHERE row = ?1", [row])?;
-                    events::append(conn, Some(row), now, "expired", &json!({}))?;
-                }
-                let too_old = now.minus(limits::CHALLENGE_KEPT).millis();
-                conn.execute(
-                    "UPDATE question SET challenge = NULL WHERE challenge IS NOT NULL AND heard_at <= ?1",
-                    [too_old],
-                )?;
-                Ok(())
-            })
-            .await
+        if !self.read(move |conn| is_due(conn, ledger_time(conn, now)?)).await? {
+            return Ok(());
+        }
+        self.writer.write(Sync::Lazy, move |conn| expire(conn, ledger_time(conn, now)?)).await?;
+        self.wipe().await
     }
+}
+
+/// Whose time is over.
+const EXPIRED: &str = "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
+    WHERE p.state = 'needs_approval' AND q.answer IS NOT 'denied'
+      AND max(q.expires_at, coalesce(q.valid_until, 0)) <= :now";
+/// Whose challenge cannot be paid any more.
+const KEPT_TOO_LONG: &str = "SELECT purchase FROM question WHERE challenge IS NOT NULL AND heard_at <= :since";
+
+fn is_due(conn: &Connection, now: Time) -> Result<bool, LedgerError> {
+    let since = now.minus(limits::CHALLENGE_KEPT).millis();
+    Ok(conn.prepare_cached(EXPIRED)?.exists(named_params! { ":now": now.millis() })?
+        || conn.prepare_cached(KEPT_TOO_LONG)?.exists(named_params! { ":since": since })?)
+}
+
+fn expire(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+    let mut query = conn.prepare_cached(EXPIRED)?;
+    let rows = query.query_map(named_params! { ":now": now.millis() }, |row| row.get(0))?;
+    for row in rows.collect::<Result<Vec<i64>, _>>()? {
+        conn.prepare_cached("UPDATE purchase SET state = 'expired' WHERE row = :row")?
+            .execute(named_params! { ":row": row })?;
+        events::append(conn, Some(row), now, "expired", &json!({}))?;
+        forget_challenge(conn, row)?;
+    }
+    let mut query = conn.prepare_cached(KEPT_TOO_LONG)?;
+    let since = now.minus(limits::CHALLENGE_KEPT).millis();
+    let rows = query.query_map(named_params! { ":since": since }, |row| row.get(0))?;
+    rows.collect::<Result<Vec<i64>, _>>()?.into_iter().try_for_each(|row| forget_challenge(conn, row))
+}
+
+/// The question of a purchase has ended: what was kept to be paid after a yes goes.
+pub fn forget_challenge(conn: &Connection, row: i64) -> Result<(), LedgerError> {
+    conn.prepare_cached("UPDATE question SET challenge = NULL WHERE purchase = :row AND challenge IS NOT NULL")?
+        .execute(named_params! { ":row": row })?;
+    Ok(())
 }
 
 /// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old yes
 /// goes, because it does not fit them, and an old no stays. Answers whether it is new.
-pub fn ask(
-    conn: &Connection,
-    row: i64,
-    offer: &Offer,
-    now: Time,
-    pending_for: Duration,
-    challenge: Option<&Challenge>,
-) -> Result<bool, LedgerError> {
-    let terms = policy::terms(offer);
+pub fn ask(conn: &Connection, row: i64, put: &NewQuestion, now: Time) -> Result<bool, LedgerError> {
+    let text = put.terms.canonical();
     let stands: Option<(String, Option<i64>)> = conn
         .prepare_cached(
             "SELECT terms, shown_at FROM question
-              WHERE purchase = ?1 AND expires_at > ?2 AND used = 0 AND answer IS NOT 'denied'",
+              WHERE purchase = :row AND expires_at > :now AND used = 0 AND answer IS NOT 'denied'",
         )?
-        .query_row(params![row, now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(named_params! { ":row": row, ":now": now.millis() }, |row| {
+            Ok((row.get("terms")?, row.get("shown_at")?))
+        })
         .optional()?;
-    let is_new = stands.as_ref().is_none_or(|(stands, _)| *stands != terms.0);
+    let is_new = stands.as_ref().is_none_or(|(stands, _)| *stands != text.0);
     if is_new {
-        conn.prepare_cached("DELETE FROM question WHERE purchase = ?1 AND used = 0 AND answer IS NOT 'denied'")?
-            .execute([row])?;
+        conn.prepare_cached("DELETE FROM question WHERE purchase = :row AND used = 0 AND answer IS NOT 'denied'")?
+            .execute(named_params! { ":row": row })?;
         // Other terms do not make it pop up again.
-        let shown_at = stands.and_then(|(_, shown_at)| shown_at);
-        conn.prepare_cached(
-            "INSERT OR REPLACE INTO question (purchase, terms, asked_at, expires_at, shown_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![row, terms.0, now.millis(), now.plus(pending_for).millis(), shown_at])?;
+        insert(conn, row, put, now, stands.and_then(|(_, shown_at)| shown_at))?;
     }
-    if let Some(challenge) = challenge {
-        let text = serde_json::to_string(challenge).map_err(|cause| LedgerError::Io(cause.to_string()))?;
-        conn.prepare_cached("UPDATE question SET challenge = ?3, heard_at = ?4 WHERE purchase = ?1 AND terms = ?2")?
-            .execute(params![row, terms.0, text, challenge.at.millis()])?;
+    if let Some(challenge) = &put.challenge {
+        let kept = serde_json::to_string(challenge).map_err(|cause| LedgerError::Io(cause.to_string()))?;
+        conn.prepare_cached(
+            "UPDATE question SET challenge = :challenge, heard_at = :heard_at WHERE purchase = :row AND terms = :terms",
+        )?
+        .execute(named_params! {
+            ":row": row,
+            ":terms": text.0,
+            ":challenge": kept,
+            ":heard_at": challenge.at.millis(),
+        })?;
     }
     Ok(is_new)
+}
+
+fn insert(conn: &Connection, row: i64, put: &NewQuestion, now: Time, shown_at: Option<i64>) -> Result<(), LedgerError> {
+    let denial = put.terms.denial();
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO question
+            (purchase, identity, terms, scheme, network, asset, amount, asked_at, expires_at, shown_at)
+         SELECT :row, identity, :terms, :scheme, :network, :asset, :amount, :asked_at, :expires_at, :shown_at
+           FROM purchase WHERE row = :row",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":terms": put.terms.canonical().0,
+        ":scheme": denial.scheme,
+        ":network": denial.network.as_str(),
+        ":asset": denial.asset.to_checksum(None),
+        ":amount": denial.amount.to_string(),
+        ":asked_at": now.millis(),
+        ":expires_at": now.plus(put.pending_for).millis(),
+        ":shown_at": shown_at,
+    })?;
+    Ok(())
 }
 
 /// The id of the purchase under which a question of this identity stands already.
 pub fn standing_row(conn: &Connection, identity: &Identity) -> Result<Option<String>, LedgerError> {
     let standing = conn
         .prepare_cached(
-            "SELECT purchase_id FROM purchase WHERE identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
+            "SELECT purchase_id FROM purchase
+              WHERE identity = :identity AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
         )?
-        .query_row([identity.0], |row| row.get(0))
+        .query_row(named_params! { ":identity": identity.0 }, |row| row.get(0))
         .optional()?;
     Ok(standing)
 }
@@ -273,10 +354,10 @@ pub fn count_pending(conn: &Connection, agent: &str, but: &str, now: Time) -> Re
     let count: i64 = conn
         .prepare_cached(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
-              WHERE p.agent = ?1 AND p.purchase_id <> ?2 AND p.state = 'needs_approval' AND q.expires_at > ?3
+              WHERE p.agent = :agent AND p.purchase_id <> :but AND p.state = 'needs_approval' AND q.expires_at > :now
                 AND q.answer IS NOT 'denied'",
         )?
-        .query_row(params![agent, but, now.millis()], |row| row.get(0))?;
+        .query_row(named_params! { ":agent": agent, ":but": but, ":now": now.millis() }, |row| row.get(0))?;
     Ok(count as usize)
 }
 
@@ -289,42 +370,71 @@ pub fn into_snapshot(
     snapshot: &mut Snapshot,
 ) -> Result<(), LedgerError> {
     let mut query = conn.prepare_cached(
-        "SELECT q.terms, q.answer, q.answered_by, q.answered_at, q.valid_until, q.used
-           FROM question q JOIN purchase p ON p.row = q.purchase WHERE p.identity = ?1 AND q.answer IS NOT NULL",
+        "SELECT terms, answered_by FROM question
+          WHERE identity = :identity AND answer = 'approved' AND used = 0 AND valid_until > :now",
     )?;
-    let mut rows = query.query([identity.0])?;
-    let mut denied = BTreeSet::new();
+    let mut rows = query.query(named_params! { ":identity": identity.0, ":now": now.millis() })?;
     while let Some(row) = rows.next()? {
-        let terms = Terms(row.get(0)?);
-        let answer: String = row.get(1)?;
-        let answered = Time::from_millis(row.get::<_, Option<i64>>(3)?.unwrap_or_default());
-        let valid_until = Time::from_millis(row.get::<_, Option<i64>>(4)?.unwrap_or_default());
-        let is_used: bool = row.get(5)?;
-        if answer == "denied" && now.since(answered) < policy.approval.pending_for {
-            denied.insert(terms);
-        } else if answer == "approved" && !is_used && valid_until > now {
-            let by = if row.get::<_, String>(2)? == "host" { ApprovedBy::Host } else { ApprovedBy::Owner };
-            snapshot.approval = Some(Approval { terms, by });
-        }
+        let by = named_by(&row.get::<_, String>("answered_by")?)?;
+        snapshot.approvals.push(Approval { terms: TermsText(row.get("terms")?), by });
     }
-    snapshot.denied = denied;
+    let since = now.minus(policy.approval.pending_for).millis();
+    let mut query = conn.prepare_cached(
+        "SELECT scheme, network, asset, amount FROM question
+          WHERE identity = :identity AND answer = 'denied' AND answered_at > :since AND scheme IS NOT NULL",
+    )?;
+    let mut rows = query.query(named_params! { ":identity": identity.0, ":since": since })?;
+    while let Some(row) = rows.next()? {
+        snapshot.denied.push(denial(row)?);
+    }
     Ok(())
 }
 
-/// A yes is used once, in the commit it made possible.
-pub fn use_up(conn: &Connection, identity: &Identity, terms: &Terms) -> Result<(), LedgerError> {
+fn denial(row: &Row<'_>) -> Result<Denial, LedgerError> {
+    let (asset, amount): (String, String) = (row.get("asset")?, row.get("amount")?);
+    Ok(Denial {
+        scheme: row.get("scheme")?,
+        network: Network::new(row.get::<_, String>("network")?),
+        asset: asset.parse().map_err(super::damaged)?,
+        amount: Amount::parse(&amount).ok_or_else(|| super::damaged("an amount does not read"))?,
+    })
+}
+
+/// A yes is for one purchase: whatever it was for, it is used up in the commit that makes that purchase.
+pub fn use_up(conn: &Connection, row: i64, identity: &Identity, now: Time) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE question SET used = 1, challenge = NULL
-          WHERE terms = ?2 AND answer = 'approved' AND used = 0
-            AND purchase IN (SELECT row FROM purchase WHERE identity = ?1)",
+          WHERE identity = :identity AND answer = 'approved' AND used = 0 AND valid_until > :now",
     )?
-    .execute(params![identity.0, terms.0])?;
-    Ok(())
+    .execute(named_params! { ":identity": identity.0, ":now": now.millis() })?;
+    forget_challenge(conn, row)
+}
+
+/// What a purchase's yes was for, once it was used for it.
+pub fn used_by(conn: &Connection, row: i64) -> Result<Vec<Approval>, LedgerError> {
+    let mut query = conn.prepare_cached(
+        "SELECT terms, answered_by FROM question WHERE purchase = :row AND answer = 'approved' AND used = 1",
+    )?;
+    let mut rows = query.query(named_params! { ":row": row })?;
+    let mut used = Vec::new();
+    while let Some(row) = rows.next()? {
+        let by = named_by(&row.get::<_, String>("answered_by")?)?;
+        used.push(Approval { terms: TermsText(row.get("terms")?), by });
+    }
+    Ok(used)
 }
 
 fn by_name(by: ApprovedBy) -> &'static str {
     match by {
         ApprovedBy::Owner => "owner",
         ApprovedBy::Host => "host",
+    }
+}
+
+fn named_by(name: &str) -> Result<ApprovedBy, LedgerError> {
+    match name {
+        "owner" => Ok(ApprovedBy::Owner),
+        "host" => Ok(ApprovedBy::Host),
+        other => Err(super::damaged(format!("nobody of ours answers as `{other}`"))),
     }
 }

@@ -1,12 +1,10 @@
 //! Rows for what cost nothing: free answers, refusals, and questions before the owner.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
-use super::{Answered, Challenge, Ledger, LedgerError, Sync, breakers, events, questions, read};
+use super::{Answered, Ledger, LedgerError, NewQuestion, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
 use crate::policy;
@@ -85,14 +83,27 @@ impl<'a> From<&'a Unpaid> for AskedFor<'a> {
 }
 
 impl Ledger {
-    /// The seller wanted no money.
-    pub async fn record_free(&self, unpaid: Unpaid, answered: Answered) -> Result<(), LedgerError> {
+    /// Whether one more free answer of this agent would be listed now, so that its body is worth keeping.
+    pub async fn may_list_free(&self, agent: String, now: Time) -> Result<bool, LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, now)?;
+            Ok(FREE.counted(conn, &agent, now)? < limits::FREE_LISTED_PER_MINUTE as i64)
+        })
+        .await
+    }
+
+    /// The seller wanted no money. Past the listed ones, free answers are counted only: `false`. So is one without its
+    /// answer.
+    pub async fn record_free(&self, unpaid: Unpaid, answered: Option<Answered>) -> Result<bool, LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, unpaid.now)?;
+                let is_listed = FREE.count(conn, &unpaid.agent, now)? < limits::FREE_LISTED_PER_MINUTE as i64;
+                let Some(answered) = answered.filter(|_| is_listed) else { return Ok(false) };
                 let row = put(conn, &unpaid, "free", now)?;
                 super::close::store_answer(conn, row, &answered, now)?;
-                events::append(conn, Some(row), now, "free", &json!({ "status": answered.status }))
+                events::append(conn, Some(row), now, "free", &json!({ "status": answered.status }))?;
+                Ok(true)
             })
             .await
     }
@@ -103,7 +114,9 @@ impl Ledger {
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, unpaid.now)?;
                 let news = breakers::news(conn, &unpaid, now)?;
-                if !may_list(conn, &unpaid.agent, now)? && news.is_empty() {
+                let is_listed = REFUSED.count(conn, &unpaid.agent, now)? < limits::REFUSALS_LISTED_PER_MINUTE as i64;
+                if !is_listed && news.is_empty() {
+                    end_question(conn, &unpaid)?;
                     return Ok(false);
                 }
                 let row = put(conn, &unpaid, "refused", now)?;
@@ -123,8 +136,7 @@ impl Ledger {
         &self,
         unpaid: Unpaid,
         offer: Offer,
-        pending_for: Duration,
-        challenge: Option<Challenge>,
+        asked: NewQuestion,
     ) -> Result<String, LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
@@ -142,7 +154,7 @@ impl Ledger {
                 }
                 let row = put(conn, &unpaid, "needs_approval", now)?;
                 store_terms(conn, row, &offer)?;
-                if questions::ask(conn, row, &offer, now, pending_for, challenge.as_ref())? {
+                if questions::ask(conn, row, &asked, now)? {
                     events::append(conn, Some(row), now, "asked", &json!({ "reasons": unpaid.reasons }))?;
                     breakers::tell(conn, row, &breakers::news(conn, &unpaid, now)?, now)?;
                 }
@@ -155,22 +167,24 @@ impl Ledger {
 /// A fresh row, before anything is known but the wish.
 pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -> Result<i64, LedgerError> {
     conn.prepare_cached(
-        "INSERT INTO purchase (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'refused')",
+        "INSERT INTO purchase
+            (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
+         VALUES
+            (:purchase_id, :agent, :identity, :headers, :parent, :at, :method, :url, :domain, :place, :site, 'refused')",
     )?
-    .execute(params![
-        asked.purchase_id,
-        asked.agent,
-        asked.identity.0,
-        asked.headers,
-        asked.parent,
-        now.millis(),
-        asked.request.method,
-        asked.request.url.as_str(),
-        asked.request.url.host_str().unwrap_or_default(),
-        wish::place(&asked.request.url),
-        policy::site(&asked.request.url),
-    ])?;
+    .execute(named_params! {
+        ":purchase_id": asked.purchase_id,
+        ":agent": asked.agent,
+        ":identity": asked.identity.0,
+        ":headers": asked.headers,
+        ":parent": asked.parent,
+        ":at": now.millis(),
+        ":method": asked.request.method,
+        ":url": asked.request.url.as_str(),
+        ":domain": asked.request.url.host_str().unwrap_or_default(),
+        ":place": wish::place(&asked.request.url),
+        ":site": policy::site(&asked.request.url),
+    })?;
     Ok(conn.last_insert_rowid())
 }
 
@@ -184,29 +198,44 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
     let touched = conn
         .prepare_cached(
-            "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6, usd = NULL, amount = NULL,
-                    asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
-                    final_url = ?7, domain = ?8, place = ?9, site = ?10
-              WHERE row = ?1 AND nonce IS NULL",
+            "UPDATE purchase SET state = :state, at = :at, reasons = :reasons, policy = :policy, headers = :headers,
+                    usd = NULL, amount = NULL, asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
+                    final_url = :final_url, domain = :domain, place = :place, site = :site
+              WHERE row = :row AND nonce IS NULL",
         )?
-        .execute(params![
-            row,
-            state,
-            now.millis(),
-            reasons,
-            unpaid.policy_hash,
-            unpaid.headers,
-            (*url != unpaid.asked.url).then_some(url.as_str()),
-            url.host_str().unwrap_or_default(),
-            wish::place(url),
-            policy::site(url),
-        ])?;
+        .execute(named_params! {
+            ":row": row,
+            ":state": state,
+            ":at": now.millis(),
+            ":reasons": reasons,
+            ":policy": unpaid.policy_hash,
+            ":headers": unpaid.headers,
+            ":final_url": (*url != unpaid.asked.url).then_some(url.as_str()),
+            ":domain": url.host_str().unwrap_or_default(),
+            ":place": wish::place(url),
+            ":site": policy::site(url),
+        })?;
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
     }
-    conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, unpaid.client, unpaid.offers.to_string(), unpaid.rules.to_string()])?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":client": unpaid.client,
+        ":offers": unpaid.offers.to_string(),
+        ":rules": unpaid.rules.to_string(),
+    })?;
+    if state != "needs_approval" {
+        questions::forget_challenge(conn, row)?;
+    }
     Ok(row)
+}
+
+/// What is refused and not listed ends its question all the same.
+fn end_question(conn: &Connection, unpaid: &Unpaid) -> Result<(), LedgerError> {
+    find(conn, unpaid)?.map_or(Ok(()), |row| questions::forget_challenge(conn, row))
 }
 
 fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> {
@@ -223,41 +252,68 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
 /// What was asked about or refused stands in the row, so that the log can show it.
 fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "UPDATE purchase SET usd = ?2, amount = ?3, asset = ?4, asset_address = ?5, network = ?6, payee = ?7,
-                dialect = ?8, scheme = ?9 WHERE row = ?1 AND nonce IS NULL",
+        "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
+                network = :network, payee = :payee,
+                dialect = :dialect, scheme = :scheme WHERE row = :row AND nonce IS NULL",
     )?
-    .execute(params![
-        row,
-        offer.usd.as_micros() as i64,
-        offer.amount.to_string(),
-        offer.asset.symbol,
-        offer.asset.address.to_checksum(None),
-        offer.network().as_str(),
-        offer.payee.to_checksum(None),
-        offer.dialect.name(),
-        offer.scheme,
-    ])?;
+    .execute(named_params! {
+        ":row": row,
+        ":usd": offer.usd.as_micros() as i64,
+        ":amount": offer.amount.to_string(),
+        ":asset": offer.asset.symbol,
+        ":asset_address": offer.asset.address.to_checksum(None),
+        ":network": offer.network().as_str(),
+        ":payee": offer.payee.to_checksum(None),
+        ":dialect": offer.dialect.name(),
+        ":scheme": offer.scheme,
+    })?;
     Ok(())
 }
 
-/// An agent in a loop must not fill the log: past some a minute its refusals are counted, not listed.
-fn may_list(conn: &Connection, agent: &str, now: Time) -> Result<bool, LedgerError> {
-    let minute = breakers::minute(now);
-    let listed: Option<i64> = conn
-        .prepare_cached("SELECT refusals FROM refusals WHERE agent = ?1 AND minute = ?2")?
-        .query_row(params![agent, minute], |row| row.get(0))
-        .optional()?;
-    conn.prepare_cached(
-        "INSERT INTO refusals (agent, minute, refusals) VALUES (?1, ?2, 1)
-         ON CONFLICT DO UPDATE SET refusals = refusals + 1",
-    )?
-    .execute(params![agent, minute])?;
-    Ok(listed.unwrap_or(0) < limits::REFUSALS_LISTED_PER_MINUTE as i64)
+/// An agent in a loop must not fill the log: past some a minute, what it comes to is counted and not listed.
+struct Loop {
+    so_far: &'static str,
+    one_more: &'static str,
+    forget: &'static str,
 }
 
-/// Counts of refusals serve the minute they are of.
+const REFUSED: Loop = Loop {
+    so_far: "SELECT refusals FROM refusals WHERE agent = :agent AND minute = :minute",
+    one_more: "INSERT INTO refusals (agent, minute, refusals) VALUES (:agent, :minute, 1)
+               ON CONFLICT DO UPDATE SET refusals = refusals + 1",
+    forget: "DELETE FROM refusals WHERE minute < :minute",
+};
+const FREE: Loop = Loop {
+    so_far: "SELECT answers FROM free_answers WHERE agent = :agent AND minute = :minute",
+    one_more: "INSERT INTO free_answers (agent, minute, answers) VALUES (:agent, :minute, 1)
+               ON CONFLICT DO UPDATE SET answers = answers + 1",
+    forget: "DELETE FROM free_answers WHERE minute < :minute",
+};
+
+impl Loop {
+    /// How many there were in this minute.
+    fn counted(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+        let so_far: Option<i64> = conn
+            .prepare_cached(self.so_far)?
+            .query_row(named_params! { ":agent": agent, ":minute": breakers::minute(now) }, |row| row.get(0))
+            .optional()?;
+        Ok(so_far.unwrap_or(0))
+    }
+
+    /// Counts one more, and says how many there were before it.
+    fn count(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+        let before = self.counted(conn, agent, now)?;
+        conn.prepare_cached(self.one_more)?
+            .execute(named_params! { ":agent": agent, ":minute": breakers::minute(now) })?;
+        Ok(before)
+    }
+}
+
+/// Counts serve the minute they are of.
 pub(super) fn forget_counts(conn: &Connection, now: Time) -> Result<(), LedgerError> {
     const DAY: i64 = 24 * 60;
-    conn.execute("DELETE FROM refusals WHERE minute < ?1", [breakers::minute(now) - DAY])?;
+    for counts in [REFUSED, FREE] {
+        conn.execute(counts.forget, named_params! { ":minute": breakers::minute(now) - DAY })?;
+    }
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::money::{Amount, Assets, Network, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
+use crate::request::Request;
 use crate::time::Time;
 
 /// What became of a purchase, then or by another policy.
@@ -113,17 +114,20 @@ fn play(
     if then == Fate::Refused && entry.reasons.iter().any(|reason| NO_POLICY.contains(&reason.code.as_str())) {
         return Ok(Replayed { usd: offer.usd, reasons: entry.reasons.clone(), entry, then, now: then });
     }
-    let url = Url::parse(entry.final_url.as_deref().unwrap_or(&entry.url)).map_err(super::damaged)?;
+    let asked = Url::parse(&entry.url).map_err(super::damaged)?;
+    let url = entry.final_url.as_deref().map_or(Ok(asked.clone()), Url::parse).map_err(super::damaged)?;
+    let request = Request { method: entry.method.clone(), url: url.clone(), headers: Vec::new(), body: Vec::new() };
     let view = View {
         agent: entry.agent.clone(),
         identity: None,
+        led_from: Some(asked.clone()),
         policy: policy.clone(),
         url: Some(url.clone()),
         payees: vec![offer.payee],
         now: entry.at,
     };
     let snapshot = authorize::snapshot(stage, &view, entry.at)?;
-    let question = Question { method: &entry.method, url: &url, max_price: None, funds: &Funds::default() };
+    let question = Question { request: &request, max_price: None, funds: &Funds::default() };
     let offers = [Listed::Payable(Box::new(offer.clone()))];
     let (now, reasons) = match policy::decide(policy, &question, &offers, &snapshot).decision {
         Decision::Allow(_) => (Fate::Paid, Vec::new()),
@@ -131,23 +135,30 @@ fn play(
         Decision::Refuse(reasons) => (Fate::Refused, reasons),
     };
     if now == Fate::Paid || (now == Fate::Asked && then == Fate::Paid) {
-        count(stage, policy, &entry, &url, &offer)?;
+        count(stage, policy, &entry, &[&asked, &url], &offer)?;
     }
     Ok(Replayed { usd: offer.usd, entry, then, now, reasons })
 }
 
 /// Spends it on the stage, so that what comes later finds it spent.
-fn count(stage: &Connection, policy: &Policy, entry: &Entry, url: &Url, offer: &Offer) -> Result<(), LedgerError> {
+/// `led` is where it was asked for, and where it was paid.
+fn count(
+    stage: &Connection,
+    policy: &Policy,
+    entry: &Entry,
+    led: &[&Url; 2],
+    offer: &Offer,
+) -> Result<(), LedgerError> {
     let session = authorize::join_session(stage, &entry.agent, policy, entry.at)?;
-    let domain = policy.domain_key(url);
+    let domain = policy.domain_key(led[1]);
     let counted = Counted { at: entry.at, session, domain, payee: offer.payee, usd: offer.usd };
     budget::count(stage, &counted)?;
-    budget::remember_price(stage, &crate::wish::place(url), offer.usd, entry.at)?;
-    authorize::remember_payee(stage, url, offer.payee, entry.at)
+    budget::remember_price(stage, led, offer.usd, entry.at)?;
+    authorize::remember_payee(stage, led, offer.payee, entry.at)
 }
 
 /// The offer as it was, from the terms in its row.
-fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
+pub(super) fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
     let PaymentTerms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
     let asset = assets.known(&Network::new(network.clone()), asset_address.parse().ok()?)?.clone();
     Some(Offer {

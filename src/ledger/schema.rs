@@ -4,16 +4,18 @@
 //! a change of terms after signing, a changed or deleted event.
 
 use rusqlite::{Connection, params};
+use url::Url;
 
 use super::LedgerError;
-use crate::policy::registrable;
+use crate::policy::{registrable, site};
 use crate::settlement::Standing;
 
 /// Marks the file as ours: "BURS".
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 6] = [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN];
+const STEPS: [&str; 7] =
+    [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN, WISHES_WITH_A_LONG_HISTORY];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -288,6 +290,34 @@ UPDATE sqlite_schema
 PRAGMA writable_schema = RESET;
 ";
 
+/// What is asked of a wish is found without walking what became of it before. A question knows its wish and what a no
+/// to it stands for, a payee is remembered by the registrable domain it was paid at, and free answers are counted.
+const WISHES_WITH_A_LONG_HISTORY: &str = "
+DROP INDEX by_identity;
+CREATE INDEX waiting ON purchase (identity, row) WHERE state = 'needs_approval';
+CREATE INDEX goods ON purchase (identity, headers, answered_at, row) WHERE delivered = 1 AND nonce IS NOT NULL;
+
+ALTER TABLE question ADD COLUMN identity BLOB;
+ALTER TABLE question ADD COLUMN scheme TEXT;
+ALTER TABLE question ADD COLUMN network TEXT;
+ALTER TABLE question ADD COLUMN asset TEXT;
+ALTER TABLE question ADD COLUMN amount TEXT;
+UPDATE question SET identity = (SELECT identity FROM purchase WHERE row = purchase);
+CREATE INDEX question_approved ON question (identity, valid_until) WHERE answer = 'approved' AND used = 0;
+CREATE INDEX question_denied ON question (identity, answered_at) WHERE answer = 'denied';
+CREATE INDEX question_shown ON question (identity, shown_at) WHERE shown_at IS NOT NULL;
+CREATE INDEX question_keeping ON question (purchase) WHERE challenge IS NOT NULL;
+
+ALTER TABLE seller_payee RENAME COLUMN origin TO site;
+
+CREATE TABLE free_answers (
+    agent   TEXT    NOT NULL,
+    minute  INTEGER NOT NULL,
+    answers INTEGER NOT NULL,
+    PRIMARY KEY (agent, minute)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Brings a connection into the shape every connection of ours has.
 pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     conn.busy_timeout(std::time::Duration::from_millis(250))?;
@@ -296,6 +326,8 @@ pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     conn.pragma_update(None, "fullfsync", true)?;
     conn.pragma_update(None, "checkpoint_fullfsync", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
+    // What is erased is overwritten, not only let go of.
+    conn.pragma_update(None, "secure_delete", true)?;
     // What a savepoint may have to undo is kept in memory: not in a file in a folder of everybody's, page by page.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     // A cached statement costs microseconds; preparing the same dozen anew for each purchase does not.
@@ -350,6 +382,7 @@ fn migrate(conn: &Connection, taken: usize) -> Result<(), LedgerError> {
         )?;
     }
     name_sites(conn)?;
+    name_payees_sites(conn)?;
     conn.pragma_update(None, "user_version", VERSION)?;
     Ok(())
 }
@@ -362,5 +395,20 @@ fn name_sites(conn: &Connection) -> Result<(), LedgerError> {
         let site = registrable(domain.trim_end_matches('.'));
         conn.execute("UPDATE purchase SET site = ?2 WHERE domain = ?1 AND site = ''", params![domain, site])?;
     }
+    Ok(())
+}
+
+/// Payees that were remembered by origin: their registrable domain takes its place.
+fn name_payees_sites(conn: &Connection) -> Result<(), LedgerError> {
+    let mut query = conn.prepare("SELECT site, payee, since FROM seller_payee WHERE site LIKE '%://%'")?;
+    let remembered = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for (origin, payee, since) in remembered.collect::<Result<Vec<(String, String, i64)>, _>>()? {
+        let url = Url::parse(&origin).map_err(super::damaged)?;
+        conn.execute(
+            "INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (?1, ?2, ?3)",
+            params![site(&url), payee, since],
+        )?;
+    }
+    conn.execute("DELETE FROM seller_payee WHERE site LIKE '%://%'", [])?;
     Ok(())
 }

@@ -19,7 +19,8 @@ use super::*;
 use crate::authorization::Authorization;
 use crate::money::{Amount, Asset, Assets, Network, Usd};
 use crate::offer::{self, Dialect, Echo, Offer};
-use crate::policy::{ApprovedBy, Funds, Policy, Snapshot, Window};
+use crate::policy::{ApprovedBy, Funds, Policy, Question, Snapshot, Terms, Window};
+use crate::reason::{Reason, Who};
 use crate::settlement::Standing;
 use crate::wallet::Key;
 use crate::wish::{Call, Wish};
@@ -55,6 +56,13 @@ fn kit_waiting(wait: Duration) -> Kit {
 
 fn opened(dir: &tempfile::TempDir, nth: u8, wait: Duration) -> Ledger {
     Ledger::open_waiting(&dir.path().join("ledger.db"), &dir.path().join("leases"), [nth; 16], START, wait).unwrap()
+}
+
+/// The question whether a draft may cost so much.
+fn asked(draft: &Draft, pending_for: Duration) -> NewQuestion {
+    let question = Question { request: &draft.request, max_price: None, funds: &draft.funds };
+    let reasons = [Reason::new("above_approval", "approval above", "", Who::Owner)];
+    NewQuestion { terms: Terms::of(&question, &draft.offer, &reasons), pending_for, challenge: None }
 }
 
 fn policy(lines: &str) -> Arc<Policy> {
@@ -159,7 +167,15 @@ impl Kit {
     async fn snapshot(&self) -> Snapshot {
         let url = Some(url::Url::parse("https://shop.example/0").unwrap());
         let payees = vec![Address::repeat_byte(0x20)];
-        let view = View { agent: "a".into(), identity: None, policy: self.policy.clone(), url, payees, now: self.now };
+        let view = View {
+            agent: "a".into(),
+            identity: None,
+            policy: self.policy.clone(),
+            url,
+            led_from: None,
+            payees,
+            now: self.now,
+        };
         self.ledger.snapshot(view).await.unwrap()
     }
 
@@ -220,6 +236,18 @@ fn said(came: Result<Authorized, LedgerError>) -> String {
             format!("{} {}", if ask { "ask" } else { "refused" }, reasons[0].code)
         }
         Err(cause) => cause.code().into(),
+    }
+}
+
+/// Rules that let everything go that was signed in here.
+fn again() -> Again {
+    Again { policy: policy("above = \"none\"\n"), max_price: None, funds: Funds::default(), assets: Assets::default() }
+}
+
+fn taken_up(taken: TakenUp) -> Recorded {
+    match taken {
+        TakenUp::Recorded(recorded) => *recorded,
+        TakenUp::Refused(reasons) => panic!("{reasons:?}"),
     }
 }
 
@@ -458,7 +486,7 @@ async fn a_failed_commit_that_is_on_the_disk_all_the_same_can_be_taken_up_by_the
     while kit.lease(row).await.is_some() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(kit.ledger.take_over(row, kit.now).await.unwrap().row(), row);
+    assert_eq!(taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap()).row(), row);
 }
 
 #[tokio::test]
@@ -491,10 +519,10 @@ async fn a_lease_is_its_holders_while_that_lives() {
     let kit = kit();
     let other = opened(&kit.dir, 1, limits::LEDGER_WAIT);
     let row = kit.pay(kit.draft()).await.row();
-    assert!(matches!(other.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(other.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
     drop(kit.ledger);
-    let taken = other.take_over(row, kit.now).await.unwrap();
+    let taken = taken_up(other.take_over(row, again(), kit.now).await.unwrap());
     assert!(taken.was_presented());
 }
 
@@ -504,13 +532,30 @@ async fn the_same_bytes_are_presented_thrice_and_never_while_frozen() {
     let row = kit.pay(kit.draft()).await.row();
     kit.close(row, Standing::HELD, None).await;
     kit.ledger.freeze(Some("a look".into()), kit.now).await.unwrap();
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
     kit.ledger.freeze(None, kit.now).await.unwrap();
     for _ in 1..limits::PRESENTS {
-        kit.ledger.take_over(row, kit.now).await.unwrap();
+        taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap());
         kit.close(row, Standing::HELD, None).await;
     }
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
+}
+
+#[tokio::test]
+async fn a_payment_that_names_its_purchase_is_presented_ten_times() {
+    let kit = kit();
+    let mut draft = kit.draft();
+    let echo = Echo { extensions: Some(r#"{"payment-identifier":{"info":{}}}"#.into()), ..draft.offer.echo.clone() };
+    let offer = Offer { echo, ..draft.offer.clone() };
+    let payload = draft.authorization.payload(&draft.signature);
+    draft.payment_header = offer::payment_header(&offer, &payload, Some("pay_0123456789abcdef"));
+    let row = kit.pay(draft).await.row();
+    kit.close(row, Standing::HELD, None).await;
+    for _ in 1..limits::PRESENTS_BY_ID {
+        taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap());
+        kit.close(row, Standing::HELD, None).await;
+    }
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
 }
 
 #[tokio::test]
@@ -522,7 +567,7 @@ async fn a_close_that_is_told_twice_is_one_close() {
         kit.ledger.close(row, closing).await.unwrap();
     }
     assert_eq!(kit.entry(row).await.money.unwrap().presents, 0);
-    assert!(!kit.ledger.take_over(row, kit.now).await.unwrap().was_presented());
+    assert!(!taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap()).was_presented());
 }
 
 #[tokio::test]
@@ -550,10 +595,14 @@ async fn the_request_is_erased_when_it_cannot_be_presented_any_more() {
     kit.close(rows[1], Standing::SETTLED_BY_WORD, Some(500)).await;
     kit.move_to(rows[2], Standing::SETTLED_BY_CHAIN).await;
     kit.ledger.end_open(rows[3], "past", kit.now).await.unwrap();
-    let kept =
-        kit.by_hand()
-            .query_row("SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL", [], |r| r.get(0));
-    assert_eq!(kept, Ok(rows[4].to_string()));
+    let kept = || {
+        let sql = "SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL";
+        kit.by_hand().query_row(sql, [], |r| r.get::<_, String>(0)).unwrap()
+    };
+    // What was paid for and did not come is asked for once more, within a day.
+    assert_eq!(kept(), format!("{},{},{}", rows[1], rows[2], rows[4]));
+    kit.ledger.tidy(kit.now.plus(limits::OPEN_AFTER_SETTLED + Duration::from_secs(1))).await.unwrap();
+    assert_eq!(kept(), rows[4].to_string());
 }
 
 #[tokio::test]
@@ -649,10 +698,21 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
 }
 
 #[tokio::test]
+async fn a_payee_is_remembered_for_all_hosts_of_its_domain() {
+    let kit = kit();
+    kit.pay(kit.draft_for("https://api.shop.example:8443/0", 10_000)).await;
+    assert!(kit.snapshot().await.payees_before[0].contains(&Address::repeat_byte(0x20)));
+}
+
+#[tokio::test]
 async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
     let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
     let ask = |draft: &Draft| {
-        kit.ledger.record_question(log::unpaid(draft, kit.now), draft.offer.clone(), Duration::from_secs(86_400), None)
+        kit.ledger.record_question(
+            log::unpaid(draft, kit.now),
+            draft.offer.clone(),
+            asked(draft, Duration::from_secs(86_400)),
+        )
     };
     let draft = |micros| Draft { purchase_id: "pu_asked".into(), ..kit.draft_for("https://shop.example/0", micros) };
     assert_eq!(kit.says(draft(200_000)).await, "ask above_approval");
@@ -675,7 +735,7 @@ async fn a_yes_is_for_the_terms_shown_and_is_used_once() {
 async fn a_question_said_yes_to_in_its_last_second_stands_until_the_yes_is_over() {
     let mut kit = kit();
     let (draft, minute) = (kit.draft(), Duration::from_secs(60));
-    kit.ledger.record_question(log::unpaid(&draft, kit.now), draft.offer.clone(), minute, None).await.unwrap();
+    kit.ledger.record_question(log::unpaid(&draft, kit.now), draft.offer.clone(), asked(&draft, minute)).await.unwrap();
     let shown = kit.ledger.pending(kit.now).await.unwrap().remove(0);
     kit.now = kit.now.plus(Duration::from_secs(59));
     kit.ledger.answer(shown.entry.row, shown.terms, true, ApprovedBy::Owner, 2 * minute, kit.now).await.unwrap();

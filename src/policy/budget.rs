@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn every_cap_counts_on_a_meter_that_payments_are_counted_in() {
         let scene = scene().policy(EVERY_CAP);
-        let counted: BTreeSet<_> = meters(&scene.policy.domain_key(&scene.url), PAYEE).into_iter().collect();
-        let caps = caps(&scene.policy, Some(&scene.url), Some(PAYEE));
+        let counted: BTreeSet<_> = meters(&scene.policy.domain_key(&scene.request.url), PAYEE).into_iter().collect();
+        let caps = caps(&scene.policy, Some(&scene.request.url), Some(PAYEE));
         assert_eq!(caps.len(), 9);
         for cap in caps.iter().filter(|cap| cap.meter.window != Window::Payment) {
             assert!(counted.contains(&cap.meter), "{}", cap.rule);
@@ -152,7 +152,7 @@ mod tests {
             .spent(Scope::Domain("example.com".into()), Window::Session, "0.01")
             .spent(Scope::Domain("example.com".into()), Window::Day, "0.70")
             .spent(Scope::Wallet, Window::Day, "2.50");
-        let left = budget_left(&scene.policy, &scene.url, &scene.snapshot);
+        let left = budget_left(&scene.policy, &scene.request.url, &scene.snapshot);
         assert_eq!(left.session, Some(usd("0.99")));
         assert_eq!(left.domain, Some(usd("0.30")));
         assert_eq!(left.day, Some(usd("0")));

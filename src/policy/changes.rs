@@ -446,7 +446,7 @@ mod tests {
             let more_room = |says: &str| match says.split(' ').next() { Some("refuse") => 0, Some("ask") => 1, _ => 2 };
             let asked = |lines: &str| {
                 let mut scene = scene().policy(lines).price(&format!("0.0{cents}"));
-                if post { scene.method = "POST".to_owned(); }
+                if post { scene.request.method = "POST".to_owned(); }
                 more_room(&scene.says())
             };
             if found.iter().all(|change| change.effect == Effect::Tighter) {

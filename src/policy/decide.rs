@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::rules::{self, Case, Said};
-use super::{Approval, ApprovedBy, Decided, Decision, Policy, Question, Snapshot, Terms, Verdict};
-use crate::money::{Amount, Usd};
+use super::{ApprovedBy, Decided, Decision, Policy, Question, Snapshot, Terms, Verdict};
+use crate::money::Usd;
 use crate::offer::{Dialect, Listed, Offer};
 use crate::reason::{Reason, Who};
 
@@ -67,20 +67,6 @@ pub fn explain(policy: &Policy, question: &Question<'_>, offer: &Offer, snapshot
     Case::new(policy, question, offer, snapshot).findings().map(report).collect()
 }
 
-/// The terms of an offer that a yes or a no is bound to.
-pub fn terms(offer: &Offer) -> Terms {
-    let (scheme, amount, asset) = (&offer.scheme, offer.amount, offer.asset.address);
-    Terms(format!("{scheme}: {amount} of {asset} on {} to {}", offer.network(), offer.payee))
-}
-
-/// Whether a no to these terms is one to this offer too: the same asset, as much of it or more, whoever gets it.
-pub fn is_no_to(denied: &Terms, offer: &Offer) -> bool {
-    let amount = denied.0.strip_prefix(&format!("{}: ", offer.scheme)).and_then(|terms| terms.split_once(" of "));
-    let Some((amount, rest)) = amount else { return false };
-    let is_same = rest.starts_with(&format!("{} on {} to ", offer.asset.address, offer.network()));
-    is_same && Amount::parse(amount).is_some_and(|amount| amount <= offer.amount)
-}
-
 fn verdict(policy: &Policy, question: &Question<'_>, listed: &Listed, snapshot: &Snapshot) -> Verdict {
     match listed {
         Listed::Unpayable(unpayable) => Verdict::Unpayable(vec![unpayable.reason.clone()]),
@@ -101,20 +87,21 @@ fn judge(case: &Case<'_>) -> Verdict {
     match (refusals.is_empty(), questions.is_empty()) {
         (false, _) => Verdict::Refuse(refusals),
         (true, true) => Verdict::Allow,
-        (true, false) if is_approved(case) => Verdict::Allow,
+        (true, false) if is_approved(case, &questions) => Verdict::Allow,
         (true, false) => Verdict::Ask(questions),
     }
 }
 
-fn is_approved(case: &Case<'_>) -> bool {
-    let Some(Approval { terms: approved, by }) = &case.snapshot.approval else {
+fn is_approved(case: &Case<'_>, questions: &[Reason]) -> bool {
+    if case.snapshot.approvals.is_empty() {
         return false;
-    };
-    let counts = match by {
+    }
+    let shown = Terms::of(case.question, case.offer, questions).canonical();
+    let counts = |by| match by {
         ApprovedBy::Owner => true,
         ApprovedBy::Host => case.policy.approval.host_up_to.is_none_or(|most| case.offer.usd <= most),
     };
-    counts && *approved == terms(case.offer)
+    case.snapshot.approvals.iter().any(|approval| approval.terms == shown && counts(approval.by))
 }
 
 /// Lowest first: what the policy allows before what it asks about, then what only lacks funds, then what it refuses;
@@ -239,7 +226,7 @@ mod tests {
         let base = "[networks]\nallow = [\"eip155:8453\", \"eip155:137\"]\n";
         let changed = Offer { payee: OTHER_PAYEE, ..offer("0.01") };
         let offers = vec![listed(changed), listed(offer_on(137, "0.05"))];
-        let scene = scene().policy(base).offers(offers).seen(|s| _ = s.payees_before.insert(PAYEE));
+        let scene = scene().policy(base).offers(offers).seen(|s| s.payees_before.push([PAYEE].into()));
         assert_eq!(scene.decide().chosen, Some(1));
     }
 
@@ -284,6 +271,16 @@ mod tests {
         assert_eq!(asked().approved(ApprovedBy::Owner).price("0.200001").says(), "ask above_approval");
         let other = Offer { payee: OTHER_PAYEE, ..offer("0.20") };
         assert_eq!(asked().approved(ApprovedBy::Owner).offer(other).says(), "ask above_approval");
+        let elsewhere = asked().approved(ApprovedBy::Owner).at("https://api.example.com/v1/other");
+        assert_eq!(elsewhere.says(), "ask above_approval");
+    }
+
+    #[test]
+    fn a_yes_for_one_reason_is_none_for_another() {
+        let known = |s: &mut Snapshot| s.payees_before.push([OTHER_PAYEE].into());
+        let scene = scene().price("0.20").approved(ApprovedBy::Owner).seen(known);
+        assert_eq!(scene.says(), "ask payee_changed above_approval");
+        assert_eq!(scene.approved(ApprovedBy::Owner).says(), "allow");
     }
 
     #[test]

@@ -154,7 +154,7 @@ pub struct Finding {
 impl<'a> Case<'a> {
     /// Makes one.
     pub fn new(policy: &'a Policy, question: &'a Question<'a>, offer: &'a Offer, snapshot: &'a Snapshot) -> Case<'a> {
-        Case { policy, question, offer, snapshot, place: policy.place(question.url) }
+        Case { policy, question, offer, snapshot, place: policy.place(&question.request.url) }
     }
 
     /// Every rule, asked.

@@ -16,8 +16,7 @@ pub const NOW: Time = Time::from_secs(1_800_000_000);
 /// A cent at `https://api.example.com/v1/data`, under the built-in policy, with nothing spent.
 pub struct Scene {
     pub policy: Policy,
-    pub url: Url,
-    pub method: String,
+    pub request: Request,
     pub max_price: Option<Usd>,
     pub funds: Funds,
     pub snapshot: Snapshot,
@@ -27,8 +26,12 @@ pub struct Scene {
 pub fn scene() -> Scene {
     Scene {
         policy: Policy::built_in(),
-        url: Url::parse("https://api.example.com/v1/data").unwrap(),
-        method: "GET".into(),
+        request: Request {
+            method: "GET".into(),
+            url: Url::parse("https://api.example.com/v1/data").unwrap(),
+            headers: vec![],
+            body: vec![],
+        },
         max_price: None,
         funds: Funds::default(),
         snapshot: Snapshot { now: NOW, ..Snapshot::default() },
@@ -92,7 +95,7 @@ impl Scene {
     }
 
     pub fn at(mut self, url: &str) -> Scene {
-        self.url = Url::parse(url).unwrap();
+        self.request.url = Url::parse(url).unwrap();
         self
     }
 
@@ -107,15 +110,19 @@ impl Scene {
         self
     }
 
-    /// The owner's yes to the first offer.
+    /// The owner's yes to the first offer, for whatever asks about it now.
     pub fn approved(mut self, by: ApprovedBy) -> Scene {
         let Listed::Payable(offer) = &self.offers[0] else { panic!("nothing to approve") };
-        self.snapshot.approval = Some(Approval { terms: terms(offer), by });
+        let asked = explain(&self.policy, &self.question(), offer, &self.snapshot).into_iter();
+        let reason = |report: RuleReport| Reason::new(&report.code, report.rule, "", Who::Owner);
+        let reasons: Vec<_> = asked.filter(|report| report.said == Ruling::Ask).map(reason).collect();
+        let terms = Terms::of(&self.question(), offer, &reasons).canonical();
+        self.snapshot.approvals = vec![Approval { terms, by }];
         self
     }
 
     pub fn question(&self) -> Question<'_> {
-        Question { method: &self.method, url: &self.url, max_price: self.max_price, funds: &self.funds }
+        Question { request: &self.request, max_price: self.max_price, funds: &self.funds }
     }
 
     pub fn decide(&self) -> Decided {

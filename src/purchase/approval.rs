@@ -14,7 +14,7 @@ use crate::ledger::{LedgerError, QuestionState};
 use crate::limits;
 use crate::parts::Parts;
 use crate::policy::rules::SAID_NO;
-use crate::policy::{ApprovedBy, Terms};
+use crate::policy::{ApprovedBy, TermsText};
 use crate::ports::{Asked, Caller, Shut, Ways};
 use crate::questions;
 use crate::reason::{Reason, Who};
@@ -53,7 +53,7 @@ impl Parts {
 
     async fn word(&self, question: &Pending) -> Result<QuestionState, LedgerError> {
         let Pending { agent, purchase_id, terms, .. } = question;
-        self.ledger.word(agent.clone(), purchase_id.clone(), Terms(terms.clone()), self.now()).await
+        self.ledger.word(agent.clone(), purchase_id.clone(), TermsText(terms.clone()), self.now()).await
     }
 
     /// Shows the question where it can be answered now. What it gives ends when nobody can answer there any more; none:

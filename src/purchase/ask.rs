@@ -1,22 +1,15 @@
 //! The unpaid leg: what does the seller say when nobody pays?
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::{Considered, Purchase, Stop, refuse, tell};
+use super::consider::Considered;
+use super::{Purchase, Stop, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
-use crate::funds;
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
-use crate::offer::{Listed, Offer};
-use crate::policy::Funds;
 use crate::ports::{Egress, Reply, SellerError};
 use crate::reason::{Reason, Who};
-use crate::time::Time;
-
-/// Balances are good to know, and nobody waits long for them.
-const FUNDS_WAIT: Duration = Duration::from_secs(1);
+use crate::time::{self, Time};
 
 pub(super) enum FirstReply {
     /// No money was wanted: the seller's answer.
@@ -28,7 +21,8 @@ impl Purchase {
     pub(super) async fn ask(&self) -> Result<FirstReply, Stop> {
         let policy = self.policy()?;
         let egress = Egress { allow: &policy.egress };
-        let (reply, ()) = tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.first_look_at_funds());
+        let (reply, ()) =
+            tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());
         match reply {
             Ok(reply) if reply.status == 402 => Ok(FirstReply::Priced(Box::new(reply))),
             Ok(reply) => Ok(FirstReply::Free(self.free(reply).await)),
@@ -37,17 +31,19 @@ impl Purchase {
         }
     }
 
-    /// A clock that is off would sign windows that are not what they say. It is held against the seller's `Date` when
-    /// the terms arrived, against the chain's newest block, and against itself since then.
+    /// A clock that is off would sign windows that are not what they say. It is held against what tells the time: the
+    /// seller's `Date` when the terms arrived and every node's newest block, of which one may be wrong and moves nothing;
+    /// and against itself since then.
     pub(super) fn check_clock(&self, now: Time, considered: &Considered) -> Result<(), Reason> {
-        let heard_at = considered.heard_at;
-        let theirs = date(&considered.reply).map(|theirs| heard_at.since(theirs).max(theirs.since(heard_at)));
+        let sellers = date(&considered.reply).map(|theirs| theirs.secs().saturating_sub(considered.heard_at.secs()));
         let last = self.house.funds.last();
+        let was_set = last.look.is_none_or(|look| look.set_by(now) > limits::CLOCK_SKEW);
+        let nodes = if was_set { Vec::new() } else { last.clocks };
         // A chain may be idle, so that we are ahead of it counts only where the seller does not say the time.
-        let chains = last.clock_behind.or(last.clock_ahead.filter(|_| theirs.is_none()));
+        let nodes = nodes.into_iter().filter(|apart| *apart >= 0 || sellers.is_none());
+        let off = time::median_apart(nodes.chain(sellers).collect());
         let apart = [
-            ("the seller's clock and this machine's are", theirs.unwrap_or_default()),
-            ("the chain's clock and this machine's are", chains.unwrap_or_default()),
+            ("what tells the time and this machine's clock are", off),
             ("this machine's clock was set meanwhile: before and after are", considered.look.set_by(now)),
         ];
         match apart.into_iter().max_by_key(|(_, by)| *by) {
@@ -59,40 +55,21 @@ impl Purchase {
         }
     }
 
-    /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
-    async fn first_look_at_funds(&self) {
-        if !self.house.funds.last().tried {
-            let _ = tokio::time::timeout(FUNDS_WAIT, funds::read(&self.house)).await;
-        }
-    }
-
-    /// What the wallet is known to hold. Before that says "too little" it is read anew: the owner may have sent some.
-    pub(super) async fn funds_for(&self, listed: &[Listed]) -> Funds {
-        let funds = funds::known(&self.house).await;
-        let is_short = |offer: &Offer| {
-            let held = funds.known.get(&(offer.network().clone(), offer.asset.address));
-            held.is_some_and(|held| *held < offer.amount)
-        };
-        if !listed.iter().filter_map(Listed::offer).any(is_short) {
-            return funds;
-        }
-        let _ = tokio::time::timeout(FUNDS_WAIT, funds::read(&self.house)).await;
-        funds::known(&self.house).await
-    }
-
     async fn free(&self, reply: Reply) -> Stop {
-        let answered = self.keep(&reply, Worth::Free).await;
-        let unpaid = Unpaid { request: reply.request.clone(), ..self.unpaid(Vec::new(), None) };
-        let recorded = self.house.ledger.record_free(unpaid, answered).await;
-        if let Err(cause) = recorded {
-            tracing::warn!("a free answer could not be logged: {cause}");
-        }
+        let is_listed = self.list_free(&reply).await;
         let body = tell::body_of(&reply, self.wish.max_chars);
-        let next = tell::read_on(&body, &self.id).unwrap_or_else(|| "this was free: nothing was paid".to_owned());
+        let next = match (tell::read_on(&body, &self.id), is_listed) {
+            (None, _) => "this was free: nothing was paid".to_owned(),
+            (Some(read_on), true) => read_on,
+            (Some(_), false) => {
+                "this was free, and is not stored because others were in this minute: call again later to read all of it"
+                    .to_owned()
+            }
+        };
         Box::new(Answer {
             outcome: Outcome::Answered,
             charged: Charged::No,
-            purchase_id: Some(self.id.clone()),
+            purchase_id: is_listed.then(|| self.id.clone()),
             http: Some(tell::http_of(&reply)),
             body: Some(body),
             served_from_store: false,
@@ -101,6 +78,20 @@ impl Purchase {
             budget_left_usd: None,
             reasons: Vec::new(),
             next,
+        })
+    }
+
+    /// Logs a free answer and keeps its body: the first ones of a minute. What comes after them is counted, so that an
+    /// agent in a loop fills neither the log nor the disk.
+    async fn list_free(&self, reply: &Reply) -> bool {
+        let ledger = &self.house.ledger;
+        let may_list = ledger.may_list_free(self.wish.agent.clone(), self.house.now()).await.unwrap_or(true);
+        let answered = if may_list { Some(self.keep(reply, Worth::Free).await) } else { None };
+        let unpaid = Unpaid { request: reply.request.clone(), ..self.unpaid(Vec::new(), None) };
+        let listed = ledger.record_free(unpaid, answered).await;
+        listed.unwrap_or_else(|cause| {
+            tracing::warn!("a free answer could not be logged: {cause}");
+            may_list
         })
     }
 

@@ -1,39 +1,20 @@
 //! A challenge that is kept while its question waits, so that after the yes the very offer that was shown is paid.
 
-use std::time::{Duration, Instant};
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Considered, Purchase, Stop};
+use super::consider::Considered;
+use super::{Purchase, Stop};
 use crate::ledger::Challenge;
 use crate::limits;
+use crate::parts::Look;
 use crate::ports::Reply;
-use crate::time::{Clock, Time};
+use crate::time::Time;
 
 /// A challenge, when it arrived, and the clock when this call began with it.
 pub(super) struct Heard {
     pub reply: Reply,
     pub at: Time,
     pub look: Look,
-}
-
-/// A look at this machine's clock, by which it is seen later that somebody set it since.
-#[derive(Clone, Copy)]
-pub(super) struct Look {
-    pub said: Time,
-    steady: Instant,
-}
-
-impl Look {
-    pub(super) fn at(clock: &dyn Clock) -> Look {
-        Look { said: clock.now(), steady: Instant::now() }
-    }
-
-    /// How far the clock is from where it would be, had nobody set it.
-    pub(super) fn set_by(self, now: Time) -> Duration {
-        let expected = self.said.plus(self.steady.elapsed());
-        now.since(expected).max(expected.since(now))
-    }
 }
 
 impl Purchase {

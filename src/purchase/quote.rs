@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::ask::seller_reason;
+use super::challenge::Heard as HeardChallenge;
 use super::{refuse, tell};
 use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
-use crate::funds;
-use crate::ledger::View;
-use crate::offer::{self, Listed};
+use crate::offer::Listed;
+use crate::parts::Look;
 use crate::parts::Parts;
-use crate::policy::{self, Decided, Decision, Policy, Question, Verdict};
+use crate::policy::{self, Decided, Decision, Verdict};
 use crate::ports::{Egress, Reply};
 use crate::reason::Reason;
 use crate::wish::{Call, Wish};
@@ -29,41 +29,34 @@ impl Parts {
         let wish = Wish::parse(agent, &call)?;
         let policy = self.policy().map_err(|reason| vec![reason])?;
         let egress = Egress { allow: &policy.egress };
-        let asked = self.seller.ask(&wish.request, egress).await;
+        let (asked, ()) = tokio::join!(self.seller.ask(&wish.request, egress), self.first_look_at_funds());
         let reply = asked.map_err(|cause| vec![seller_reason(&cause)])?;
         match reply.status {
-            402 => self.priced(&wish, policy, &reply).await,
+            402 => self.priced(&wish, reply).await,
             _ => Ok(free(&wish, &reply)),
         }
     }
 
-    async fn priced(&self, wish: &Wish, policy: Arc<Policy>, reply: &Reply) -> Result<Quote, Vec<Reason>> {
-        let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
-        if !self.funds.last().tried {
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), funds::read(self)).await;
-        }
-        let funds = funds::known(self).await;
-        let view = View {
-            agent: wish.agent.clone(),
-            identity: Some(wish.identity()),
-            policy: policy.clone(),
-            url: Some(reply.request.url.clone()),
-            payees: listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
-            now: self.now(),
-        };
-        let snapshot = self.ledger.snapshot(view).await.map_err(|cause| vec![cause.into()])?;
-        let (method, url) = (reply.request.method.as_str(), &reply.request.url);
-        let question = Question { method, url, max_price: wish.max_price, funds: &funds };
-        let decided = policy::decide(&policy, &question, &listed, &snapshot);
-        let left = policy::budget_left(&policy, url, &snapshot);
+    async fn priced(&self, wish: &Wish, reply: Reply) -> Result<Quote, Vec<Reason>> {
+        let look = Look::at(&*self.clock);
+        let considered = self.consider(HeardChallenge { reply, at: look.said, look }).await;
+        let considered = considered.map_err(|reason| vec![reason])?;
+        let decided = considered.decide(self, wish).await;
+        let (decided, snapshot) = decided.map_err(|cause| vec![cause.into()])?;
+        let left = policy::budget_left(&considered.policy, &considered.reply.request.url, &snapshot);
         let budget_left_usd = Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day });
         let (payable, mut reasons, next) = conclude(&decided);
         reasons.extend(self.not_applied());
         Ok(Quote {
             payable,
-            http: Some(tell::http_of(reply)),
+            http: Some(tell::http_of(&considered.reply)),
             body: None,
-            offers: listed.iter().zip(decided.verdicts).map(|(listed, verdict)| quoted(listed, verdict)).collect(),
+            offers: considered
+                .listed
+                .iter()
+                .zip(decided.verdicts)
+                .map(|(listed, verdict)| quoted(listed, verdict))
+                .collect(),
             chosen: decided.chosen,
             budget_left_usd,
             reasons,

@@ -2,9 +2,9 @@
 
 use super::{Purchase, Rules, Stop, challenge};
 use crate::answer::{Answer, Charged, Outcome};
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, NewQuestion};
 use crate::offer::Offer;
-use crate::policy;
+use crate::policy::Terms;
 use crate::reason::{Reason, Who};
 
 impl Purchase {
@@ -30,13 +30,17 @@ impl Purchase {
 
     /// The owner has to say yes: the question stands, and nothing is held for it meanwhile.
     pub(super) async fn put_question(&self, offer: Offer, mut reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
-        reasons.extend(self.house.not_applied());
         let policy = &rules.considered.policy;
+        let asked = NewQuestion {
+            terms: Terms::of(&rules.considered.question(&self.wish), &offer, &reasons),
+            pending_for: policy.approval.pending_for,
+            challenge: Some(challenge::kept(rules.considered)),
+        };
+        reasons.extend(self.house.not_applied());
         let unpaid = self.unpaid(reasons.clone(), Some(rules));
-        let challenge = challenge::kept(rules.considered);
-        let (usd, terms) = (offer.usd, policy::terms(&offer));
-        tracing::debug!("asking the owner about {}", terms.0);
-        match self.house.ledger.record_question(unpaid, offer, policy.approval.pending_for, Some(challenge)).await {
+        let usd = offer.usd;
+        tracing::debug!("asking the owner about {}", asked.terms.canonical().0);
+        match self.house.ledger.record_question(unpaid, offer, asked).await {
             Ok(id) => {
                 let next = format!(
                     "no money moved: the owner must approve this ${usd} in bursar. Tell them, do not try to approve it \

@@ -163,6 +163,14 @@ async fn explaining_asks_nobody_and_names_every_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_of_code_at_the_wallets_address() {
+    let market = Market::open().await;
+    market.sandbox.rpc.set_mood(sandbox::rpc::Mood::Delegated);
+    let told = out(&market.home.run(&["doctor"]));
+    assert!(told.contains("has code on eip155:84532"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_finds_nothing_where_nothing_is_wrong() {
     let market = Market::open().await;
     market.fetch("/weather");

@@ -17,6 +17,7 @@ use bursar::money::{Amount, Assets, Network};
 use bursar::offer;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::reason::Reason;
+use bursar::request::Request;
 use bursar::wish::Call;
 use case::{Case, Expect, cases};
 use sandbox::chain::{ASSET, NETWORK};
@@ -36,7 +37,8 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     let known = [((Network::new(NETWORK), ASSET), five_dollars)].into();
     let funds = Funds { address: Some(us), known };
     let url = "https://api.example.com/report".parse().unwrap();
-    let question = Question { method: "GET", url: &url, max_price: None, funds: &funds };
+    let request = Request { method: "GET".to_owned(), url, headers: vec![], body: vec![] };
+    let question = Question { request: &request, max_price: None, funds: &funds };
     let mut wrong = Vec::new();
     for case in all(us) {
         let listed = offer::parse(&case.headers, &case.body, &Assets::default());

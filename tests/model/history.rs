@@ -213,6 +213,7 @@ impl History {
         View {
             agent: name(agent),
             identity: None,
+            led_from: None,
             policy: self.policy.clone(),
             url: None,
             payees: Vec::new(),

@@ -326,13 +326,50 @@ async fn a_yes_to_a_challenge_that_is_too_old_asks_the_seller_again_and_pays_on_
 }
 
 #[tokio::test]
-async fn a_call_with_other_headers_than_were_shown_asks_the_seller_again() {
+async fn one_more_header_than_was_shown_asks_the_owner_anew() {
     let scene = dear().await;
     let asked = scene.get("/dear").await;
     scene.approve(asks(&asked, "above_approval")).await.unwrap();
     let headers = [("accept".to_owned(), "text/html".to_owned())].into();
-    bought(&scene.fetch(Call { headers, ..scene.call("/dear") }).await);
-    assert_eq!(asked_unpaid(&scene), 2);
+    let call = Call { headers, ..scene.call("/dear") };
+    let anew = scene.fetch(call.clone()).await;
+    let id = asks(&anew, "above_approval");
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 0));
+    scene.approve(id).await.unwrap();
+    bought(&scene.fetch(call).await);
+    assert_eq!(scene.spent(), DEAR);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_for_one_reason_lifts_no_other_that_came_later() {
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    let other = Stall { payee, ..Stall::get("/dear", DEAR) };
+    let scene = market([other, Stall::get("/thing", CENT)]).open().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    // The seller is known by another payee by the time the yes is used.
+    bought(&scene.get("/thing").await);
+    let anew = scene.get("/dear").await;
+    let id = asks(&anew, "payee_changed");
+    assert_eq!((anew.purchase_id.as_deref(), scene.received(payee)), (asked.purchase_id.as_deref(), 0));
+    scene.approve(id).await.unwrap();
+    bought(&scene.get("/dear").await);
+    assert_eq!(scene.received(payee), DEAR);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_goes_with_its_purchase_though_no_rule_asked_any_more() {
+    let scene = market([Stall::get("/dear", DEAR)]).rules("[approval]\nvalid_for = \"1h\"\n").open().await;
+    let asked = scene.get("/dear").await;
+    scene.approve(asks(&asked, "above_approval")).await.unwrap();
+    scene.write_rules("[approval]\nabove = \"0.50\"\nvalid_for = \"1h\"\n");
+    bought(&scene.get("/dear").await);
+    scene.write_rules("[approval]\nvalid_for = \"1h\"\n");
+    scene.pass(200);
+    asks(&scene.get("/dear").await, "above_approval");
+    assert_eq!(scene.spent(), DEAR);
     scene.end().await;
 }
 
@@ -366,4 +403,52 @@ async fn what_was_shown_is_kept_no_longer_than_it_can_be_paid() {
     assert_eq!(kept(), 0);
     drop(ledger);
     scene.end().await;
+}
+
+/// Lets a question end.
+async fn ends(how: &str, scene: &Scene, call: &Call, id: &str) {
+    match how {
+        "denied" => scene.deny(id).await.unwrap(),
+        "denied by another process" => {
+            let another = scene.another_house();
+            let shown = another.pending().await.unwrap().remove(0);
+            another.deny(&shown).await.unwrap();
+        }
+        "used" => {
+            scene.approve(id).await.unwrap();
+            bought(&scene.fetch(call.clone()).await);
+        }
+        "refused" => {
+            scene.write_rules("[wallet]\nper_payment = \"0.01\"\n");
+            refused_with(&scene.fetch(call.clone()).await, "over_payment");
+        }
+        "expired" => {
+            scene.pass(DAY);
+            // Whoever looks notices it.
+            assert!(scene.bursar.pending().await.unwrap().is_empty());
+        }
+        _ => unreachable!("{how}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_for_a_question_is_in_no_file_of_the_ledger_once_it_ended() {
+    const MARKER: &str = "account-of-somebody-4711";
+    for how in ["denied", "denied by another process", "used", "refused", "expired"] {
+        let scene = dear().await;
+        let headers = [("x-account".to_owned(), MARKER.to_owned())].into();
+        let call = Call { headers, ..scene.call("/dear") };
+        let asked = scene.fetch(call.clone()).await;
+        let found = || {
+            let holds = |file: &std::path::PathBuf| {
+                let bytes = std::fs::read(file).unwrap_or_default();
+                bytes.windows(MARKER.len()).any(|part| part == MARKER.as_bytes())
+            };
+            ledger_files(&scene.home).iter().any(holds)
+        };
+        assert!(found(), "the question keeps what it is about");
+        ends(how, &scene, &call, asks(&asked, "above_approval")).await;
+        assert!(!found(), "{how}");
+        scene.end().await;
+    }
 }

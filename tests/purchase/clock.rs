@@ -114,3 +114,16 @@ async fn a_clock_two_days_ahead_does_not_make_an_old_purchase_of_one_that_settle
     assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
     scene.end().await;
 }
+
+#[tokio::test]
+async fn one_node_an_hour_ahead_stops_nothing() {
+    let scene = market([Stall::get("/thing", CENT), Stall::get("/other", CENT)]).nodes(2).open().await;
+    scene.nodes[0].set_mood(sandbox::rpc::Mood::ClockAhead(HOUR));
+    scene.bursar.read_funds().await;
+    bought(&scene.get("/thing").await);
+    // With every node an hour ahead it is the seller's word and ours against theirs.
+    scene.sandbox.rpc.set_mood(sandbox::rpc::Mood::ClockAhead(HOUR));
+    scene.bursar.read_funds().await;
+    refused(&scene.get("/other").await, "clock_skew");
+    scene.end().await;
+}

@@ -221,3 +221,34 @@ async fn a_reorganisation_takes_back_a_payment_that_was_only_seen() {
     assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
     scene.end().await;
 }
+
+#[tokio::test]
+async fn one_invented_log_is_an_alarm_and_freezes_nothing() {
+    let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
+    scene.bursar.reconcile().await.unwrap();
+    scene.nodes[0].set_mood(Mood::Inventing);
+    scene.pass(10);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.alarms.len(), 1, "{found:?}");
+    assert_eq!(scene.bursar.frozen().await.unwrap(), None);
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+    held_true("invents a log");
+}
+
+#[tokio::test]
+async fn a_plain_transfer_out_of_the_account_is_noticed_and_freezes_the_wallet() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty());
+    let thief = alloy_primitives::Address::repeat_byte(0x99);
+    scene.sandbox.chain.transfer(scene.address, thief, alloy_primitives::U256::from(3 * CENT)).unwrap();
+    scene.pass(10);
+    let found = scene.bursar.reconcile().await.unwrap();
+    assert_eq!(found.alarms.len(), 1, "{found:?}");
+    assert!(found.alarms[0].contains("no purchase explains it"), "{found:?}");
+    assert!(scene.bursar.frozen().await.unwrap().is_some());
+    scene.bursar.thaw(None).await.unwrap();
+    assert!(scene.bursar.reconcile().await.unwrap().alarms.is_empty(), "the owner has heard of it");
+    scene.end_with_another_history().await;
+}

@@ -127,3 +127,77 @@ async fn a_refusal_stands_in_the_log_under_the_seller_that_was_refused() {
     assert_eq!(log.purchases[0].domain, "localhost");
     scene.end().await;
 }
+
+/// The page leads to the second market, whose host is not the first's.
+fn lead(scene: &Scene, to: String) {
+    scene.sandbox.sellers.put(Stall::that(Behaviour::Redirect(to), "/start", 0));
+}
+
+#[tokio::test]
+async fn a_yes_for_one_seller_is_no_yes_for_another_that_the_same_page_leads_to_later() {
+    let scene = two_markets("[approval]\nabove = \"0.00\"\nvalid_for = \"1h\"\n").await;
+    let asked = scene.get("/start").await;
+    is(&asked, Outcome::NeedsApproval, Charged::No);
+    scene.approve(asked.purchase_id.as_deref().unwrap()).await.unwrap();
+    // The same terms to the letter, of the same payee, at another seller; and the challenge is too old to be paid.
+    lead(&scene, format!("{}/thing", scene.others.url()));
+    scene.pass(601);
+    is(&scene.get("/start").await, Outcome::NeedsApproval, Charged::No);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 0));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn one_more_header_takes_no_yes_to_another_seller() {
+    let scene = two_markets("[approval]\nabove = \"0.00\"\n").await;
+    let asked = scene.get("/start").await;
+    scene.approve(asked.purchase_id.as_deref().unwrap()).await.unwrap();
+    lead(&scene, format!("{}/thing", scene.others.url()));
+    let headers = [("accept".to_owned(), "text/html".to_owned())].into();
+    is(&scene.fetch(Call { headers, ..scene.call("/start") }).await, Outcome::NeedsApproval, Charged::No);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (0, 0));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_hide_a_new_payee_from_the_seller_that_was_asked() {
+    let scene = market([Stall::get("/start", CENT)]).others([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/start").await);
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    scene.others.put(Stall { payee, ..Stall::get("/thing", CENT) });
+    lead(&scene, elsewhere(&scene, "/thing"));
+    scene.pass(200);
+    let asked = scene.get("/start").await;
+    is(&asked, Outcome::NeedsApproval, Charged::No);
+    reason(&asked, "payee_changed");
+    assert_eq!(scene.received(payee), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_redirect_that_led_to_one_payee_does_not_lead_to_another_unseen() {
+    let scene = two_markets("").await;
+    bought(&scene.get("/start").await);
+    let payee = alloy_primitives::Address::repeat_byte(0x77);
+    scene.sandbox.sellers.put(Stall { payee, ..Stall::get("/start", CENT) });
+    scene.pass(200);
+    let asked = scene.get("/start").await;
+    is(&asked, Outcome::NeedsApproval, Charged::No);
+    reason(&asked, "payee_changed");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_hide_a_rise_in_price_from_the_place_that_was_asked() {
+    let scene = two_markets("").await;
+    bought(&scene.get("/start").await);
+    // The same page leads to a path of its own each time.
+    scene.others.put(Stall::get("/thing-2", 2 * CENT));
+    lead(&scene, elsewhere(&scene, "/thing-2"));
+    scene.pass(200);
+    let asked = scene.get("/start").await;
+    is(&asked, Outcome::NeedsApproval, Charged::No);
+    reason(&asked, "price_rise");
+    assert_eq!(scene.spent(), CENT);
+    scene.end().await;
+}

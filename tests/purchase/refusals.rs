@@ -81,6 +81,17 @@ async fn a_known_shortfall_is_refused_with_the_address_to_fund() {
 }
 
 #[tokio::test]
+async fn after_a_top_up_a_quote_says_what_a_payment_comes_to() {
+    let scene = market([Stall::get("/thing", 2 * CENT)]).funds(CENT).open().await;
+    let quote = || async { scene.bursar.agent(AGENT).quote(scene.call("/thing")).await };
+    assert!(!quote().await.payable);
+    scene.sandbox.chain.mint(scene.address, alloy_primitives::U256::from(CENT)).unwrap();
+    let quoted = quote().await;
+    assert!(quoted.payable, "{quoted:#?}");
+    scene.end_with_another_history().await;
+}
+
+#[tokio::test]
 async fn what_is_open_is_not_there_to_be_spent_again() {
     let stalls = [Stall::that(Behaviour::DropBeforeSettling, "/lost", 2 * CENT), Stall::get("/thing", 2 * CENT)];
     let scene = market(stalls).funds(3 * CENT).open().await;
@@ -141,6 +152,24 @@ async fn an_agent_in_a_loop_does_not_fill_the_log_with_refusals() {
     scene.pass(60);
     refused(&scene.get("/thing").await, "over_payment");
     assert_eq!(scene.ids().await.len(), 11);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_in_a_loop_does_not_fill_the_log_or_the_store_with_free_answers() {
+    let stalls: Vec<Stall> = (0..15).map(|n| Stall::free(&format!("/free{n}"))).collect();
+    let scene = market(stalls).open().await;
+    let stored = || std::fs::read_dir(scene.home.purchases_dir()).unwrap().count();
+    for n in 0..15 {
+        let answer = scene.get(&format!("/free{n}")).await;
+        is(&answer, Outcome::Answered, Charged::No);
+        assert_eq!(answer.purchase_id.is_some(), n < 10, "{answer:#?}");
+        assert!(!body(&answer).is_empty(), "{answer:#?}");
+    }
+    assert_eq!((scene.ids().await.len(), stored()), (10, 10));
+    scene.pass(60);
+    is(&scene.get("/free0").await, Outcome::Answered, Charged::No);
+    assert_eq!((scene.ids().await.len(), stored()), (11, 11));
     scene.end().await;
 }
 

@@ -36,6 +36,7 @@ const CODE: &str = include_str!("../../../contracts/PlayDollar.hex");
 sol! {
     interface PlayDollar {
         function mint(address to, uint256 value);
+        function transfer(address to, uint256 value) returns (bool);
         function balanceOf(address owner) returns (uint256);
         function authorizationState(address authorizer, bytes32 nonce) returns (bool);
         function transferWithAuthorization(
@@ -166,7 +167,7 @@ impl PlayChain {
         let mut state = self.state();
         let now = state.head().timestamp.max(self.now());
         let State { db, blocks } = &mut *state;
-        execute(db, blocks.len() as u64, now, to, data).map(|done| done.output)
+        execute(db, (blocks.len() as u64, now), SETTLER, to, data).map(|done| done.output)
     }
 
     /// Runs a call on the state a block left behind; a block that does not exist yet counts as the latest.
@@ -177,11 +178,11 @@ impl PlayChain {
         let at = &blocks[blocks.len() - 1 - newer.len()];
         if newer.is_empty() {
             // No copy for the latest state, which is asked for most.
-            return execute(db, at.number, at.timestamp, to, data).map(|done| done.output);
+            return execute(db, (at.number, at.timestamp), SETTLER, to, data).map(|done| done.output);
         }
         let mut db = db.clone();
         newer.iter().rev().for_each(|block| undo(&mut db, block));
-        execute(&mut db, at.number, at.timestamp, to, data).map(|done| done.output)
+        execute(&mut db, (at.number, at.timestamp), SETTLER, to, data).map(|done| done.output)
     }
 
     /// The code at an address: the play dollar's, or none.
@@ -240,15 +241,24 @@ impl PlayChain {
         in_range.take_while(|b| b.number <= to).filter(|b| b.receipt.is_some()).cloned().collect()
     }
 
+    /// A plain transfer, as whoever has the key of `from` would send it.
+    pub fn transfer(&self, from: Address, to: Address, value: U256) -> Result<B256, Reverted> {
+        self.send_from(from, PlayDollar::transferCall { to, value }.abi_encode().into())
+    }
+
     fn send(&self, data: Bytes) -> Result<B256, Reverted> {
+        self.send_from(SETTLER, data)
+    }
+
+    fn send_from(&self, from: Address, data: Bytes) -> Result<B256, Reverted> {
         let mut state = self.state();
         let now = state.head().timestamp.max(self.now());
         let number = state.blocks.len() as u64;
-        let done = execute(&mut state.db, number, now, ASSET, data.clone())?;
+        let done = execute(&mut state.db, (number, now), from, ASSET, data.clone())?;
         let undo = slots_before(&done.changes);
         state.db.commit(done.changes);
         let tx = tx_hash(number, &data);
-        let receipt = Receipt { tx, from: SETTLER, to: ASSET, gas_used: done.gas_used, logs: done.logs };
+        let receipt = Receipt { tx, from, to: ASSET, gas_used: done.gas_used, logs: done.logs };
         state.append(now, Some(receipt), undo);
         Ok(tx)
     }
@@ -313,14 +323,14 @@ impl State {
 /// Runs a call without committing what it changes.
 fn execute(
     db: &mut CacheDB<EmptyDB>,
-    number: u64,
-    timestamp: u64,
+    (number, timestamp): (u64, u64),
+    caller: Address,
     to: Address,
     data: Bytes,
 ) -> Result<Executed, Reverted> {
     let block = BlockEnv { number: U256::from(number), timestamp: U256::from(timestamp), ..BlockEnv::default() };
     let call = TxEnv {
-        caller: SETTLER,
+        caller,
         gas_limit: GAS_LIMIT,
         kind: TxKind::Call(to),
         data,

@@ -37,6 +37,12 @@ pub enum Mood {
     Lying,
     /// The same, in blocks whose numbers are this far above everybody's.
     FromTheFuture(u64),
+    /// Dates every block this many seconds into the future.
+    ClockAhead(u64),
+    /// Shows one more log for whatever it is asked, of a chain transaction that never was.
+    Inventing,
+    /// Says of every account that it was delegated to a contract.
+    Delegated,
     /// Calls no block final.
     Undecided,
     /// Has the state and the logs of this many newest blocks, and no others.
@@ -135,6 +141,9 @@ impl Node<'_> {
             "eth_getLogs" => self.logs(params),
             "eth_getTransactionReceipt" => self.receipt(params),
             "eth_getBalance" => Ok(quantity(0)), // nobody here owns ether, and nothing costs any
+            "eth_getCode" if self.mood == Mood::Delegated => {
+                Ok(json!("0xef01005e11e50000000000000000000000000000000004"))
+            }
             "eth_getCode" => Ok(bytes(self.chain.code_at(params.at(0)?))),
             _ => Err(Failure::new(-32601, &format!("no method `{method}` here"))),
         }
@@ -201,7 +210,10 @@ impl Node<'_> {
 
     fn block_by_number(&self, params: &Params) -> Outcome {
         let mut block = self.find(params.get(0))?;
-        block.iter_mut().for_each(|block| block.number += self.ahead());
+        if let Some(block) = &mut block {
+            block.number += self.ahead();
+            block.timestamp += if let Mood::ClockAhead(secs) = self.mood { secs } else { 0 };
+        }
         Ok(block.map_or(Value::Null, |b| block_json(&b)))
     }
 
@@ -249,7 +261,9 @@ impl Node<'_> {
             _ => self.chain.blocks_with_receipts(from, to),
         };
         let logs = blocks.iter().flat_map(log_rows);
-        Ok(logs.filter(|(log, _)| wanted.matches(log)).map(|(_, row)| row).collect())
+        let mut rows: Vec<Value> = logs.filter(|(log, _)| wanted.matches(log)).map(|(_, row)| row).collect();
+        rows.extend((self.mood == Mood::Inventing).then(|| wanted.invented(to)));
+        Ok(rows.into())
     }
 
     fn range(&self, filter: &Value) -> Result<(u64, u64), Failure> {
@@ -285,6 +299,23 @@ impl Filter {
         Ok(Self {
             addresses: one_or_many(filter.get("address"))?,
             topics: topics.iter().map(|topic| one_or_many(Some(topic))).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What fits, and never happened.
+    fn invented(&self, block: u64) -> Value {
+        let made_up = B256::repeat_byte(0x77);
+        let topics = (0..3).map(|position| self.topics.get(position).and_then(|any| any.first()).unwrap_or(&made_up));
+        json!({
+            "address": self.addresses.first().map(bytes),
+            "topics": topics.map(bytes).collect::<Vec<Value>>(),
+            "data": "0x",
+            "blockNumber": quantity(block),
+            "blockHash": bytes(made_up),
+            "transactionHash": bytes(made_up),
+            "transactionIndex": quantity(0),
+            "logIndex": quantity(0),
+            "removed": false,
         })
     }
 

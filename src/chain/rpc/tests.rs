@@ -309,7 +309,7 @@ async fn a_node_on_another_chain_is_not_believed() {
     assert_eq!(word_of(&node).await, Err(other.clone()));
     let chains = rpc(&[&node]);
     assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(other.clone()));
-    assert_eq!(chains.newest_block(&network()).await, Err(other.clone()));
+    assert_eq!(chains.heads(&network()).await, [Err(other.clone())]);
     assert_eq!(chains.sightings(&network(), signed().asset, signed().from, None).await, Err(other));
 }
 
@@ -380,7 +380,7 @@ async fn without_a_node_the_owner_is_told_where_to_add_one() {
         let none = ChainError::NoNode(network());
         assert_eq!(chains.testimony(&signed()).await, [Err(none.clone())]);
         assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(none.clone()));
-        assert_eq!(chains.newest_block(&network()).await, Err(none));
+        assert_eq!(chains.heads(&network()).await, [Err(none)]);
     }
 }
 
@@ -396,11 +396,12 @@ async fn a_balance_is_what_the_first_node_that_answers_says() {
 }
 
 #[tokio::test]
-async fn the_newest_block_is_that_of_the_node_furthest_ahead() {
+async fn every_node_tells_its_newest_block() {
     let behind = Fake::honest(|_, params| (params[0] == "latest").then(|| Say::Result(header(7)))).await;
     let dead = Fake::open(|_, _| Say::Refuse("no")).await;
     let ahead = Fake::honest(|_, _| None).await;
-    assert_eq!(rpc(&[&behind, &ahead, &dead]).newest_block(&network()).await, Ok(block(HEAD)));
+    let heads = rpc(&[&behind, &ahead, &dead]).heads(&network()).await;
+    assert_eq!((&heads[0], &heads[1], heads[2].is_err()), (&Ok(block(7)), &Ok(block(HEAD)), true));
 }
 
 #[tokio::test]
@@ -419,7 +420,17 @@ async fn sightings_are_read_in_ranges_that_the_node_allows() {
     let (asset, owner) = (signed().asset, signed().from);
     let (seen, read_to) = chains.sightings(&network(), asset, owner, Some(47_000)).await.unwrap();
     let nonce = signed().nonce;
-    assert_eq!(seen, [Sighting { network: network(), asset, nonce, chain_tx: tx(), block: 49_700 }]);
+    assert_eq!(
+        seen,
+        [Sighting {
+            network: network(),
+            asset,
+            nonce: Some(nonce),
+            chain_tx: tx(),
+            block: 49_700,
+            is_confirmed: false
+        }]
+    );
     assert_eq!(read_to, FINAL, "what is not final is read again");
 
     let asked: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();

@@ -235,6 +235,34 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
     assert_eq!(found("%").await, Vec::<String>::new());
 }
 
+/// Back to the tables of the fifth step.
+const BEFORE_LONG_HISTORIES: &str = "
+    DROP INDEX waiting; DROP INDEX goods; DROP INDEX question_approved; DROP INDEX question_denied;
+    DROP INDEX question_shown; DROP INDEX question_keeping; ALTER TABLE question DROP COLUMN identity;
+    ALTER TABLE question DROP COLUMN scheme; ALTER TABLE question DROP COLUMN network;
+    ALTER TABLE question DROP COLUMN asset; ALTER TABLE question DROP COLUMN amount; DROP TABLE free_answers;
+    ALTER TABLE seller_payee RENAME COLUMN site TO origin; CREATE INDEX by_identity ON purchase (identity, row);
+    PRAGMA user_version = 5;";
+
+#[tokio::test]
+async fn a_yes_of_an_earlier_version_fits_nothing_and_its_payees_are_known_by_domain() {
+    let kit = Kit { policy: policy("above = \"0.10\"\n"), ..kit() };
+    let draft = kit.draft_for("https://api.shop.example:8443/0", 200_000);
+    let day = Duration::from_secs(86_400);
+    kit.ledger.record_question(unpaid(&draft, kit.now), draft.offer.clone(), asked(&draft, day)).await.unwrap();
+    let shown = kit.ledger.pending(kit.now).await.unwrap().remove(0);
+    kit.ledger.answer(shown.entry.row, shown.terms, true, ApprovedBy::Owner, day, kit.now).await.unwrap();
+    let old = "UPDATE question SET terms = 'exact: 200000 of 0x01 on eip155:84532 to 0x02';
+        INSERT INTO seller_payee VALUES ('https://api.shop.example:8443', '0x2020202020202020202020202020202020202020', 1),
+            ('http://www.shop.example', '0x2020202020202020202020202020202020202020', 2);";
+    kit.by_hand().execute_batch(&format!("{BEFORE_LONG_HISTORIES}{old}")).unwrap();
+    let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
+    assert_eq!(said(ledger.authorize(draft).await), "ask above_approval");
+    assert!(kit.snapshot().await.payees_before[0].contains(&Address::repeat_byte(0x20)));
+    let known: i64 = kit.by_hand().query_row("SELECT count(*) FROM seller_payee", [], |row| row.get(0)).unwrap();
+    assert_eq!((known, ledger.audit().await.unwrap().violations), (1, Vec::<String>::new()));
+}
+
 #[tokio::test]
 async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
     let kit = kit();
@@ -250,7 +278,7 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
         ALTER TABLE refusals RENAME TO unlisted; DROP INDEX challenge_by_age; ALTER TABLE question DROP COLUMN challenge;
         ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at; PRAGMA user_version = 1;";
-    kit.by_hand().execute_batch(undo).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_LONG_HISTORIES}{undo}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     let of_domain = Filter { domain: Some("shop.example".into()), limit: 9, ..Filter::default() };
     let page = ledger.page(of_domain).await.unwrap();

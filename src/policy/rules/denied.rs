@@ -1,7 +1,6 @@
 //! A no of the owner stands: for the terms they were shown, and for dearer ones.
 
 use super::{Case, Check, Rule, Said};
-use crate::policy::is_no_to;
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -15,7 +14,7 @@ pub const RULE: Rule = Rule {
 pub const SAID_NO: &str = "The owner was asked about this, at this price or less, and said no.";
 
 fn check(case: &Case<'_>) -> Said {
-    match case.snapshot.denied.iter().any(|denied| is_no_to(denied, case.offer)) {
+    match case.snapshot.denied.iter().any(|denied| denied.covers(case.offer)) {
         false => Said::Pass,
         true => case.refuse(RULE.code, RULE.key, SAID_NO, Who::Owner),
     }
@@ -26,9 +25,13 @@ mod tests {
     use crate::policy::scene::*;
     use crate::policy::*;
 
+    fn said_no_to(offer: &Offer) -> Denial {
+        Terms::of(&scene().question(), offer, &[]).denial()
+    }
+
     #[test]
     fn a_no_stands_for_its_terms_and_for_dearer_ones() {
-        let denied = |price| scene().seen(|s| _ = s.denied.insert(terms(&offer(price))));
+        let denied = |price| scene().seen(|s| s.denied.push(said_no_to(&offer(price))));
         assert_eq!(denied("0.01").says(), "refuse denied_by_owner");
         assert_eq!(denied("0.009").says(), "refuse denied_by_owner");
         assert_eq!(denied("0.02").says(), "allow");
@@ -37,7 +40,7 @@ mod tests {
     #[test]
     fn another_payee_does_not_wash_a_no_away() {
         let to_another = Offer { payee: OTHER_PAYEE, ..offer("0.01") };
-        let denied = terms(&to_another);
-        assert_eq!(scene().seen(|s| _ = s.denied.insert(denied)).says(), "refuse denied_by_owner");
+        let denied = said_no_to(&to_another);
+        assert_eq!(scene().seen(|s| s.denied.push(denied)).says(), "refuse denied_by_owner");
     }
 }

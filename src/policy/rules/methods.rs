@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Said {
     let methods = case.place.rule.map_or(&[][..], |rule| &rule.methods);
-    if methods.is_empty() || methods.iter().any(|method| method == case.question.method) {
+    if methods.is_empty() || methods.contains(&case.question.request.method) {
         return Said::Pass;
     }
     let message = format!("At {} the policy pays only for {}.", case.place.domain, methods.join(", "));
@@ -27,9 +27,9 @@ mod tests {
     fn a_method_the_rule_does_not_name_is_refused() {
         let mut scene = scene().policy("[[domain]]\nhost = \"api.example.com\"\nmethods = [\"GET\"]\n");
         assert_eq!(scene.says(), "allow");
-        scene.method = "POST".into();
+        scene.request.method = "POST".into();
         assert_eq!(scene.says(), "refuse method_not_allowed");
-        scene.method = "get".into();
+        scene.request.method = "get".into();
         assert_eq!(scene.says(), "refuse method_not_allowed");
     }
 }

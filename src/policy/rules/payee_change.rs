@@ -1,4 +1,9 @@
 //! A seller that was paid before and now names another address: hijacked, or moved. The first payment changes nothing.
+//! A seller is known by its registrable domain; one that leads to another is looked at like that one.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
 
 use super::{Case, Check, Rule, Said};
 use crate::policy::Access;
@@ -12,8 +17,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Said {
-    let before = &case.snapshot.payees_before;
-    if before.is_empty() || before.contains(&case.offer.payee) || is_listed(case) {
+    let is_new = |before: &BTreeSet<Address>| !before.is_empty() && !before.contains(&case.offer.payee);
+    if !case.snapshot.payees_before.iter().any(is_new) || is_listed(case) {
         return Said::Pass;
     }
     let of_domain = case.place.rule.and_then(|rule| rule.payee_changes);
@@ -38,7 +43,7 @@ mod tests {
     use crate::policy::*;
 
     fn paid_before(policy: &str, payees: &[Address]) -> String {
-        scene().policy(policy).seen(|s| s.payees_before.extend(payees)).says()
+        scene().policy(policy).seen(|s| s.payees_before.push(payees.iter().copied().collect())).says()
     }
 
     #[test]
@@ -52,6 +57,18 @@ mod tests {
         assert_eq!(paid_before("", &[OTHER_PAYEE]), "ask payee_changed");
         assert_eq!(paid_before("[payee]\non_change = \"refuse\"\n", &[OTHER_PAYEE]), "refuse payee_changed");
         assert_eq!(paid_before("[payee]\non_change = \"allow\"\n", &[OTHER_PAYEE]), "allow");
+    }
+
+    #[test]
+    fn the_site_that_was_asked_and_the_one_it_led_to_are_both_looked_at() {
+        let two = |one: &[Address], other: &[Address]| {
+            let sites = [one, other].map(|payees| payees.iter().copied().collect());
+            scene().seen(|s| s.payees_before.extend(sites)).says()
+        };
+        assert_eq!(two(&[], &[PAYEE]), "allow");
+        assert_eq!(two(&[PAYEE], &[PAYEE]), "allow");
+        assert_eq!(two(&[OTHER_PAYEE], &[PAYEE]), "ask payee_changed");
+        assert_eq!(two(&[OTHER_PAYEE], &[]), "ask payee_changed");
     }
 
     #[test]

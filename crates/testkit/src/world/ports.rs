@@ -192,15 +192,16 @@ impl Chains for WorldChains {
         let of = |(nonce, used): (&B256, &super::Used)| Sighting {
             network: network.clone(),
             asset,
-            nonce: *nonce,
+            nonce: Some(*nonce),
+            is_confirmed: true,
             chain_tx: *nonce,
             block: used.at_secs,
         };
         Ok((world.used.iter().map(of).collect(), world.chain_secs))
     }
 
-    async fn newest_block(&self, _: &Network) -> Result<Block, ChainError> {
-        Ok(block(self.0.lock().chain_secs))
+    async fn heads(&self, _: &Network) -> Vec<Result<Block, ChainError>> {
+        vec![Ok(block(self.0.lock().chain_secs))]
     }
 }
 

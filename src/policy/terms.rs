@@ -1,0 +1,160 @@
+//! Pure: what a yes or a no is for.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, hex};
+use serde_json::json;
+
+use super::Question;
+use crate::money::{Amount, Network};
+use crate::offer::Offer;
+use crate::reason::Reason;
+
+/// Exactly what a person was shown. A yes is for this and for nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The origin that is paid: where redirects led.
+    pub seller: String,
+    /// The fingerprint of the request that the payment goes with.
+    pub request: [u8; 32],
+    /// Who is paid.
+    pub payee: Address,
+    /// How much, in atomic units.
+    pub amount: Amount,
+    /// The asset's contract.
+    pub asset: Address,
+    /// Where that is.
+    pub network: Network,
+    /// What is signed.
+    pub scheme: String,
+    /// The codes of the rules that asked. Another one asks anew.
+    pub reasons: BTreeSet<String>,
+}
+
+/// The canonical form of terms: what is stored, handed to whoever answers, and compared. It is never read back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TermsText(pub String);
+
+/// What the owner said no to: this much of this asset or more, whoever gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// What is signed.
+    pub scheme: String,
+    /// Where the asset is.
+    pub network: Network,
+    /// The asset's contract.
+    pub asset: Address,
+    /// How much, in atomic units.
+    pub amount: Amount,
+}
+
+impl Terms {
+    /// What is shown of an offer that these reasons ask about.
+    pub fn of(question: &Question<'_>, offer: &Offer, reasons: &[Reason]) -> Terms {
+        Terms {
+            seller: question.request.url.origin().ascii_serialization(),
+            request: question.request.fingerprint(),
+            payee: offer.payee,
+            amount: offer.amount,
+            asset: offer.asset.address,
+            network: offer.network().clone(),
+            scheme: offer.scheme.clone(),
+            reasons: reasons.iter().map(|reason| reason.code.clone()).collect(),
+        }
+    }
+
+    /// The same terms have the same text, and no others have it.
+    pub fn canonical(&self) -> TermsText {
+        let Terms { seller, request, payee, amount, asset, network, scheme, reasons } = self;
+        let text = json!({
+            "seller": seller,
+            "request": hex::encode(request),
+            "payee": payee.to_checksum(None),
+            "amount": amount.to_string(),
+            "asset": asset.to_checksum(None),
+            "network": network.as_str(),
+            "scheme": scheme,
+            "reasons": reasons,
+        });
+        TermsText(text.to_string())
+    }
+
+    /// What a no to these terms stands for.
+    pub fn denial(&self) -> Denial {
+        let Terms { amount, asset, network, scheme, .. } = self;
+        Denial { scheme: scheme.clone(), network: network.clone(), asset: *asset, amount: *amount }
+    }
+}
+
+impl Denial {
+    /// Whether this no is one to that offer too.
+    pub fn covers(&self, offer: &Offer) -> bool {
+        let is_same = self.scheme == offer.scheme && self.network == *offer.network();
+        is_same && self.asset == offer.asset.address && self.amount <= offer.amount
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::super::scene::*;
+    use super::super::*;
+    use super::*;
+
+    fn terms() -> Terms {
+        let scene = scene().price("0.20");
+        let Decision::Ask(offer, reasons) = scene.decide().decision else { panic!("nobody is asked") };
+        Terms::of(&scene.question(), &offer, &reasons)
+    }
+
+    #[test]
+    fn every_part_of_what_was_shown_is_in_the_text() {
+        let base = terms();
+        let others = [
+            Terms { seller: "https://api.example.org".into(), ..base.clone() },
+            Terms { request: [1; 32], ..base.clone() },
+            Terms { payee: OTHER_PAYEE, ..base.clone() },
+            Terms { amount: Amount::parse("200001").unwrap(), ..base.clone() },
+            Terms { asset: OTHER_PAYEE, ..base.clone() },
+            Terms { network: Network::eip155(137), ..base.clone() },
+            Terms { scheme: "upto".into(), ..base.clone() },
+            Terms { reasons: ["above_approval".into(), "payee_changed".into()].into(), ..base.clone() },
+        ];
+        let texts: BTreeSet<_> = others.iter().chain([&base]).map(Terms::canonical).collect();
+        assert_eq!(texts.len(), others.len() + 1);
+        assert_eq!(base.canonical(), terms().canonical());
+    }
+
+    #[test]
+    fn the_order_of_reasons_and_of_headers_is_no_difference() {
+        let mut scene = scene().price("0.20");
+        let (one, two) = (("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned()));
+        let reason = |code: &str| Reason::new(code, "", "", crate::reason::Who::Owner);
+        scene.request.headers = vec![one.clone(), two.clone()];
+        let first = Terms::of(&scene.question(), &offer("0.20"), &[reason("x"), reason("y")]);
+        scene.request.headers = vec![two, one];
+        let second = Terms::of(&scene.question(), &offer("0.20"), &[reason("y"), reason("x"), reason("x")]);
+        assert_eq!(first.canonical(), second.canonical());
+    }
+
+    #[test]
+    fn method_url_headers_and_body_are_the_request() {
+        let base = scene();
+        let mut others = vec![base.request.clone(); 4];
+        others[0].method = "POST".into();
+        others[1].url = Url::parse("https://api.example.com/v1/data?q=1").unwrap();
+        others[2].headers.push(("accept".into(), "text/html".into()));
+        others[3].body = b"x".to_vec();
+        let prints: BTreeSet<_> = others.iter().chain([&base.request]).map(|request| request.fingerprint()).collect();
+        assert_eq!(prints.len(), 5);
+    }
+
+    #[test]
+    fn a_denial_covers_as_much_or_more_of_the_same_to_anybody() {
+        let denial = terms().denial();
+        assert!(denial.covers(&Offer { payee: OTHER_PAYEE, ..offer("0.20") }) && denial.covers(&offer("0.21")));
+        assert!(!denial.covers(&offer("0.199999")) && !denial.covers(&offer_on(137, "0.20")));
+        assert!(!denial.covers(&Offer { scheme: "upto".into(), ..offer("0.20") }));
+    }
+}

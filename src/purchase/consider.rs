@@ -1,0 +1,87 @@
+//! What a decision is made from: the same for paying and for a quote.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::challenge::Heard as HeardChallenge;
+use crate::funds;
+use crate::ledger::{LedgerError, View};
+use crate::limits;
+use crate::offer::{self, Listed, Offer};
+use crate::parts::Look;
+use crate::parts::Parts;
+use crate::policy::{self, Decided, Funds, Policy, Question, Snapshot};
+use crate::ports::Reply;
+use crate::reason::Reason;
+use crate::time::Time;
+use crate::wish::Wish;
+
+/// Everything the decision was made from, kept for the record.
+pub(super) struct Considered {
+    pub policy: Arc<Policy>,
+    pub funds: Funds,
+    pub reply: Reply,
+    pub heard_at: Time,
+    pub look: Look,
+    pub listed: Vec<Listed>,
+    /// What the record says of them, once it is decided.
+    pub offers: Value,
+}
+
+impl Parts {
+    /// Parses the challenge, and reads what the decision needs beside it.
+    pub(super) async fn consider(&self, heard: HeardChallenge) -> Result<Considered, Reason> {
+        let HeardChallenge { reply, at, look } = heard;
+        let policy = self.policy()?;
+        let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
+        let funds = self.funds_for(&listed).await;
+        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers: Value::Null })
+    }
+
+    /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
+    pub(super) async fn first_look_at_funds(&self) {
+        if !self.funds.last().tried {
+            let _ = tokio::time::timeout(limits::FUNDS_WAIT, funds::read(self)).await;
+        }
+    }
+
+    /// What the wallet is known to hold. Before that says "too little" it is read anew: the owner may have sent some.
+    async fn funds_for(&self, listed: &[Listed]) -> Funds {
+        let funds = funds::known(self).await;
+        let is_short = |offer: &Offer| {
+            let held = funds.known.get(&(offer.network().clone(), offer.asset.address));
+            held.is_some_and(|held| *held < offer.amount)
+        };
+        if !listed.iter().filter_map(Listed::offer).any(is_short) {
+            return funds;
+        }
+        let _ = tokio::time::timeout(limits::FUNDS_WAIT, funds::read(self)).await;
+        funds::known(self).await
+    }
+}
+
+impl Considered {
+    /// What the policy says of it now, and by what snapshot.
+    pub async fn decide(&self, house: &Parts, wish: &Wish) -> Result<(Decided, Snapshot), LedgerError> {
+        let snapshot = house.ledger.snapshot(self.view(wish, house.now())).await?;
+        let decided = policy::decide(&self.policy, &self.question(wish), &self.listed, &snapshot);
+        Ok((decided, snapshot))
+    }
+
+    pub fn question(&self, wish: &Wish) -> Question<'_> {
+        Question { request: &self.reply.request, max_price: wish.max_price, funds: &self.funds }
+    }
+
+    fn view(&self, wish: &Wish, now: Time) -> View {
+        View {
+            agent: wish.agent.clone(),
+            identity: Some(wish.identity()),
+            policy: self.policy.clone(),
+            url: Some(self.reply.request.url.clone()),
+            led_from: Some(wish.request.url.clone()),
+            payees: self.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
+            now,
+        }
+    }
+}
