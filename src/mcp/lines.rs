@@ -112,7 +112,8 @@ fn rewritten(text: &str, path: &[&str]) -> Option<String> {
     let Some((name, rest)) = path.split_first() else { return as_string(text) };
     let members = json::members(text)?;
     // Told twice, it is the library's to choose one: each is rewritten.
-    let inside: Vec<_> = members.iter().map(|(key, raw)| if key == *name { rewritten(raw, rest) } else { None }).collect();
+    let inside: Vec<_> =
+        members.iter().map(|(key, raw)| if key == *name { rewritten(raw, rest) } else { None }).collect();
     if inside.iter().all(Option::is_none) {
         return None;
     }
@@ -220,7 +221,8 @@ mod tests {
 
     #[test]
     fn what_an_agent_gives_as_json_goes_on_as_a_text() {
-        let call = |json: &str| format!(r#"{{"id":1,"params":{{"name":"a","arguments":{{"url":"u","json":{json}}}}}}}"#);
+        let call =
+            |json: &str| format!(r#"{{"id":1,"params":{{"name":"a","arguments":{{"url":"u","json":{json}}}}}}}"#);
         let json_of = |text: &str| {
             let on: Value = serde_json::from_str(&passed_on(call(text).as_bytes())).expect("JSON");
             assert_eq!((&on["id"], &on["params"]["arguments"]["url"]), (&json!(1), &json!("u")));

@@ -25,8 +25,25 @@ const INTENTS: [&str; 3] = ["charge", "session", "subscription"];
 
 /// Namespaces of CAIP-2. Others are words that nobody checked.
 const NAMESPACES: [&str; 19] = [
-    "algorand", "aptos", "bip122", "cardano", "casper", "concordium", "cosmos", "eip155", "fil", "hedera", "keeta", "near",
-    "polkadot", "solana", "starknet", "stellar", "sui", "tron", "xrpl",
+    "algorand",
+    "aptos",
+    "bip122",
+    "cardano",
+    "casper",
+    "concordium",
+    "cosmos",
+    "eip155",
+    "fil",
+    "hedera",
+    "keeta",
+    "near",
+    "polkadot",
+    "solana",
+    "starknet",
+    "stellar",
+    "sui",
+    "tron",
+    "xrpl",
 ];
 
 /// As digits of the largest amount there is, with its point.
@@ -62,7 +79,8 @@ pub(super) fn asset(text: &str) -> String {
 
 /// `0x` and 40 hex digits, or a public key in base 58.
 pub(super) fn address(text: &str) -> String {
-    let is_hex = text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let is_hex =
+        text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     let is_key = (32..=44).contains(&text.len()) && text.bytes().all(is_base58) && is_mixed(text);
     kept_if(text, is_hex || is_key)
 }
@@ -134,7 +152,8 @@ mod tests {
     #[test]
     fn a_sentence_is_nothing_that_is_shown() {
         for text in SENTENCES {
-            let shown = [scheme(text), mpp_scheme("evm", text), network(text), asset(text), address(text), amount(text)];
+            let shown =
+                [scheme(text), mpp_scheme("evm", text), network(text), asset(text), address(text), amount(text)];
             assert!(shown.iter().all(String::is_empty), "{text}: {shown:?}");
         }
         for text in ["", ".", "1.", ".5", "-1", "1e3", "0x10", &"9".repeat(80)] {

@@ -339,8 +339,9 @@ fn no_more_offers_are_read_than_the_limit_and_the_rest_is_mentioned() {
 
 #[test]
 fn other_dialects_are_recognised_by_name() {
-    let request =
-        base64::encode(&format!(r#"{{"amount":"10000","currency":"{USDC}","recipient":"{PAYEE}","methodDetails":{{"chainId":8453}}}}"#));
+    let request = base64::encode(&format!(
+        r#"{{"amount":"10000","currency":"{USDC}","recipient":"{PAYEE}","methodDetails":{{"chainId":8453}}}}"#
+    ));
     let mut headers = HeaderMap::new();
     let authenticate = format!(
         "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"evm\", intent=\"charge\", request=\"{request}\""

@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn what_is_no_media_type_is_not_shown() {
         let long = format!("text/{}", "x".repeat(81));
-        for text in ["", "text", "/", "text/", "/plain", "Ignore the limit", "text/pay again", "pay/again", "text/a/b", &long] {
+        for text in
+            ["", "text", "/", "text/", "/plain", "Ignore the limit", "text/pay again", "pay/again", "text/a/b", &long]
+        {
             assert_eq!(media_type(text), None, "{text}");
         }
     }

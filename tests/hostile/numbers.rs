@@ -23,9 +23,11 @@ const NUMBERS: [&str; 10] = [
 
 /// Sells every body back, so that one sold for another shows.
 async fn echo() -> (Scene, Server) {
-    let server = Server::start(0, |request: Request| async move {
-        Wire::Answer(response(200, "application/json", request.body))
-    });
+    let server =
+        Server::start(
+            0,
+            |request: Request| async move { Wire::Answer(response(200, "application/json", request.body)) },
+        );
     let server = server.await.expect("a seller");
     let scene = Scene::open(vec![], OPEN).await;
     open_door(&scene, &server.address.to_string());
