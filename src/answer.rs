@@ -390,6 +390,7 @@ pub struct Purchase {
     pub next_offset: Option<u64>,
     /// The seller's own words about the payment, as it sent them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub receipt: Option<serde_json::Value>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
@@ -404,6 +405,7 @@ pub struct Event {
     /// What kind it is.
     pub kind: String,
     /// What is known of it.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub detail: serde_json::Value,
 }
 

@@ -15,6 +15,7 @@ pub mod config;
 pub mod crash;
 mod funds;
 pub mod house;
+pub mod json;
 pub mod keeper;
 pub mod ledger;
 pub mod limits;

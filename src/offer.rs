@@ -6,12 +6,12 @@
 
 mod base64;
 mod cashu;
-mod json;
 mod l402;
 mod mpp;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
+mod shown;
 mod www_authenticate;
 mod x402;
 mod x402_v1;
@@ -96,7 +96,8 @@ pub enum Listed {
     Unpayable(Unpayable),
 }
 
-/// An entry bursar recognises and cannot pay. The texts are the seller's, bounded and cleaned.
+/// An entry bursar recognises and cannot pay. The texts are the seller's, where they are what they should be, and else
+/// empty: they stand in lines of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpayable {
     /// The language of the challenge.
@@ -152,8 +153,8 @@ fn not_spoken(name: &str) -> Reason {
     refusal("dialect_not_supported", format!("the seller speaks {name}, which bursar recognises and does not pay"))
 }
 
-/// A seller's text as it may be shown.
-fn shown(text: &str) -> String {
+/// A seller's own words, to be shown as such.
+fn in_its_words(text: &str) -> String {
     text::quoted(text, limits::QUOTED_CHARS)
 }
 

@@ -1,5 +1,9 @@
 //! Text of others: bounded, and cleaned of what could make it read as ours.
 
+mod media;
+
+pub use self::media::media_type;
+
 /// Bytes as base64 text, for rows that are JSON.
 pub mod base64_bytes {
     use base64::{Engine, engine::general_purpose::STANDARD};

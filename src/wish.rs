@@ -4,13 +4,15 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::json::Written;
 use crate::limits;
 use crate::money::Usd;
 use crate::reason::{Reason, Who};
 use crate::request::{self, Request};
+use crate::text;
 
 /// What an agent sends to `fetch_paid` and `quote`, as it sent it.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// What to get. https only, unless the owner allowed the host.
@@ -26,7 +28,7 @@ pub struct Call {
     pub body: Option<String>,
     /// A JSON body, instead of `body`.
     #[serde(default)]
-    pub json: Option<serde_json::Value>,
+    pub json: Option<Written>,
     /// Refuse if dearer, in US dollars ("0.05"). Never raises a limit.
     #[serde(default)]
     pub max_price: Option<String>,
@@ -129,10 +131,13 @@ pub fn place(url: &Url) -> String {
     format!("{}{}", origin(url), url.path())
 }
 
+/// Without a `=` there is no name: it may be the secret itself.
 fn mask_pair(pair: &str) -> String {
     match pair.split_once('=') {
         Some((name, value)) if !value.is_empty() => format!("{name}=…"),
-        _ => pair.to_owned(),
+        Some(_) => pair.to_owned(),
+        None if pair.is_empty() => String::new(),
+        None => "…".to_owned(),
     }
 }
 
@@ -167,7 +172,7 @@ fn parse_body(call: &Call) -> Result<Vec<u8>, String> {
     let body = match (&call.body, &call.json) {
         (Some(_), Some(_)) => return Err("give `body` or `json`, not both".to_owned()),
         (Some(text), None) => text.clone().into_bytes(),
-        (None, Some(json)) => canonical(json).into_bytes(),
+        (None, Some(json)) => canonical(json)?.into_bytes(),
         (None, None) => Vec::new(),
     };
     match body.len() {
@@ -178,11 +183,12 @@ fn parse_body(call: &Call) -> Result<Vec<u8>, String> {
     }
 }
 
-/// JSON with its keys sorted, so that the same value is the same purchase however it was written.
-fn canonical(json: &serde_json::Value) -> String {
-    let mut sorted = json.clone();
-    sorted.sort_all_objects();
-    sorted.to_string()
+/// The same value is the same purchase however it was written, except that a number is what its digits are.
+fn canonical(json: &Written) -> Result<String, String> {
+    json.canonical().map_err(|cause| {
+        let cause = text::quoted(&cause.to_string(), limits::QUOTED_CHARS);
+        format!("`json` cannot be sent: {cause}; what is meant as it is can go as `body`")
+    })
 }
 
 fn parse_method(call: &Call) -> Result<String, String> {
@@ -193,8 +199,8 @@ fn parse_method(call: &Call) -> Result<String, String> {
         None => "GET".to_owned(),
     };
     request::check_method(&method)?;
-    match has_body && matches!(method.as_str(), "GET" | "HEAD") {
-        true => Err(format!("{method} carries no body: leave out `body` and `json`, or use POST")),
+    match has_body && method == "GET" {
+        true => Err("GET carries no body: leave out `body` and `json`, or use POST".to_owned()),
         false => Ok(method),
     }
 }
@@ -241,8 +247,31 @@ mod tests {
         let one = wish(to("https://EXAMPLE.com:443/a/../b?q=1#frag"));
         let two = wish(Call { method: Some("get".into()), ..to("https://example.com/b?q=1") });
         assert_eq!(one.identity(), two.identity());
-        let keys = |json| wish(Call { json: Some(json), ..to("https://example.com/") }).identity();
+        let keys = |json: serde_json::Value| wish(with_json(&json.to_string())).identity();
         assert_eq!(keys(json!({"a": {"c": 1, "b": 2}})), keys(json!({"a": {"b": 2, "c": 1}})));
+    }
+
+    fn with_json(text: &str) -> Call {
+        Call { json: Some(Written::new(text)), ..to("https://example.com/") }
+    }
+
+    #[test]
+    fn numbers_go_out_as_they_were_written_and_make_the_identity() {
+        let numbers =
+            ["100000000000000000001", "100000000000000000002", "1", "1.0", "1.00", "1e0", "1E+0", "-0", "0", "-0.0"];
+        let wishes = numbers.map(|number| wish(with_json(&format!("{{ \"order\": [{number}] }}"))));
+        for (number, wish) in numbers.iter().zip(&wishes) {
+            assert_eq!(wish.request.body, format!("{{\"order\":[{number}]}}").into_bytes());
+        }
+        let distinct: std::collections::HashSet<_> = wishes.iter().map(Wish::identity).collect();
+        assert_eq!(distinct.len(), numbers.len());
+    }
+
+    #[test]
+    fn json_that_can_be_read_in_two_ways_is_refused() {
+        let message = |text| Wish::parse("a", &with_json(text)).unwrap_err()[0].message.clone();
+        assert!(message(r#"{"a":1,"a":2}"#).contains("the key `a` stands twice"));
+        assert!(message(&"[".repeat(200_000)).contains("not JSON"));
     }
 
     #[test]
@@ -276,7 +305,7 @@ mod tests {
             url: "ftp://example.com/".into(),
             method: Some("BREW".into()),
             body: Some("a".into()),
-            json: Some(json!(1)),
+            json: Some(Written::new("1")),
             max_price: Some("1e9".into()),
             purchase_id: Some("a b".into()),
             ..Call::default()
@@ -295,7 +324,15 @@ mod tests {
 
     #[test]
     fn query_values_are_masked_and_names_are_kept() {
-        let url = Url::parse("https://e.com/p?key=secret&flag&empty=").unwrap();
-        assert_eq!(masked(&url), "https://e.com/p?key=…&flag&empty=");
+        let url = Url::parse("https://e.com/p?key=secret&empty=&=secret").unwrap();
+        assert_eq!(masked(&url), "https://e.com/p?key=…&empty=&=…");
+    }
+
+    #[test]
+    fn a_query_without_a_name_is_masked_whole() {
+        let masked = |url: &str| masked(&Url::parse(url).unwrap());
+        assert_eq!(masked("https://e.com/p?SECRET"), "https://e.com/p?…");
+        assert_eq!(masked("https://e.com/p?a=1&SECRET&&b="), "https://e.com/p?a=…&…&&b=");
+        assert_eq!(masked("https://e.com/p?"), "https://e.com/p?");
     }
 }

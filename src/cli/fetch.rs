@@ -13,6 +13,7 @@ use crate::agent::Agent;
 use crate::answer::{Answer, Body, Charged, Encoding, Outcome};
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::{Context, OWNER, out, story, words};
+use crate::json::Written;
 use crate::limits;
 use crate::ports::Caller;
 use crate::reason::Who;
@@ -92,13 +93,16 @@ impl Fetch {
     }
 
     fn call(&self) -> Result<Call, Failure> {
-        let json = self.json_body.as_deref().map(serde_json::from_str).transpose();
+        let json = self.json_body.as_ref().map(Written::new);
+        if let Some(Err(cause)) = json.as_ref().map(Written::canonical) {
+            return Err(Failure::usage(format!("--json-body cannot be sent: {}", out::clean(&cause.to_string())), ""));
+        }
         Ok(Call {
             url: self.url.clone(),
             method: self.method.clone(),
             headers: headers(&self.headers)?,
             body: self.data.as_deref().map(data).transpose()?,
-            json: json.map_err(|cause| Failure::usage(format!("--json-body is not JSON: {cause}"), ""))?,
+            json,
             max_price: self.max_price.as_ref().map(|price| price.trim_start_matches('$').to_owned()),
             purchase_id: self.purchase_id.clone(),
             buy_again: self.buy_again.clone(),

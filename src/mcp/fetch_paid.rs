@@ -25,12 +25,12 @@ pub fn tool() -> Tool {
                 "url": { "type": "string", "description": "https URL" },
                 "method": {
                     "type": "string",
-                    "enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                    "enum": ["GET", "POST", "PUT", "PATCH", "DELETE"],
                     "description": "GET, or POST if there is a body"
                 },
                 "headers": { "type": "object", "additionalProperties": { "type": "string" } },
                 "body": { "type": "string", "description": "text body" },
-                "json": { "description": "JSON body: any value, not as text" },
+                "json": { "type": "object", "description": "JSON body, not as text; any other JSON value is taken too" },
                 "max_price": {
                     "type": "string",
                     "description": "refuse if dearer than this many US dollars, such as 0.05; never raises a limit"

@@ -3,7 +3,11 @@
 //! Hosts write down what a model put together: half an emoji, a number without end, brackets without bottom. The MCP
 //! library drops a line that is not JSON to it, and whoever asked would wait for an answer that never comes. So such a
 //! line goes on as a request of its own, with the same id, and is answered.
+//!
+//! The library also reads JSON into values, which rounds numbers to what a float holds. What an agent gives a tool as
+//! `json` is what its seller gets and what its purchase is known by, so it goes on as a string that holds its text.
 
+use std::fmt::Write;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +15,8 @@ use std::task::{Context, Poll};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, DuplexStream, ReadBuf};
 use tokio::task::JoinSet;
+
+use crate::json::{self, Written};
 
 /// What an unreadable line is called from here on.
 pub const UNREADABLE: &str = "bursar/unreadable";
@@ -80,13 +86,51 @@ impl Line {
 
     /// As it came where it can be read. Nobody waits for an answer to a line without an id.
     fn passed_on(self) -> Vec<u8> {
-        let is_blank = self.text.trim_ascii().is_empty();
-        if !self.is_too_long && (is_blank || serde_json::from_slice::<Value>(&self.text).is_ok()) {
-            return self.text;
+        if !self.is_too_long {
+            let text = with_json_as_text(self.text);
+            if text.trim_ascii().is_empty() || serde_json::from_slice::<Value>(&text).is_ok() {
+                return text;
+            }
         }
         let request = |id| format!("{}\n", json!({"jsonrpc": "2.0", "id": id, "method": UNREADABLE})).into_bytes();
         self.id.found().map(request).unwrap_or_default()
     }
+}
+
+/// Where an argument stands whose numbers must not be rounded.
+const JSON_ARGUMENT: [&str; 3] = ["params", "arguments", "json"];
+
+/// The line as it came, but for that argument.
+fn with_json_as_text(line: Vec<u8>) -> Vec<u8> {
+    let text = std::str::from_utf8(&line).ok();
+    let rewritten = text.and_then(|text| rewritten(text, &JSON_ARGUMENT)).map(|text| format!("{text}\n").into_bytes());
+    rewritten.unwrap_or(line)
+}
+
+/// The same object with what stands at this path as a string that holds it; none if nothing does.
+fn rewritten(text: &str, path: &[&str]) -> Option<String> {
+    let Some((name, rest)) = path.split_first() else { return as_string(text) };
+    let members = json::members(text)?;
+    // Told twice, it is the library's to choose one: each is rewritten.
+    let inside: Vec<_> =
+        members.iter().map(|(key, raw)| if key == *name { rewritten(raw, rest) } else { None }).collect();
+    if inside.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut whole = String::from("{");
+    for ((key, raw), inside) in members.iter().zip(inside) {
+        let comma = if whole.len() > 1 { "," } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(whole, "{comma}{}:{}", Value::from(key), inside.as_deref().unwrap_or(raw));
+    }
+    whole.push('}');
+    Some(whole)
+}
+
+/// What is left out stays so. In canonical form, where it has one, it is the same text when a host writes it again.
+fn as_string(text: &str) -> Option<String> {
+    let json = Written::new(text);
+    (text != "null").then(|| Value::from(json.canonical().unwrap_or(json.to_string())).to_string())
 }
 
 /// Looks for the `id` of the outermost object, in a line that may be no JSON anywhere else.
@@ -173,6 +217,32 @@ mod tests {
         for text in ["", "\r", r#"{ "id" : 1, "method":"ping", "params":{"id":[2]} }"#, r#"{"id":null}"#, "[1]"] {
             assert_eq!(passed_on(text.as_bytes()), text.trim_end());
         }
+    }
+
+    #[test]
+    fn what_an_agent_gives_as_json_goes_on_as_a_text() {
+        let call =
+            |json: &str| format!(r#"{{"id":1,"params":{{"name":"a","arguments":{{"url":"u","json":{json}}}}}}}"#);
+        let json_of = |text: &str| {
+            let on: Value = serde_json::from_str(&passed_on(call(text).as_bytes())).expect("JSON");
+            assert_eq!((&on["id"], &on["params"]["arguments"]["url"]), (&json!(1), &json!("u")));
+            on["params"]["arguments"]["json"].clone()
+        };
+        assert_eq!(json_of(r#"{ "b": 100000000000000000001, "a": 1E+2 }"#), r#"{"a":1E+2,"b":100000000000000000001}"#);
+        assert_eq!(json_of(r#""text""#), r#""text""#);
+        assert_eq!(json_of("1e999"), "1e999");
+        assert_eq!(json_of(r#"{"a":1,"a":2}"#), r#"{"a":1,"a":2}"#);
+        assert_eq!(json_of("null"), Value::Null);
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        assert_eq!(json_of(&deep), *deep);
+    }
+
+    #[test]
+    fn nothing_but_the_argument_of_a_tool_is_rewritten() {
+        let line = r#"{"id":1,"params":{"json":1.50,"arguments":{"a":{"json":1.50},"b":[{"json":1.50}]},"x":1.50}}"#;
+        assert_eq!(passed_on(line.as_bytes()), line);
+        let escaped = r#"{"params":{"\u0061rguments":{"js\u006fn":1.50,"json":2.50}}}"#;
+        assert_eq!(passed_on(escaped.as_bytes()), r#"{"params":{"arguments":{"json":"1.50","json":"2.50"}}}"#);
     }
 
     #[test]

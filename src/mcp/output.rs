@@ -22,7 +22,9 @@ pub fn schema<T: JsonSchema>() -> JsonObject {
         .for_serialize()
         .with(|settings| settings.meta_schema = None)
         .with_transform(RecursiveTransform(plain))
-        .with_transform(RecursiveTransform(present));
+        .with_transform(RecursiveTransform(present))
+        .with_transform(RecursiveTransform(one_type))
+        .with_transform(RecursiveTransform(typed));
     let mut object = match settings.into_generator().into_root_schema_for::<T>().to_value() {
         Value::Object(object) => object,
         _ => JsonObject::new(),
@@ -56,6 +58,24 @@ fn without_null(member: &mut Value) {
         if let [only] = kept.as_slice() {
             *types = only.clone();
         }
+    }
+}
+
+/// Hosts that know one type for each schema take several as branches.
+fn one_type(schema: &mut Schema) {
+    let Some(types) = schema.get("type").and_then(Value::as_array).cloned() else { return };
+    schema.remove("type");
+    let branches: Vec<Value> = types.into_iter().map(|name| serde_json::json!({ "type": name })).collect();
+    // What else is said of it, such as the least number, says nothing of another type.
+    schema.insert("anyOf".to_owned(), branches.into());
+}
+
+/// What is one of several words is a string all the same, and some hosts ask for it.
+fn typed(schema: &mut Schema) {
+    let is_string = |one: &Value| one.get("type").is_some_and(|name| name == "string");
+    let are_words = schema.get("oneOf").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_string));
+    if are_words {
+        schema.insert("type".to_owned(), "string".into());
     }
 }
 

@@ -22,12 +22,12 @@ pub fn tool() -> Tool {
                 "url": { "type": "string", "description": "https URL" },
                 "method": {
                     "type": "string",
-                    "enum": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                    "enum": ["GET", "POST", "PUT", "PATCH", "DELETE"],
                     "description": "GET, or POST if there is a body"
                 },
                 "headers": { "type": "object", "additionalProperties": { "type": "string" } },
                 "body": { "type": "string", "description": "text body" },
-                "json": { "description": "JSON body: any value, not as text" }
+                "json": { "type": "object", "description": "JSON body, not as text; any other JSON value is taken too" }
             },
             "required": ["url"],
             "additionalProperties": false
@@ -89,14 +89,19 @@ fn verdict(quote: &Quote) -> String {
 fn price(offer: &QuotedOffer) -> String {
     match offer.amount_usd {
         Some(usd) => format!("${usd}"),
-        None => format!("{} atomic", tell::clean(&offer.amount_atomic)),
+        None => format!("{} atomic", said(&offer.amount_atomic)),
     }
+}
+
+/// What the seller did not say as it should is not repeated.
+fn said(words: &str) -> String {
+    if words.is_empty() { "?".to_owned() } else { tell::clean(words) }
 }
 
 fn priced(index: usize, offer: &QuotedOffer) -> String {
     let (verdict, dialect) = (tell::word(offer.verdict), tell::word(offer.dialect));
     let QuotedOffer { scheme, network, asset, payee, .. } = offer;
-    let [scheme, network, asset, payee] = [scheme, network, asset, payee].map(|words| tell::clean(words));
+    let [scheme, network, asset, payee] = [scheme, network, asset, payee].map(|words| said(words));
     let price = price(offer);
     format!("Offer {index}: {price} {asset} on {network} to {payee}, {dialect} {scheme}: {verdict}")
 }

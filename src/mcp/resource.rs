@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{ErrorData, ReadResourceResult, ResourceContents, ResourceTemplate};
+use serde_json::json;
 
 use super::tell;
 use crate::agent::Agent;
@@ -17,7 +18,10 @@ pub fn template() -> ResourceTemplate {
 
 pub async fn read(agent: &Agent, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let id = uri.strip_prefix("bursar://purchase/").and_then(|rest| rest.strip_suffix("/body"));
-    let id = id.ok_or_else(|| not_found("there are only bursar://purchase/<purchase_id>/body"))?;
+    // Which one it was, since a host may read many at a time.
+    let named = || Some(json!({ "uri": tell::clean(uri) }));
+    let nowhere = || ErrorData::resource_not_found("there are only bursar://purchase/<purchase_id>/body", named());
+    let id = id.ok_or_else(nowhere)?;
     let bytes = whole(agent, id).await?;
     Ok(ReadResourceResult::new(vec![contents(bytes, tell::body_uri(id))]))
 }

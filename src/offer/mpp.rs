@@ -4,7 +4,8 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::www_authenticate::{AuthChallenge, challenges};
-use super::{Dialect, Listed, Unpayable, base64, json, not_spoken, shown};
+use super::{Dialect, Listed, Unpayable, base64, not_spoken, shown};
+use crate::json;
 use crate::limits;
 
 pub(super) fn offers(headers: &HeaderMap) -> Vec<Listed> {
@@ -15,15 +16,15 @@ pub(super) fn offers(headers: &HeaderMap) -> Vec<Listed> {
 fn listed(challenge: &AuthChallenge) -> Listed {
     let param = |name| challenge.param(name).unwrap_or_default();
     let request = base64::decode_text(param("request")).and_then(|text| json::strict(&text).ok()).unwrap_or_default();
-    let text = |key: &str| request.get(key).and_then(Value::as_str).map(shown).unwrap_or_default();
+    let text = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default();
     let chain = request.pointer("/methodDetails/chainId").and_then(Value::as_u64);
     Unpayable {
         dialect: Dialect::Mpp,
-        scheme: shown(&format!("{}/{}", param("method"), param("intent"))),
+        scheme: shown::mpp_scheme(param("method"), param("intent")),
         network: chain.map(|id| format!("eip155:{id}")).unwrap_or_default(),
-        asset: text("currency"),
-        amount: text("amount"),
-        payee: text("recipient"),
+        asset: shown::asset(text("currency")),
+        amount: shown::amount(text("amount")),
+        payee: shown::address(text("recipient")),
         reason: not_spoken("MPP (the `Payment` authentication scheme)"),
     }
     .into()

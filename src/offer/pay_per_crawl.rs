@@ -9,5 +9,8 @@ pub(super) fn offers(headers: &HeaderMap) -> Option<Listed> {
     let (asset, amount) = price.trim().split_once(' ').unwrap_or(("", &price));
     let reason = not_spoken("pay-per-crawl (charged to an account with the operator, not from a wallet)");
     let bare = Unpayable::bare(Dialect::PayPerCrawl, reason);
-    Some(Unpayable { scheme: "crawl".to_owned(), asset: shown(asset), amount: shown(amount), ..bare }.into())
+    Some(
+        Unpayable { scheme: "crawl".to_owned(), asset: shown::asset(asset), amount: shown::amount(amount), ..bare }
+            .into(),
+    )
 }

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Dialect, Offer, base64, json, x402_v1};
+use super::{Dialect, Offer, base64, x402_v1};
+use crate::json;
 
 /// Name and value of the header that carries what was signed, as its scheme writes it. `id` goes to sellers that declare `payment-identifier`: the
 /// same one for every showing of one purchase.

@@ -5,7 +5,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, json, shown, x402_v1};
+use super::{Dialect, base64, in_its_words, shown, x402_v1};
+use crate::json;
 use crate::limits;
 use crate::money::{Amount, Network};
 
@@ -49,6 +50,11 @@ pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
     names.into_iter().find_map(|name| read(only(headers, name)?))
 }
 
+/// By a name that v1 knows, or in CAIP-2.
+fn network(text: &str) -> String {
+    if x402_v1::is_name(text) { text.to_owned() } else { shown::network(text) }
+}
+
 /// Two that differ are none, and the same one twice is what a proxy made of it.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
@@ -69,9 +75,9 @@ fn read(text: &str) -> Option<Receipt> {
     Some(Receipt {
         success: claim.get("success")?.as_bool()?,
         chain_tx: text("transaction").and_then(|text| text.parse().ok()),
-        network: text("network").map(shown).unwrap_or_default(),
+        network: text("network").map(network).unwrap_or_default(),
         payer: text("payer").and_then(|text| text.parse().ok()),
-        error_reason: text("errorReason").map(shown),
+        error_reason: text("errorReason").map(in_its_words),
         amount: text("amount").and_then(Amount::parse),
     })
 }

@@ -5,8 +5,8 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::json::{self, Unreadable};
 use super::{Dialect, Echo, Listed, Offer, Unpayable, refusal, shown, x402_v1, x402_v2};
+use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Amount, Asset, Assets, Network, TransferMethod};
 use crate::reason::{Reason, Who};
@@ -152,14 +152,16 @@ impl Envelope<'_> {
 }
 
 fn unpayable(wire: &Wire, fields: &Fields, reason: Reason) -> Unpayable {
-    let seen = |key: &str| fields.shown(key);
+    let seen = |key: &str| fields.as_text(key);
+    let network = seen("network");
+    let is_known_by_name = x402_v1::is_name(&network);
     Unpayable {
         dialect: wire.dialect,
-        scheme: seen("scheme"),
-        network: seen("network"),
-        asset: seen("asset"),
-        amount: seen(wire.amount),
-        payee: seen("payTo"),
+        scheme: shown::scheme(&seen("scheme")),
+        network: if is_known_by_name { network } else { shown::network(&network) },
+        asset: shown::asset(&seen("asset")),
+        amount: shown::amount(&seen(wire.amount)),
+        payee: shown::address(&seen("payTo")),
         reason,
     }
 }
@@ -366,10 +368,10 @@ impl Fields {
         }
     }
 
-    fn shown(&self, key: &str) -> String {
+    fn as_text(&self, key: &str) -> String {
         match self.0.get(key) {
-            Some(Value::String(text)) => shown(text),
-            Some(Value::Number(number)) => shown(&number.to_string()),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
         }
     }

@@ -23,6 +23,11 @@ pub(super) fn name(network: &Network) -> Option<&'static str> {
     NAMES.iter().find(|(_, known)| *known == chain).map(|(name, _)| *name)
 }
 
+/// Whether a v1 seller means a network by this.
+pub(super) fn is_name(text: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == text) || SOLANA.iter().any(|(known, _)| *known == text)
+}
+
 const NAMES: [(&str, u64); 21] = [
     ("ethereum", 1),
     ("sepolia", 11155111),

@@ -13,7 +13,7 @@ use crate::policy::{self, Policy};
 use crate::ports::Reply;
 use crate::reason::{Reason, Who};
 use crate::settlement::{Proof, Standing, State};
-use crate::text::quoted;
+use crate::text::{media_type, quoted};
 use crate::wish::masked;
 
 /// Why an answer comes from a row and not from a seller.
@@ -237,7 +237,7 @@ pub(super) fn http_of(reply: &Reply) -> Http {
     let content_type = reply.headers.get("content-type").and_then(|value| value.to_str().ok());
     Http {
         status: reply.status,
-        content_type: content_type.map(|text| quoted(text, limits::QUOTED_CHARS)),
+        content_type: content_type.and_then(media_type),
         final_url: masked(&reply.request.url),
     }
 }
@@ -246,7 +246,8 @@ fn http_of_row(entry: &Entry) -> Option<Http> {
     let url = entry.final_url.as_deref().unwrap_or(&entry.url);
     Some(Http {
         status: entry.http_status?,
-        content_type: entry.content_type.clone(),
+        // Rows of earlier versions hold whatever was sent.
+        content_type: entry.content_type.as_deref().and_then(media_type),
         final_url: Url::parse(url).map(|url| masked(&url)).unwrap_or_default(),
     })
 }

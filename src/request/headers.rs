@@ -4,8 +4,9 @@ use ::http::{HeaderName, HeaderValue};
 
 use crate::{limits, text};
 
-/// Methods an agent may use. CONNECT, TRACE and OPTIONS are not for buying things.
-pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Methods an agent may use. CONNECT, TRACE and OPTIONS are not for buying things, and a HEAD would be paid for like a
+/// GET and bring nothing.
+pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Headers that belong to the connection, to the payment, or to how bursar reads replies.
 const OURS: [&str; 12] = [
@@ -25,6 +26,13 @@ const OURS: [&str; 12] = [
 
 /// Families of the same.
 const OUR_FAMILIES: [&str; 3] = ["proxy-", "payment-", "x-payment-"];
+
+/// Ways to pay, to agree to a price, or to sign in with a wallet, past the owner's limits and the ledger.
+const CREDENTIALS: [&str; 6] =
+    ["crawler-exact-price", "crawler-max-price", "sign-in-with-ethereum", "sign-in-with-x", "x-cashu", "x-wallet-key"];
+
+/// Schemes of `Authorization` that are payments.
+const PAYMENT_SCHEMES: [&str; 3] = ["payment", "l402", "lsat"];
 
 /// Some servers obey these over the request line. They would make it another request than the one the owner's rules
 /// about methods, paths and hosts were asked about.
@@ -71,6 +79,11 @@ pub fn check_method(method: &str) -> Result<(), String> {
     if METHODS.contains(&method) {
         return Ok(());
     }
+    if method == "HEAD" {
+        return Err("the method HEAD brings no goods, and a seller may take money for it all the same: use GET, or \
+                    quote to see the price"
+            .to_owned());
+    }
     Err(format!("the method `{}` is not one of {}", text::quoted(method, 20), METHODS.join(", ")))
 }
 
@@ -91,6 +104,12 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
     }
     // The parsed name is in lower case.
     let name = parsed.as_str();
+    if is_credential(name, value) {
+        return Err(format!(
+            "header `{shown}` carries a payment or a wallet's signature of your own, and only bursar pays here, inside \
+             its owner's limits: leave it out"
+        ));
+    }
     if OURS.contains(&name) || OUR_FAMILIES.iter().any(|family| name.starts_with(family)) {
         return Err(format!("header `{shown}` is written by bursar itself: leave it out"));
     }
@@ -100,6 +119,16 @@ fn check_header(name: &str, value: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Several challenges may be answered in one header, one after the other.
+fn is_credential(name: &str, value: &str) -> bool {
+    let pays = |answer: &str| {
+        let scheme = answer.split_ascii_whitespace().next().unwrap_or_default();
+        PAYMENT_SCHEMES.iter().any(|paying| scheme.eq_ignore_ascii_case(paying))
+    };
+    let is_ours = ["payment-authorization", "payment-signature", "x-payment"].contains(&name);
+    is_ours || CREDENTIALS.contains(&name) || (name == "authorization" && value.split(',').any(pays))
 }
 
 #[cfg(test)]
@@ -155,6 +184,28 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_credential_of_the_agents_own_is_refused_by_name() {
+        let own = [
+            ("Authorization", "Payment abc"),
+            ("authorization", "l402 a:b"),
+            ("Authorization", "LSAT a:b"),
+            ("Authorization", "Bearer a, Payment abc"),
+            ("SIGN-IN-WITH-X", "e30="),
+            ("X-Cashu", "cashuB"),
+            ("Crawler-Max-Price", "USD 1"),
+            ("X-PAYMENT", "e30="),
+            ("Payment-Signature", "e30="),
+        ];
+        for (name, value) in own {
+            let said = check(name, value).unwrap_err();
+            assert!(said.contains(&format!("`{name}` carries a payment")) && !said.contains(value), "{said}");
+        }
+        for value in ["Bearer Payment", "Basic cGF5bWVudA==", "Payments abc", "Bearer payment, x"] {
+            assert_eq!(check("Authorization", value), Ok(()), "{value}");
+        }
+    }
+
+    #[test]
     fn nothing_can_begin_a_header_of_its_own() {
         for value in ["a\r\nX-PAYMENT: x", "a\nb", "a\rb", "a\0b", "\u{7f}", "ü", "a\u{2028}b"] {
             assert!(check("X-A", value).is_err(), "{value:?}");
@@ -176,7 +227,7 @@ mod tests {
     #[test]
     fn methods_are_the_known_ones_in_capitals() {
         assert!(METHODS.iter().all(|method| check_method(method).is_ok()));
-        for method in ["", "get", "CONNECT", "TRACE", "GET ", "GET\r\n", "PROPFIND", "GÉT"] {
+        for method in ["", "get", "HEAD", "CONNECT", "TRACE", "GET ", "GET\r\n", "PROPFIND", "GÉT"] {
             assert!(check_method(method).is_err(), "{method:?}");
         }
     }

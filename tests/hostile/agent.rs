@@ -181,13 +181,20 @@ async fn a_line_that_cannot_be_read_is_answered_and_the_session_goes_on() {
     };
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let long = format!("\"{}\"", "x".repeat(17 * 1024 * 1024));
-    let unreadable = [deep.as_str(), &long, "1e999", "NaN", r#""\ud83d""#, "\"\u{0}\"", "nul"];
-    for (n, json) in unreadable.into_iter().enumerate() {
+    let elsewhere = [&deep, "1e999", r#""\ud83d""#].map(|odd| format!("1,\"other\":{odd}"));
+    let unreadable = ["NaN", "\"\u{0}\"", "nul", &long].into_iter().chain(elsewhere.iter().map(String::as_str));
+    for (n, json) in unreadable.enumerate() {
         let id = 1_000 + n;
         raw.say(call(id, json).as_bytes()).await;
         let reply = raw.reply_to(&json!(id)).await;
         let message = reply["error"]["message"].as_str().unwrap_or_else(|| panic!("{reply:.300}"));
         assert!(message.contains("could not be read"), "{message}");
+    }
+    for (n, json) in [deep.as_str(), r#""\ud83d""#, r#"{"a":1,"\u0061":2}"#].into_iter().enumerate() {
+        let id = 2_000 + n;
+        raw.say(call(id, json).as_bytes()).await;
+        let reply = raw.reply_to(&json!(id)).await;
+        assert_eq!(reply["result"]["structuredContent"]["reasons"][0]["code"], "bad_body", "{reply:.300}");
     }
     raw.say(b"\xff\xfe").await;
     raw.say(b"{}").await;

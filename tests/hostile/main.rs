@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 
 mod agent;
+mod credentials;
 mod egress;
+mod methods;
+mod numbers;
 mod raw;
+mod sentences;
 #[allow(dead_code, reason = "the scene of another binary, of which this one needs a part")]
 use testkit::processes as scene;
 #[cfg(unix)]

@@ -23,15 +23,20 @@ pub struct Raw {
 
 impl Raw {
     /// Starts the program and opens a session as this client.
-    pub async fn start(mut command: Command, client: Value) -> Raw {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
-        let stdin = child.stdin.take().expect("a pipe");
-        let stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let mut raw = Raw { _child: child, stdin, stdout, answers: HashMap::new(), next: 1 };
+    pub async fn start(command: Command, client: Value) -> Raw {
+        let mut raw = Raw::open(command);
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
         raw.request("initialize", hello).await;
         raw.say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string().as_bytes()).await;
         raw
+    }
+
+    /// Starts the program and says nothing yet.
+    pub fn open(mut command: Command) -> Raw {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+        let stdin = child.stdin.take().expect("a pipe");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Raw { _child: child, stdin, stdout, answers: HashMap::new(), next: 1 }
     }
 
     /// One line, as it is.

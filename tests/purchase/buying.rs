@@ -33,7 +33,7 @@ async fn a_v1_purchase_moves_exactly_its_price() {
 #[tokio::test]
 async fn a_posted_body_arrives_with_the_payment_it_was_priced_with() {
     let scene = market([Stall::post("/echo", CENT)]).open().await;
-    let call = Call { json: Some(json!({"b": [1, 2], "a": "ü"})), ..scene.call("/echo") };
+    let call = Call { json: Some(json!({"b": [1, 2], "a": "ü"}).into()), ..scene.call("/echo") };
     let answer = scene.fetch(call).await;
     bought(&answer);
     assert_eq!(body(&answer), r#"{"a":"ü","b":[1,2]}"#);

@@ -10,7 +10,7 @@ use crate::scene::*;
 #[tokio::test]
 async fn the_same_json_in_another_order_is_the_same_purchase() {
     let scene = market([Stall::post("/echo", CENT)]).open().await;
-    let with = |json| Call { json: Some(json), ..scene.call("/echo") };
+    let with = |json: serde_json::Value| Call { json: Some(json.into()), ..scene.call("/echo") };
     bought(&scene.fetch(with(json!({"a": 1, "b": {"c": 2, "d": 3}}))).await);
     let again = scene.fetch(with(json!({"b": {"d": 3, "c": 2}, "a": 1}))).await;
     is(&again, Outcome::Answered, Charged::No);

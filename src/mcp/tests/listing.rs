@@ -61,12 +61,46 @@ async fn input_schemas_are_plain_and_closed() {
         assert_eq!(schema["type"], "object", "{tool}");
         assert_eq!(schema["additionalProperties"], false, "{tool}");
         for (name, argument) in schema["properties"].as_object().unwrap() {
-            assert!(argument["type"].is_string() || name == "json", "{name} of {tool}");
+            assert!(argument["type"].is_string(), "{name} of {tool}");
         }
         for noise in ["$schema", "$ref", "$defs", "anyOf", "null"] {
             assert!(!schema.to_string().contains(noise), "{noise} in {tool}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_property_of_every_schema_has_one_type() {
+    for era in ERAS {
+        for tool in listed(era).await {
+            for schema in ["inputSchema", "outputSchema"] {
+                let untyped = untyped(&tool[schema], schema);
+                assert!(untyped.is_empty(), "{}: {untyped:?}", tool["name"]);
+            }
+        }
+    }
+}
+
+/// Where a host that knows one type for each property finds none, or several.
+fn untyped(schema: &Value, at: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match schema {
+        Value::Object(keywords) => {
+            found.extend(keywords.get("type").filter(|types| types.is_array()).map(|_| format!("{at}: several")));
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                found.extend((!is_typed(property)).then(|| format!("{at}.{name}: none")));
+            }
+            found.extend(keywords.iter().flat_map(|(name, value)| untyped(value, &format!("{at}.{name}"))));
+        }
+        Value::Array(all) => found.extend(all.iter().flat_map(|one| untyped(one, at))),
+        _ => {}
+    }
+    found
+}
+
+fn is_typed(schema: &Value) -> bool {
+    let either = schema["anyOf"].as_array();
+    schema["type"].is_string() || schema["$ref"].is_string() || either.is_some_and(|all| all.iter().all(is_typed))
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
-//! JSON of strangers: read without losing a byte, and without two readings.
+//! Pure: JSON of others, read without losing a byte, and without two readings.
 //!
 //! Members of an object are handed out as the text the seller wrote. A value that is decided on is read with
 //! [`strict`]: an object that has a key twice means one thing to us and another to the next reader, so it means nothing.
+
+mod written;
 
 use std::fmt;
 
@@ -9,23 +11,28 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
+pub use self::written::{Written, WrittenError};
+
 /// The members of an object in their order, each as its own text.
 #[derive(Debug)]
-pub(super) struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub struct Members<'a>(Vec<(String, &'a RawValue)>);
 
+/// Why a stranger's JSON is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// A key stands there twice.
     Ambiguous,
     /// Not JSON, or nested deeper than anything honest.
     Malformed,
 }
 
-pub(super) fn members(text: &str) -> Option<Members<'_>> {
+/// The members of an object, if this is one.
+pub fn members(text: &str) -> Option<Members<'_>> {
     serde_json::from_str(text).ok()
 }
 
-pub(super) fn strict(text: &str) -> Result<Value, Unreadable> {
+/// A value that is decided on.
+pub fn strict(text: &str) -> Result<Value, Unreadable> {
     match serde_json::from_str(text) {
         Ok(Strict(value)) => Ok(value),
         Err(error) if error.is_data() => Err(Unreadable::Ambiguous),
@@ -34,16 +41,18 @@ pub(super) fn strict(text: &str) -> Result<Value, Unreadable> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+    /// Each with its text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(name, raw)| (name.as_str(), raw.get()))
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    /// Whether there is one of this name.
+    pub fn has(&self, key: &str) -> bool {
         self.0.iter().any(|(name, _)| name == key)
     }
 
     /// The text of a member; `null` is the same as none.
-    pub(super) fn member(&self, key: &str) -> Result<Option<&'a str>, Unreadable> {
+    pub fn member(&self, key: &str) -> Result<Option<&'a str>, Unreadable> {
         let mut found = self.0.iter().filter(|(name, _)| name == key);
         let first = found.next().map(|(_, raw)| raw.get()).filter(|text| *text != "null");
         if found.next().is_some() { Err(Unreadable::Ambiguous) } else { Ok(first) }
