@@ -23,6 +23,7 @@ mod recorded;
 mod replay;
 mod review;
 mod schema;
+mod take_over;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -47,6 +48,7 @@ pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
+pub use take_over::{Again, TakenUp};
 use writer::{Sync, Writer};
 
 use crate::answer::Refusal;
@@ -225,7 +227,12 @@ impl From<LedgerError> for Reason {
         let who = match cause {
             LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
             LedgerError::Conflict(_) => Who::Agent,
-            _ => Who::Owner,
+            LedgerError::CommitFailed(_)
+            | LedgerError::Full
+            | LedgerError::ReadOnly
+            | LedgerError::Damaged(_)
+            | LedgerError::Newer { .. }
+            | LedgerError::Io(_) => Who::Owner,
         };
         Reason::new(cause.code(), "ledger", cause.to_string(), who)
     }

@@ -20,6 +20,8 @@ pub const WINDOW_ENDS_WITHIN: Duration = Duration::from_secs(300);
 pub const WINDOW_STARTS_BEFORE: Duration = Duration::from_secs(600);
 /// The same bytes are shown to a seller this often and no more.
 pub const PRESENTS: u32 = 3;
+/// The same where the payment names its purchase by an id: such a seller knows it again, and does the work once.
+pub const PRESENTS_BY_ID: u32 = 10;
 /// The unpaid request: nothing is at stake, so nobody waits long.
 pub const UNPAID_LEG: Duration = Duration::from_secs(20);
 /// Facilitators take up to 90 s to settle; giving up earlier would create the doubt we are here to avoid.

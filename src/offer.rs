@@ -21,7 +21,7 @@ use alloy_primitives::Address;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::payment::payment_header;
+pub use self::payment::{names_purchase, payment_header};
 pub use self::receipt::{Receipt, receipt};
 use crate::limits;
 use crate::money::{Amount, Asset, Assets, Network, Usd};

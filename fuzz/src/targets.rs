@@ -14,7 +14,6 @@ use bursar::limits;
 use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
 use bursar::offer::{self, Dialect, Listed, Offer};
-use bursar::request::Request;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::request::Request;
 use bursar::text;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use alloy_primitives::Address;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -139,33 +139,44 @@ pub struct View {
 
 fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, LedgerError> {
     let now = ledger_time(conn, draft.now)?;
-    if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
-        return Ok(Claimed::Taken(open));
-    }
-    if let Some(faster) = authorized_since(conn, &draft)? {
-        return Ok(Claimed::Taken(faster));
-    }
-    let reused = match reusable_row(conn, &draft)? {
+    let reused = match whose(conn, &draft)? {
         Reusable::No => None,
         Reusable::Row(row) => Some(row),
         Reusable::Taken(row) => return Ok(Claimed::Taken(row)),
     };
-    let view = View {
-        agent: draft.agent.clone(),
-        identity: Some(draft.identity),
-        policy: draft.policy.clone(),
-        url: Some(draft.request.url.clone()),
-        led_from: Some(draft.asked.url.clone()),
-        payees: vec![draft.offer.payee],
-        now,
-    };
-    let snapshot = snapshot(conn, &view, now)?;
+    let snapshot = snapshot(conn, &draft.view(now), now)?;
     let (decision, rules) = decide(&draft, &snapshot);
     match decision {
         Decision::Allow(_) => {}
         Decision::Ask(_, reasons) => return Ok(Claimed::Refused { reasons, ask: true, rules }),
         Decision::Refuse(reasons) => return Ok(Claimed::Refused { reasons, ask: false, rules }),
     }
+    let row = record(conn, &draft, reused, &rules, holder, now)?;
+    notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
+    crash::point("claimed");
+    Ok(Claimed::Row(row))
+}
+
+/// Whether somebody was faster, and which row is this purchase's if nobody was.
+fn whose(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerError> {
+    if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
+        return Ok(Reusable::Taken(open));
+    }
+    match authorized_since(conn, draft)? {
+        Some(faster) => Ok(Reusable::Taken(faster)),
+        None => reusable_row(conn, draft),
+    }
+}
+
+/// Everything that an authorization changes: its row, what was signed, what counts, and what is known of its seller.
+fn record(
+    conn: &Connection,
+    draft: &Draft,
+    reused: Option<i64>,
+    rules: &Value,
+    holder: &str,
+    now: Time,
+) -> Result<i64, LedgerError> {
     let counted = Counted {
         at: now,
         session: join_session(conn, &draft.agent, &draft.policy, now)?,
@@ -173,17 +184,29 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         payee: draft.offer.payee,
         usd: draft.offer.usd,
     };
-    let row = store(conn, &draft, &counted, reused, holder)?;
-    store_signed(conn, &draft, row, &rules)?;
+    let row = store(conn, draft, &counted, reused, holder)?;
+    store_signed(conn, draft, row, rules)?;
     budget::count(conn, &counted)?;
     questions::use_up(conn, row, &draft.identity, now)?;
     remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee, now)?;
-    conn.prepare_cached("UPDATE ledger SET newest = ?1, authorizations = authorizations + 1")?
-        .execute([now.millis()])?;
-    events::append(conn, Some(row), now, "authorized", &terms_of(&draft))?;
-    notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
-    crash::point("claimed");
-    Ok(Claimed::Row(row))
+    conn.prepare_cached("UPDATE ledger SET newest = :now, authorizations = authorizations + 1")?
+        .execute(named_params! { ":now": now.millis() })?;
+    events::append(conn, Some(row), now, "authorized", &terms_of(draft))?;
+    Ok(row)
+}
+
+impl Draft {
+    fn view(&self, now: Time) -> View {
+        View {
+            agent: self.agent.clone(),
+            identity: Some(self.identity),
+            policy: self.policy.clone(),
+            url: Some(self.request.url.clone()),
+            led_from: Some(self.asked.url.clone()),
+            payees: vec![self.offer.payee],
+            now,
+        }
+    }
 }
 
 /// The same function that advised, over what is true in here, and what each rule said for the record. It goes on only
@@ -217,14 +240,7 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         snapshot.used.insert(meter, review::spent_since(conn, limit)?);
     }
     if let Some(url) = &view.url {
-        let places = places([Some(url), view.led_from.as_ref()]);
-        let sites: BTreeSet<&str> = places.iter().map(|url| policy::site(url)).collect();
-        snapshot.payees_before =
-            sites.iter().map(|site| payees_before(conn, site, payees)).collect::<Result<_, LedgerError>>()?;
-        for place in places {
-            let lowest = budget::lowest_price(conn, &wish::place(place), now)?;
-            snapshot.lowest_price = snapshot.lowest_price.into_iter().chain(lowest).min();
-        }
+        look_at_places(conn, &[url, view.led_from.as_ref().unwrap_or(url)], payees, &mut snapshot)?;
     }
     if let Some(identity) = &view.identity {
         questions::into_snapshot(conn, identity, now, &view.policy, &mut snapshot)?;
@@ -237,6 +253,24 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
         snapshot.full_until = full.into();
     }
     Ok(snapshot)
+}
+
+/// What is known of the place that is paid and of the one that led to it: whom they were paid at, and for how much.
+fn look_at_places(
+    conn: &Connection,
+    places: &[&Url; 2],
+    payees: &[Address],
+    snapshot: &mut Snapshot,
+) -> Result<(), LedgerError> {
+    let sites: BTreeSet<&str> = places.iter().map(|url| policy::site(url)).collect();
+    for site in sites {
+        snapshot.payees_before.push(payees_before(conn, site, payees)?);
+    }
+    for place in places.iter().map(|url| wish::place(url)).collect::<BTreeSet<_>>() {
+        let lowest = budget::lowest_price(conn, &place, snapshot.now)?;
+        snapshot.lowest_price = snapshot.lowest_price.into_iter().chain(lowest).min();
+    }
+    Ok(())
 }
 
 /// The ledger's time: never behind its newest row.
@@ -255,9 +289,9 @@ fn authorized_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, Led
     let row = conn
         .prepare_cached(
             "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
-              WHERE e.id > ?1 AND e.kind = 'authorized' AND p.identity = ?2 ORDER BY e.id DESC LIMIT 1",
+              WHERE e.id > :looked AND e.kind = 'authorized' AND p.identity = :identity ORDER BY e.id DESC LIMIT 1",
         )?
-        .query_row(params![draft.looked, draft.identity.0], |row| row.get(0))
+        .query_row(named_params! { ":looked": draft.looked, ":identity": draft.identity.0 }, |row| row.get(0))
         .optional()?;
     Ok(row)
 }
@@ -287,8 +321,8 @@ fn reusable_row(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerErro
 
 fn running_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<Option<i64>, LedgerError> {
     let newest: Option<(i64, i64)> = conn
-        .prepare_cached("SELECT id, newest FROM session WHERE agent = ?1 ORDER BY id DESC LIMIT 1")?
-        .query_row([agent], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached("SELECT id, newest FROM session WHERE agent = :agent ORDER BY id DESC LIMIT 1")?
+        .query_row(named_params! { ":agent": agent }, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(newest.filter(|(_, at)| now.since(Time::from_millis(*at)) <= policy.session.idle).map(|(id, _)| id))
 }
@@ -296,18 +330,31 @@ fn running_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -
 pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
     match running_session(conn, agent, policy, now)? {
         Some(id) => {
-            conn.prepare_cached("UPDATE session SET newest = ?2 WHERE id = ?1")?.execute([id, now.millis()])?;
+            conn.prepare_cached("UPDATE session SET newest = :now WHERE id = :id")?
+                .execute(named_params! { ":id": id, ":now": now.millis() })?;
             Ok(id)
         }
         None => {
-            conn.prepare_cached("INSERT INTO session (agent, began, newest) VALUES (?1, ?2, ?2)")?
-                .execute(params![agent, now.millis()])?;
+            conn.prepare_cached("INSERT INTO session (agent, began, newest) VALUES (:agent, :now, :now)")?
+                .execute(named_params! { ":agent": agent, ":now": now.millis() })?;
             Ok(conn.last_insert_rowid())
         }
     }
 }
 
-/// Writes the row, its lease, and what was signed.
+/// Where money is written: a row that has none gets its terms, its place in the budgets, and its lease. What an earlier
+/// try left of an answer goes.
+const AUTHORIZE: &str = "UPDATE purchase SET
+    state = 'authorized', proof = 'none', open = 1, reasons = '[]', presents = 1, lease = :lease,
+    at = :at, counted_at = :at, session = :session, budget_domain = :budget_domain, usd = :usd,
+    amount = :amount, asset = :asset, asset_address = :asset_address, network = :network, payee = :payee,
+    dialect = :dialect, scheme = :scheme, nonce = :nonce, valid_before = :valid_before,
+    policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
+    http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
+    delivered = 0, handed = 0
+  WHERE row = :row AND nonce IS NULL";
+
+/// Writes the row and its lease.
 fn store(
     conn: &Connection,
     draft: &Draft,
@@ -316,71 +363,79 @@ fn store(
     holder: &str,
 ) -> Result<i64, LedgerError> {
     if let Some(parent) = draft.parent {
-        conn.prepare_cached("UPDATE purchase SET open = 0 WHERE row = ?1")?.execute([parent])?;
+        conn.prepare_cached("UPDATE purchase SET open = 0 WHERE row = :parent")?
+            .execute(named_params! { ":parent": parent })?;
         super::close::forget_request(conn, parent)?;
     }
     let row = match reused {
         Some(row) => row,
         None => super::record::insert_asked(conn, &draft.into(), counted.at)?,
     };
-    let Draft { offer, authorization, .. } = draft;
-    let touched = conn
-        .prepare_cached(
-            "UPDATE purchase SET state = 'authorized', proof = 'none', open = 1, at = ?2, reasons = '[]', policy = ?3,
-                    headers = ?4, session = ?5, budget_domain = ?6, counted_at = ?2, usd = ?7, amount = ?8, asset = ?9,
-                    asset_address = ?10, network = ?11, payee = ?12, dialect = ?13, scheme = ?14, nonce = ?15,
-                    valid_before = ?16, lease = ?17, presents = 1, http_status = NULL, content_type = NULL,
-                    final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL, delivered = 0, handed = 0,
-                    domain = ?18, place = ?19, parent = ?20, site = ?21
-              WHERE row = ?1 AND nonce IS NULL",
-        )?
-        .execute(params![
-            row,
-            counted.at.millis(),
-            draft.policy.hash,
-            draft.headers,
-            counted.session,
-            counted.domain,
-            counted.usd.as_micros() as i64,
-            offer.amount.to_string(),
-            offer.asset.symbol,
-            offer.asset.address.to_checksum(None),
-            offer.network().as_str(),
-            offer.payee.to_checksum(None),
-            offer.dialect.name(),
-            offer.scheme,
-            authorization.nonce.as_slice(),
-            authorization.valid_before as i64,
-            holder,
-            draft.request.url.host_str().unwrap_or_default(),
-            wish::place(&draft.request.url),
-            draft.parent,
-            policy::site(&draft.request.url),
-        ])?;
-    if touched != 1 {
-        return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
+    match write_money(conn, row, draft, counted, holder)? {
+        true => Ok(row),
+        false => Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned())),
     }
-    Ok(row)
+}
+
+/// `false`: there is money in this row already.
+fn write_money(
+    conn: &Connection,
+    row: i64,
+    draft: &Draft,
+    counted: &Counted,
+    holder: &str,
+) -> Result<bool, LedgerError> {
+    let Draft { offer, authorization, request, .. } = draft;
+    let touched = conn.prepare_cached(AUTHORIZE)?.execute(named_params! {
+        ":row": row,
+        ":lease": holder,
+        ":at": counted.at.millis(),
+        ":session": counted.session,
+        ":budget_domain": counted.domain,
+        ":usd": counted.usd.as_micros() as i64,
+        ":amount": offer.amount.to_string(),
+        ":asset": offer.asset.symbol,
+        ":asset_address": offer.asset.address.to_checksum(None),
+        ":network": offer.network().as_str(),
+        ":payee": offer.payee.to_checksum(None),
+        ":dialect": offer.dialect.name(),
+        ":scheme": offer.scheme,
+        ":nonce": authorization.nonce.as_slice(),
+        ":valid_before": authorization.valid_before as i64,
+        ":policy": draft.policy.hash,
+        ":headers": draft.headers,
+        ":parent": draft.parent,
+        ":domain": request.url.host_str().unwrap_or_default(),
+        ":place": wish::place(&request.url),
+        ":site": policy::site(&request.url),
+    })?;
+    Ok(touched == 1)
 }
 
 fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Result<(), LedgerError> {
     let text = |value: serde_json::Result<String>| value.map_err(|cause| LedgerError::Io(cause.to_string()));
-    conn.prepare_cached("INSERT INTO signed VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
-        row,
-        text(serde_json::to_string(&draft.authorization))?,
-        draft.signature.to_string(),
-        draft.payment_header.0,
-        draft.payment_header.1,
-        text(serde_json::to_string(&draft.request))?,
-    ])?;
-    conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, draft.client, draft.offers.to_string(), rules.to_string()])?;
+    conn.prepare_cached(
+        "INSERT INTO signed (purchase, authorization, signature, header_name, header_value, request)
+         VALUES (:row, :authorization, :signature, :header_name, :header_value, :request)",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":authorization": text(serde_json::to_string(&draft.authorization))?,
+        ":signature": draft.signature.to_string(),
+        ":header_name": draft.payment_header.0,
+        ":header_value": draft.payment_header.1,
+        ":request": text(serde_json::to_string(&draft.request))?,
+    })?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":client": draft.client,
+        ":offers": draft.offers.to_string(),
+        ":rules": rules.to_string(),
+    })?;
     Ok(())
-}
-
-/// The place that is paid and the one that led to it.
-fn places<const N: usize>(urls: [Option<&Url>; N]) -> Vec<&Url> {
-    urls.into_iter().flatten().collect()
 }
 
 /// A payee is known by the registrable domain it was paid at, and by the one that led there.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
 use super::record::Unpaid;
@@ -34,12 +34,13 @@ pub fn into_snapshot(
 /// The breakers a purchase met that its owner has not been told of within a day.
 pub fn news(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>, LedgerError> {
     let since = now.minus(limits::BREAKER_QUIET).millis();
-    let mut known =
-        conn.prepare_cached("SELECT 1 FROM event WHERE kind = 'breaker' AND at > ?1 AND detail ->> 'tripped' = ?2")?;
+    let mut known = conn.prepare_cached(
+        "SELECT 1 FROM event WHERE kind = 'breaker' AND at > :since AND detail ->> 'tripped' = :tripped",
+    )?;
     let mut news = Vec::new();
     for reason in unpaid.reasons.iter().filter(|reason| BREAKERS.contains(&reason.code.as_str())) {
         let tripped = tripped(reason, unpaid);
-        if !known.exists(params![since, tripped])? {
+        if !known.exists(named_params! { ":since": since, ":tripped": tripped })? {
             news.push(json!({ "code": reason.code, "tripped": tripped, "why": reason.message }));
         }
     }
@@ -66,17 +67,19 @@ fn undelivered(conn: &Connection, domain: &str, most: u32, now: Time) -> Result<
     let count: u32 = conn
         .prepare_cached(
             "SELECT count(*) FROM purchase
-              WHERE budget_domain = ?1 AND counted_at > ?2 AND delivered = 0 AND state IN ('held', 'settled')",
+              WHERE budget_domain = :domain AND counted_at > :since AND delivered = 0 AND state IN ('held', 'settled')",
         )?
-        .query_row(params![domain, since], |row| row.get(0))?;
+        .query_row(named_params! { ":domain": domain, ":since": since }, |row| row.get(0))?;
     // When this one has left, one too few are there.
     let last: Option<i64> = conn
         .prepare_cached(
             "SELECT counted_at FROM purchase
-              WHERE budget_domain = ?1 AND counted_at > ?2 AND delivered = 0 AND state IN ('held', 'settled')
-              ORDER BY counted_at DESC LIMIT 1 OFFSET ?3",
+              WHERE budget_domain = :domain AND counted_at > :since AND delivered = 0 AND state IN ('held', 'settled')
+              ORDER BY counted_at DESC LIMIT 1 OFFSET :skipped",
         )?
-        .query_row(params![domain, since, most.saturating_sub(1)], |row| row.get(0))
+        .query_row(named_params! { ":domain": domain, ":since": since, ":skipped": most.saturating_sub(1) }, |row| {
+            row.get(0)
+        })
         .optional()?;
     let frees_at = last.map(|at| Time::from_millis(at).plus(limits::UNDELIVERED_MEMORY));
     Ok(Tally { count, frees_at })
@@ -86,9 +89,12 @@ fn undelivered(conn: &Connection, domain: &str, most: u32, now: Time) -> Result<
 fn refusals(conn: &Connection, agent: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
     let (oldest, newest) = (minute(now.minus(MINUTE)), minute(now));
     let mut query = conn.prepare_cached(
-        "SELECT minute, refusals FROM refusals WHERE agent = ?1 AND minute BETWEEN ?2 AND ?3 ORDER BY minute",
+        "SELECT minute, refusals FROM refusals
+          WHERE agent = :agent AND minute BETWEEN :oldest AND :newest ORDER BY minute",
     )?;
-    let counts = query.query_map(params![agent, oldest, newest], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let counts = query.query_map(named_params! { ":agent": agent, ":oldest": oldest, ":newest": newest }, |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     let counts: Vec<(i64, u32)> = counts.collect::<Result<_, _>>()?;
     let count = counts.iter().fold(0, |sum: u32, (_, refusals)| sum.saturating_add(*refusals));
     let mut left = count;

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy_primitives::Address;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use url::Url;
 
 use super::LedgerError;
 use crate::limits;
 use crate::money::Usd;
 use crate::policy::{self, Meter, Scope, Used, Window};
-use crate::settlement::Standing;
+use crate::settlement::{Standing, State};
 use crate::time::Time;
 use crate::wish;
 
@@ -38,6 +38,9 @@ struct Column {
 /// The whole wallet's payments of the last minute, for the rate rule.
 const MINUTE: &str = "minute";
 const MINUTE_SPAN: Duration = Duration::from_secs(60);
+/// The windows that roll, by the names their buckets have.
+const ROLLING: [(&str, Duration); 4] =
+    [(MINUTE, MINUTE_SPAN), ("hour", hours(1)), ("day", hours(24)), ("month", hours(24 * 30))];
 
 impl Column {
     fn of(meter: &Meter, session: i64) -> Column {
@@ -107,9 +110,12 @@ pub fn payments_last_minute(conn: &Connection, now: Time) -> Result<u32, LedgerE
     let horizon = column.horizon(Some(MINUTE_SPAN), now);
     let count: i64 = conn
         .prepare_cached(
-            "SELECT coalesce(sum(payments), 0) FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3",
+            "SELECT coalesce(sum(payments), 0) FROM bucket
+              WHERE scope = :scope AND window = :window AND start > :horizon",
         )?
-        .query_row(params![column.scope, column.window, horizon], |row| row.get(0))?;
+        .query_row(named_params! { ":scope": column.scope, ":window": column.window, ":horizon": horizon }, |row| {
+            row.get(0)
+        })?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
@@ -118,10 +124,16 @@ pub fn count(conn: &Connection, counted: &Counted) -> Result<(), LedgerError> {
     let usd = counted.usd.as_micros() as i64;
     for column in columns(counted) {
         conn.prepare_cached(
-            "INSERT INTO bucket (scope, window, start, counted, held, payments) VALUES (?1, ?2, ?3, ?4, ?4, 1)
-             ON CONFLICT DO UPDATE SET counted = counted + ?4, held = held + ?4, payments = payments + 1",
+            "INSERT INTO bucket (scope, window, start, counted, held, payments)
+             VALUES (:scope, :window, :start, :usd, :usd, 1)
+             ON CONFLICT DO UPDATE SET counted = counted + :usd, held = held + :usd, payments = payments + 1",
         )?
-        .execute(params![column.scope, column.window, column.start(counted.at), usd])?;
+        .execute(named_params! {
+            ":scope": column.scope,
+            ":window": column.window,
+            ":start": column.start(counted.at),
+            ":usd": usd,
+        })?;
     }
     Ok(())
 }
@@ -135,30 +147,40 @@ pub fn follow(conn: &Connection, counted: &Counted, from: Standing, to: Standing
     for column in columns(counted) {
         // A bucket that is gone has left every window: nothing to correct.
         conn.prepare_cached(
-            "UPDATE bucket SET counted = counted + ?4, held = held + ?5 WHERE scope = ?1 AND window = ?2 AND start = ?3",
+            "UPDATE bucket SET counted = counted + :counted_by, held = held + :held_by
+              WHERE scope = :scope AND window = :window AND start = :start",
         )?
-        .execute(params![column.scope, column.window, column.start(counted.at), counted_by, held_by])?;
+        .execute(named_params! {
+            ":scope": column.scope,
+            ":window": column.window,
+            ":start": column.start(counted.at),
+            ":counted_by": counted_by,
+            ":held_by": held_by,
+        })?;
     }
     Ok(())
 }
 
 /// Whether the outcome is not known.
 pub fn is_held(standing: Standing) -> bool {
-    matches!(standing.state, crate::settlement::State::Authorized | crate::settlement::State::Held)
+    match standing.state {
+        State::Authorized | State::Held => true,
+        State::Settled | State::Lapsed => false,
+    }
 }
 
 /// Drops buckets that no window can see any more.
 pub fn sweep(conn: &Connection, now: Time) -> Result<(), LedgerError> {
     const MARGIN: Duration = Duration::from_secs(24 * 3600);
-    for (window, span) in [(MINUTE, MINUTE_SPAN), ("hour", hours(1)), ("day", hours(24)), ("month", hours(24 * 30))] {
+    for (window, span) in ROLLING {
         conn.execute(
-            "DELETE FROM bucket WHERE window = ?1 AND start < ?2",
-            params![window, now.minus(span).minus(MARGIN).millis()],
+            "DELETE FROM bucket WHERE window = :window AND start < :before",
+            named_params! { ":window": window, ":before": now.minus(span).minus(MARGIN).millis() },
         )?;
     }
     conn.execute(
-        "DELETE FROM price WHERE day < ?1",
-        params![price_day(now.minus(limits::PRICE_MEMORY).minus(MARGIN))],
+        "DELETE FROM price WHERE day < :day",
+        named_params! { ":day": price_day(now.minus(limits::PRICE_MEMORY).minus(MARGIN)) },
     )?;
     Ok(())
 }
@@ -205,14 +227,9 @@ impl Sums {
 
 /// Whether a bucket could still be seen by its window.
 pub fn still_counts(window: &str, start: i64, now: Time) -> bool {
-    let span = match window {
-        MINUTE => MINUTE_SPAN,
-        "hour" => hours(1),
-        "day" => hours(24),
-        "month" => hours(24 * 30),
-        _ => return true,
-    };
-    start >= now.minus(span).millis()
+    let span = ROLLING.iter().find(|(rolling, _)| *rolling == window).map(|(_, span)| *span);
+    // A session's does, as long as anybody asks.
+    span.is_none_or(|span| start >= now.minus(span).millis())
 }
 
 /// Remembers a settled price, for the rule that asks when prices rise: at the place that was paid, and at the one that
@@ -246,8 +263,8 @@ fn price_at(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), Le
 pub fn lowest_price(conn: &Connection, place: &str, now: Time) -> Result<Option<Usd>, LedgerError> {
     let since = price_day(now.minus(limits::PRICE_MEMORY));
     let lowest: Option<i64> = conn
-        .prepare_cached("SELECT min(lowest) FROM price WHERE place = ?1 AND day >= ?2")?
-        .query_row(params![place, since], |row| row.get(0))?;
+        .prepare_cached("SELECT min(lowest) FROM price WHERE place = :place AND day >= :since")?
+        .query_row(named_params! { ":place": place, ":since": since }, |row| row.get(0))?;
     Ok(lowest.map(|micros| Usd::micros(micros.max(0) as u64)))
 }
 
@@ -263,9 +280,11 @@ fn sum(conn: &Connection, column: &Column, span: Option<Duration>, now: Time) ->
     let (counted, held, oldest): (i64, i64, Option<i64>) = conn
         .prepare_cached(
             "SELECT coalesce(sum(counted), 0), coalesce(sum(held), 0), min(start) FILTER (WHERE counted > 0)
-               FROM bucket WHERE scope = ?1 AND window = ?2 AND start > ?3",
+               FROM bucket WHERE scope = :scope AND window = :window AND start > :horizon",
         )?
-        .query_row(params![column.scope, column.window, horizon], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(named_params! { ":scope": column.scope, ":window": column.window, ":horizon": horizon }, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?
         .unwrap_or_default();
     let frees_at = oldest.zip(span).map(|(start, span)| Time::from_millis(start).plus(column.width).plus(span));

@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 use super::authorize::ledger_time;
 use super::budget::{self, Counted};
 use super::read::{self, Entry};
-use super::recorded::Recorded;
 use super::{Ledger, LedgerError, Sync, damaged, events, record};
 use crate::crash;
 use crate::limits;
@@ -98,44 +97,6 @@ impl Ledger {
             .await
     }
 
-    /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
-    pub async fn take_over(&self, row: i64, now: Time) -> Result<Recorded, LedgerError> {
-        let holder = self.holder.clone();
-        let nonce = self
-            .writer
-            // Durable: that the bytes may have left is not forgotten, or a later failure to connect would say "no".
-            .write(Sync::Durable, move |conn| {
-                let now = ledger_time(conn, now)?;
-                let (nonce, lease, presents, frozen): ([u8; 32], Option<String>, u32, bool) = conn
-                    .query_row(
-                        "SELECT nonce, lease, presents, (SELECT frozen_why IS NOT NULL FROM ledger)
-                       FROM purchase WHERE row = ?1 AND open = 1 AND state IN ('authorized', 'held')",
-                        [row],
-                        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-                    )
-                    .optional()?
-                    .ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))?;
-                if lease.is_some_and(|lease| holder.is_alive(&lease)) {
-                    return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
-                }
-                if frozen {
-                    return Err(LedgerError::NotNow("the owner stopped all spending".to_owned()));
-                }
-                if presents >= limits::PRESENTS {
-                    return Err(LedgerError::NotNow(format!("it was presented {presents} times already")));
-                }
-                conn.execute(
-                    "UPDATE purchase SET lease = ?2, presents = presents + 1 WHERE row = ?1",
-                    params![row, holder.name()],
-                )?;
-                events::append(conn, Some(row), now, "resumed", &json!({ "presents": presents + 1 }))?;
-                Ok(B256::new(nonce))
-            })
-            .await?;
-        crash::point("resumed");
-        self.load(row).await.inspect_err(|_| drop(self.let_go(nonce)))
-    }
-
     /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out. It goes on trying beside
     /// everything else, because a lease of a living process that nobody works under would be joined for ever.
     pub fn let_go(&self, nonce: B256) -> JoinHandle<()> {
@@ -178,6 +139,7 @@ impl Ledger {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 record::forget_counts(conn, ledger_time(conn, now)?)?;
+                forget_long_settled(conn, ledger_time(conn, now)?)?;
                 // By the time the ledger itself has come to: a clock that is ahead for a moment forgets no spending.
                 budget::sweep(conn, ledger_time(conn, Time::from_secs(0))?)
             })
@@ -280,7 +242,10 @@ pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now
 
 fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
     let now = ledger_time(conn, closing.now)?;
-    advance(conn, row, closing.standing, now)?;
+    // A reply moves a row to settled and never back: that the chain has taken something back, only the chain can say.
+    if standing(conn, row)?.0.state != State::Settled || closing.standing.state == State::Settled {
+        advance(conn, row, closing.standing, now)?;
+    }
     if let Some(answered) = &closing.answered {
         store_answer(conn, row, answered, now)?;
     }
@@ -294,7 +259,8 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
             .execute(params![row, receipt.to_string()])?;
     }
     let mut detail = closing.detail.clone();
-    detail["standing"] = json!([closing.standing.state, closing.standing.proof]);
+    let stands = standing(conn, row)?.0;
+    detail["standing"] = json!([stands.state, stands.proof]);
     events::append(conn, Some(row), now, "closed", &detail)?;
     forget_request(conn, row)?;
     crash::point("closing");
@@ -355,12 +321,23 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
     Ok((standing, Counted { at: Time::from_millis(at), session, domain, payee, usd }, place))
 }
 
+/// Goods that did not come within a day of the payment are not asked for any more.
+fn forget_long_settled(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+    conn.prepare_cached(
+        "UPDATE signed SET request = NULL
+          WHERE request IS NOT NULL
+            AND purchase IN (SELECT row FROM purchase WHERE open = 1 AND state = 'settled' AND settled_at < :before)",
+    )?
+    .execute(rusqlite::named_params! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() })?;
+    Ok(())
+}
+
 /// The agent's own headers and body are kept for presenting once more, and only while that may happen.
 pub(super) fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE signed SET request = NULL
           WHERE purchase = ?1
-            AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND (open = 0 OR state IN ('settled', 'lapsed')))",
+            AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND (open = 0 OR state = 'lapsed'))",
     )?
     .execute([row])?;
     Ok(())

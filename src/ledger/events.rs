@@ -1,6 +1,6 @@
 //! What happened, append-only, each event sealed to the one before it.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -34,8 +34,16 @@ pub fn append(
 ) -> Result<(), LedgerError> {
     let detail = detail.to_string();
     let hash = seal(&newest_hash(conn)?, purchase, at, kind, &detail);
-    conn.prepare_cached("INSERT INTO event (purchase, at, kind, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![purchase, at.millis(), kind, detail, hash.as_slice()])?;
+    conn.prepare_cached(
+        "INSERT INTO event (purchase, at, kind, detail, hash) VALUES (:purchase, :at, :kind, :detail, :hash)",
+    )?
+    .execute(named_params! {
+        ":purchase": purchase,
+        ":at": at.millis(),
+        ":kind": kind,
+        ":detail": detail,
+        ":hash": hash.as_slice(),
+    })?;
     Ok(())
 }
 
@@ -54,9 +62,9 @@ pub fn seal(before: &[u8], purchase: Option<i64>, at: Time, kind: &str, detail: 
 
 /// The events of one purchase, oldest first.
 pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<StoredEvent>, LedgerError> {
-    let mut query =
-        conn.prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = ?1 ORDER BY id")?;
-    let events = query.query_map([row], read)?.collect::<Result<_, _>>()?;
+    let mut query = conn
+        .prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = :row ORDER BY id")?;
+    let events = query.query_map(named_params! { ":row": row }, read)?.collect::<Result<_, _>>()?;
     Ok(events)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, named_params};
 
 use super::{LedgerError, budget, schema};
 use crate::money::Usd;
@@ -32,7 +32,9 @@ pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
     conn.busy_timeout(Duration::ZERO)?;
     schema::check(&conn)?;
     let look = conn.unchecked_transaction()?;
-    let count = |sql: &str, at: i64| look.query_row(sql, [at], |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64);
+    let count = |sql: &str, at: i64| {
+        look.query_row(sql, named_params! { ":at": at }, |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64)
+    };
     let (frozen, newest, reviewed_to): (bool, i64, i64) =
         look.query_row("SELECT frozen_why IS NOT NULL, newest, reviewed_to FROM ledger", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -45,15 +47,15 @@ pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
         spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
         held: count(
             "SELECT count(*) FROM purchase WHERE nonce IS NOT NULL AND proof <> 'chain'
-                AND state IN ('authorized', 'held') AND ?1 IS NOT NULL",
+                AND state IN ('authorized', 'held') AND :at IS NOT NULL",
             0,
         )?,
         waiting: count(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
-              WHERE p.state = 'needs_approval' AND q.expires_at > ?1 AND q.used = 0
-                AND q.answer IS NOT 'denied' AND coalesce(q.valid_until, 0) <= ?1",
+              WHERE p.state = 'needs_approval' AND q.expires_at > :at AND q.used = 0
+                AND q.answer IS NOT 'denied' AND coalesce(q.valid_until, 0) <= :at",
             now.millis(),
         )?,
-        alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > ?1", reviewed_to)?,
+        alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > :at", reviewed_to)?,
     })
 }

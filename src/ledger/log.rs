@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, named_params, params_from_iter};
 
 use super::events::{self, StoredEvent};
 use super::read::{self, COLUMNS, Entry};
@@ -147,9 +147,9 @@ impl Ledger {
             let since = since.map_or(i64::MIN, Time::millis);
             let mut query = conn.prepare_cached(
                 "SELECT id, purchase, at, kind, detail, hash FROM event
-                  WHERE kind IN ('alarm', 'breaker', 'notice') AND at >= ?1 ORDER BY id DESC LIMIT ?2",
+                  WHERE kind IN ('alarm', 'breaker', 'notice') AND at >= :since ORDER BY id DESC LIMIT :limit",
             )?;
-            let rows = query.query_map(params![since, limit as i64], events::read)?;
+            let rows = query.query_map(named_params! { ":since": since, ":limit": limit as i64 }, events::read)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
@@ -195,7 +195,7 @@ fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, Ledg
     let mut groups = match (by, filter.whole_days()) {
         (By::Day, Some(days)) => tallied_with_edges(conn, filter, &days, by, "day")?,
         (By::Agent, Some(days)) => tallied_with_edges(conn, filter, &days, by, "agent")?,
-        _ => groups_of_rows(conn, filter, by)?,
+        (By::Domain | By::Session, _) | (By::Day | By::Agent, None) => groups_of_rows(conn, filter, by)?,
     };
     let number = |group: &Group| group.key.parse::<i64>().unwrap_or_default();
     match by {
@@ -230,11 +230,15 @@ fn tallied(conn: &Connection, filter: &Filter, days: &WholeDays, key: &str) -> R
         "SELECT CAST({key} AS TEXT), sum(purchases), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
                 coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
            FROM tally
-          WHERE day >= ?1 AND day < ?2 AND (?3 IS NULL OR agent = ?3) AND (?4 IS NULL OR state = ?4) AND purchases > 0
+          WHERE day >= :first AND day < :end AND purchases > 0
+            AND (:agent IS NULL OR agent = :agent) AND (:state IS NULL OR state = :state)
           GROUP BY {key}"
     );
     let mut query = conn.prepare_cached(&sql)?;
-    let groups = query.query_map(params![days.first, days.end, filter.agent, filter.state], Group::read)?;
+    let groups = query.query_map(
+        named_params! { ":first": days.first, ":end": days.end, ":agent": filter.agent, ":state": filter.state },
+        Group::read,
+    )?;
     Ok(groups.collect::<Result<_, _>>()?)
 }
 
@@ -254,9 +258,10 @@ fn changes(conn: &Connection, filter: &Filter, since: i64) -> Result<Changes, Le
     let entries = read::entries(conn, &sql, params_from_iter(values))?;
     let mut query = conn.prepare_cached(
         "SELECT id, purchase, at, kind, detail, hash FROM event
-          WHERE id > ?1 AND id <= ?2 AND +kind IN ('alarm', 'breaker', 'notice') ORDER BY id",
+          WHERE id > :since AND id <= :event AND +kind IN ('alarm', 'breaker', 'notice') ORDER BY id",
     )?;
-    let news = query.query_map([since, event], events::read)?.collect::<Result<_, _>>()?;
+    let news =
+        query.query_map(named_params! { ":since": since, ":event": event }, events::read)?.collect::<Result<_, _>>()?;
     Ok(Changes { event: event.max(since), entries, news })
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params};
 use serde_json::json;
 
 use super::authorize::{Draft, ledger_time};
@@ -19,7 +19,7 @@ const UNTOLD: &str = "SELECT id, purchase, at, kind, detail, hash FROM event
 
 /// Money in doubt past its window that was not noticed yet.
 const OVERDUE: &str = "SELECT row, valid_before FROM purchase
-  WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND valid_before < ?1
+  WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND valid_before < :past
     AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = purchase.row AND event.kind = 'notice'
                                                      AND event.detail ->> 'about' = 'held')
   LIMIT 100";
@@ -28,14 +28,14 @@ impl Ledger {
     /// Notes payments whose window has passed and of which nobody knows whether they were taken.
     pub async fn notice_overdue(&self, now: Time) -> Result<(), LedgerError> {
         let past = now.minus(limits::PAST_WINDOW).secs();
-        if !self.read(move |conn| Ok(conn.prepare_cached(OVERDUE)?.exists([past])?)).await? {
+        if !self.read(move |conn| Ok(conn.prepare_cached(OVERDUE)?.exists(named_params! { ":past": past })?)).await? {
             return Ok(());
         }
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let mut query = conn.prepare_cached(OVERDUE)?;
-                let rows = query.query_map([past], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let rows = query.query_map(named_params! { ":past": past }, |row| Ok((row.get(0)?, row.get(1)?)))?;
                 for (row, valid_before) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
                     let message = format!(
                         "a payment's window ended at {}, and nobody knows yet whether it was taken; it counts as spent",
@@ -57,7 +57,7 @@ impl Ledger {
             .write(Sync::Lazy, |conn| {
                 let news = untold(conn)?;
                 if let Some(last) = news.last() {
-                    conn.execute("UPDATE ledger SET told = ?1", [last.id])?;
+                    conn.execute("UPDATE ledger SET told = :told", named_params! { ":told": last.id })?;
                 }
                 Ok(news)
             })
@@ -106,7 +106,9 @@ fn about(cap: &Cap) -> String {
 fn was_noticed(conn: &Connection, about: &str, span: Option<Duration>, now: Time) -> Result<bool, LedgerError> {
     let Some(span) = span else { return Ok(false) };
     let found = conn
-        .prepare_cached("SELECT 1 FROM event WHERE kind = 'notice' AND at > ?1 AND detail ->> 'about' = ?2 LIMIT 1")?
-        .exists(params![now.minus(span).millis(), about])?;
+        .prepare_cached(
+            "SELECT 1 FROM event WHERE kind = 'notice' AND at > :since AND detail ->> 'about' = :about LIMIT 1",
+        )?
+        .exists(named_params! { ":since": now.minus(span).millis(), ":about": about })?;
     Ok(found)
 }

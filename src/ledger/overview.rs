@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params};
 
 use super::authorize::ledger_time;
 use super::read::{self, COLUMNS, Entry};
@@ -68,10 +68,10 @@ fn days(conn: &Connection, now: Time) -> Result<Vec<(Time, Spent)>, LedgerError>
     let mut days: Vec<(Time, Spent)> =
         (today - DAYS + 1..=today).map(|day| (Time::from_millis(day * DAY_MILLIS), Spent::default())).collect();
     let mut query = conn.prepare_cached(
-        "SELECT start / ?1, sum(counted), sum(held) FROM bucket
-          WHERE scope = 'wallet' AND window = 'month' AND start >= ?2 GROUP BY 1",
+        "SELECT start / :day, sum(counted), sum(held) FROM bucket
+          WHERE scope = 'wallet' AND window = 'month' AND start >= :first_day GROUP BY 1",
     )?;
-    let mut rows = query.query(params![DAY_MILLIS, (today - DAYS + 1) * DAY_MILLIS])?;
+    let mut rows = query.query(named_params! { ":day": DAY_MILLIS, ":first_day": (today - DAYS + 1) * DAY_MILLIS })?;
     while let Some(row) = rows.next()? {
         let index = usize::try_from(row.get::<_, i64>(0)? - (today - DAYS + 1)).ok();
         if let Some(day) = index.and_then(|index| days.get_mut(index)) {
@@ -84,11 +84,12 @@ fn days(conn: &Connection, now: Time) -> Result<Vec<(Time, Spent)>, LedgerError>
 fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerError> {
     let mut query = conn.prepare_cached(
         "SELECT substr(scope, 8), sum(counted), sum(held) FROM bucket
-          WHERE scope >= 'domain ' AND scope < 'domain!' AND window = 'day' AND start > ?1
+          WHERE scope >= 'domain ' AND scope < 'domain!' AND window = 'day' AND start > :since
           GROUP BY scope HAVING sum(counted) > 0 ORDER BY 2 DESC, 1",
     )?;
     let since = budget::begins_after(Window::Day, now);
-    let rows = query.query_map([since], |row| Ok((row.get(0)?, spent(row.get(1)?, row.get(2)?))))?;
+    let rows =
+        query.query_map(named_params! { ":since": since }, |row| Ok((row.get(0)?, spent(row.get(1)?, row.get(2)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -97,14 +98,14 @@ fn open(conn: &Connection, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase INDEXED BY one_open WHERE open = 1
                                 UNION SELECT row FROM purchase WHERE state IN ('authorized', 'held'))
-           CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT ?1"
+           CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT :rows"
     );
-    read::entries(conn, &sql, [rows as i64])
+    read::entries(conn, &sql, named_params! { ":rows": rows as i64 })
 }
 
 fn agents(conn: &Connection, since: Time) -> Result<Vec<String>, LedgerError> {
-    let mut query = conn.prepare_cached("SELECT DISTINCT agent FROM session WHERE newest > ?1 ORDER BY agent")?;
-    let agents = query.query_map([since.millis()], |row| row.get(0))?;
+    let mut query = conn.prepare_cached("SELECT DISTINCT agent FROM session WHERE newest > :since ORDER BY agent")?;
+    let agents = query.query_map(named_params! { ":since": since.millis() }, |row| row.get(0))?;
     Ok(agents.collect::<Result<_, _>>()?)
 }
 
@@ -112,9 +113,11 @@ fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(StoredEvent,
     let mut query = conn.prepare_cached(
         "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
            FROM event e LEFT JOIN purchase p ON p.row = e.purchase
-          WHERE e.kind IN ('alarm', 'breaker', 'notice') AND e.at >= ?1 ORDER BY e.id DESC LIMIT ?2",
+          WHERE e.kind IN ('alarm', 'breaker', 'notice') AND e.at >= :since ORDER BY e.id DESC LIMIT :rows",
     )?;
-    let found = query.query_map(params![since.millis(), rows as i64], |row| Ok((events::read(row)?, row.get(6)?)))?;
+    let found = query.query_map(named_params! { ":since": since.millis(), ":rows": rows as i64 }, |row| {
+        Ok((events::read(row)?, row.get(6)?))
+    })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

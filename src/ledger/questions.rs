@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -82,12 +82,14 @@ impl Ledger {
             let said = conn
                 .prepare_cached(
                     "SELECT CASE WHEN answer = 'denied' THEN 'no'
-                                 WHEN used = 1 OR valid_until > ?4 THEN 'yes'
-                                 WHEN expires_at > ?4 THEN 'waits' END
-                       FROM question WHERE terms = ?3
-                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)",
+                                 WHEN used = 1 OR valid_until > :now THEN 'yes'
+                                 WHEN expires_at > :now THEN 'waits' END
+                       FROM question WHERE terms = :terms
+                        AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)",
                 )?
-                .query_row(params![agent, id, terms.0, now], |row| row.get::<_, Option<String>>(0))
+                .query_row(named_params! { ":agent": agent, ":id": id, ":terms": terms.0, ":now": now }, |row| {
+                    row.get::<_, Option<String>>(0)
+                })
                 .optional()?;
             Ok(match said.flatten().as_deref() {
                 Some("yes") => QuestionState::Said(true),
@@ -105,12 +107,17 @@ impl Ledger {
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let touched = conn.execute(
-                    "UPDATE question SET shown_at = ?3
+                    "UPDATE question SET shown_at = :now
                       WHERE used = 0 AND answer IS NOT 'denied'
-                        AND purchase = (SELECT row FROM purchase WHERE agent = ?1 AND purchase_id = ?2)
+                        AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)
                         AND NOT EXISTS (SELECT 1 FROM question shown
-                                         WHERE shown.identity = question.identity AND shown.shown_at > ?4)",
-                    params![agent, id, now.millis(), now.minus(limits::SHOWN_AGAIN).millis()],
+                                         WHERE shown.identity = question.identity AND shown.shown_at > :shown_again)",
+                    named_params! {
+                        ":agent": agent,
+                        ":id": id,
+                        ":now": now.millis(),
+                        ":shown_again": now.minus(limits::SHOWN_AGAIN).millis(),
+                    },
                 )?;
                 Ok(touched > 0)
             })
@@ -129,11 +136,14 @@ impl Ledger {
             let kept: Option<(String, i64)> = conn
                 .prepare_cached(
                     "SELECT q.challenge, q.heard_at FROM question q JOIN purchase p ON p.row = q.purchase
-                      WHERE q.identity = ?1 AND p.headers = ?2 AND q.answer = 'approved' AND q.used = 0
-                        AND q.valid_until > ?3 AND q.challenge IS NOT NULL
+                      WHERE q.identity = :identity AND p.headers = :headers AND q.answer = 'approved' AND q.used = 0
+                        AND q.valid_until > :now AND q.challenge IS NOT NULL
                       ORDER BY q.heard_at DESC LIMIT 1",
                 )?
-                .query_row(params![identity.0, headers, now.millis()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .query_row(
+                    named_params! { ":identity": identity.0, ":headers": headers, ":now": now.millis() },
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
                 .optional()?;
             let Some((text, at)) = kept else { return Ok(None) };
             let challenge: Challenge = serde_json::from_str(&text).map_err(super::damaged)?;
@@ -148,10 +158,12 @@ impl Ledger {
             let now = ledger_time(conn, now)?;
             let mut query = conn.prepare_cached(
                 "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
-                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > ?1 ORDER BY +purchase",
+                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > :now ORDER BY +purchase",
             )?;
             let found: Vec<(i64, i64, i64, Option<i64>, String)> = query
-                .query_map([now.millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+                .query_map(named_params! { ":now": now.millis() }, |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })?
                 .collect::<Result<_, _>>()?;
             let mut questions = Vec::new();
             for (row, asked, expires, valid_until, terms) in found {
@@ -189,17 +201,28 @@ impl Ledger {
                 let by = by_name(by);
                 let touched = conn.execute(
                     // The first answer counts. The owner may think better of one; a host's never takes another's place.
-                    "UPDATE question SET answer = ?2, answered_by = ?3, answered_at = ?4, valid_until = ?5,
-                            challenge = CASE ?2 WHEN 'approved' THEN challenge END
-                      WHERE purchase = ?1 AND terms = ?6 AND used = 0 AND answer IS NOT 'denied' AND expires_at > ?4
-                        AND (?3 = 'owner' OR answer IS NULL OR valid_until <= ?4)",
-                    params![row, answer, by, now.millis(), until, terms.0],
+                    "UPDATE question SET answer = :answer, answered_by = :by, answered_at = :now, valid_until = :until,
+                            challenge = CASE :answer WHEN 'approved' THEN challenge END
+                      WHERE purchase = :row AND terms = :terms AND used = 0 AND answer IS NOT 'denied'
+                        AND expires_at > :now
+                        AND (:by = 'owner' OR answer IS NULL OR valid_until <= :now)",
+                    named_params! {
+                        ":row": row,
+                        ":answer": answer,
+                        ":by": by,
+                        ":now": now.millis(),
+                        ":until": until,
+                        ":terms": terms.0,
+                    },
                 )?;
                 if touched != 1 {
-                    return Err(LedgerError::NotNow("this question does not stand any more: it was answered, expired, or asks for other terms by now".to_owned()));
+                    let message = "this question does not stand any more: it was answered, expired, or asks for other \
+                                   terms by now";
+                    return Err(LedgerError::NotNow(message.to_owned()));
                 }
                 if !yes {
-                    conn.execute("UPDATE purchase SET state = 'denied' WHERE row = ?1 AND nonce IS NULL", [row])?;
+                    let sql = "UPDATE purchase SET state = 'denied' WHERE row = :row AND nonce IS NULL";
+                    conn.execute(sql, named_params! { ":row": row })?;
                 }
                 events::append(conn, Some(row), now, answer, &json!({ "by": by }))
             })
@@ -318,9 +341,10 @@ fn insert(conn: &Connection, row: i64, put: &NewQuestion, now: Time, shown_at: O
 pub fn standing_row(conn: &Connection, identity: &Identity) -> Result<Option<String>, LedgerError> {
     let standing = conn
         .prepare_cached(
-            "SELECT purchase_id FROM purchase WHERE identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
+            "SELECT purchase_id FROM purchase
+              WHERE identity = :identity AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
         )?
-        .query_row([identity.0], |row| row.get(0))
+        .query_row(named_params! { ":identity": identity.0 }, |row| row.get(0))
         .optional()?;
     Ok(standing)
 }
@@ -330,10 +354,10 @@ pub fn count_pending(conn: &Connection, agent: &str, but: &str, now: Time) -> Re
     let count: i64 = conn
         .prepare_cached(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
-              WHERE p.agent = ?1 AND p.purchase_id <> ?2 AND p.state = 'needs_approval' AND q.expires_at > ?3
+              WHERE p.agent = :agent AND p.purchase_id <> :but AND p.state = 'needs_approval' AND q.expires_at > :now
                 AND q.answer IS NOT 'denied'",
         )?
-        .query_row(params![agent, but, now.millis()], |row| row.get(0))?;
+        .query_row(named_params! { ":agent": agent, ":but": but, ":now": now.millis() }, |row| row.get(0))?;
     Ok(count as usize)
 }
 
@@ -384,6 +408,20 @@ pub fn use_up(conn: &Connection, row: i64, identity: &Identity, now: Time) -> Re
     )?
     .execute(named_params! { ":identity": identity.0, ":now": now.millis() })?;
     forget_challenge(conn, row)
+}
+
+/// What a purchase's yes was for, once it was used for it.
+pub fn used_by(conn: &Connection, row: i64) -> Result<Vec<Approval>, LedgerError> {
+    let mut query = conn.prepare_cached(
+        "SELECT terms, answered_by FROM question WHERE purchase = :row AND answer = 'approved' AND used = 1",
+    )?;
+    let mut rows = query.query(named_params! { ":row": row })?;
+    let mut used = Vec::new();
+    while let Some(row) = rows.next()? {
+        let by = named_by(&row.get::<_, String>("answered_by")?)?;
+        used.push(Approval { terms: TermsText(row.get("terms")?), by });
+    }
+    Ok(used)
 }
 
 fn by_name(by: ApprovedBy) -> &'static str {

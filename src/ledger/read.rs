@@ -1,6 +1,6 @@
 //! What the ledger can be asked.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, damaged};
@@ -166,7 +166,7 @@ pub struct Unproven {
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
-    session, usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce IS NOT NULL, valid_before,
+    session, usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce IS NOT NULL AS has_money, valid_before,
     settled_at, chain_tx, lease, presents";
 
 impl Ledger {
@@ -194,13 +194,16 @@ impl Ledger {
             if let Some(parent) = &found.parent {
                 found.child = child_of(conn, parent.row)?;
             }
-            found.asked =
-                one(conn, "identity = ?1 AND state = 'needs_approval' ORDER BY row DESC LIMIT 1", params![identity.0])?;
+            found.asked = one(
+                conn,
+                "identity = :identity AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
+                named_params! { ":identity": identity.0 },
+            )?;
             found.delivered = one(
                 conn,
-                "identity = ?1 AND headers = ?2 AND delivered = 1 AND nonce IS NOT NULL
+                "identity = :identity AND headers = :headers AND delivered = 1 AND nonce IS NOT NULL
                   ORDER BY answered_at DESC, row DESC LIMIT 1",
-                params![identity.0, headers],
+                named_params! { ":identity": identity.0, ":headers": headers },
             )?;
             Ok(found)
         })
@@ -243,8 +246,8 @@ impl Ledger {
             let Some(entry) = by_row(conn, row)? else { return Ok(None) };
             let texts: [Option<String>; 5] = conn
                 .query_row(
-                    "SELECT client, offers, rules, receipt, evidence FROM detail WHERE purchase = ?1",
-                    [row],
+                    "SELECT client, offers, rules, receipt, evidence FROM detail WHERE purchase = :row",
+                    named_params! { ":row": row },
                     |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
                 )
                 .optional()?
@@ -293,9 +296,9 @@ impl Ledger {
         self.read(move |conn| {
             let found = conn
                 .prepare_cached(
-                    "SELECT 1 FROM purchase WHERE nonce = ?1 AND NOT (state = 'lapsed' AND proof = 'chain')",
+                    "SELECT 1 FROM purchase WHERE nonce = :nonce AND NOT (state = 'lapsed' AND proof = 'chain')",
                 )?
-                .query_row([nonce], |_| Ok(()))
+                .query_row(named_params! { ":nonce": nonce }, |_| Ok(()))
                 .optional()?;
             Ok(found.is_some())
         })
@@ -324,8 +327,8 @@ impl Ledger {
     pub async fn searched_to(&self, network: String, asset: String) -> Result<Option<u64>, LedgerError> {
         self.read(move |conn| {
             let block: Option<i64> = conn
-                .prepare_cached("SELECT block FROM searched WHERE network = ?1 AND asset = ?2")?
-                .query_row([network, asset], |row| row.get(0))
+                .prepare_cached("SELECT block FROM searched WHERE network = :network AND asset = :asset")?
+                .query_row(named_params! { ":network": network, ":asset": asset }, |row| row.get(0))
                 .optional()?;
             Ok(block.map(|block| block.max(0) as u64))
         })
@@ -337,9 +340,9 @@ impl Ledger {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 conn.execute(
-                    "INSERT INTO searched (network, asset, block) VALUES (?1, ?2, ?3)
+                    "INSERT INTO searched (network, asset, block) VALUES (:network, :asset, :block)
                      ON CONFLICT DO UPDATE SET block = max(block, excluded.block)",
-                    params![network, asset, block as i64],
+                    named_params! { ":network": network, ":asset": asset, ":block": block as i64 },
                 )?;
                 Ok(())
             })
@@ -356,9 +359,10 @@ impl Ledger {
     pub async fn alarms(&self, limit: usize) -> Result<Vec<StoredEvent>, LedgerError> {
         self.read(move |conn| {
             let mut query = conn.prepare_cached(
-                "SELECT id, purchase, at, kind, detail, hash FROM event WHERE kind = 'alarm' ORDER BY id DESC LIMIT ?1",
+                "SELECT id, purchase, at, kind, detail, hash FROM event
+                  WHERE kind = 'alarm' ORDER BY id DESC LIMIT :limit",
             )?;
-            let rows = query.query_map([limit as i64], events::read)?;
+            let rows = query.query_map(named_params! { ":limit": limit as i64 }, events::read)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
@@ -366,27 +370,31 @@ impl Ledger {
 }
 
 pub(super) fn by_row(conn: &Connection, row: i64) -> Result<Option<Entry>, LedgerError> {
-    one(conn, "row = ?1", params![row])
+    one(conn, "row = :row", named_params! { ":row": row })
 }
 
 pub(super) fn by_id(conn: &Connection, agent: &str, purchase_id: &str) -> Result<Option<Entry>, LedgerError> {
-    one(conn, "agent = ?1 AND purchase_id = ?2", params![agent, purchase_id])
+    one(
+        conn,
+        "agent = :agent AND purchase_id = :purchase_id",
+        named_params! { ":agent": agent, ":purchase_id": purchase_id },
+    )
 }
 
 /// The first two with this id, or with one that begins so.
 fn beginning_with(conn: &Connection, id: &str) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM purchase WHERE purchase_id >= ?1 AND purchase_id < ?2 ORDER BY purchase_id LIMIT 3"
+        "SELECT {COLUMNS} FROM purchase WHERE purchase_id >= :id AND purchase_id < :end ORDER BY purchase_id LIMIT 3"
     );
-    entries(conn, &sql, params![id, end_of(id)])
+    entries(conn, &sql, named_params! { ":id": id, ":end": end_of(id) })
 }
 
 fn beginning_with_of(conn: &Connection, agent: &str, id: &str) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM purchase WHERE agent = ?1 AND purchase_id >= ?2 AND purchase_id < ?3
+        "SELECT {COLUMNS} FROM purchase WHERE agent = :agent AND purchase_id >= :id AND purchase_id < :end
           ORDER BY purchase_id LIMIT 2"
     );
-    entries(conn, &sql, params![agent, id, end_of(id)])
+    entries(conn, &sql, named_params! { ":agent": agent, ":id": id, ":end": end_of(id) })
 }
 
 /// Comes after every text that begins like this.
@@ -395,13 +403,13 @@ fn end_of(beginning: &str) -> String {
 }
 
 pub(super) fn child_of(conn: &Connection, parent: i64) -> Result<Option<Entry>, LedgerError> {
-    one(conn, "parent = ?1", params![parent])
+    one(conn, "parent = :parent", named_params! { ":parent": parent })
 }
 
 pub(super) fn open_row(conn: &Connection, identity: &Identity) -> Result<Option<i64>, LedgerError> {
     let row = conn
-        .prepare_cached("SELECT row FROM purchase WHERE identity = ?1 AND open = 1")?
-        .query_row([identity.0], |row| row.get(0))
+        .prepare_cached("SELECT row FROM purchase WHERE identity = :identity AND open = 1")?
+        .query_row(named_params! { ":identity": identity.0 }, |row| row.get(0))
         .optional()?;
     Ok(row)
 }
@@ -412,8 +420,8 @@ pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, Ledger
 
 fn authorization_of(conn: &Connection, row: i64) -> Result<Option<Authorization>, LedgerError> {
     let text: Option<String> = conn
-        .prepare_cached("SELECT authorization FROM signed WHERE purchase = ?1")?
-        .query_row([row], |row| row.get(0))
+        .prepare_cached("SELECT authorization FROM signed WHERE purchase = :row")?
+        .query_row(named_params! { ":row": row }, |row| row.get(0))
         .optional()?;
     text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
 }
@@ -432,40 +440,11 @@ pub(super) fn entries(conn: &Connection, sql: &str, params: impl rusqlite::Param
 
 /// Reads a row; a word in it that is none of ours is damage, found out by the caller.
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
-    let reasons: String = row.get(15)?;
-    let identity: Vec<u8> = row.get(3)?;
-    let (state, proof): (String, String) = (row.get(10)?, row.get(11)?);
-    let money = match row.get::<_, bool>(32)? {
+    let entry = read_entry(row)?;
+    let reasons: String = row.get("reasons")?;
+    let money = match row.get("has_money")? {
+        true => read_money(row, &entry)?.map(Some),
         false => Ok(None),
-        true => read_money(row, &state, &proof).map(|money| money.map(Some))?,
-    };
-    let entry = Entry {
-        row: row.get(0)?,
-        purchase_id: row.get(1)?,
-        agent: row.get(2)?,
-        identity: Identity(identity.try_into().unwrap_or_default()),
-        headers: row.get(4)?,
-        parent: row.get(5)?,
-        at: Time::from_millis(row.get(6)?),
-        method: row.get(7)?,
-        url: row.get(8)?,
-        domain: row.get(9)?,
-        state,
-        proof,
-        open: row.get(12)?,
-        delivered: row.get(13)?,
-        handed: row.get(14)?,
-        reasons: Vec::new(),
-        policy: row.get(16)?,
-        http_status: row.get(17)?,
-        content_type: row.get(18)?,
-        final_url: row.get(19)?,
-        body_bytes: row.get::<_, Option<i64>>(20)?.map(|bytes| bytes.max(0) as u64),
-        body_kept: row.get(21)?,
-        answered_at: row.get::<_, Option<i64>>(22)?.map(Time::from_millis),
-        session: row.get(23)?,
-        terms: read_terms(row)?,
-        money: None,
     };
     Ok(money.and_then(|money| {
         let reasons = serde_json::from_str(&reasons).map_err(damaged)?;
@@ -473,24 +452,57 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError
     }))
 }
 
+/// All but what has to be understood first.
+fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let identity: Vec<u8> = row.get("identity")?;
+    Ok(Entry {
+        row: row.get("row")?,
+        purchase_id: row.get("purchase_id")?,
+        agent: row.get("agent")?,
+        identity: Identity(identity.try_into().unwrap_or_default()),
+        headers: row.get("headers")?,
+        parent: row.get("parent")?,
+        at: Time::from_millis(row.get("at")?),
+        method: row.get("method")?,
+        url: row.get("url")?,
+        domain: row.get("domain")?,
+        state: row.get("state")?,
+        proof: row.get("proof")?,
+        open: row.get("open")?,
+        delivered: row.get("delivered")?,
+        handed: row.get("handed")?,
+        reasons: Vec::new(),
+        policy: row.get("policy")?,
+        http_status: row.get("http_status")?,
+        content_type: row.get("content_type")?,
+        final_url: row.get("final_url")?,
+        body_bytes: row.get::<_, Option<i64>>("body_bytes")?.map(|bytes| bytes.max(0) as u64),
+        body_kept: row.get("body_kept")?,
+        answered_at: row.get::<_, Option<i64>>("answered_at")?.map(Time::from_millis),
+        session: row.get("session")?,
+        terms: read_terms(row)?,
+        money: None,
+    })
+}
+
 fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
-    let Some(usd) = row.get::<_, Option<i64>>(24)? else { return Ok(None) };
+    let Some(usd) = row.get::<_, Option<i64>>("usd")? else { return Ok(None) };
     Ok(Some(PaymentTerms {
         usd: Usd::micros(usd.max(0) as u64),
-        amount: row.get(25)?,
-        asset: row.get(26)?,
-        asset_address: row.get(27)?,
-        network: row.get(28)?,
-        payee: row.get(29)?,
-        dialect: row.get(30)?,
-        scheme: row.get(31)?,
+        amount: row.get("amount")?,
+        asset: row.get("asset")?,
+        asset_address: row.get("asset_address")?,
+        network: row.get("network")?,
+        payee: row.get("payee")?,
+        dialect: row.get("dialect")?,
+        scheme: row.get("scheme")?,
     }))
 }
 
-fn read_money(row: &Row<'_>, state: &str, proof: &str) -> rusqlite::Result<Result<Money, LedgerError>> {
-    let standing = read_standing(state, proof);
-    let valid_before = row.get(33)?;
-    let settled_at = row.get::<_, Option<i64>>(34)?.map(Time::from_millis);
-    let (chain_tx, lease, presents) = (row.get(35)?, row.get(36)?, row.get(37)?);
+fn read_money(row: &Row<'_>, entry: &Entry) -> rusqlite::Result<Result<Money, LedgerError>> {
+    let standing = read_standing(&entry.state, &entry.proof);
+    let valid_before = row.get("valid_before")?;
+    let settled_at = row.get::<_, Option<i64>>("settled_at")?.map(Time::from_millis);
+    let (chain_tx, lease, presents) = (row.get("chain_tx")?, row.get("lease")?, row.get("presents")?);
     Ok(standing.map(|standing| Money { standing, valid_before, settled_at, chain_tx, lease, presents }))
 }

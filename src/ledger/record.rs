@@ -1,6 +1,6 @@
 //! Rows for what cost nothing: free answers, refusals, and questions before the owner.
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
 use super::authorize::{Draft, ledger_time};
@@ -167,22 +167,24 @@ impl Ledger {
 /// A fresh row, before anything is known but the wish.
 pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -> Result<i64, LedgerError> {
     conn.prepare_cached(
-        "INSERT INTO purchase (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'refused')",
+        "INSERT INTO purchase
+            (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
+         VALUES
+            (:purchase_id, :agent, :identity, :headers, :parent, :at, :method, :url, :domain, :place, :site, 'refused')",
     )?
-    .execute(params![
-        asked.purchase_id,
-        asked.agent,
-        asked.identity.0,
-        asked.headers,
-        asked.parent,
-        now.millis(),
-        asked.request.method,
-        asked.request.url.as_str(),
-        asked.request.url.host_str().unwrap_or_default(),
-        wish::place(&asked.request.url),
-        policy::site(&asked.request.url),
-    ])?;
+    .execute(named_params! {
+        ":purchase_id": asked.purchase_id,
+        ":agent": asked.agent,
+        ":identity": asked.identity.0,
+        ":headers": asked.headers,
+        ":parent": asked.parent,
+        ":at": now.millis(),
+        ":method": asked.request.method,
+        ":url": asked.request.url.as_str(),
+        ":domain": asked.request.url.host_str().unwrap_or_default(),
+        ":place": wish::place(&asked.request.url),
+        ":site": policy::site(&asked.request.url),
+    })?;
     Ok(conn.last_insert_rowid())
 }
 
@@ -196,28 +198,35 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
     let touched = conn
         .prepare_cached(
-            "UPDATE purchase SET state = ?2, at = ?3, reasons = ?4, policy = ?5, headers = ?6, usd = NULL, amount = NULL,
-                    asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
-                    final_url = ?7, domain = ?8, place = ?9, site = ?10
-              WHERE row = ?1 AND nonce IS NULL",
+            "UPDATE purchase SET state = :state, at = :at, reasons = :reasons, policy = :policy, headers = :headers,
+                    usd = NULL, amount = NULL, asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
+                    final_url = :final_url, domain = :domain, place = :place, site = :site
+              WHERE row = :row AND nonce IS NULL",
         )?
-        .execute(params![
-            row,
-            state,
-            now.millis(),
-            reasons,
-            unpaid.policy_hash,
-            unpaid.headers,
-            (*url != unpaid.asked.url).then_some(url.as_str()),
-            url.host_str().unwrap_or_default(),
-            wish::place(url),
-            policy::site(url),
-        ])?;
+        .execute(named_params! {
+            ":row": row,
+            ":state": state,
+            ":at": now.millis(),
+            ":reasons": reasons,
+            ":policy": unpaid.policy_hash,
+            ":headers": unpaid.headers,
+            ":final_url": (*url != unpaid.asked.url).then_some(url.as_str()),
+            ":domain": url.host_str().unwrap_or_default(),
+            ":place": wish::place(url),
+            ":site": policy::site(url),
+        })?;
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
     }
-    conn.prepare_cached("INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![row, unpaid.client, unpaid.offers.to_string(), unpaid.rules.to_string()])?;
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":client": unpaid.client,
+        ":offers": unpaid.offers.to_string(),
+        ":rules": unpaid.rules.to_string(),
+    })?;
     if state != "needs_approval" {
         questions::forget_challenge(conn, row)?;
     }
@@ -243,20 +252,21 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
 /// What was asked about or refused stands in the row, so that the log can show it.
 fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "UPDATE purchase SET usd = ?2, amount = ?3, asset = ?4, asset_address = ?5, network = ?6, payee = ?7,
-                dialect = ?8, scheme = ?9 WHERE row = ?1 AND nonce IS NULL",
+        "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
+                network = :network, payee = :payee,
+                dialect = :dialect, scheme = :scheme WHERE row = :row AND nonce IS NULL",
     )?
-    .execute(params![
-        row,
-        offer.usd.as_micros() as i64,
-        offer.amount.to_string(),
-        offer.asset.symbol,
-        offer.asset.address.to_checksum(None),
-        offer.network().as_str(),
-        offer.payee.to_checksum(None),
-        offer.dialect.name(),
-        offer.scheme,
-    ])?;
+    .execute(named_params! {
+        ":row": row,
+        ":usd": offer.usd.as_micros() as i64,
+        ":amount": offer.amount.to_string(),
+        ":asset": offer.asset.symbol,
+        ":asset_address": offer.asset.address.to_checksum(None),
+        ":network": offer.network().as_str(),
+        ":payee": offer.payee.to_checksum(None),
+        ":dialect": offer.dialect.name(),
+        ":scheme": offer.scheme,
+    })?;
     Ok(())
 }
 

@@ -158,7 +158,7 @@ fn count(
 }
 
 /// The offer as it was, from the terms in its row.
-fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
+pub(super) fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
     let PaymentTerms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
     let asset = assets.known(&Network::new(network.clone()), asset_address.parse().ok()?)?.clone();
     Some(Offer {

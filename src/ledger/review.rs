@@ -1,6 +1,6 @@
 //! How far the owner has read the log, and what was spent since.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params};
 use serde_json::json;
 
 use super::authorize::ledger_time;
@@ -27,8 +27,8 @@ impl Ledger {
                 let now = ledger_time(conn, now)?;
                 let up_to = up_to.unwrap_or(now).min(now);
                 conn.execute(
-                    "UPDATE ledger SET reviewed_to = ?1, newest = max(newest, ?2)",
-                    params![up_to.millis(), up_to.plus(NEXT).millis()],
+                    "UPDATE ledger SET reviewed_to = :up_to, newest = max(newest, :newest)",
+                    named_params! { ":up_to": up_to.millis(), ":newest": up_to.plus(NEXT).millis() },
                 )?;
                 events::append(conn, None, now, "reviewed", &json!({ "up_to": up_to }))
             })

@@ -239,6 +239,18 @@ fn said(came: Result<Authorized, LedgerError>) -> String {
     }
 }
 
+/// Rules that let everything go that was signed in here.
+fn again() -> Again {
+    Again { policy: policy("above = \"none\"\n"), max_price: None, funds: Funds::default(), assets: Assets::default() }
+}
+
+fn taken_up(taken: TakenUp) -> Recorded {
+    match taken {
+        TakenUp::Recorded(recorded) => *recorded,
+        TakenUp::Refused(reasons) => panic!("{reasons:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_cap_is_never_exceeded_by_drafts_that_share_a_commit() {
     let kit = Kit { policy: capped("per_hour = \"0.05\""), ..kit() };
@@ -474,7 +486,7 @@ async fn a_failed_commit_that_is_on_the_disk_all_the_same_can_be_taken_up_by_the
     while kit.lease(row).await.is_some() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(kit.ledger.take_over(row, kit.now).await.unwrap().row(), row);
+    assert_eq!(taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap()).row(), row);
 }
 
 #[tokio::test]
@@ -507,10 +519,10 @@ async fn a_lease_is_its_holders_while_that_lives() {
     let kit = kit();
     let other = opened(&kit.dir, 1, limits::LEDGER_WAIT);
     let row = kit.pay(kit.draft()).await.row();
-    assert!(matches!(other.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(other.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
     drop(kit.ledger);
-    let taken = other.take_over(row, kit.now).await.unwrap();
+    let taken = taken_up(other.take_over(row, again(), kit.now).await.unwrap());
     assert!(taken.was_presented());
 }
 
@@ -520,13 +532,30 @@ async fn the_same_bytes_are_presented_thrice_and_never_while_frozen() {
     let row = kit.pay(kit.draft()).await.row();
     kit.close(row, Standing::HELD, None).await;
     kit.ledger.freeze(Some("a look".into()), kit.now).await.unwrap();
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
     kit.ledger.freeze(None, kit.now).await.unwrap();
     for _ in 1..limits::PRESENTS {
-        kit.ledger.take_over(row, kit.now).await.unwrap();
+        taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap());
         kit.close(row, Standing::HELD, None).await;
     }
-    assert!(matches!(kit.ledger.take_over(row, kit.now).await, Err(LedgerError::NotNow(_))));
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
+}
+
+#[tokio::test]
+async fn a_payment_that_names_its_purchase_is_presented_ten_times() {
+    let kit = kit();
+    let mut draft = kit.draft();
+    let echo = Echo { extensions: Some(r#"{"payment-identifier":{"info":{}}}"#.into()), ..draft.offer.echo.clone() };
+    let offer = Offer { echo, ..draft.offer.clone() };
+    let payload = draft.authorization.payload(&draft.signature);
+    draft.payment_header = offer::payment_header(&offer, &payload, Some("pay_0123456789abcdef"));
+    let row = kit.pay(draft).await.row();
+    kit.close(row, Standing::HELD, None).await;
+    for _ in 1..limits::PRESENTS_BY_ID {
+        taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap());
+        kit.close(row, Standing::HELD, None).await;
+    }
+    assert!(matches!(kit.ledger.take_over(row, again(), kit.now).await, Err(LedgerError::NotNow(_))));
 }
 
 #[tokio::test]
@@ -538,7 +567,7 @@ async fn a_close_that_is_told_twice_is_one_close() {
         kit.ledger.close(row, closing).await.unwrap();
     }
     assert_eq!(kit.entry(row).await.money.unwrap().presents, 0);
-    assert!(!kit.ledger.take_over(row, kit.now).await.unwrap().was_presented());
+    assert!(!taken_up(kit.ledger.take_over(row, again(), kit.now).await.unwrap()).was_presented());
 }
 
 #[tokio::test]
@@ -566,10 +595,14 @@ async fn the_request_is_erased_when_it_cannot_be_presented_any_more() {
     kit.close(rows[1], Standing::SETTLED_BY_WORD, Some(500)).await;
     kit.move_to(rows[2], Standing::SETTLED_BY_CHAIN).await;
     kit.ledger.end_open(rows[3], "past", kit.now).await.unwrap();
-    let kept =
-        kit.by_hand()
-            .query_row("SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL", [], |r| r.get(0));
-    assert_eq!(kept, Ok(rows[4].to_string()));
+    let kept = || {
+        let sql = "SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL";
+        kit.by_hand().query_row(sql, [], |r| r.get::<_, String>(0)).unwrap()
+    };
+    // What was paid for and did not come is asked for once more, within a day.
+    assert_eq!(kept(), format!("{},{},{}", rows[1], rows[2], rows[4]));
+    kit.ledger.tidy(kit.now.plus(limits::OPEN_AFTER_SETTLED + Duration::from_secs(1))).await.unwrap();
+    assert_eq!(kept(), rows[4].to_string());
 }
 
 #[tokio::test]

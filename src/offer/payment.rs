@@ -38,6 +38,18 @@ fn network_as_written(offer: &Offer) -> String {
     written.map_or_else(ours, str::to_owned)
 }
 
+/// Whether a payment names its purchase by an id of ours, so that its seller knows it again.
+pub fn names_purchase(header_value: &str) -> bool {
+    let named = |payment: &str| {
+        let extensions = json::members(payment)?.member("extensions").ok()??;
+        let declared = json::members(extensions)?.member("payment-identifier").ok()??;
+        let info = json::members(declared)?.member("info").ok()??;
+        Some(json::members(info)?.has("id"))
+    };
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
+    payment.is_some_and(|payment| named(&payment) == Some(true))
+}
+
 const IDENTIFIER_CHARS: RangeInclusive<usize> = 16..=128;
 
 /// The seller's extensions with our id put into the one place where it belongs; every other byte stays.

@@ -6,12 +6,14 @@ use super::tell::How;
 use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::conclude::{self, Concluded};
-use crate::ledger::{Entry, LedgerError, Money};
+use crate::funds;
+use crate::ledger::{Again, Entry, LedgerError, Money, TakenUp};
 use crate::limits;
-use crate::money::Network;
+use crate::money::{Amount, Network};
 use crate::parts::Parts;
+use crate::policy::Funds;
 use crate::reason::{Reason, Who};
-use crate::settlement::{Proof, State};
+use crate::settlement::{Proof, Standing, State};
 use crate::time::Time;
 
 /// What to do with a wish, after a look into the ledger.
@@ -39,13 +41,14 @@ impl Purchase {
                 return Err(self.conflict());
             }
             if entry.money.is_some() {
-                return Ok(self.known(entry));
+                return self.known(entry);
             }
         }
         if again.is_some() {
             return self.buy_again(found.parent, found.child);
         }
         if let Some(open) = found.open {
+            self.is_ours(&open)?;
             return Ok(Next::Resume(Box::new(open)));
         }
         if let Some(delivered) = found.delivered.filter(|entry| self.may_repeat(entry)) {
@@ -58,11 +61,12 @@ impl Purchase {
     }
 
     /// A purchase with money in it is never begun again under the same id.
-    fn known(&self, entry: Entry) -> Next {
-        match entry.open {
+    fn known(&self, entry: Entry) -> Result<Next, Stop> {
+        self.is_ours(&entry)?;
+        Ok(match entry.open {
             true => Next::Resume(Box::new(entry)),
             false => Next::Tell(Box::new(entry), How::Repeat),
-        }
+        })
     }
 
     /// Once more what another purchase bought: when that one is done with, and through one child only.
@@ -83,7 +87,7 @@ impl Purchase {
         }
         self.parent = Some(parent.row);
         Ok(match child {
-            Some(child) if child.money.is_some() => self.known(child),
+            Some(child) if child.money.is_some() => self.known(child)?,
             Some(child) => {
                 self.id = child.purchase_id;
                 Next::Fresh
@@ -118,28 +122,40 @@ impl Purchase {
             return self.join(entry.row).await;
         }
         self.id = entry.purchase_id.clone();
-        if money.standing.state == State::Settled {
-            return self.resume_settled(entry).await;
+        if money.standing.state == State::Settled && self.is_long_settled(&entry).await {
+            return self.end_settled(entry).await;
+        }
+        if money.standing == Standing::SETTLED_BY_CHAIN {
+            return self.present_again(entry).await;
         }
         let evidence = conclude::evidence(&self.house, entry.row).await;
         match conclude::follow(&self.house, entry.row, money.standing, &evidence).await {
             Ok(Concluded::Anew) => self.anew(entry).await,
-            Ok(Concluded::Moved) => self.tell_row(entry.row).await,
-            Ok(Concluded::StillOpen) if money.valid_before <= self.house.now().secs() => self.tell_row(entry.row).await,
-            Ok(Concluded::StillOpen) => match self.house.ledger.frozen().await {
-                Ok(None) => self.present_again(entry).await,
-                Ok(Some(_)) => self.keep_back(entry.row).await,
-                Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
-            },
+            Ok(Concluded::Moved | Concluded::StillOpen) => self.go_on(entry.row).await,
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }
 
-    /// Settled without goods: told as it is, for a day. After that the wish may be bought anew.
-    async fn resume_settled(self, entry: Entry) -> (Stop, Option<i64>) {
-        if !self.is_long_settled(&entry).await {
+    /// By where the row stands now: what can still be taken, or was taken and brought nothing, is presented once more.
+    async fn go_on(self, row: i64) -> (Stop, Option<i64>) {
+        let entry = match self.house.ledger.entry(row).await {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
+            Err(cause) => return (self.doubt(cause, &self.id), None),
+        };
+        let Some(money) = entry.money.as_ref().filter(|_| entry.open) else {
             return self.tell(&entry, How::Outcome).await;
+        };
+        let is_over = money.valid_before <= self.house.now().secs();
+        match money.standing.state {
+            State::Settled => self.present_again(entry).await,
+            State::Authorized | State::Held if !is_over => self.present_again(entry).await,
+            State::Authorized | State::Held | State::Lapsed => self.tell(&entry, How::Outcome).await,
         }
+    }
+
+    /// Settled a day ago, without goods: the wish may be bought anew.
+    async fn end_settled(self, entry: Entry) -> (Stop, Option<i64>) {
         let ended = self.house.ledger.end_open(entry.row, "settled a day ago", self.house.now()).await;
         match ended {
             Ok(()) => self.anew(entry).await,
@@ -185,13 +201,72 @@ impl Purchase {
         (answer, row)
     }
 
-    /// The same bytes, to the same origin: they cannot pay twice.
+    /// The same bytes, to the same origin: they cannot pay twice. What never left is decided on again first.
     async fn present_again(self, entry: Entry) -> (Stop, Option<i64>) {
-        match self.house.ledger.take_over(entry.row, self.house.now()).await {
-            Ok(recorded) => self.settle_up(recorded).await,
+        let is_proven = entry.money.as_ref().is_some_and(|money| money.standing == Standing::SETTLED_BY_CHAIN);
+        match self.house.ledger.frozen().await {
+            Ok(Some(_)) if !is_proven => return self.keep_back(entry.row).await,
+            Ok(_) => {}
+            Err(cause) => return (self.doubt(cause, &entry.purchase_id), None),
+        }
+        let policy = match self.house.policy() {
+            Ok(policy) => policy,
+            Err(reason) => return self.refuse_unsent(entry.row, vec![reason]).await,
+        };
+        let funds = self.funds_without(&entry).await;
+        let again = Again { policy, max_price: self.wish.max_price, funds, assets: self.house.assets.clone() };
+        match self.house.ledger.take_over(entry.row, again, self.house.now()).await {
+            Ok(TakenUp::Recorded(recorded)) => self.settle_up(*recorded).await,
+            Ok(TakenUp::Refused(reasons)) => self.refuse_unsent(entry.row, reasons).await,
             Err(LedgerError::NotNow(_)) => self.join(entry.row).await,
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
+    }
+
+    /// What the wallet is known to hold, were this payment not there.
+    async fn funds_without(&self, entry: &Entry) -> Funds {
+        let mut funds = funds::known(&self.house).await;
+        let Some(terms) = &entry.terms else { return funds };
+        let own = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
+        if let Some((asset, amount)) = own
+            && let Some(held) = funds.known.get_mut(&(Network::new(terms.network.clone()), asset))
+        {
+            held.0 = held.0.saturating_add(amount.0);
+        }
+        funds
+    }
+
+    /// The rules of today do not let it go. It stays signed, and counts until its window has passed.
+    async fn refuse_unsent(&self, row: i64, reasons: Vec<Reason>) -> (Stop, Option<i64>) {
+        let (answer, row) = self.tell_row(row).await;
+        if !matches!(answer.outcome, Outcome::Failed | Outcome::Held) {
+            return (answer, row);
+        }
+        let next = match answer.charged {
+            Charged::No => {
+                "no money moved: a payment was signed earlier, has not left, and does not leave now. It counts \
+                            until its window has passed"
+                    .to_owned()
+            }
+            Charged::Yes | Charged::Unknown => answer.next.clone(),
+        };
+        let outcome = if answer.charged == Charged::No { Outcome::Refused } else { Outcome::Held };
+        (Box::new(Answer { outcome, reasons, next, ..*answer }), row)
+    }
+
+    /// Goods are for the headers they were bought with: a part of a page, or what one account may see.
+    fn is_ours(&self, entry: &Entry) -> Result<(), Stop> {
+        if entry.headers == self.wish.headers_fingerprint() {
+            return Ok(());
+        }
+        let message = "the same thing was bought by a call with other headers, and its goods are for that call only";
+        let reasons = vec![Reason::new("other_headers", "headers", message, Who::Agent)];
+        let next = format!(
+            "nothing was paid for this call. Call again with the headers that purchase {} was made with, or with yours \
+             once it is done",
+            entry.purchase_id
+        );
+        Err(Box::new(refuse::without_money(Outcome::Refused, Some(entry.purchase_id.clone()), reasons, next)))
     }
 
     /// Waits for whoever presents this purchase, in this process or another, and tells its outcome as ours.
@@ -201,10 +276,13 @@ impl Purchase {
         let mut pause = FIRST;
         loop {
             match self.house.ledger.entry(row).await {
-                Ok(Some(entry)) if is_under_way(&self.house, &entry) => {
-                    *super::called(&self.called) = entry.purchase_id;
-                }
-                Ok(Some(entry)) => return self.tell(&entry, How::Beside).await,
+                Ok(Some(entry)) => match self.is_ours(&entry) {
+                    Err(stop) => return (stop, None),
+                    Ok(()) if is_under_way(&self.house, &entry) => {
+                        *super::called(&self.called) = entry.purchase_id;
+                    }
+                    Ok(()) => return self.tell(&entry, How::Beside).await,
+                },
                 Ok(None) => return (Box::new(refuse::fault(self.id.clone())), None),
                 Err(cause) => return (self.doubt(cause, &self.id), None),
             }

@@ -197,6 +197,14 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
             "the seller answered with an error and may still take the money; the same call with purchase_id {id} \
              presents the same payment, never a second one"
         ),
+        (_, Some(State::Settled))
+            if entry.open && entry.money.as_ref().is_some_and(|m| m.presents < limits::PRESENTS) =>
+        {
+            format!(
+                "money moved and the goods have not arrived; call again with purchase_id {id}: that asks for them with \
+                 the same payment, and pays nothing"
+            )
+        }
         (_, Some(State::Settled)) => format!(
             "money moved and nothing was delivered; call with buy_again {id} only if it is worth paying once more"
         ),

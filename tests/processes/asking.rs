@@ -258,7 +258,6 @@ async fn in_the_stateless_era_a_yes_comes_with_the_next_call_and_pays_once() {
 async fn in_the_stateless_era_only_a_chosen_yes_to_this_very_question_counts() {
     let scene = market().await;
     let host = scene.host_in(Person::default().who_waits(Era::Stateless), AGENT).await;
-    let other = json!({"url": scene.url("/dear"), "headers": {"accept": "text/html"}});
     let wish = json!({"url": scene.url("/dear")});
     let state = first_round(&host, &wish).await;
     let silences = [
@@ -272,13 +271,25 @@ async fn in_the_stateless_era_only_a_chosen_yes_to_this_very_question_counts() {
     for (state, said) in silences {
         is(&next_round(&host, &wish, &state, said).await, "needs_approval", "no");
     }
-    is(&next_round(&host, &other, &state, decides("approve")).await, "needs_approval", "no");
     let elsewhere = scene.host_in(Person::default().who_waits(Era::Stateless), "other").await;
     first_round(&elsewhere, &wish).await;
     is(&next_round(&elsewhere, &wish, &state, decides("approve")).await, "needs_approval", "no");
     assert_eq!(scene.spent(), 0);
     is(&next_round(&host, &wish, &state, json!({"action": "decline"})).await, "refused", "no");
     is(&next_round(&host, &wish, &state, decides("approve")).await, "refused", "no");
+    assert_eq!(scene.spent(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_stateless_era_a_yes_to_one_call_is_none_to_the_same_with_other_headers() {
+    let scene = market().await;
+    let host = scene.host_in(Person::default().who_waits(Era::Stateless), AGENT).await;
+    let other = json!({"url": scene.url("/dear"), "headers": {"accept": "text/html"}});
+    let wish = json!({"url": scene.url("/dear")});
+    let state = first_round(&host, &wish).await;
+    is(&next_round(&host, &other, &state, decides("approve")).await, "needs_approval", "no");
+    // The question is about the other call by now.
+    is(&next_round(&host, &wish, &state, decides("approve")).await, "needs_approval", "no");
     assert_eq!(scene.spent(), 0);
 }
 

@@ -16,7 +16,7 @@ fn headers(scene: &Scene) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_reply_lost_after_settling_is_told_as_charged_and_nothing_is_signed_or_shown_again() {
+async fn a_reply_lost_after_settling_is_told_as_charged_and_nothing_is_signed_again() {
     let scene = one(Behaviour::DropAfterSettling).open().await;
     let lost = scene.get("/thing").await;
     is(&lost, Outcome::Held, Charged::Unknown);
@@ -30,7 +30,7 @@ async fn a_reply_lost_after_settling_is_told_as_charged_and_nothing_is_signed_or
     assert_eq!(told.purchase_id, lost.purchase_id);
     let third = scene.get("/thing").await;
     is(&third, Outcome::Failed, Charged::Yes);
-    assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 1, 1));
+    assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 3, 1));
     assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
     scene.end().await;
 }
@@ -89,15 +89,6 @@ async fn a_seller_that_honours_the_same_bytes_delivers_when_no_chain_can_be_aske
 }
 
 #[tokio::test]
-async fn where_the_chain_says_it_was_used_it_is_told_as_settled_and_not_shown_again() {
-    let scene = one(Behaviour::HonoursSameBytes).open().await;
-    is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
-    is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
-    assert_eq!((headers(&scene).len(), scene.spent()), (1, CENT));
-    scene.end().await;
-}
-
-#[tokio::test]
 async fn a_payment_that_never_left_is_not_charged_and_is_presented_by_the_next_call() {
     let scene = one(Behaviour::Normal).open().await;
     scene.fault(Fault::CannotConnect);
@@ -128,7 +119,7 @@ async fn a_seller_that_settles_and_says_it_failed_is_found_out() {
     let scene = one(Behaviour::RefuseAfterSettling).open().await;
     is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
     is(&scene.get("/thing").await, Outcome::Failed, Charged::Yes);
-    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 2));
     scene.end().await;
 }
 
@@ -156,7 +147,7 @@ async fn an_error_after_settling_is_an_answer_whose_charge_the_chain_tells() {
     is(&told, Outcome::Answered, Charged::Yes);
     assert_eq!(told.http.as_ref().unwrap().status, 500);
     assert_eq!(state(&told), ("settled", "chain"));
-    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 1));
+    assert_eq!((scene.spent(), headers(&scene).len()), (CENT, 2));
     scene.end().await;
 }
 
@@ -333,5 +324,111 @@ async fn another_url_is_another_purchase_though_it_begins_while_one_is_held() {
     let query = Call { url: scene.url("/other?x=1"), ..Call::default() };
     bought(&scene.fetch(query).await);
     assert_eq!((scene.spent(), scene.nonces().await.len()), (2 * CENT, 3));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn goods_that_were_paid_for_are_fetched_with_the_same_bytes() {
+    for is_final in [false, true] {
+        let scene = one(Behaviour::HonoursSameBytes).open().await;
+        let lost = scene.get("/thing").await;
+        is(&lost, Outcome::Held, Charged::Unknown);
+        if is_final {
+            scene.pass_finality();
+        }
+        let answer = scene.get("/thing").await;
+        bought(&answer);
+        assert_eq!(answer.purchase_id, lost.purchase_id);
+        let shown = headers(&scene);
+        assert_eq!((shown.len(), &shown[0], scene.spent()), (2, &shown[1], CENT));
+        assert_eq!(scene.nonces().await.len(), 1);
+        scene.end().await;
+    }
+}
+
+#[tokio::test]
+async fn goods_that_never_come_are_asked_for_three_times_at_most() {
+    let scene = one(Behaviour::DropAfterSettling).open().await;
+    for _ in 0..5 {
+        assert_ne!(scene.get("/thing").await.charged, Charged::No);
+    }
+    let told = scene.get("/thing").await;
+    is(&told, Outcome::Failed, Charged::Yes);
+    reason(&told, "charged_not_delivered");
+    assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 3, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_never_left_is_decided_on_again() {
+    let cap = "[wallet]\nper_day = \"0.01\"\n";
+    let scene = market([Stall::get("/thing", CENT)]).rules(cap).open().await;
+    scene.fault(Fault::CannotConnect);
+    let unsent = scene.get("/thing").await;
+    is(&unsent, Outcome::Failed, Charged::No);
+    let cheaper = Call { max_price: Some("0.005".to_owned()), ..scene.call("/thing") };
+    refused(&scene.fetch(cheaper).await, "over_max_price");
+    scene.write_rules("[wallet]\nper_day = \"0.009\"\n");
+    refused(&scene.get("/thing").await, "over_day");
+    scene.write_rules("[each_domain]\naccess = \"refuse\"\n");
+    assert_eq!(scene.get("/thing").await.outcome, Outcome::Refused);
+    assert_eq!((scene.payments().len(), scene.spent()), (0, 0));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.01".to_owned()));
+    // What it counts itself does not stand in its way.
+    scene.write_rules(cap);
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    assert_eq!((&answer.purchase_id, scene.nonces().await.len()), (&unsent.purchase_id, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_yes_that_was_used_for_a_payment_that_never_left_still_stands_for_it() {
+    let scene = market([Stall::get("/dear", 20 * CENT)]).open().await;
+    let asked = scene.get("/dear").await;
+    assert_eq!(asked.outcome, Outcome::NeedsApproval);
+    scene.approve(asked.purchase_id.as_deref().unwrap()).await.unwrap();
+    scene.fault(Fault::CannotConnect);
+    is(&scene.get("/dear").await, Outcome::Failed, Charged::No);
+    bought(&scene.get("/dear").await);
+    assert_eq!(scene.nonces().await.len(), 1);
+    scene.end().await;
+}
+
+fn part(scene: &Scene, range: &str) -> Call {
+    Call { headers: [("range".to_owned(), range.to_owned())].into(), ..scene.call("/thing") }
+}
+
+#[tokio::test]
+async fn a_call_with_other_headers_gets_nothing_of_a_purchase_under_way() {
+    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    let gate = Gate::new();
+    scene.fault(Fault::Waits(gate.clone()));
+    let other = async {
+        gate.reached().await;
+        let told = scene.fetch(part(&scene, "bytes=5-9")).await;
+        gate.open();
+        told
+    };
+    let (first, told) = tokio::join!(scene.fetch(part(&scene, "bytes=0-4")), other);
+    bought(&first);
+    refused(&told, "other_headers");
+    assert!(told.body.is_none() && told.http.is_none(), "{told:#?}");
+    let by_id = Call { purchase_id: first.purchase_id.clone(), ..part(&scene, "bytes=5-9") };
+    let told = scene.fetch(by_id).await;
+    refused(&told, "other_headers");
+    assert!(told.body.is_none(), "{told:#?}");
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_call_with_other_headers_does_not_resume_another_calls_purchase() {
+    let scene = one(Behaviour::HonoursSameBytes).open().await;
+    is(&scene.fetch(part(&scene, "bytes=0-4")).await, Outcome::Held, Charged::Unknown);
+    let told = scene.fetch(part(&scene, "bytes=5-9")).await;
+    refused(&told, "other_headers");
+    bought(&scene.fetch(part(&scene, "bytes=0-4")).await);
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
     scene.end().await;
 }

@@ -1,7 +1,7 @@
 //! What each authorization was decided on, held against the history before it: it was within every cap its rules named,
 //! no rule refused it, and where a rule asked for a person, a person's yes was used up.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Deserialize;
 
 use super::super::budget::{Counted, Sums};
@@ -66,9 +66,9 @@ fn check_one(
 fn rules_of(conn: &Connection, row: i64) -> Result<Option<(String, Vec<Ruled>)>, LedgerError> {
     let found: Option<(String, Option<String>)> = conn
         .prepare_cached(
-            "SELECT p.purchase_id, d.rules FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = ?1",
+            "SELECT p.purchase_id, d.rules FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = :row",
         )?
-        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(named_params! { ":row": row }, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(found.and_then(|(id, rules)| Some((id, serde_json::from_str(&rules?).ok()?))))
 }
@@ -76,8 +76,8 @@ fn rules_of(conn: &Connection, row: i64) -> Result<Option<(String, Vec<Ruled>)>,
 /// A yes may have been given to an earlier row of the same wish.
 fn has_used_a_yes(conn: &Connection, row: i64) -> Result<bool, LedgerError> {
     let sql = "SELECT 1 FROM question q JOIN purchase p ON p.row = q.purchase
-                WHERE q.used = 1 AND p.identity = (SELECT identity FROM purchase WHERE row = ?1)";
-    Ok(conn.prepare_cached(sql)?.exists([row])?)
+                WHERE q.used = 1 AND p.identity = (SELECT identity FROM purchase WHERE row = :row)";
+    Ok(conn.prepare_cached(sql)?.exists(named_params! { ":row": row })?)
 }
 
 /// What a cap is over, by the code of its rule.

@@ -117,7 +117,7 @@ fn question(literal: &str) -> Option<String> {
     let literal = literal.trim().replace("{COLUMNS}", "*");
     let is_statement = ["SELECT ", "UPDATE ", "DELETE ", "INSERT "].iter().any(|verb| literal.starts_with(verb));
     let is_clause = literal
-        .split_once(" = ?")
+        .split_once(" = :")
         .is_some_and(|(column, _)| !column.is_empty() && column.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
     match (is_statement, is_clause) {
         // What is put together is looked at where it is put together.

@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Said {
     let methods = case.place.rule.map_or(&[][..], |rule| &rule.methods);
-    if methods.is_empty() || methods.iter().any(|method| *method == case.question.request.method) {
+    if methods.is_empty() || methods.contains(&case.question.request.method) {
         return Said::Pass;
     }
     let message = format!("At {} the policy pays only for {}.", case.place.domain, methods.join(", "));
