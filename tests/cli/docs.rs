@@ -56,8 +56,11 @@ fn the_lists_of_dependencies_are_in_order() {
 
 #[test]
 fn links_between_the_documents_lead_somewhere() {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
-    pages.extend(fs::read_dir(root().join("docs")).expect("docs").map(|page| page.expect("a page").path()));
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)).into();
+    for folder in ["docs", "docs/decisions"] {
+        pages.extend(fs::read_dir(root().join(folder)).expect(folder).map(|page| page.expect("a page").path()));
+    }
     for page in pages.iter().filter(|page| page.extension().is_some_and(|kind| kind == "md")) {
         for target in links(&fs::read_to_string(page).expect("readable")) {
             let file = page.parent().expect("a folder").join(target.split('#').next().unwrap_or_default());
