@@ -26,6 +26,8 @@ pub const PRESENTS_BY_ID: u32 = 10;
 pub const UNPAID_LEG: Duration = Duration::from_secs(20);
 /// Facilitators take up to 90 s to settle; giving up earlier would create the doubt we are here to avoid.
 pub const PAID_LEG: Duration = Duration::from_secs(120);
+/// A paid answer that has begun, its receipt in hand, is read for so long: slow goods are still goods.
+pub const PAID_BODY: Duration = Duration::from_secs(600);
 /// Connecting is part of either leg, and never takes this long when it works.
 pub const CONNECT: Duration = Duration::from_secs(10);
 /// Bodies are kept whole up to here, so that paid goods are not lost to a small answer.

@@ -26,12 +26,21 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-    /// The body was longer than is kept, and was cut.
-    pub cut: bool,
+    /// Why this is not the whole body, if it is not.
+    pub cut: Option<Cut>,
     /// The request that was answered: after redirects, not the one that was asked for.
     pub request: Request,
     /// A large free body's leave to be in memory.
     pub room: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// It is longer than is kept.
+    TooLong,
+    /// It went on for longer than is waited.
+    TooSlow,
 }
 
 /// `host:port` pairs the owner opened in `[egress] allow`.

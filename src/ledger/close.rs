@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,8 @@ pub struct Answered {
     pub body_bytes: u64,
     /// The body lies in the store.
     pub kept: bool,
+    /// It came to its end, or to as much of it as is kept.
+    pub is_whole: bool,
 }
 
 /// What presenting came to.
@@ -223,20 +225,23 @@ impl Ledger {
 }
 
 pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
+    let is_delivered = answered.is_whole && (200..300).contains(&answered.status);
     conn.prepare_cached(
-        "UPDATE purchase SET http_status = ?2, content_type = ?3, final_url = ?4, body_bytes = ?5, body_kept = ?6,
-                answered_at = ?7, handed = 0, delivered = delivered OR (?2 BETWEEN 200 AND 299),
-                open = open AND NOT (?2 BETWEEN 200 AND 299) WHERE row = ?1",
+        "UPDATE purchase SET http_status = :status, content_type = :content_type, final_url = :final_url,
+                body_bytes = :body_bytes, body_kept = :kept, answered_at = :now, handed = 0,
+                delivered = delivered OR :is_delivered, open = open AND NOT :is_delivered
+          WHERE row = :row",
     )?
-    .execute(params![
-        row,
-        answered.status,
-        answered.content_type,
-        answered.final_url,
-        answered.body_bytes as i64,
-        answered.kept,
-        now.millis(),
-    ])?;
+    .execute(named_params! {
+        ":row": row,
+        ":status": answered.status,
+        ":content_type": answered.content_type,
+        ":final_url": answered.final_url,
+        ":body_bytes": answered.body_bytes as i64,
+        ":kept": answered.kept,
+        ":now": now.millis(),
+        ":is_delivered": is_delivered,
+    })?;
     Ok(())
 }
 
@@ -328,7 +333,7 @@ fn forget_long_settled(conn: &Connection, now: Time) -> Result<(), LedgerError> 
           WHERE request IS NOT NULL
             AND purchase IN (SELECT row FROM purchase WHERE open = 1 AND state = 'settled' AND settled_at < :before)",
     )?
-    .execute(rusqlite::named_params! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() })?;
+    .execute(named_params! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() })?;
     Ok(())
 }
 

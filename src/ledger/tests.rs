@@ -141,6 +141,7 @@ impl Kit {
             final_url: "https://shop.example/".into(),
             body_bytes: 0,
             kept: true,
+            is_whole: true,
         });
         let delivered = status.is_some_and(|status| (200..300).contains(&status));
         let detail = json!({});

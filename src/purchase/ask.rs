@@ -7,7 +7,7 @@ use super::{Purchase, Stop, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
-use crate::ports::{Egress, Reply, SellerError};
+use crate::ports::{Cut, Egress, Reply, SellerError};
 use crate::reason::{Reason, Who};
 use crate::time::{self, Time};
 
@@ -111,6 +111,7 @@ impl Purchase {
             final_url: reply.request.url.to_string(),
             body_bytes: reply.body.len() as u64,
             kept: kept.is_ok(),
+            is_whole: reply.cut != Some(Cut::TooSlow),
         }
     }
 

@@ -51,6 +51,6 @@ fn heard(kept: Challenge, look: Look) -> Heard {
             headers.append(name, value);
         }
     }
-    let reply = Reply { status: 402, headers, body: kept.body, cut: false, request: kept.request, room: None };
+    let reply = Reply { status: 402, headers, body: kept.body, cut: None, request: kept.request, room: None };
     Heard { reply, at: kept.at, look }
 }

@@ -12,7 +12,7 @@ use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
 use crate::money::Amount;
 use crate::offer::{self, Receipt};
-use crate::ports::{Presented, Reply};
+use crate::ports::{Cut, Presented, Reply};
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Judgement, Presentation, Standing};
 
@@ -35,23 +35,29 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
             let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
-            let cut = reply.cut.then(too_long).into_iter().collect();
+            let cut = reply.cut.map(cut_off).into_iter().collect();
             (Presentation::Reply { status: reply.status, receipt }, Some(reply), cut)
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
     let presented = heard != Presentation::Nothing;
-    Judged { judgement: settlement::judge(heard), presented, reply, receipt, reasons }
+    let mut judgement = settlement::judge(heard);
+    // What did not come to its end was not delivered: the same bytes may bring it whole.
+    judgement.delivered &= reply.as_ref().is_none_or(|reply| reply.cut != Some(Cut::TooSlow));
+    Judged { judgement, presented, reply, receipt, reasons }
 }
 
-fn too_long() -> Reason {
-    let most = limits::STORED_BODY_BYTES >> 20;
-    Reason::new(
-        "body_cut",
-        "seller",
-        format!("what was bought is longer than {most} MiB; the rest was not read"),
-        Who::Agent,
-    )
+fn cut_off(cut: Cut) -> Reason {
+    let message = match cut {
+        Cut::TooLong => {
+            format!("what was bought is longer than {} MiB; the rest was not read", limits::STORED_BODY_BYTES >> 20)
+        }
+        Cut::TooSlow => format!(
+            "what was bought had not ended after {} minutes; what came until then is kept",
+            limits::PAID_BODY.as_secs() / 60
+        ),
+    };
+    Reason::new("body_cut", "seller", message, Who::Agent)
 }
 
 fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {

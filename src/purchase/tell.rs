@@ -181,6 +181,10 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
         (Outcome::Answered, Some(State::Settled)) if entry.delivered => {
             "bought and delivered; the same call within its repeat window costs nothing".to_owned()
         }
+        (Outcome::Answered, Some(State::Settled)) if entry.http_status.is_some_and(|status| status < 300) => format!(
+            "the seller took the money, and its answer was cut off; call again with purchase_id {id}: that asks for it \
+             once more with the same payment, and pays nothing"
+        ),
         (Outcome::Answered, Some(State::Settled)) => format!(
             "the seller took the money and answered with an error; call with buy_again {id} only if it is worth paying \
              once more"

@@ -21,12 +21,13 @@ use ::http::{Method, StatusCode};
 use async_trait::async_trait;
 use reqwest::{Client, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
 use super::redirect;
 use crate::ports::Recorded;
-use crate::ports::{Egress, Presented, Reply, Seller, SellerError};
+use crate::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
 use crate::request::Request;
 use crate::request::{check_headers, check_method};
 use crate::{crash, limits, text};
@@ -54,7 +55,10 @@ pub struct HttpSeller {
 #[derive(Clone, Copy, Debug)]
 struct Waits {
     unpaid: Duration,
+    /// Until the head of the reply is there.
     paid: Duration,
+    /// And its body.
+    body: Duration,
 }
 
 /// How an exchange failed, and whether anything of the request can have left before.
@@ -84,7 +88,7 @@ impl HttpSeller {
                 Some(next) => request = next,
                 None => {
                     bounded(response.headers(), &host(&request.url))?;
-                    return read(response, request, Some(&self.rooms)).await;
+                    return read(response, request, Some(&self.rooms), None).await;
                 }
             }
         }
@@ -93,17 +97,19 @@ impl HttpSeller {
 
     /// The paid leg: these bytes, to this origin, once.
     async fn show(&self, request: &Request, payment: (&str, &str), egress: Egress<'_>) -> Presented {
-        let exchange = async {
-            let response = self.send(request, Some(payment), egress).await?;
-            crash::point("heard");
-            // What was paid for waits for no room: there is as much of it as the budgets allow.
-            read(response, request.clone(), None).await.map_err(Failed::Anywhere)
+        let sending = self.send(request, Some(payment), egress);
+        let response = match tokio::time::timeout(self.waits.paid, sending).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(Failed::BeforeTheFirstByte(why))) => return Presented::NeverConnected(why),
+            Ok(Err(Failed::Anywhere(why))) => return Presented::Lost(why),
+            Err(_) => return Presented::Lost(too_slow(&request.url, self.waits.paid)),
         };
-        match tokio::time::timeout(self.waits.paid, exchange).await {
-            Ok(Ok(reply)) => Presented::Answered(reply),
-            Ok(Err(Failed::BeforeTheFirstByte(why))) => Presented::NeverConnected(why),
-            Ok(Err(Failed::Anywhere(why))) => Presented::Lost(why),
-            Err(_) => Presented::Lost(too_slow(&request.url, self.waits.paid)),
+        crash::point("heard");
+        // What was paid for waits for no room: there is as much of it as the budgets allow. Its receipt is in the head,
+        // so that a body without end takes neither the receipt away nor what was read of it.
+        match read(response, request.clone(), None, Some(self.waits.body)).await {
+            Ok(reply) => Presented::Answered(reply),
+            Err(why) => Presented::Lost(why),
         }
     }
 
@@ -161,7 +167,7 @@ impl Default for HttpSeller {
 
 impl Default for Waits {
     fn default() -> Waits {
-        Waits { unpaid: limits::UNPAID_LEG, paid: limits::PAID_LEG }
+        Waits { unpaid: limits::UNPAID_LEG, paid: limits::PAID_LEG, body: limits::PAID_BODY }
     }
 }
 
@@ -234,24 +240,51 @@ fn bounded(headers: &HeaderMap, host: &str) -> Result<(), SellerError> {
     Err(SellerError::Misbehaved { host: host.to_owned(), cause: "its headers are too large".to_owned() })
 }
 
-/// The whole reply, or as much of its body as is kept. What its header says of the length is not believed.
-async fn read(mut response: Response, request: Request, rooms: Option<&Arc<Semaphore>>) -> Result<Reply, SellerError> {
+/// The whole reply, or as much of its body as is kept or comes in time. What its header says of the length is not
+/// believed.
+async fn read(
+    mut response: Response,
+    request: Request,
+    rooms: Option<&Arc<Semaphore>>,
+    wait: Option<Duration>,
+) -> Result<Reply, SellerError> {
+    let until = wait.map(|wait| Instant::now() + wait);
     let (status, headers) = (response.status(), response.headers().clone());
     let keep =
         if status == StatusCode::PAYMENT_REQUIRED { limits::CHALLENGE_BODY_BYTES } else { limits::STORED_BODY_BYTES };
-    let (mut body, mut cut, mut room) = (Vec::new(), false, None);
-    while let Some(chunk) = response.chunk().await.map_err(|error| sort(&error, &request.url).why())? {
+    let (mut body, mut cut, mut room) = (Vec::new(), None, None);
+    loop {
+        let chunk = match next_chunk(&mut response, until).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return Err(sort(&error, &request.url).why()),
+            Err(_) => {
+                cut = Some(Cut::TooSlow);
+                break;
+            }
+        };
         if room.is_none() && body.len() + chunk.len() > limits::LARGE_BODY_BYTES {
             room = wait_for_room(rooms).await;
         }
         let left = keep - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(left)]);
         if chunk.len() > left {
-            cut = true;
+            cut = Some(Cut::TooLong);
             break;
         }
     }
     Ok(Reply { status: status.as_u16(), headers, body, cut, request, room })
+}
+
+/// An error of time where it does not come until then.
+async fn next_chunk(
+    response: &mut Response,
+    until: Option<Instant>,
+) -> Result<reqwest::Result<Option<bytes::Bytes>>, tokio::time::error::Elapsed> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, response.chunk()).await,
+        None => Ok(response.chunk().await),
+    }
 }
 
 /// For as long as the leg lasts.

@@ -145,14 +145,14 @@ async fn present(request: &Request, allow: &[String]) -> Presented {
 
 fn hurried() -> HttpSeller {
     let short = Duration::from_millis(50);
-    HttpSeller { waits: Waits { unpaid: short, paid: short }, ..HttpSeller::new() }
+    HttpSeller { waits: Waits { unpaid: short, paid: short, body: short * 2 }, ..HttpSeller::new() }
 }
 
 #[tokio::test]
 async fn a_request_goes_out_as_bursar_writes_it() {
     let shop = Shop::saying(ok("fine")).await;
     let reply = ask(&get(shop.url("/a?b=c")), &allowing(&[&shop])).await.unwrap();
-    assert_eq!((reply.status, reply.body.as_slice(), reply.cut), (200, b"fine".as_slice(), false));
+    assert_eq!((reply.status, reply.body.as_slice(), reply.cut), (200, b"fine".as_slice(), None));
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "GET /a?b=c HTTP/1.1\r\naccept: application/json, */*\r\naccept-encoding: identity\r\n\
@@ -233,11 +233,11 @@ async fn an_endless_body_is_cut() {
     .await;
     let allow = allowing(&[&shop]);
     let challenge = ask(&get(shop.url("/402")), &allow).await.unwrap();
-    assert_eq!((challenge.body.len(), challenge.cut), (limits::CHALLENGE_BODY_BYTES, true));
+    assert_eq!((challenge.body.len(), challenge.cut), (limits::CHALLENGE_BODY_BYTES, Some(Cut::TooLong)));
     let free = ask(&get(shop.url("/")), &allow).await.unwrap();
-    assert_eq!((free.body.len(), free.cut), (limits::STORED_BODY_BYTES, true));
+    assert_eq!((free.body.len(), free.cut), (limits::STORED_BODY_BYTES, Some(Cut::TooLong)));
     let Presented::Answered(paid) = present(&get(shop.url("/")), &allow).await else { panic!("not answered") };
-    assert_eq!((paid.body.len(), paid.cut), (limits::STORED_BODY_BYTES, true));
+    assert_eq!((paid.body.len(), paid.cut), (limits::STORED_BODY_BYTES, Some(Cut::TooLong)));
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn a_reused_connection_that_dies_is_lost_and_not_tried_again() {
 #[tokio::test]
 async fn a_paid_exchange_that_takes_too_long_is_lost() {
     let silences: [fn() -> Act; 2] =
-        [|| Act::Hang(String::new()), || Act::Hang("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_owned())];
+        [|| Act::Hang(String::new()), || Act::Hang("HTTP/1.1 200 OK\r\npayment-resp".to_owned())];
     for silence in silences {
         let shop = Shop::open(move |_, _| silence()).await;
         let (request, allow) = (get(shop.url("/")), allowing(&[&shop]));
@@ -330,6 +330,17 @@ async fn a_paid_exchange_that_takes_too_long_is_lost() {
         let asked = hurried().ask(&request, Egress { allow: &allow }).await;
         assert!(matches!(asked, Err(SellerError::TooSlow { .. })), "{asked:?}");
     }
+}
+
+#[tokio::test]
+async fn of_a_paid_answer_that_goes_on_too_long_the_head_and_what_came_are_kept() {
+    let half = "HTTP/1.1 200 OK\r\npayment-response: e30=\r\ncontent-length: 10\r\n\r\nhalf";
+    let shop = Shop::open(move |_, _| Act::Hang(half.to_owned())).await;
+    let (request, allow) = (get(shop.url("/")), allowing(&[&shop]));
+    let outcome = hurried().show(&request, PAYMENT, Egress { allow: &allow }).await;
+    let Presented::Answered(reply) = outcome else { panic!("the receipt is thrown away: {outcome:?}") };
+    assert_eq!((reply.status, reply.body.as_slice(), reply.cut), (200, b"half".as_slice(), Some(Cut::TooSlow)));
+    assert!(reply.headers.contains_key("payment-response"));
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ fn challenge(request: &Request) -> HeaderMap {
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
     let body = GOODS.as_bytes().to_vec();
-    Reply { status, headers, body, cut: false, request: request.clone(), room: None }
+    Reply { status, headers, body, cut: None, request: request.clone(), room: None }
 }
 
 fn lost(cause: &str) -> SellerError {
