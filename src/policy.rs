@@ -44,6 +44,8 @@ use crate::time::Time;
 pub struct Policy {
     /// SHA-256 of the file's bytes (and of its deny lists, where it names any), in hex: stored beside every decision.
     pub hash: String,
+    /// SHA-256 of the file's bytes alone: what its owner puts into force and what is sealed. Lists change every day.
+    pub text_hash: String,
     /// The wallet.
     pub wallet: WalletRules,
     /// Which session.

@@ -42,7 +42,7 @@ pub(crate) async fn check(house: &Parts, wallet: &Wallet) -> Result<(), Reason> 
 /// been another.
 pub(crate) async fn check_policy(house: &Parts, policy: &Policy) -> Result<(), Reason> {
     match &*house.sealed.lock().await {
-        Some(Some(mark)) if !mark.is_of(&policy.hash, || Policy::built_in().hash) => Err(policy_replaced()),
+        Some(Some(mark)) if !mark.is_of(&policy.text_hash, || Policy::built_in().text_hash) => Err(policy_replaced()),
         _ => Ok(()),
     }
 }

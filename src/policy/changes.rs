@@ -47,10 +47,11 @@ pub fn changes(before: &Policy, after: &Policy) -> Vec<Change> {
 struct Told(Vec<Change>);
 
 impl Told {
-    /// What is left out here is no rule: the hash of the text, and what deny lists held when they were read.
+    /// What is left out here is no rule: the hashes of the text, and what deny lists held when they were read.
     fn policy(&mut self, before: &Policy, after: &Policy) {
         let Policy {
             hash: _,
+            text_hash: _,
             wallet,
             session,
             each_domain,

@@ -83,7 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_the_policy_covers_its_lists() {
-        assert_ne!(read(Ok("")).hash, read(Ok("0x00000000000000000000000000000000000000aa")).hash);
+    fn the_hash_of_the_policy_covers_its_lists_and_that_of_its_text_does_not() {
+        let [one, other] = ["", "0x00000000000000000000000000000000000000aa"].map(|list| read(Ok(list)));
+        assert_ne!(one.hash, other.hash);
+        assert_eq!((&one.text_hash, &one.text_hash), (&other.text_hash, &policy().text_hash));
     }
 }

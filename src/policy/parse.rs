@@ -68,6 +68,7 @@ fn whole(root: &Section<'_>, hash: String) -> Policy {
     version(root);
     let each_domain = root.section("each_domain");
     let policy = Policy {
+        text_hash: hash.clone(),
         hash,
         wallet: wallet(&root.section("wallet")),
         session: session(&root.section("session")),

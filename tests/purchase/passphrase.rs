@@ -206,3 +206,36 @@ async fn a_policy_smuggled_in_while_an_offer_is_decided_on_is_not_the_one_that_c
     assert_eq!(scene.nonces().await.len(), 1);
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_deny_list_beside_a_passphrase_stops_whom_it_lists_and_nobody_else() {
+    let rules = "[payee]\ndeny_lists = [\"bad.txt\"]\n";
+    let scene = market([Stall::get("/thing", CENT), Stall::get("/two", 2 * CENT)]).rules(rules).open().await;
+    let list = |text: &str| std::fs::write(scene.home.dir().join("bad.txt"), text).unwrap();
+    list("# nobody yet\n");
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    let answer = scene.get("/thing").await;
+    bought(&answer);
+    // A list is brought up to date every day, and asks nobody for that.
+    let payee = answer.payment.as_ref().unwrap().payee.clone();
+    list(&payee);
+    assert_eq!(scene.bursar.policy_change().unwrap(), None);
+    reason(&scene.get("/two").await, "payee_denied");
+    list("# nobody again\n");
+    bought(&scene.get("/two").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn which_deny_lists_count_is_sealed_with_the_policy() {
+    let rules = "[payee]\ndeny_lists = [\"bad.txt\"]\n";
+    let scene = market([Stall::get("/thing", CENT)]).rules(rules).open().await;
+    std::fs::write(scene.home.dir().join("bad.txt"), "not an address\n").unwrap();
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    scene.write_rules("");
+    reason(&scene.get("/thing").await, "deny_list_unreadable");
+    meddle(&scene, |file| file["policy"] = file["policy"].as_str().unwrap().replace("\"bad.txt\"", "").into());
+    reason(&scene.get("/thing").await, "policy_replaced");
+    assert_eq!(scene.nonces().await.len(), 0);
+    scene.end().await;
+}
