@@ -86,11 +86,10 @@ async fn a_program_that_waits_for_one_that_is_stopped_leaves_all_the_same() {
     stopped.stop().expect("stopped");
     let waiting = scene.host("twin").await;
     let call = waiting.begin_tool("fetch_paid", wish);
-    // Calls are answered beside each other; once this one is, the other has begun.
+    // Calls are taken in order: once this one is answered, the other is on its way.
     told(waiting.tool("get_budget", json!({})).await);
+    waiting.cancel(call.id);
     waiting.close_stdin();
     assert_eq!(ended(&waiting).await, Some(0));
-    let answer = told(call.result().await);
-    assert_eq!((&answer["outcome"], &answer["charged"]), (&json!("pending"), &json!("unknown")), "{answer:#}");
     assert_eq!((scene.presented().len(), scene.nonces().len()), (1, 1));
 }
