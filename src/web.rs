@@ -20,7 +20,7 @@ mod words;
 use std::io;
 use std::sync::Arc;
 
-pub use browser::open as open_browser;
+pub use browser::{Opened, open as open_browser};
 
 use crate::owner::Owner;
 use door::Entrance;

@@ -5,14 +5,17 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::owner::{Owner, WeakOwner};
-use crate::web::{self, Review};
+use crate::web::{self, Opened, Review};
 
 pub struct QuestionPage {
     /// The house knows its screen: only an open page holds the house in turn, until it is closed.
     bursar: WeakOwner,
+    /// Nobody else may enter it.
+    folder: PathBuf,
     shown: Mutex<Shown>,
 }
 
@@ -20,13 +23,14 @@ pub struct QuestionPage {
 struct Shown {
     /// From the first question on.
     review: Option<Review>,
+    opened: Option<Opened>,
     /// The purchases it was opened at.
     at: HashSet<String>,
 }
 
 impl QuestionPage {
-    pub fn of(bursar: &Owner) -> QuestionPage {
-        QuestionPage { bursar: bursar.downgrade(), shown: Mutex::default() }
+    pub fn of(bursar: &Owner, folder: &Path) -> QuestionPage {
+        QuestionPage { bursar: bursar.downgrade(), folder: folder.to_owned(), shown: Mutex::default() }
     }
 
     /// Opens the browser at the question of a purchase, unless it was opened there before. Whether somebody may be
@@ -36,7 +40,7 @@ impl QuestionPage {
         if shown.at.contains(purchase_id) {
             return shown.review.as_ref().is_some_and(Review::is_visited);
         }
-        match self.open(&mut shown.review, purchase_id) {
+        match self.open(&mut shown, purchase_id) {
             Ok(()) => shown.at.insert(purchase_id.to_owned()),
             Err(cause) => {
                 tracing::warn!("the review page could not be opened at a question: {cause}");
@@ -45,12 +49,15 @@ impl QuestionPage {
         }
     }
 
-    fn open(&self, review: &mut Option<Review>, purchase_id: &str) -> io::Result<()> {
-        let review = match review {
+    fn open(&self, shown: &mut Shown, purchase_id: &str) -> io::Result<()> {
+        let review = match &mut shown.review {
             Some(review) => review,
-            None => review.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
+            none => none.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
         };
-        web::open_browser(&review.link_to_question(purchase_id)?)
+        // One file at a time, under one name.
+        shown.opened = None;
+        shown.opened = Some(web::open_browser(&review.link_to_question(purchase_id)?, &self.folder)?);
+        Ok(())
     }
 
     /// Where whoever is logged in finds the question.
@@ -59,7 +66,7 @@ impl QuestionPage {
     }
 
     pub fn close(&self) {
-        self.shown().review = None;
+        *self.shown() = Shown::default();
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {

@@ -1,6 +1,7 @@
 //! `bursar review`: the local page where the owner sees everything and decides.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -37,21 +38,26 @@ impl ReviewCommand {
         let bursar = context.bursar().await?;
         let page = Page::open(bursar.clone(), self.port).map_err(|cause| self.not_open(&cause))?;
         let reading = tokio::spawn(keep_reading_funds(bursar));
-        let shown = self.show_links(&page, &mut owner).await;
+        let home = context.home()?;
+        let shown = self.show_links(&page, &mut owner, home.dir()).await;
         reading.abort();
         shown.map(|()| Exit::Done)
     }
 
     /// A link at once, and another one whenever the owner presses Enter; until Ctrl-C.
-    async fn show_links(&self, page: &Page, owner: &mut Terminal) -> Result<(), Failure> {
+    async fn show_links(&self, page: &Page, owner: &mut Terminal, folder: &Path) -> Result<(), Failure> {
         let mut lines = BufReader::new(stdin()).lines();
         owner.tell("The review page is open until Ctrl-C. Enter makes another link.")?;
         let end = tokio::signal::ctrl_c();
         tokio::pin!(end);
         loop {
             let link = page.link().map_err(no_link)?;
-            let is_opened = !self.no_open && web::open_browser(&link).is_ok();
-            owner.tell(&format!("{} {link}", if is_opened { "In your browser now, or once at" } else { "Once at" }))?;
+            // Kept until there is another link, or none.
+            let opened = if self.no_open { None } else { web::open_browser(&link, folder).ok() };
+            owner.tell(&format!(
+                "{} {link}",
+                if opened.is_some() { "In your browser now, or once at" } else { "Once at" }
+            ))?;
             tokio::select! {
                 () = another(&mut lines) => {}
                 _ = &mut end => return Ok(()),

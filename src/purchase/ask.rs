@@ -1,5 +1,7 @@
 //! The unpaid leg: what does the seller say when nobody pays?
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::consider::Considered;
@@ -42,7 +44,10 @@ impl Purchase {
         // A chain may be idle, so that we are ahead of it counts only where the seller does not say the time.
         let nodes = nodes.into_iter().filter(|apart| *apart >= 0 || sellers.is_none());
         let off = time::median_apart(nodes.chain(sellers).collect());
+        // A seller that lives in another time would take a window for over, or for not begun: it stops itself alone.
+        let sellers = Duration::from_secs(sellers.map_or(0, i64::unsigned_abs));
         let apart = [
+            ("the seller's clock and this machine's are", sellers),
             ("what tells the time and this machine's clock are", off),
             ("this machine's clock was set meanwhile: before and after are", considered.look.set_by(now)),
         ];

@@ -51,15 +51,16 @@ impl Desk {
         self.scene.folder().join("opened")
     }
 
-    /// Every link that the browser was asked for, oldest first.
+    /// Every file that the browser was asked for, oldest first.
     fn opened(&self) -> Vec<String> {
         let list = fs::read_to_string(self.list()).unwrap_or_default();
         list.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
     }
 
+    /// The link that the next file leads to.
     async fn opened_next(&self, before: usize) -> String {
         until("the browser to be opened", || self.opened().len() > before).await;
-        self.opened().remove(before)
+        link_in(&fs::read_to_string(self.opened().remove(before)).unwrap())
     }
 
     async fn host(&self, options: impl Into<HostOptions>) -> Host {
@@ -71,6 +72,59 @@ impl Desk {
     fn wish(&self, path: &str) -> Value {
         json!({"url": self.scene.url(path)})
     }
+}
+
+/// Where a file leads that a browser is given.
+fn link_in(page: &str) -> String {
+    let from = page.find("http://127.0.0.1").expect("a link");
+    page[from..].split('"').next().unwrap().to_owned()
+}
+
+/// Somebody else on this machine.
+const STRANGER: u32 = 65_534;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_way_in_is_read_by_another_user_of_the_machine() {
+    let desk = Desk::with_an_opener("browser = true\n").await;
+    // An opener that stays, as a browser does, for as long as the stranger looks.
+    let opener = desk.programs().join("xdg-open");
+    let stay = desk.scene.folder().join("stay");
+    fs::write(&stay, "").unwrap();
+    let (list, stay_at) = (desk.list().display().to_string(), stay.display().to_string());
+    let script = format!("#!/bin/sh\necho \"$1\" >> '{list}'\nwhile [ -e '{stay_at}' ]; do :; done\n");
+    fs::write(&opener, script).unwrap();
+    let host = desk.host(Era::Initialize).await;
+    let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
+    let link = desk.opened_next(0).await;
+    let token = link.split_once('#').expect("a token").1.to_owned();
+    let opened = desk.opened().remove(0);
+    assert!(!opened.contains(&token), "the secret stands on a command line: {opened}");
+    let mode = fs::metadata(&opened).unwrap().permissions().mode() & 0o777;
+    let folder = fs::metadata(PathBuf::from(&opened).parent().unwrap()).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode, folder), (0o600, 0o700));
+    match fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me)) {
+        Ok(0) => {
+            let folder = desk.scene.folder().display().to_string();
+            let look = format!(
+                "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ '{opened}'; find '{folder}' -type f -exec cat {{}} +"
+            );
+            let mut stranger = std::process::Command::new("sh");
+            std::os::unix::process::CommandExt::uid(&mut stranger, STRANGER);
+            std::os::unix::process::CommandExt::gid(&mut stranger, STRANGER);
+            let seen = stranger.args(["-c", &look]).output().unwrap().stdout;
+            let seen = String::from_utf8_lossy(&seen);
+            assert!(seen.contains("xdg-open"), "the stranger saw no command line at all");
+            assert!(!seen.contains(&token), "a stranger reads the way in");
+        }
+        _ => println!("not run as root: what another user reads was not tried"),
+    }
+    fs::remove_file(stay).unwrap();
+    let owner = Visitor::by(&link).await;
+    owner.answer("approve").await;
+    is(&told(call.result().await), "answered", "yes");
+    host.close_stdin();
+    ended(&host).await;
+    assert!(!PathBuf::from(opened).exists(), "the file stays when the page is gone");
 }
 
 #[track_caller]
