@@ -162,6 +162,11 @@ impl Ledger {
         }
     }
 
+    /// Whether this process holds a lease.
+    pub fn is_own(&self, holder: &str) -> bool {
+        holder == self.holder.name()
+    }
+
     /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.
     pub fn is_alive(&self, holder: &str) -> bool {
         self.holder.is_alive(holder)

@@ -69,6 +69,8 @@ struct Purchase {
     looked: i64,
     /// A question about this wish is in the ledger: the owner may have said yes to an offer.
     was_asked: bool,
+    /// When its call is answered, whatever has come of it by then.
+    until: Instant,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
     called: Arc<Mutex<String>>,
     /// As long as somebody has it, bursar does not leave.
@@ -140,8 +142,18 @@ impl Parts {
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
         let called_as = known_as.clone();
-        let purchase =
-            Purchase { house, wish, client, id, parent: None, looked: 0, was_asked: false, called: called_as, stay };
+        let purchase = Purchase {
+            house,
+            wish,
+            client,
+            id,
+            parent: None,
+            looked: 0,
+            was_asked: false,
+            until,
+            called: called_as,
+            stay,
+        };
         let work = tokio::spawn(purchase.run_to_the_end());
         let (answer, row) = match listen(work, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),

@@ -119,6 +119,12 @@ pub fn payments_last_minute(conn: &Connection, now: Time) -> Result<u32, LedgerE
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+/// Whether this one is among them.
+pub fn is_of_last_minute(counted: &Counted, now: Time) -> bool {
+    let column = Column::rate();
+    column.start(counted.at) > column.horizon(Some(MINUTE_SPAN), now)
+}
+
 /// Counts a new authorization everywhere it counts. Its outcome is not known yet, so all of it is held.
 pub fn count(conn: &Connection, counted: &Counted) -> Result<(), LedgerError> {
     let usd = counted.usd.as_micros() as i64;

@@ -155,7 +155,8 @@ fn decide_again(
     budget::follow(conn, &counted, Standing::AUTHORIZED, Standing::LAPSED)?;
     let mut snapshot = authorize::snapshot(conn, &view, now)?;
     budget::follow(conn, &counted, Standing::LAPSED, Standing::AUTHORIZED)?;
-    snapshot.payments_last_minute = snapshot.payments_last_minute.saturating_sub(1);
+    let own = u32::from(budget::is_of_last_minute(&counted, now));
+    snapshot.payments_last_minute = snapshot.payments_last_minute.saturating_sub(own);
     snapshot.approvals.extend(questions::used_by(conn, row)?);
     let question = Question { request: &request, max_price: again.max_price, funds: &again.funds };
     let offers = [Listed::Payable(Box::new(offer))];

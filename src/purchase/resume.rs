@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::tell::How;
 use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Charged, Outcome};
@@ -283,7 +285,8 @@ impl Purchase {
         Err(Box::new(refuse::without_money(Outcome::Refused, Some(entry.purchase_id.clone()), reasons, next)))
     }
 
-    /// Waits for whoever presents this purchase, in this process or another, and tells its outcome as ours.
+    /// Waits for whoever presents this purchase, in this process or another, and tells its outcome as ours. A presenter
+    /// may be stopped without being dead: it is waited for as long as there is somebody to tell, and not while leaving.
     pub(super) async fn join(&self, row: i64) -> (Stop, Option<i64>) {
         const FIRST: Duration = Duration::from_millis(5);
         const LONGEST: Duration = Duration::from_millis(200);
@@ -293,7 +296,10 @@ impl Purchase {
                 Ok(Some(entry)) => match self.is_ours(&entry) {
                     Err(stop) => return (stop, None),
                     Ok(()) if is_under_way(&self.house, &entry) => {
-                        *super::called(&self.called) = entry.purchase_id;
+                        *super::called(&self.called) = entry.purchase_id.clone();
+                        if self.waits_no_more(&entry) {
+                            return (Box::new(refuse::pending(entry.purchase_id)), None);
+                        }
                     }
                     Ok(()) => return self.tell(&entry, How::Beside).await,
                 },
@@ -303,6 +309,13 @@ impl Purchase {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST);
         }
+    }
+
+    /// What this process presents itself comes to an end by itself.
+    fn waits_no_more(&self, entry: &Entry) -> bool {
+        let lease = entry.money.as_ref().and_then(|money| money.lease.as_deref());
+        let is_elsewhere = lease.is_some_and(|lease| !self.house.ledger.is_own(lease));
+        Instant::now() >= self.until || (is_elsewhere && self.house.is_leaving())
     }
 
     async fn tell_row(&self, row: i64) -> (Stop, Option<i64>) {

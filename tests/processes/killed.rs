@@ -76,6 +76,58 @@ async fn lane(kills: usize, mut random: Random) -> (usize, usize) {
     (killed, purchase)
 }
 
+/// As many of a seller that drops the line once it has the money, and hands the goods over to the same bytes.
+const ARRIVE: usize = 40;
+/// The killed call; one that the seller drops; one that brings the goods. No more, or the presents would not do.
+const CALLS_AFTER_A_KILL: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_what_a_seller_that_honours_the_same_bytes_sold_arrives() {
+    let mut random = Random::seeded();
+    let each = ARRIVE / LANES + 1;
+    let lanes: Vec<_> = (0..LANES).map(|_| tokio::spawn(lane_of_arrivals(each, random.fork()))).collect();
+    let mut arrived = 0;
+    for lane in lanes {
+        arrived += lane.await.expect("a lane without a fault");
+    }
+    assert_eq!(arrived, each * LANES, "everything arrives");
+    println!("bar: kill -9, a seller that honours the same bytes | {arrived} of {} arrive | 0 violations", each * LANES);
+}
+
+/// How many of these purchases, each killed once, arrive in the end.
+async fn lane_of_arrivals(purchases: usize, mut random: Random) -> usize {
+    let path = "/same-bytes";
+    let stalls = vec![Stall::get("/plain", PRICE), Stall::that(Behaviour::HonoursSameBytes, path, PRICE)];
+    let scene = Scene::open(stalls, OPEN).await;
+    let span = how_long_a_purchase_takes(&scene).await;
+    let mut host = scene.host("mortal").await;
+    let mut arrived = 0;
+    for purchase in 0..purchases {
+        let wish = json!({"url": scene.url(&format!("{path}?n={purchase}")), "purchase_id": format!("p-{purchase}")});
+        warm(&scene, &host).await;
+        kill_in_the_middle(&host, &wish, Duration::from_micros(random.below(span.as_micros() as u64))).await;
+        host = scene.host("mortal").await;
+        arrived += usize::from(arrives(&host, &wish).await);
+    }
+    drop(host);
+    let sold = scene.sandbox.sellers.seen_at(path).iter().filter(|seen| seen.settled_tx.is_some()).count();
+    assert_eq!(sold, purchases, "each is paid for once");
+    one_authorization_each_and_all_in_the_log(&scene).await;
+    what_was_taken_is_known(&scene).await;
+    arrived
+}
+
+async fn arrives(host: &Host, wish: &Value) -> bool {
+    for _ in 0..CALLS_AFTER_A_KILL {
+        let answer = told(host.tool("fetch_paid", wish.clone()).await);
+        if answer["body"] == json!({"goods": "/same-bytes"}).to_string() {
+            return true;
+        }
+        assert!(["held", "failed"].iter().any(|outcome| answer["outcome"] == *outcome), "{answer:#}");
+    }
+    false
+}
+
 async fn kill_in_the_middle(host: &Host, wish: &Value, after: Duration) {
     let call = host.begin_tool("fetch_paid", wish.clone());
     tokio::time::sleep(after).await;

@@ -75,3 +75,21 @@ async fn what_was_bought_while_nobody_listened_is_handed_over_at_the_next_start(
     assert_eq!((&answer["served_from_store"], &answer["body"]), (&json!(true), &json!("{\"goods\":\"/slow\"}")));
     assert_eq!((scene.presented().len(), scene.spent()), (1, PRICE));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_waits_for_one_that_is_stopped_leaves_all_the_same() {
+    let scene = Scene::open(vec![Stall::that(Behaviour::NeverAnswers, "/silent", PRICE)], OPEN).await;
+    let wish = json!({"url": scene.url("/silent"), "purchase_id": "silent-1"});
+    let stopped = scene.host("twin").await;
+    let _presenting = stopped.begin_tool("fetch_paid", wish.clone());
+    until("the seller to have the payment", || scene.presented().len() == 1).await;
+    stopped.stop().expect("stopped");
+    let waiting = scene.host("twin").await;
+    let call = waiting.begin_tool("fetch_paid", wish);
+    // Calls are taken in order: once this one is answered, the other is on its way.
+    told(waiting.tool("get_budget", json!({})).await);
+    waiting.cancel(call.id);
+    waiting.close_stdin();
+    assert_eq!(ended(&waiting).await, Some(0));
+    assert_eq!((scene.presented().len(), scene.nonces().len()), (1, 1));
+}

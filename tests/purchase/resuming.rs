@@ -1,6 +1,9 @@
 //! When a reply is lost: the same bytes or nothing, and the truth about the money.
 
+use std::time::Duration;
+
 use bursar::answer::{Charged, Outcome};
+use bursar::limits;
 use bursar::wish::Call;
 use sandbox::sellers::{Behaviour, Stall};
 
@@ -430,5 +433,48 @@ async fn a_call_with_other_headers_does_not_resume_another_calls_purchase() {
     refused(&told, "other_headers");
     bought(&scene.fetch(part(&scene, "bytes=0-4")).await);
     assert_eq!((scene.spent(), scene.nonces().await.len()), (CENT, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn an_older_payment_that_never_left_makes_no_room_in_this_minute() {
+    let stalls = ["/thing", "/other"].map(|path| Stall { max_timeout_s: 300, ..Stall::get(path, CENT) });
+    let scene = market(stalls).rules("[wallet]\npayments_per_minute = 1\n").open().await;
+    scene.fault(Fault::CannotConnect);
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::No);
+    scene.pass(70);
+    bought(&scene.get("/other").await);
+    refused(&scene.get("/thing").await, "too_many_payments");
+    scene.pass(70);
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_joins_one_that_is_stopped_ends_with_its_answer() {
+    let scene = one(Behaviour::Normal).open().await;
+    let gate = Gate::new();
+    scene.fault(Fault::Waits(gate.clone()));
+    let other = scene.another_house();
+    let joining = async {
+        gate.reached().await;
+        let (agent, call) = (other.agent(AGENT), scene.call("/thing"));
+        let asking = tokio::spawn(async move { agent.fetch_paid(None, call, &bursar::ports::Quiet).await });
+        // Begun, its time runs.
+        tokio::task::yield_now().await;
+        jump(limits::ANSWER_WITHIN + Duration::from_secs(1)).await;
+        let pending = asking.await.unwrap();
+        let nothing_goes_on = async {
+            while other.is_held_elsewhere() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), nothing_goes_on).await.expect("nobody waits for ever");
+        gate.open();
+        pending
+    };
+    let (_, pending) = tokio::join!(scene.get("/thing"), joining);
+    is(&pending, Outcome::Pending, Charged::Unknown);
+    bought(&scene.get("/thing").await);
     scene.end().await;
 }

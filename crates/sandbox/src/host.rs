@@ -212,8 +212,19 @@ impl Host {
     /// Asks the child to end (SIGTERM).
     #[cfg(unix)]
     pub fn terminate(&self) -> std::io::Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// Stops the child where it is (SIGSTOP): it lives, and does nothing.
+    #[cfg(unix)]
+    pub fn stop(&self) -> std::io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) -> std::io::Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        let asked = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+        let asked = std::process::Command::new("kill").args([signal, &pid.to_string()]).status()?;
         match asked.success() || self.pid().is_none() {
             true => Ok(()),
             false => Err(std::io::Error::other("kill refused")),
