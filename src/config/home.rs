@@ -35,10 +35,12 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "config.toml",
     "policy.toml",
     "owner.json",
+    "owner.next.json",
+    "owner.lock",
     "ledger.db",
     "ledger.db-wal",
     "ledger.db-shm",
@@ -99,6 +101,16 @@ impl Home {
     /// What tells the owner's passphrase, and the policy put into force with it.
     pub fn owner_file(&self) -> PathBuf {
         self.dir.join("owner.json")
+    }
+
+    /// What the owner's file is about to say, while it is being changed.
+    pub fn owner_next_file(&self) -> PathBuf {
+        self.dir.join("owner.next.json")
+    }
+
+    /// Locked by whoever changes the owner's file.
+    pub fn owner_lock_file(&self) -> PathBuf {
+        self.dir.join("owner.lock")
     }
 
     /// The only record of money.
