@@ -81,6 +81,11 @@ impl Owner {
         Agent::new(self.parts.clone(), name)
     }
 
+    /// Goes on for the owner only: where a passphrase is set, this has to be it.
+    pub async fn is_the_owner(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await
+    }
+
     /// What time it is, by the house's clock.
     pub fn now(&self) -> Time {
         self.parts.now()

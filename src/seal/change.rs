@@ -21,7 +21,11 @@ pub(crate) async fn change_owner(
     let _turn = turn(house).await?;
     let found = house.owner_file.read();
     if found.map_err(|cause| unplanned(&cause.in_one_line()))?.as_ref() != before {
-        return Err(Refusal::of("owner_changed", "owner.json was changed meanwhile", "look again; nothing was changed"));
+        return Err(Refusal::of(
+            "owner_changed",
+            "owner.json was changed meanwhile",
+            "look again; nothing was changed",
+        ));
     }
     house.owner_file.plan(after).map_err(|cause| unplanned(&cause))?;
     crash::point("owner_planned");

@@ -68,7 +68,11 @@ impl Desk {
 
     async fn payments_go_on(&self, point: &str) {
         let answer = self.scene.json(&["fetch", &self.scene.url("/thing"), "--json"]).await;
-        assert_eq!((&answer["outcome"], &answer["charged"]), (&"answered".into(), &"yes".into()), "{point}: {answer:#}");
+        assert_eq!(
+            (&answer["outcome"], &answer["charged"]),
+            (&"answered".into(), &"yes".into()),
+            "{point}: {answer:#}"
+        );
     }
 
     fn sets(&self, passphrase: &str) {
