@@ -7,12 +7,14 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::config::Home;
 use crate::owner::{Owner, WeakOwner};
-use crate::web::{self, Review};
+use crate::web::Review;
 
 pub struct QuestionPage {
     /// The house knows its screen: only an open page holds the house in turn, until it is closed.
     bursar: WeakOwner,
+    home: Home,
     shown: Mutex<Shown>,
 }
 
@@ -25,8 +27,8 @@ struct Shown {
 }
 
 impl QuestionPage {
-    pub fn of(bursar: &Owner) -> QuestionPage {
-        QuestionPage { bursar: bursar.downgrade(), shown: Mutex::default() }
+    pub fn of(bursar: &Owner, home: Home) -> QuestionPage {
+        QuestionPage { bursar: bursar.downgrade(), home, shown: Mutex::default() }
     }
 
     /// Opens the browser at the question of a purchase, unless it was opened there before. Whether somebody may be
@@ -50,7 +52,7 @@ impl QuestionPage {
             Some(review) => review,
             None => review.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
         };
-        web::open_browser(&review.link_to_question(purchase_id)?)
+        review.open_in_browser(&review.link_to_question(purchase_id)?, &self.home)
     }
 
     /// Where whoever is logged in finds the question.

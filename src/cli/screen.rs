@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::answer::Pending;
 use crate::cli::page::QuestionPage;
 use crate::cli::words;
-use crate::config::{Config, Notices};
+use crate::config::{Config, Home, Notices};
 use crate::house::House;
 use crate::notify;
 use crate::ports::Screen;
@@ -17,9 +17,9 @@ pub struct Desktop {
 }
 
 /// Shows questions and notes where the owner wants them.
-pub fn attach(house: &House, config: &Config) -> Arc<Desktop> {
+pub fn attach(house: &House, home: Home, config: &Config) -> Arc<Desktop> {
     let Notices { desktop, browser } = config.notices;
-    let page = (browser == Some(true)).then(|| QuestionPage::of(&house.owner()));
+    let page = (browser == Some(true)).then(|| QuestionPage::of(&house.owner(), home));
     let screen = Arc::new(Desktop { has_notes: desktop, page });
     house.show_on(screen.clone());
     screen

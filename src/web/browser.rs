@@ -3,9 +3,10 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-/// Asks the system to show a link to whoever sits at it. Whether somebody sees it, nobody can say.
-pub fn open(link: &str) -> io::Result<()> {
-    let mut command = opener(link);
+/// Asks the system to show something to whoever sits at it. Whether somebody sees it, nobody can say. Every user of the
+/// machine can read what is asked for: it must not be a secret.
+pub fn open(address: &str) -> io::Result<()> {
+    let mut command = opener(address);
     // A browser that begins with this outlives us: a signal to our group is none of its business.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -16,22 +17,22 @@ pub fn open(link: &str) -> io::Result<()> {
 }
 
 #[cfg(target_os = "macos")]
-fn opener(link: &str) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("/usr/bin/open");
-    command.arg(link);
+    command.arg(address);
     command
 }
 
 #[cfg(windows)]
-fn opener(link: &str) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("rundll32");
-    command.args(["url.dll,FileProtocolHandler", link]);
+    command.args(["url.dll,FileProtocolHandler", address]);
     command
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]
-fn opener(link: &str) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("xdg-open");
-    command.arg(link);
+    command.arg(address);
     command
 }
