@@ -113,6 +113,15 @@ impl Home {
         self.dir.join("owner.lock")
     }
 
+    /// Where a browser may find a file. One that is confined sees nothing in hidden folders, nor anywhere outside of its
+    /// owner's: so beside this folder, where that is hidden in it.
+    pub fn places_for_a_browser(&self) -> Vec<PathBuf> {
+        let user = std::env::home_dir().filter(|user| !user.as_os_str().is_empty());
+        let hides = |within: &Path| within.iter().any(|name| name.to_string_lossy().starts_with('.'));
+        let visible = user.filter(|user| self.dir.strip_prefix(user).is_ok_and(hides));
+        visible.into_iter().chain([self.dir.clone()]).collect()
+    }
+
     /// The only record of money.
     pub fn ledger_file(&self) -> PathBuf {
         self.dir.join("ledger.db")

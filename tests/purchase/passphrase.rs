@@ -258,7 +258,7 @@ async fn a_plan_that_somebody_else_wrote_is_not_carried_out() {
         std::fs::write(scene.home.owner_next_file(), plan).unwrap();
         std::fs::remove_file(scene.home.owner_file()).unwrap();
         scene.restart().await;
-        reason(&scene.get("/two").await, "owner_replaced");
+        reason(&scene.get("/thing").await, "owner_replaced");
         assert!(!scene.home.owner_file().exists());
         std::fs::write(scene.home.owner_file(), &file).unwrap();
     }
