@@ -50,6 +50,12 @@ impl ReviewCommand {
         owner.tell("The review page is open until Ctrl-C. Enter makes another link.")?;
         let end = tokio::signal::ctrl_c();
         tokio::pin!(end);
+        // Asked once before anything is shown: from then on a Ctrl-C is heard, and nothing is left behind.
+        tokio::select! {
+            biased;
+            _ = &mut end => return Ok(()),
+            () = std::future::ready(()) => {}
+        }
         loop {
             let link = page.link().map_err(no_link)?;
             let is_opened = !self.no_open && page.open_in_browser(&link, home).is_ok();

@@ -176,5 +176,5 @@ fn the_owners_passphrase_is_asked_for_before_a_key_is_shown_or_deleted() {
         assert_eq!(code(&ended), 1, "{args:?}: {}", err(&ended));
         assert!(err(&ended).contains("not the owner's passphrase"), "{args:?}: {}", err(&ended));
     }
-    assert_eq!(out(&home.run(&["wallet", "list"])).contains(&address), true);
+    assert!(out(&home.run(&["wallet", "list"])).contains(&address));
 }

@@ -172,7 +172,9 @@ async fn audit_and_doctor_say_when_the_ledger_is_not_the_wallets_own() {
         for beside in ["ledger.db-wal", "ledger.db-shm", "ledger.db"] {
             let _ = fs::remove_file(market.home.file(beside));
         }
-        bytes.map(|bytes| fs::write(market.home.file("ledger.db"), bytes).expect("written"));
+        if let Some(bytes) = bytes {
+            fs::write(market.home.file("ledger.db"), bytes).expect("written");
+        }
     };
     for (what, bytes) in [("missing", None), ("rolled back", Some(old.as_slice()))] {
         ledger(bytes);
