@@ -91,7 +91,10 @@ async fn killed_at_any_moment_what_a_seller_that_honours_the_same_bytes_sold_arr
         arrived += lane.await.expect("a lane without a fault");
     }
     assert_eq!(arrived, each * LANES, "everything arrives");
-    println!("bar: kill -9, a seller that honours the same bytes | {arrived} of {} arrive | 0 violations", each * LANES);
+    println!(
+        "bar: kill -9, a seller that honours the same bytes | {arrived} of {} arrive | 0 violations",
+        each * LANES
+    );
 }
 
 /// How many of these purchases, each killed once, arrive in the end.
