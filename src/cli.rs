@@ -133,6 +133,7 @@ struct Context {
 pub fn run() -> ExitCode {
     let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
+        Err(_) if holds_a_key(std::env::args_os()) => return key_on_the_command_line(),
         Err(wrong) => wrong.exit(),
     };
     cli.globals.color.settle();
@@ -151,6 +152,29 @@ pub fn run() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Whether an argument, or a part of one, looks like a private key.
+fn holds_a_key(mut args: impl Iterator<Item = OsString>) -> bool {
+    const DIGITS: usize = 64;
+    args.any(|arg| {
+        let arg = arg.to_string_lossy().into_owned();
+        arg.split(|c: char| !c.is_ascii_hexdigit() && c != 'x').any(|part| {
+            let digits = part.strip_prefix("0x").unwrap_or(part);
+            digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        })
+    })
+}
+
+/// Usage errors repeat what was typed, and this must not be.
+fn key_on_the_command_line() -> ExitCode {
+    let failure = Failure::usage(
+        "a private key is never given as an argument: every program on this machine can read it there".to_owned(),
+        "if it holds money, take it as seen and move the money to a new wallet; `bursar wallet import` reads a key from \
+         stdin or asks for it",
+    );
+    failure.tell(&Out);
+    failure.exit.into()
 }
 
 fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {

@@ -18,10 +18,15 @@ pub const POINTS: [&str; 12] = [
 /// And those it passes when it is taken up again.
 pub const POINTS_AGAIN: [&str; 2] = ["resumed", "moved"];
 
+/// Those that a change of the owner's passphrase or of the policy in force passes, in order.
+pub const POINTS_OWNER: [&str; 5] =
+    ["policy_written", "owner_planned", "owner_sealed", "owner_written", "owner_changed"];
+
 /// Where `BURSAR_CRASH_AT` names this place, the process ends here: no destructors, nothing flushed.
 #[cfg(debug_assertions)]
 pub fn point(name: &'static str) {
-    debug_assert!(POINTS.iter().chain(&POINTS_AGAIN).any(|point| *point == name), "{name} is no crash point");
+    let mut known = POINTS.iter().chain(&POINTS_AGAIN).chain(&POINTS_OWNER);
+    debug_assert!(known.any(|point| *point == name), "{name} is no crash point");
     if std::env::var_os("BURSAR_CRASH_AT").is_some_and(|at| at == name) {
         std::process::abort();
     }

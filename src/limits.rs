@@ -70,6 +70,8 @@ pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 pub const BLOCKS_APART: u64 = 64;
 /// Balances are good to know, and nobody waits long for them.
 pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
+/// So many blocks are searched once more for money that left: a second node may have been behind.
+pub const SEARCHED_AGAIN: u64 = 300;
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Noting that an answer was given: the answer itself must not come late because of it.

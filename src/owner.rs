@@ -81,6 +81,11 @@ impl Owner {
         Agent::new(self.parts.clone(), name)
     }
 
+    /// Goes on for the owner only: where a passphrase is set, this has to be it.
+    pub async fn is_the_owner(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.prove(passphrase).await
+    }
+
     /// What time it is, by the house's clock.
     pub fn now(&self) -> Time {
         self.parts.now()
@@ -251,7 +256,7 @@ impl Owner {
     pub async fn adopt(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         self.prove(passphrase).await?;
         let Some(wallet) = &self.parts.wallet else { return Err(nothing("there is no wallet to adopt a ledger for")) };
-        self.is_the_owners(self.guarded()?.as_ref()).await?;
+        self.owners().await?;
         let failed = |cause: crate::wallet::WalletError| Refusal::of(cause.code(), cause, "make the wallet reachable");
         let kept = wallet.anchor().await.map_err(failed)?;
         self.parts.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.parts.now()).await?;

@@ -271,9 +271,9 @@ impl Purchase {
     async fn signed(&self, offer: &Offer, considered: &Considered) -> Result<InMemory, Reason> {
         let wallet = self.house.wallet.as_ref().ok_or_else(refuse::no_wallet)?;
         let key = wallet.unlock().await.map_err(|cause| wallet_reason(&cause))?;
+        seal::check(&self.house, wallet).await?;
         // Read again: the owner may have changed it since the offer was decided on.
         let policy = self.house.policy()?;
-        seal::check(&self.house, wallet).await?;
         seal::check_policy(&self.house, &policy).await?;
         let nonce = random::bytes().map(authorization::nonce).map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();

@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256};
 use crate::answer::{Reconciled, Refusal, Waiting};
 use crate::conclude::{self, Concluded};
 use crate::ledger::{LedgerError, Unproven};
+use crate::limits;
 use crate::money::Network;
 use crate::parts::Parts;
 use crate::ports::Sighting;
@@ -84,7 +85,9 @@ impl Parts {
         asset: Address,
         owner: Address,
     ) -> Result<Option<(Vec<Stranger>, u64)>, LedgerError> {
-        let from = self.ledger.searched_to(network.to_string(), asset.to_string()).await?;
+        let searched = self.ledger.searched_to(network.to_string(), asset.to_string()).await?;
+        // A little of what was searched is searched again: what one node alone has shown may be confirmed by now.
+        let from = searched.map(|block| block.saturating_sub(limits::SEARCHED_AGAIN));
         let Ok((sightings, to)) = self.chains.sightings(network, asset, owner, from).await else {
             return Ok(None);
         };
@@ -94,8 +97,10 @@ impl Parts {
                 Some(nonce) => self.ledger.explains(nonce.0).await?,
                 None => false,
             };
-            if !is_ours && !self.ledger.was_alarmed(chain_tx.to_string()).await? {
-                strangers.push(Stranger { alarm: unexplained(network, nonce, chain_tx, is_confirmed), is_confirmed });
+            let alarm = unexplained(network, nonce, chain_tx, is_confirmed);
+            // What only one node said is said anew once it is confirmed.
+            if !is_ours && !self.ledger.was_alarmed(alarm.clone()).await? {
+                strangers.push(Stranger { alarm, is_confirmed });
             }
         }
         Ok(Some((strangers, to)))

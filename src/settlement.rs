@@ -175,11 +175,15 @@ pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
         Evidence::SettledByChain { .. } => (Some(Standing::SETTLED_BY_CHAIN), taken_after_all()),
         Evidence::SettledAsSeen { .. } => (Some(Standing::SETTLED_AS_SEEN), taken_after_all()),
         // It is gone, and not as it was signed: nothing more is claimed about it until the owner has looked.
+        // What is not known to have left stays so: no node alone makes a payment presented that today's rules may stop.
+        Evidence::Mismatch { why } if standing == Standing::AUTHORIZED => (None, Some(why.clone())),
         Evidence::Mismatch { why } => (Some(Standing::HELD), Some(why.clone())),
+        Evidence::Contradicted { .. } if standing == Standing::AUTHORIZED => (None, None),
         Evidence::Contradicted { .. } => (Some(Standing::HELD), None),
-        Evidence::Lapsed { proof } if standing == Standing::SETTLED_BY_WORD => {
-            (Some(Standing::LAPSED), Some(format!("the seller said it took the money, and never did: {proof}")))
-        }
+        Evidence::Lapsed { proof } if standing.state == State::Settled => (
+            Some(Standing::LAPSED),
+            Some(format!("the seller or a node said that the money was taken, and it never was: {proof}")),
+        ),
         Evidence::Lapsed { .. } => (Some(Standing::LAPSED), None),
         // What was seen is seen no more: the chain took it back.
         Evidence::UnusedInWindow | Evidence::PastWindowNotFinal { .. } if standing == Standing::SETTLED_AS_SEEN => {
@@ -217,11 +221,13 @@ fn used(told: &[&Testimony], asked: usize, authorization: &Authorization) -> Evi
     if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, authorization)) {
         return Evidence::Mismatch { why: mismatch(teller, other, authorization) };
     }
-    if let Some(why) = contradiction(told) {
+    if let Some(why) = contradiction(told, authorization.valid_before) {
         return Evidence::Contradicted { why };
     }
     let transfer = transfers().next().map(|(_, found)| found.clone());
-    let is_final = |t: &Testimony| t.used && is_final_at(t, transfer.as_ref(), authorization.valid_before);
+    // Each node's word is held against the latest block that any of them names.
+    let latest = transfers().map(|(_, found)| found.block).max();
+    let is_final = |t: &Testimony| t.used && is_final_at(t, latest, authorization.valid_before);
     match told.len() == asked && told.iter().all(|t| is_final(t)) {
         true => Evidence::SettledByChain { transfer },
         false => Evidence::SettledAsSeen { transfer },
@@ -229,7 +235,14 @@ fn used(told: &[&Testimony], asked: usize, authorization: &Authorization) -> Evi
 }
 
 /// What one node says of a use that cannot be true, or not beside what the others say.
-fn contradiction(told: &[&Testimony]) -> Option<String> {
+fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
+    let shown = || told.iter().filter_map(|t| t.transfer.as_ref());
+    if let Some(first) = shown().next()
+        && let Some(other) = shown().find(|other| (other.chain_tx, other.block) != (first.chain_tx, first.block))
+    {
+        let (one, two) = (first.block, other.block);
+        return Some(format!("it was used once, and nodes show it in two places: block {one} and block {two}"));
+    }
     for user in told.iter().filter(|t| t.used) {
         let since = user.transfer.as_ref().map_or(user.at.number, |transfer| transfer.block);
         let (node, head) = (&user.node, user.at.number);
@@ -241,7 +254,9 @@ fn contradiction(told: &[&Testimony]) -> Option<String> {
         if let Some(highest) = highest.filter(|highest| since > highest.saturating_add(limits::BLOCKS_APART)) {
             return Some(format!("{node} saw it used in block {since}, and no other node is past block {highest}"));
         }
-        if let Some(other) = others().find(|other| !other.used && other.at.number >= since) {
+        // A block at or past the window's end that has it unused is the end of it: no later one can use it.
+        let denies = |other: &&&Testimony| !other.used && (other.at.number >= since || other.at.time_secs >= ends);
+        if let Some(other) = others().find(denies) {
             let (name, at) = (&other.node, other.at.number);
             return Some(format!("{node} saw it used by block {since}, {name} at block {at} did not"));
         }
@@ -250,9 +265,9 @@ fn contradiction(told: &[&Testimony]) -> Option<String> {
 }
 
 /// Whether the block of the use is final for a node. Where no log names it, it is one before the window's end.
-fn is_final_at(testimony: &Testimony, transfer: Option<&Transfer>, ends: u64) -> bool {
-    testimony.finalized.is_some_and(|last| match transfer {
-        Some(transfer) => last.number >= transfer.block && last.number <= testimony.at.number,
+fn is_final_at(testimony: &Testimony, block: Option<u64>, ends: u64) -> bool {
+    testimony.finalized.is_some_and(|last| match block {
+        Some(block) => last.number >= block && last.number <= testimony.at.number,
         None => last.time_secs >= ends && last.number <= testimony.at.number,
     })
 }
@@ -581,8 +596,8 @@ mod tests {
             for told_in in [[lie.clone(), honest.clone()], [honest, lie]] {
                 let evidence = told(&told_in);
                 assert!(matches!(evidence, Evidence::Contradicted { .. }), "{evidence:?}");
-                assert_eq!(conclude(Standing::AUTHORIZED, &evidence).next, Some(Standing::HELD));
-                assert_eq!(conclude(Standing::HELD, &evidence).next, None);
+                assert_eq!(conclude(Standing::SETTLED_AS_SEEN, &evidence).next, Some(Standing::HELD));
+                assert_eq!(conclude(Standing::AUTHORIZED, &evidence).next, None);
             }
         }
     }
@@ -637,8 +652,8 @@ mod tests {
         for transfer in wrong {
             let evidence = told(&[used(Some(the_transfer())), used(Some(transfer.clone()))]);
             assert!(matches!(&evidence, Evidence::Mismatch { why } if why.contains(&transfer.to.to_string())));
-            let concluded = conclude(Standing::AUTHORIZED, &evidence);
-            assert_eq!(concluded.next, Some(Standing::HELD));
+            let concluded = conclude(Standing::SETTLED_BY_WORD, &evidence);
+            assert_eq!(concluded.next, None);
             assert!(concluded.alarm.is_some());
         }
     }
@@ -665,6 +680,31 @@ mod tests {
         assert!(!anew(&Evidence::UnusedInWindow, 5000));
         assert!(!anew(&Evidence::Unknown { why: String::new() }, 5000));
         assert!(!anew(&Evidence::SettledAsSeen { transfer: None }, 5000));
+    }
+
+    #[test]
+    fn an_early_block_named_by_one_liar_does_not_make_a_use_final_for_the_other() {
+        let real = Transfer { block: 99, ..the_transfer() };
+        let lie = Transfer { block: 1, chain_tx: B256::repeat_byte(0xee), ..the_transfer() };
+        let honest = Testimony { node: "honest".into(), ..used(Some(real)) };
+        let liar = Testimony { node: "liar".into(), ..used(Some(lie)) };
+        let evidence = told(&[liar, honest]);
+        assert!(!matches!(evidence, Evidence::SettledByChain { .. }), "block 99 is not final at 95: {evidence:?}");
+    }
+
+    #[test]
+    fn a_use_in_a_block_after_the_window_is_seen_by_nobody() {
+        let honest = Testimony { at: block(100, ENDS + 600), ..unused(0, Some(ENDS - 5)) };
+        let lie = Transfer { block: 150, ..the_transfer() };
+        let liar = Testimony { node: "liar".into(), at: block(150, ENDS - 1), ..used(Some(lie)) };
+        let evidence = told(&[honest, liar]);
+        assert!(!matches!(evidence, Evidence::SettledAsSeen { .. }), "{evidence:?}");
+    }
+
+    #[test]
+    fn a_seen_lie_does_not_hush_the_alarm_about_a_seller() {
+        let lapsed = told(&[unused(ENDS + 20, Some(ENDS + 1))]);
+        assert!(conclude(Standing::SETTLED_AS_SEEN, &lapsed).alarm.is_some());
     }
 
     #[test]

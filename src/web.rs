@@ -10,6 +10,7 @@ mod charts;
 mod door;
 mod guard;
 mod html;
+mod lead;
 mod pages;
 mod reply;
 mod request;
@@ -20,16 +21,24 @@ mod words;
 use std::io;
 use std::sync::Arc;
 
-pub use browser::{Opened, open as open_browser};
-
+use crate::config::Home;
+use crate::limits;
 use crate::owner::Owner;
 use door::Entrance;
+use lead::Lead;
 use route::ReviewSite;
 
 /// The page of one house. It stops when dropped.
 pub struct Review {
     window: Arc<ReviewSite>,
     _server: server::PageServer,
+}
+
+impl Drop for Review {
+    /// At once, whoever still holds the site: files that lead to it must not outlive it.
+    fn drop(&mut self) {
+        self.window.door.close();
+    }
 }
 
 impl Review {
@@ -61,6 +70,22 @@ impl Review {
     /// Whether some browser is inside.
     pub fn is_visited(&self) -> bool {
         self.window.door.is_visited(self.window.bursar.now())
+    }
+
+    /// Asks the system to show a link of ours in the owner's browser. What it is asked to open is a file that leads there:
+    /// every user of the machine sees what programs are asked.
+    pub fn open_in_browser(&self, link: &str, home: &Home) -> io::Result<()> {
+        let lead = Lead::to(link, &home.places_for_a_browser())?;
+        browser::open(&lead.address()?)?;
+        self.window.door.keep_lead(link, lead);
+        let site = Arc::downgrade(&self.window);
+        tokio::spawn(async move {
+            tokio::time::sleep(limits::REVIEW_LINK).await;
+            if let Some(site) = site.upgrade() {
+                site.door.drop_leads(site.bursar.now());
+            }
+        });
+        Ok(())
     }
 
     fn link_to(&self, page: &str) -> io::Result<String> {

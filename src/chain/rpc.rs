@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
-use futures_util::future::{join_all, select_ok};
+use futures_util::future::join_all;
 use url::Url;
 
 use super::node::{At, Line, LogFilter, Node};
@@ -112,7 +112,8 @@ impl Rpc {
         Ok(Testimony { node: node.name.clone(), used, at, finalized, transfer })
     }
 
-    /// Whether any node has the chain transaction, with this very log in it.
+    /// Whether a node has the chain transaction, with this very log in it. The teller's own will do: that a node makes up
+    /// both costs a stop that its owner ends, and not to stop could cost what is in the wallet.
     async fn receipt_shows(&self, chain: &Chain, log: &EventLog) -> bool {
         let asked = chain.nodes.iter().map(|node| node.receipt(&self.line, log.transaction_hash));
         let has_it = |seen: &EventLog| seen.address == log.address && seen.topics == log.topics;
@@ -142,14 +143,17 @@ impl Chains for Rpc {
     async fn balance(&self, network: &Network, asset: Address, owner: Address) -> Result<Amount, ChainError> {
         let chain = self.chain(network)?;
         let asked = token::balanceOfCall { owner }.abi_encode();
-        let (word, _) = select_ok(chain.nodes.iter().map(|node| {
-            let asked = &asked;
-            Box::pin(async move {
-                node.is_on(&self.line, chain.id).await?;
-                node.word(&self.line, asset, asked, At::Latest).await.map_err(|failure| node.says(failure))
-            })
-        }))
-        .await?;
+        let told = join_all(chain.nodes.iter().map(|node| async {
+            node.is_on(&self.line, chain.id).await?;
+            node.word(&self.line, asset, &asked, At::Latest).await.map_err(|failure| node.says(failure))
+        }));
+        // One node may say too little and stop everything; too much only costs a payment that fails.
+        let highest = told.await.into_iter().reduce(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => Ok(a.max(b)),
+            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+            (Err(error), Err(_)) => Err(error),
+        });
+        let word = highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))?;
         Ok(Amount(U256::from_be_bytes(word.0)))
     }
 
@@ -174,15 +178,15 @@ impl Chains for Rpc {
             let failed = told.into_iter().find_map(Result::err);
             return Err(failed.unwrap_or_else(|| ChainError::NoNode(network.clone())));
         };
-        let mut seen: BTreeMap<(B256, Option<B256>, u64), (EventLog, usize)> = BTreeMap::new();
-        for (logs, _) in told.iter().flatten() {
+        let mut seen: BTreeMap<Departure, (EventLog, BTreeSet<usize>)> = BTreeMap::new();
+        for (nth, (logs, _)) in told.iter().enumerate().filter_map(|(nth, told)| Some((nth, told.as_ref().ok()?))) {
             for (which, log) in departures(logs) {
-                seen.entry(which).or_insert_with(|| (log.clone(), 0)).1 += 1;
+                seen.entry(which).or_insert_with(|| (log.clone(), BTreeSet::new())).1.insert(nth);
             }
         }
         let mut sightings = Vec::new();
-        for ((chain_tx, nonce, _), (log, nodes)) in seen {
-            let is_confirmed = nodes > 1 || self.receipt_shows(chain, &log).await;
+        for ((chain_tx, nonce, _), (log, tellers)) in seen {
+            let is_confirmed = tellers.len() > 1 || self.receipt_shows(chain, &log).await;
             let (network, block) = (network.clone(), log.block_number);
             sightings.push(Sighting { network, asset, nonce, chain_tx, block, is_confirmed });
         }
@@ -276,9 +280,12 @@ fn read_transfer(log: &EventLog) -> Option<Transfer> {
     Some(Transfer { chain_tx: log.transaction_hash, block: log.block_number, from, to, amount: Amount(value) })
 }
 
+/// The chain transaction, the authorization that was used, and otherwise which log it is.
+type Departure = (B256, Option<B256>, u64);
+
 /// What left, one by one, each with a name that every node has for it. A use and the transfer it makes are one, so of
 /// the transfers of a chain transaction only those beyond its uses left by another way.
-fn departures(logs: &[EventLog]) -> Vec<((B256, Option<B256>, u64), &EventLog)> {
+fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
     let is_use = |log: &EventLog| log.topics.first() == Some(&token::AuthorizationUsed::SIGNATURE_HASH);
     let uses = logs.iter().filter(|log| is_use(log)).filter_map(|log| {
         let nonce = *log.topics.get(2)?;

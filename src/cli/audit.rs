@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, out, words};
+use crate::owner::LedgerSeal;
 
 /// Re-derive every total from the rows and check the chain of events
 ///
@@ -18,7 +19,9 @@ pub struct AuditCommand {
 
 impl AuditCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let found = context.bursar().await?.audit().await?;
+        let bursar = context.bursar().await?;
+        let mut found = bursar.audit().await?;
+        found.violations.extend(foreign(bursar.ledger_seal().await?));
         let exit = if found.violations.is_empty() { Exit::Done } else { Exit::Failed };
         if self.json {
             context.out.json(&found);
@@ -38,4 +41,14 @@ impl AuditCommand {
         }
         Ok(exit)
     }
+}
+
+/// A ledger may add up, and be another one than the wallet spent from.
+fn foreign(seal: LedgerSeal) -> Option<String> {
+    let what = match seal {
+        LedgerSeal::Replaced => "the ledger is not the one this wallet spent from: it is missing or was replaced",
+        LedgerSeal::RolledBack => "the ledger is an old copy: this wallet has made more payments than it holds",
+        LedgerSeal::Own | LedgerSeal::Unspent | LedgerSeal::NoWallet | LedgerSeal::Unseen(_) => return None,
+    };
+    Some(format!("{what}; bring the right one back, or accept this one with `bursar ledger adopt`"))
 }

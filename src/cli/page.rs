@@ -8,14 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::config::Home;
 use crate::owner::{Owner, WeakOwner};
-use crate::web::{self, Opened, Review};
+use crate::web::Review;
 
 pub struct QuestionPage {
     /// The house knows its screen: only an open page holds the house in turn, until it is closed.
     bursar: WeakOwner,
-    /// Nobody else may enter it.
-    folder: PathBuf,
+    home: Home,
     shown: Mutex<Shown>,
 }
 
@@ -29,8 +29,8 @@ struct Shown {
 }
 
 impl QuestionPage {
-    pub fn of(bursar: &Owner, folder: &Path) -> QuestionPage {
-        QuestionPage { bursar: bursar.downgrade(), folder: folder.to_owned(), shown: Mutex::default() }
+    pub fn of(bursar: &Owner, home: Home) -> QuestionPage {
+        QuestionPage { bursar: bursar.downgrade(), home, shown: Mutex::default() }
     }
 
     /// Opens the browser at the question of a purchase, unless it was opened there before. Whether somebody may be
@@ -54,10 +54,7 @@ impl QuestionPage {
             Some(review) => review,
             none => none.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
         };
-        // One file at a time, under one name.
-        shown.opened = None;
-        shown.opened = Some(web::open_browser(&review.link_to_question(purchase_id)?, &self.folder)?);
-        Ok(())
+        review.open_in_browser(&review.link_to_question(purchase_id)?, &self.home)
     }
 
     /// Where whoever is logged in finds the question.

@@ -10,8 +10,9 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
+use crate::config::Home;
 use crate::owner::Owner;
-use crate::web::{self, Review as Page};
+use crate::web::Review as Page;
 
 /// Open the review page: see what was spent, approve, freeze
 ///
@@ -36,28 +37,24 @@ impl ReviewCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut owner = Terminal::at_the_terminal("bursar review")?;
         let bursar = context.bursar().await?;
+        let home = context.home()?;
         let page = Page::open(bursar.clone(), self.port).map_err(|cause| self.not_open(&cause))?;
         let reading = tokio::spawn(keep_reading_funds(bursar));
-        let home = context.home()?;
-        let shown = self.show_links(&page, &mut owner, home.dir()).await;
+        let shown = self.show_links(&page, &home, &mut owner).await;
         reading.abort();
         shown.map(|()| Exit::Done)
     }
 
     /// A link at once, and another one whenever the owner presses Enter; until Ctrl-C.
-    async fn show_links(&self, page: &Page, owner: &mut Terminal, folder: &Path) -> Result<(), Failure> {
+    async fn show_links(&self, page: &Page, home: &Home, owner: &mut Terminal) -> Result<(), Failure> {
         let mut lines = BufReader::new(stdin()).lines();
         owner.tell("The review page is open until Ctrl-C. Enter makes another link.")?;
         let end = tokio::signal::ctrl_c();
         tokio::pin!(end);
         loop {
             let link = page.link().map_err(no_link)?;
-            // Kept until there is another link, or none.
-            let opened = if self.no_open { None } else { web::open_browser(&link, folder).ok() };
-            owner.tell(&format!(
-                "{} {link}",
-                if opened.is_some() { "In your browser now, or once at" } else { "Once at" }
-            ))?;
+            let is_opened = !self.no_open && page.open_in_browser(&link, home).is_ok();
+            owner.tell(&format!("{} {link}", if is_opened { "In your browser now, or once at" } else { "Once at" }))?;
             tokio::select! {
                 () = another(&mut lines) => {}
                 _ = &mut end => return Ok(()),

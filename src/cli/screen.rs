@@ -17,9 +17,9 @@ pub struct Desktop {
 }
 
 /// Shows questions and notes where the owner wants them.
-pub fn attach(house: &House, config: &Config, home: &Home) -> Arc<Desktop> {
+pub fn attach(house: &House, home: Home, config: &Config) -> Arc<Desktop> {
     let Notices { desktop, browser } = config.notices;
-    let page = (browser == Some(true)).then(|| QuestionPage::of(&house.owner(), home.dir()));
+    let page = (browser == Some(true)).then(|| QuestionPage::of(&house.owner(), home));
     let screen = Arc::new(Desktop { has_notes: desktop, page });
     house.show_on(screen.clone());
     screen

@@ -47,7 +47,9 @@ impl Serve {
 
 async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
     let house = context.open(wallet::passphrases(wallet::PassphraseAsker::Host)).await?;
-    let screen = screen::attach(&house, &Config::load(&context.home()?)?, &context.home()?);
+    let home = context.home()?;
+    let config = Config::load(&home)?;
+    let screen = screen::attach(&house, home, &config);
     let served = attend(house, &agent, None).await;
     screen.close();
     served

@@ -207,6 +207,7 @@ async fn export(context: &Context) -> Result<Exit, Failure> {
     owner
         .tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
     owner.must_type("export", "show it")?;
+    is_the_owner(&mut owner, context).await?;
     let key = wallet.export().await?;
     owner.tell_secret(&key)?;
     Ok(Exit::Done)
@@ -218,11 +219,19 @@ async fn remove(context: &Context) -> Result<Exit, Failure> {
     let address = wallet.address();
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;
     owner.must_type(&address.to_string(), "delete it")?;
+    is_the_owner(&mut owner, context).await?;
     wallet.remove().await?;
     context
         .out
         .say(format_args!("{} Remove the address from config.toml before you make another.", out::bold("Deleted.")));
     Ok(Exit::Done)
+}
+
+/// What gives the key away, or takes it away, asks for the owner's passphrase where one is set.
+async fn is_the_owner(owner: &mut Terminal, context: &Context) -> Result<(), Failure> {
+    let bursar = context.bursar().await?;
+    let passphrase = owner.passphrase(&bursar)?;
+    Ok(bursar.is_the_owner(passphrase.as_deref().map(String::as_str)).await?)
 }
 
 fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {

@@ -33,6 +33,25 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written.and_then(|()| sync_directory_of(&path))
 }
 
+/// Takes a file away, so that it is gone after a loss of power too. There being none is no fault.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_directory_of(path)),
+    }
+}
+
+/// Waits for other processes; the turn ends when the file is closed, however this one ends.
+pub(super) fn take_turn(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
 /// A new file that nobody else may open, in the same directory: only there a rename is one step.
 fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

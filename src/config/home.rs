@@ -35,10 +35,12 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "config.toml",
     "policy.toml",
     "owner.json",
+    "owner.next.json",
+    "owner.lock",
     "ledger.db",
     "ledger.db-wal",
     "ledger.db-shm",
@@ -99,6 +101,25 @@ impl Home {
     /// What tells the owner's passphrase, and the policy put into force with it.
     pub fn owner_file(&self) -> PathBuf {
         self.dir.join("owner.json")
+    }
+
+    /// What the owner's file is about to say, while it is being changed.
+    pub fn owner_next_file(&self) -> PathBuf {
+        self.dir.join("owner.next.json")
+    }
+
+    /// Locked by whoever changes the owner's file.
+    pub fn owner_lock_file(&self) -> PathBuf {
+        self.dir.join("owner.lock")
+    }
+
+    /// Where a browser may find a file. One that is confined sees nothing in hidden folders, nor anywhere outside of its
+    /// owner's: so beside this folder, where that is hidden in it.
+    pub fn places_for_a_browser(&self) -> Vec<PathBuf> {
+        let user = std::env::home_dir().filter(|user| !user.as_os_str().is_empty());
+        let hides = |within: &Path| within.iter().any(|name| name.to_string_lossy().starts_with('.'));
+        let visible = user.filter(|user| self.dir.strip_prefix(user).is_ok_and(hides));
+        visible.into_iter().chain([self.dir.clone()]).collect()
     }
 
     /// The only record of money.

@@ -2,6 +2,7 @@
 //!
 //! One file, so that both change in one step. Without it there is no passphrase, and `policy.toml` is in force as it is.
 
+use std::fs::File;
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ const AT_MOST: u64 = 2 * files::SMALL;
 const FORMAT: u32 = 1;
 
 /// The file that holds the owner's passphrase's fingerprint and the policy in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OwnerFile {
     home: Home,
 }
@@ -27,6 +28,13 @@ pub struct Guarded {
     pub verifier: serde_json::Value,
     /// The text of the policy in force; none is the built-in one.
     pub policy: Option<String>,
+}
+
+/// None: the passphrase is about to be removed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    next: Option<Guarded>,
 }
 
 impl Guarded {
@@ -64,7 +72,29 @@ impl OwnerFile {
 
     /// Takes it away.
     pub fn remove(&self) -> io::Result<()> {
-        std::fs::remove_file(self.home.owner_file())
+        files::remove(&self.home.owner_file())
+    }
+
+    /// Writes down what it is about to say, before anything of it counts.
+    pub fn plan(&self, next: Option<&Guarded>) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(&Plan { next: next.cloned() }).map_err(io::Error::other)?;
+        write_private(&self.home.owner_next_file(), (text + "\n").as_bytes())
+    }
+
+    /// What it was about to say when a change of it was cut off. One that cannot be read was never sealed.
+    pub fn planned(&self) -> Option<Option<Guarded>> {
+        let text = files::read(&self.home.owner_next_file(), AT_MOST).ok()?;
+        Some(serde_json::from_str::<Plan>(&text).ok()?.next)
+    }
+
+    /// The change was made, or never will be.
+    pub fn forget_plan(&self) -> io::Result<()> {
+        files::remove(&self.home.owner_next_file())
+    }
+
+    /// Waits until nobody else changes it, for as long as what is given is kept.
+    pub fn take_turn(&self) -> io::Result<File> {
+        files::take_turn(&self.home.owner_lock_file())
     }
 
     fn unusable(&self, what: &str) -> ConfigError {

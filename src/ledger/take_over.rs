@@ -104,13 +104,16 @@ fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
           WHERE p.row = :row AND p.open = 1 AND p.state IN ('authorized', 'held', 'settled')",
     )?
     .query_row(named_params! { ":row": row }, |row| {
+        let (presents, is_proven) = (row.get("presents")?, row.get::<_, String>("proof")? == "chain");
+        let is_authorized = row.get::<_, String>("state")? == "authorized";
         Ok(Found {
             nonce: row.get("nonce")?,
             lease: row.get("lease")?,
-            presents: row.get("presents")?,
+            presents,
             is_frozen: row.get("frozen")?,
-            is_proven: row.get::<_, String>("proof")? == "chain",
-            is_unsent: row.get::<_, String>("state")? == "authorized",
+            is_proven,
+            // With no present on record, only final blocks say otherwise.
+            is_unsent: is_authorized || (presents == 0 && !is_proven),
             by_id: offer::names_purchase(&row.get::<_, String>("header_value")?),
             request: row.get("request")?,
         })

@@ -9,7 +9,7 @@ use crate::answer::Refusal;
 use crate::config::Guarded;
 use crate::limits;
 use crate::parts::wallet_reason;
-use crate::seal::{self, mark_of, replaced};
+use crate::seal::{self, mark_of, policy_replaced, replaced};
 use crate::wallet::Verifier;
 
 impl Owner {
@@ -24,36 +24,34 @@ impl Owner {
             let message = format!("a passphrase has at least {} characters", limits::PASSPHRASE_CHARS);
             return Err(Refusal::of("passphrase_too_short", message, "choose a longer one; a few words will do"));
         }
-        let before = self.guarded()?;
-        self.is_the_owners(before.as_ref()).await?;
+        let before = self.owners().await?;
         self.prove(old).await?;
+        self.has_the_owners_policy().await?;
         let policy = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
         let new = new.to_owned();
         let verifier = slowly(move || Verifier::of(&new)).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
         let guarded = Guarded::new(verifier, policy);
-        self.guard_with(before, Some(guarded.clone())).await?;
+        seal::change_owner(&self.parts, before.as_ref(), Some(&guarded)).await?;
         Ok(self.parts.ledger.note_owner(Some(mark_of(&guarded).verifier), self.parts.now()).await?)
     }
 
     /// From then on `policy.toml` is in force as it stands.
     pub async fn remove_passphrase(&self, old: &str) -> Result<(), Refusal> {
-        let before = self.guarded()?.ok_or_else(|| nothing("no passphrase is set"))?;
-        self.is_the_owners(Some(&before)).await?;
+        let before = self.owners().await?.ok_or_else(|| nothing("no passphrase is set"))?;
         self.prove(Some(old)).await?;
-        self.guard_with(Some(before), None).await?;
+        seal::change_owner(&self.parts, Some(&before), None).await?;
         Ok(self.parts.ledger.note_owner(None, self.parts.now()).await?)
     }
 
     /// Goes on for the owner only: where a passphrase is set, this has to be it. Which one was set stands in the ledger
     /// too, so that moving its file away for a moment is not enough; and the key need not be at hand to know.
     pub(super) async fn prove(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
-        let guarded = self.guarded()?;
-        let verifier = guarded.as_ref().map(|guarded| mark_of(guarded).verifier);
-        if self.parts.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier) {
+        let mut guarded = self.guarded()?;
+        if self.parts.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier_of(guarded.as_ref())) {
             // The seal is the last word: where it was set and could not be noted, it is noted now.
-            self.is_the_owners(guarded.as_ref()).await?;
-            self.parts.ledger.note_owner(verifier, self.parts.now()).await?;
+            guarded = self.owners().await?;
+            self.parts.ledger.note_owner(verifier_of(guarded.as_ref()), self.parts.now()).await?;
         }
         let Some(guarded) = guarded else { return Ok(()) };
         let Some(passphrase) = passphrase.map(str::to_owned) else {
@@ -71,31 +69,33 @@ impl Owner {
         self.parts.owner_file.read().map_err(|cause| invalid(&cause))
     }
 
-    /// Writes the file and seals it. Where it cannot be sealed, what was there comes back.
-    pub(super) async fn guard_with(&self, before: Option<Guarded>, after: Option<Guarded>) -> Result<(), Refusal> {
-        self.put(after.as_ref())?;
-        match seal::put_owner(&self.parts, after.as_ref().map(mark_of)).await {
-            Ok(()) => Ok(()),
-            Err(refusal) => self.put(before.as_ref()).and(Err(refusal)),
+    /// The passphrase's file, which is the one that was sealed: a program may have put its own in its place. A change of
+    /// it that was cut off is finished first.
+    pub(super) async fn owners(&self) -> Result<Option<Guarded>, Refusal> {
+        let Some(sealed) = seal::sealed_owner(&self.parts).await? else { return self.guarded() };
+        let mut found = self.guarded()?;
+        if found.as_ref().map(mark_of) != sealed {
+            seal::finish_change(&self.parts).await?;
+            found = self.guarded()?;
         }
-    }
-
-    fn put(&self, guarded: Option<&Guarded>) -> Result<(), Refusal> {
-        let written = match guarded {
-            Some(guarded) => self.parts.owner_file.write(guarded),
-            None => self.parts.owner_file.remove(),
-        };
-        written.map_err(|cause| unwritten(&cause))
-    }
-
-    /// The passphrase's file is the one that was sealed: a program may have put its own in its place.
-    pub(super) async fn is_the_owners(&self, guarded: Option<&Guarded>) -> Result<(), Refusal> {
-        let sealed = seal::sealed_owner(&self.parts).await?;
-        match sealed.is_none_or(|sealed| sealed.map(|mark| mark.verifier) == guarded.map(|g| mark_of(g).verifier)) {
-            true => Ok(()),
+        match sealed.map(|mark| mark.verifier) == verifier_of(found.as_ref()) {
+            true => Ok(found),
             false => Err(not_as_it_was()),
         }
     }
+
+    /// A policy that somebody smuggled in stays out of force when the passphrase is changed.
+    async fn has_the_owners_policy(&self) -> Result<(), Refusal> {
+        let Some(sealed) = seal::sealed_owner(&self.parts).await? else { return Ok(()) };
+        match sealed == self.guarded()?.as_ref().map(mark_of) {
+            true => Ok(()),
+            false => Err(Refusal { reasons: vec![policy_replaced()], next: "nothing was changed".to_owned() }),
+        }
+    }
+}
+
+fn verifier_of(guarded: Option<&Guarded>) -> Option<String> {
+    guarded.map(|guarded| mark_of(guarded).verifier)
 }
 
 fn not_as_it_was() -> Refusal {

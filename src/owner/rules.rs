@@ -5,7 +5,7 @@ use super::nothing;
 use super::passphrase::{invalid, unwritten};
 use crate::answer::{PolicyChange, Refusal};
 use crate::config::{Guarded, PolicyFile};
-use crate::policy;
+use crate::{crash, policy, seal};
 
 impl Owner {
     /// What `policy.toml` says otherwise than the policy in force. None: it is in force.
@@ -23,17 +23,16 @@ impl Owner {
 
     /// Puts `policy.toml` into force, as it was shown.
     pub async fn apply_policy(&self, shown: &PolicyChange, passphrase: Option<&str>) -> Result<(), Refusal> {
-        let Some(guarded) = self.guarded()? else {
+        let Some(guarded) = self.owners().await? else {
             return Err(nothing("no passphrase is set, so a changed policy.toml counts at once"));
         };
-        self.is_the_owners(Some(&guarded)).await?;
         self.prove(passphrase).await?;
         let text = self.parts.rules.text().map_err(|cause| invalid(&cause))?;
         if self.policy_change()?.as_ref() != Some(shown) {
             return Err(changed_meanwhile());
         }
         let applied = Guarded::new(guarded.verifier.clone(), text);
-        self.guard_with(Some(guarded), Some(applied)).await
+        seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 
     /// Writes `policy.toml` and puts it into force. `shown` is the text it had when the owner looked.
@@ -43,8 +42,7 @@ impl Owner {
         text: String,
         passphrase: Option<&str>,
     ) -> Result<(), Refusal> {
-        let guarded = self.guarded()?;
-        self.is_the_owners(guarded.as_ref()).await?;
+        let guarded = self.owners().await?;
         self.prove(passphrase).await?;
         if self.parts.rules.text().map_err(|cause| invalid(&cause))?.as_deref() != shown {
             return Err(changed_meanwhile());
@@ -54,9 +52,10 @@ impl Owner {
             return Err(Refusal::of("policy_not_applied", message, "look at them first: `bursar policy apply`"));
         }
         self.parts.rules.write(&text).map_err(|cause| unwritten(&cause))?;
+        crash::point("policy_written");
         let Some(guarded) = guarded else { return Ok(()) };
         let applied = Guarded::new(guarded.verifier.clone(), Some(text));
-        self.guard_with(Some(guarded), Some(applied)).await
+        seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 }
 

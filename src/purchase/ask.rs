@@ -41,8 +41,9 @@ impl Purchase {
         let last = self.house.funds.last();
         let was_set = last.look.is_none_or(|look| look.set_by(now) > limits::CLOCK_SKEW);
         let nodes = if was_set { Vec::new() } else { last.clocks };
-        // A chain may be idle, so that we are ahead of it counts only where the seller does not say the time.
-        let nodes = nodes.into_iter().filter(|apart| *apart >= 0 || sellers.is_none());
+        // A chain may be idle: that we are ahead of it counts only where the seller says so too, or says nothing.
+        let says_ahead = sellers.is_none_or(|apart| apart < 0);
+        let nodes = nodes.into_iter().filter(|apart| *apart >= 0 || says_ahead);
         let off = time::median_apart(nodes.chain(sellers).collect());
         // A seller that lives in another time would take a window for over, or for not begun: it stops itself alone.
         let sellers = Duration::from_secs(sellers.map_or(0, i64::unsigned_abs));

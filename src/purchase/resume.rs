@@ -9,7 +9,7 @@ use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::conclude::{self, Concluded};
 use crate::funds;
-use crate::ledger::{Again, Entry, LedgerError, Money, TakenUp};
+use crate::ledger::{Again, Entry, LedgerError, TakenUp};
 use crate::limits;
 use crate::money::{Amount, Network};
 use crate::parts::Parts;
@@ -47,7 +47,7 @@ impl Purchase {
             }
         }
         if again.is_some() {
-            return self.buy_again(found.parent, found.child);
+            return self.buy_again(found.parent, found.child).await;
         }
         if let Some(open) = found.open {
             self.is_ours(&open)?;
@@ -72,7 +72,7 @@ impl Purchase {
     }
 
     /// Once more what another purchase bought: when that one is done with, and through one child only.
-    fn buy_again(&mut self, parent: Option<Entry>, child: Option<Entry>) -> Result<Next, Stop> {
+    async fn buy_again(&mut self, parent: Option<Entry>, child: Option<Entry>) -> Result<Next, Stop> {
         let no = |code, message| {
             let reasons = vec![Reason::new(code, "buy_again", message, Who::Agent)];
             let next = refuse::next_step(&reasons);
@@ -84,8 +84,11 @@ impl Purchase {
         if parent.identity != self.wish.identity() {
             return Err(no("purchase_id_conflict", "`buy_again` names a purchase of something else"));
         }
-        if !parent.delivered && !parent.money.as_ref().is_some_and(|money| self.is_done_with(money)) {
-            return Err(no("not_done", "the purchase `buy_again` names is not settled, delivered or lapsed yet"));
+        if !self.is_done_with(&parent).await {
+            return Err(no(
+                "not_done",
+                "the purchase `buy_again` names is not settled for good, delivered or lapsed yet",
+            ));
         }
         self.parent = Some(parent.row);
         Ok(match child {
@@ -98,14 +101,25 @@ impl Purchase {
         })
     }
 
-    /// Whether no second payment can stand beside a live one by mistake: what nodes have merely seen may not be so, and
-    /// until its window ends the payment could be taken after all.
-    fn is_done_with(&self, money: &Money) -> bool {
+    /// Whether no second payment can stand beside a live one by mistake: what nodes have merely seen may not be so.
+    async fn is_done_with(&self, parent: &Entry) -> bool {
+        let Some(money) = &parent.money else { return false };
+        if parent.delivered {
+            return true;
+        }
         match (money.standing.state, money.standing.proof) {
-            (State::Settled, Proof::Seen) => money.valid_before < self.house.now().secs(),
+            (State::Settled, Proof::Seen) => self.is_final_now(parent, money.standing).await,
             (State::Settled | State::Lapsed, _) => true,
             (State::Authorized | State::Held, _) => false,
         }
+    }
+
+    /// Looked at once more: by now it may be final.
+    async fn is_final_now(&self, parent: &Entry, standing: Standing) -> bool {
+        let evidence = conclude::evidence(&self.house, parent.row).await;
+        let _ = conclude::follow(&self.house, parent.row, standing, &evidence).await;
+        let now = self.house.ledger.entry(parent.row).await.ok().flatten().and_then(|entry| entry.money);
+        now.is_some_and(|money| matches!(money.standing, Standing::SETTLED_BY_CHAIN | Standing::LAPSED))
     }
 
     /// Within its repeat window; or whenever it was, if nobody has heard of it yet. Also if its goods could not be kept:

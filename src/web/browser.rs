@@ -7,28 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::html::html;
-use crate::config::write_private;
-
-/// A page that was opened. The file that led there goes with it.
-pub struct Opened {
-    file: PathBuf,
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        // The way in it holds is good for minutes and for once; where it stays, it leads nowhere.
-        let _ = std::fs::remove_file(&self.file);
-    }
-}
-
-/// Asks the system to show a link to whoever sits at it. Whether somebody sees it, nobody can say. `folder` is one that
-/// nobody else may enter.
-pub fn open(link: &str, folder: &Path) -> io::Result<Opened> {
-    let file = folder.join(format!("review-{}.html", std::process::id()));
-    write_private(&file, leading_to(link).as_bytes())?;
-    let opened = Opened { file };
-    let mut command = opener(&opened.file);
+/// Asks the system to show something to whoever sits at it. Whether somebody sees it, nobody can say. Every user of the
+/// machine can read what is asked for: it must not be a secret.
+pub fn open(address: &str) -> io::Result<()> {
+    let mut command = opener(address);
     // A browser that begins with this outlives us: a signal to our group is none of its business.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -52,22 +34,22 @@ fn leading_to(link: &str) -> String {
 }
 
 #[cfg(target_os = "macos")]
-fn opener(file: &Path) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("/usr/bin/open");
-    command.arg(file);
+    command.arg(address);
     command
 }
 
 #[cfg(windows)]
-fn opener(file: &Path) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("rundll32");
-    command.arg("url.dll,FileProtocolHandler").arg(file);
+    command.args(["url.dll,FileProtocolHandler", address]);
     command
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]
-fn opener(file: &Path) -> Command {
+fn opener(address: &str) -> Command {
     let mut command = Command::new("xdg-open");
-    command.arg(file);
+    command.arg(address);
     command
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use alloy_primitives::hex;
 use sha2::{Digest, Sha256};
 
+use super::lead::Lead;
 use crate::limits;
 use crate::time::Time;
 
@@ -39,6 +40,8 @@ struct Link {
     made: Time,
     /// The page it leads to.
     to: String,
+    /// The file that leads to it, until it was used.
+    lead: Option<Lead>,
 }
 
 struct Session {
@@ -95,8 +98,28 @@ impl Entrance {
         let mut inside = self.inside();
         inside.links.retain(|_, link| now.since(link.made) < limits::REVIEW_LINK);
         drop_oldest(&mut inside.links, LINKS, |link| link.made);
-        inside.links.insert(mark(&token), Link { made: now, to: to.to_owned() });
+        inside.links.insert(mark(&token), Link { made: now, to: to.to_owned(), lead: None });
         Ok(format!("{}/#{token}", self.origin()))
+    }
+
+    /// Keeps the file that leads to a link for as long as the link is good for something.
+    pub fn keep_lead(&self, link: &str, lead: Lead) {
+        let token = link.split_once('#').map(|(_, token)| token).unwrap_or_default();
+        if let Some(link) = self.inside().links.get_mut(&mark(token)) {
+            link.lead = Some(lead);
+        }
+    }
+
+    /// Links that are too old lead nowhere, and neither do their files.
+    pub fn drop_leads(&self, now: Time) {
+        for link in self.inside().links.values_mut().filter(|link| now.since(link.made) >= limits::REVIEW_LINK) {
+            link.lead = None;
+        }
+    }
+
+    /// No link leads in any more.
+    pub fn close(&self) {
+        self.inside().links.clear();
     }
 
     /// A session for whoever has a link that was not used: its cookie, and where it leads.
@@ -179,7 +202,7 @@ fn drop_oldest<T>(kept: &mut HashMap<Mark, T>, most: usize, at: impl Fn(&T) -> T
 }
 
 /// 256 bits nobody can guess.
-fn secret() -> Result<String, getrandom::Error> {
+pub fn secret() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(hex::encode(bytes))

@@ -129,3 +129,23 @@ fn completions_and_manuals_name_the_commands() {
     assert_eq!(code(&home.run(&["man", "--to", pages.to_str().expect("plain")])), 0);
     assert!(pages.join("bursar-fetch.1").exists());
 }
+
+#[test]
+fn a_key_given_as_an_argument_is_never_repeated() {
+    let home = Home::empty();
+    let key = crate::home::KEY;
+    let with_prefix = format!("0x{key}");
+    for args in [
+        &["wallet", "import", key][..],
+        &["wallet", "import", &with_prefix],
+        &["wallet", "import", "--key", key],
+        &[key],
+        &["fetch", "--key", &with_prefix],
+    ] {
+        let told = home.run(args);
+        let said = out(&told) + &err(&told);
+        assert_eq!(code(&told), 2, "{said}");
+        assert!(!said.contains(&key[..16]), "{said}");
+        assert!(said.contains("never given as an argument"), "{said}");
+    }
+}

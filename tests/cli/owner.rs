@@ -160,3 +160,21 @@ fn a_passphrase_is_removed_by_who_knows_it() {
         assert_eq!(home.file("owner.json").exists(), done == 1);
     }
 }
+
+#[test]
+fn the_owners_passphrase_is_asked_for_before_a_key_is_shown_or_deleted() {
+    let home = guarded();
+    let address = out(&home.run(&["wallet", "address"])).trim().to_owned();
+    let asks = [(&["wallet", "export"][..], "show it: ", "export"), (&["wallet", "remove"], "delete it: ", &address)];
+    for (args, question, typed) in asks {
+        let mut owner = AtTerminal::start(&mut home.command(args));
+        owner.until(question);
+        owner.types(typed);
+        owner.until("Owner's passphrase: ");
+        owner.types("open barley");
+        let ended = owner.ends();
+        assert_eq!(code(&ended), 1, "{args:?}: {}", err(&ended));
+        assert!(err(&ended).contains("not the owner's passphrase"), "{args:?}: {}", err(&ended));
+    }
+    assert_eq!(out(&home.run(&["wallet", "list"])).contains(&address), true);
+}

@@ -163,6 +163,29 @@ async fn explaining_asks_nobody_and_names_every_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn audit_and_doctor_say_when_the_ledger_is_not_the_wallets_own() {
+    let market = Market::open().await;
+    market.fetch("/weather");
+    let old = fs::read(market.home.file("ledger.db")).expect("readable");
+    market.fetch("/joke");
+    let ledger = |bytes: Option<&[u8]>| {
+        for beside in ["ledger.db-wal", "ledger.db-shm", "ledger.db"] {
+            let _ = fs::remove_file(market.home.file(beside));
+        }
+        bytes.map(|bytes| fs::write(market.home.file("ledger.db"), bytes).expect("written"));
+    };
+    for (what, bytes) in [("missing", None), ("rolled back", Some(old.as_slice()))] {
+        ledger(bytes);
+        for args in [&["audit"][..], &["audit", "--json"], &["doctor"], &["doctor", "--json"]] {
+            let told = market.home.run(args);
+            let said = out(&told);
+            assert_eq!(code(&told), 1, "{what}, {args:?}: {said}");
+            assert!(said.contains("ledger adopt") || args.contains(&"--json"), "{what}, {args:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_tells_of_code_at_the_wallets_address() {
     let market = Market::open().await;
     market.sandbox.rpc.set_mood(sandbox::rpc::Mood::Delegated);

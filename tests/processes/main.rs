@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 
 mod asking;
+#[cfg(all(unix, debug_assertions))]
+mod changing;
 mod hosts;
 mod identical;
 #[cfg(unix)]

@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use sandbox::host::{Era, Host, HostOptions, Said};
 use sandbox::sellers::Stall;
 use serde_json::{Value, json};
+use testkit::terminal::AtTerminal;
 use tokio::net::TcpStream;
 
 use crate::scene::{Scene, ended, told, until};
@@ -51,7 +54,26 @@ impl Desk {
         self.scene.folder().join("opened")
     }
 
-    /// Every file that the browser was asked for, oldest first.
+    /// An opener that stays as long as a browser would, until it is let go.
+    async fn with_an_opener_that_stays(notices: &str) -> Desk {
+        let desk = Desk::with_an_opener(notices).await;
+        let made = Command::new("mkfifo").arg(desk.leash()).status().unwrap();
+        assert!(made.success());
+        let opener = desk.programs().join("xdg-open");
+        let script = fs::read_to_string(&opener).unwrap();
+        fs::write(opener, format!("{script}read word < '{}'\n", desk.leash().display())).unwrap();
+        desk
+    }
+
+    fn leash(&self) -> PathBuf {
+        self.scene.folder().join("leash")
+    }
+
+    fn let_go(&self) {
+        fs::write(self.leash(), "go\n").unwrap();
+    }
+
+    /// Everything that the browser was asked to open, oldest first.
     fn opened(&self) -> Vec<String> {
         let list = fs::read_to_string(self.list()).unwrap_or_default();
         list.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
@@ -61,6 +83,13 @@ impl Desk {
     async fn opened_next(&self, before: usize) -> String {
         until("the browser to be opened", || self.opened().len() > before).await;
         link_in(&fs::read_to_string(self.opened().remove(before)).unwrap())
+    }
+
+    /// Where the browser is led by what it was asked to open.
+    async fn led_next(&self, before: usize) -> String {
+        let page = fs::read_to_string(leading(&self.opened_next(before).await)).unwrap();
+        let (_, rest) = page.split_once("url=").expect("a page that leads on");
+        rest.split('"').next().unwrap().to_owned()
     }
 
     async fn host(&self, options: impl Into<HostOptions>) -> Host {
@@ -74,57 +103,13 @@ impl Desk {
     }
 }
 
-/// Where a file leads that a browser is given.
-fn link_in(page: &str) -> String {
-    let from = page.find("http://127.0.0.1").expect("a link");
-    page[from..].split('"').next().unwrap().to_owned()
+/// The file that an opener was given.
+fn leading(opened: &str) -> PathBuf {
+    PathBuf::from(opened.strip_prefix("file://").expect("the browser is given a file, and no link"))
 }
 
-/// Somebody else on this machine.
-const STRANGER: u32 = 65_534;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_way_in_is_read_by_another_user_of_the_machine() {
-    let desk = Desk::with_an_opener("browser = true\n").await;
-    // An opener that stays, as a browser does, for as long as the stranger looks.
-    let opener = desk.programs().join("xdg-open");
-    let stay = desk.scene.folder().join("stay");
-    fs::write(&stay, "").unwrap();
-    let (list, stay_at) = (desk.list().display().to_string(), stay.display().to_string());
-    let script = format!("#!/bin/sh\necho \"$1\" >> '{list}'\nwhile [ -e '{stay_at}' ]; do :; done\n");
-    fs::write(&opener, script).unwrap();
-    let host = desk.host(Era::Initialize).await;
-    let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
-    let link = desk.opened_next(0).await;
-    let token = link.split_once('#').expect("a token").1.to_owned();
-    let opened = desk.opened().remove(0);
-    assert!(!opened.contains(&token), "the secret stands on a command line: {opened}");
-    let mode = fs::metadata(&opened).unwrap().permissions().mode() & 0o777;
-    let folder = fs::metadata(PathBuf::from(&opened).parent().unwrap()).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode, folder), (0o600, 0o700));
-    match fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me)) {
-        Ok(0) => {
-            let folder = desk.scene.folder().display().to_string();
-            let look = format!(
-                "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ '{opened}'; find '{folder}' -type f -exec cat {{}} +"
-            );
-            let mut stranger = std::process::Command::new("sh");
-            std::os::unix::process::CommandExt::uid(&mut stranger, STRANGER);
-            std::os::unix::process::CommandExt::gid(&mut stranger, STRANGER);
-            let seen = stranger.args(["-c", &look]).output().unwrap().stdout;
-            let seen = String::from_utf8_lossy(&seen);
-            assert!(seen.contains("xdg-open"), "the stranger saw no command line at all");
-            assert!(!seen.contains(&token), "a stranger reads the way in");
-        }
-        _ => println!("not run as root: what another user reads was not tried"),
-    }
-    fs::remove_file(stay).unwrap();
-    let owner = Visitor::by(&link).await;
-    owner.answer("approve").await;
-    is(&told(call.result().await), "answered", "yes");
-    host.close_stdin();
-    ended(&host).await;
-    assert!(!PathBuf::from(opened).exists(), "the file stays when the page is gone");
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[track_caller]
@@ -137,13 +122,13 @@ async fn the_page_opens_at_the_question_and_a_yes_there_pays_within_the_same_cal
     let desk = Desk::with_an_opener("browser = true\n").await;
     let host = desk.host(Era::Initialize).await;
     let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
-    let owner = Visitor::by(&desk.opened_next(0).await).await;
+    let owner = Visitor::by(&desk.led_next(0).await).await;
     assert!(owner.look("pending").await.body.contains("Approve $0.20"));
     owner.answer("approve").await;
     is(&told(call.result().await), "answered", "yes");
 
     let call = host.begin_tool("fetch_paid", desk.wish("/dearer"));
-    let owner = Visitor::by(&desk.opened_next(1).await).await;
+    let owner = Visitor::by(&desk.led_next(1).await).await;
     owner.answer("deny").await;
     is(&told(call.result().await), "refused", "no");
     assert_eq!((desk.opened().len(), desk.scene.settlements(), desk.scene.spent()), (2, 1, DEAR));
@@ -155,7 +140,7 @@ async fn the_page_never_opens_twice_at_one_question_and_closes_with_the_server()
     let desk = Desk::with_an_opener("browser = true\n").await;
     let host = desk.host(Era::Initialize).await;
     let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
-    let owner = Visitor::by(&desk.opened_next(0).await).await;
+    let owner = Visitor::by(&desk.led_next(0).await).await;
     is(&told(host.tool("fetch_paid", desk.wish("/dear")).await), "needs_approval", "no");
     // As if ten minutes had passed: the question may be shown again, and is not opened again.
     let ledger = rusqlite::Connection::open(desk.scene.home().join("ledger.db")).unwrap();
@@ -208,7 +193,7 @@ async fn a_host_that_shows_links_is_shown_one_that_lets_nobody_in() {
     let options = HostOptions { capabilities, answer: Arc::new(answer), ..Era::Initialize.into() };
     let host = desk.host(options).await;
     let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
-    let owner = Visitor::by(&desk.opened_next(0).await).await;
+    let owner = Visitor::by(&desk.led_next(0).await).await;
     assert_eq!(asked.lock().unwrap().len(), 0);
     owner.answer("deny").await;
     is(&told(call.result().await), "refused", "no");
@@ -224,4 +209,129 @@ async fn a_host_that_shows_links_is_shown_one_that_lets_nobody_in() {
     owner.answer("approve").await;
     is(&told(call.result().await), "answered", "yes");
     assert_eq!((desk.opened().len(), desk.scene.spent()), (1, DEARER));
+}
+
+/// The arguments of a program can be read by everybody on the machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_browser_is_given_a_file_of_its_owners_that_is_gone_once_somebody_is_inside() {
+    let desk = Desk::with_an_opener("browser = true\n").await;
+    let host = desk.host(Era::Initialize).await;
+    let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
+    let (link, opened) = (desk.led_next(0).await, desk.opened_next(0).await);
+    let (_, token) = link.split_once('#').unwrap();
+    assert!(!opened.contains(token) && opened.starts_with("file:///"), "{opened}");
+    let file = leading(&opened);
+    let folder = file.parent().unwrap();
+    assert_eq!((mode(&file), mode(folder)), (0o600, 0o700));
+    // Browsers that are confined see nothing in hidden folders.
+    let inside = folder.strip_prefix(desk.scene.folder()).unwrap();
+    assert!(!inside.to_string_lossy().starts_with('.'), "{}", folder.display());
+    let owner = Visitor::by(&link).await;
+    assert!(!folder.exists(), "it is removed when it was used");
+    owner.answer("deny").await;
+    is(&told(call.result().await), "refused", "no");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_no_browser_ever_opened_is_gone_with_the_server() {
+    let desk = Desk::with_an_opener("browser = true\n").await;
+    let host = desk.host(Era::Initialize).await;
+    let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
+    let file = leading(&desk.opened_next(0).await);
+    assert!(file.exists());
+    host.close_stdin();
+    ended(&host).await;
+    drop(call);
+    assert!(!file.parent().unwrap().exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_review_shows_its_link_at_the_terminal_and_to_no_other_program() {
+    let desk = Desk::with_an_opener("").await;
+    let mut command = desk.scene.command(&["review"]);
+    command.env("PATH", desk.programs());
+    let mut owner = AtTerminal::start(command.as_std_mut());
+    let mut shown = owner.until("/#");
+    if shown.split("/#").nth(1).is_none_or(|rest| !rest.contains('\n')) {
+        shown += &owner.until("\n");
+    }
+    let (link, opened) = (desk.led_next(0).await, desk.opened_next(0).await);
+    let (_, token) = link.split_once('#').unwrap();
+    assert!(shown.contains(&link) && !opened.contains(token), "{shown} {opened}");
+    owner.is_interrupted();
+    owner.ends();
+    assert!(!leading(&opened).exists());
+}
+
+/// Another user of this machine; only root can have one made.
+struct Stranger {
+    uid: u32,
+}
+
+impl Stranger {
+    const NAME: &str = "bursar-stranger";
+
+    fn move_in() -> Option<Stranger> {
+        let number = |args: &[&str]| -> Option<u32> {
+            let told = Command::new("id").args(args).output().ok()?;
+            String::from_utf8_lossy(&told.stdout).trim().parse().ok()
+        };
+        if number(&["-u"]) != Some(0) {
+            println!("skipped: only root can make another user, and this is not root");
+            return None;
+        }
+        let made = Command::new("useradd").args(["--system", "--no-create-home", Stranger::NAME]).output();
+        match number(&["-u", Stranger::NAME]) {
+            Some(uid) => Some(Stranger { uid }),
+            None => {
+                println!("skipped: no other user could be made: {made:?}");
+                None
+            }
+        }
+    }
+
+    /// All that this user can read of processes, and in a folder of somebody else.
+    fn sees(&self, folder: &PathBuf, file: &PathBuf) -> String {
+        // Not as an argument: those would be among what is seen.
+        let script = std::env::temp_dir().join(format!("bursar-stranger-{}", std::process::id()));
+        let words = r#"
+            for process in /proc/[0-9]*; do cat "$process/cmdline" "$process/environ"; echo; done
+            find "$1"
+            find "$1" -type f -exec cat {} +
+            cat "$2" && echo "the file was read"
+            ls "$(dirname "$2")" && echo "the folder was read""#;
+        fs::write(&script, words).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut look = Command::new("sh");
+        look.args([&script, folder, file]).uid(self.uid).gid(self.uid).current_dir("/");
+        let seen = look.output().unwrap().stdout;
+        fs::remove_file(script).unwrap();
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        _ = Command::new("userdel").arg(Stranger::NAME).output();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_user_of_the_machine_finds_no_way_in_while_the_page_is_opened() {
+    let Some(stranger) = Stranger::move_in() else { return };
+    let desk = Desk::with_an_opener_that_stays("browser = true\n").await;
+    // As homes often are.
+    fs::set_permissions(desk.scene.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    let host = desk.host(Era::Initialize).await;
+    let call = host.begin_tool("fetch_paid", desk.wish("/dear"));
+    let opened = desk.opened_next(0).await;
+    let file = PathBuf::from(opened.trim_start_matches("file://"));
+    let seen = stranger.sees(&desk.scene.folder().to_owned(), &file);
+    assert!(seen.contains("xdg-open") && seen.contains(&opened), "the opener stands in the list of processes");
+    assert!(!seen.contains(" was read"), "a stranger reads {opened}");
+    let link = desk.led_next(0).await;
+    assert!(!seen.contains(link.split_once('#').unwrap().1), "a stranger saw the link: {opened}");
+    Visitor::by(&link).await.answer("deny").await;
+    desk.let_go();
+    is(&told(call.result().await), "refused", "no");
 }

@@ -23,5 +23,6 @@ mod refusals;
 mod repeats;
 mod resuming;
 mod review;
+mod witnesses;
 use testkit::scene;
 use testkit::visitor;

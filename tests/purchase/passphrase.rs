@@ -239,3 +239,30 @@ async fn which_deny_lists_count_is_sealed_with_the_policy() {
     assert_eq!(scene.nonces().await.len(), 0);
     scene.end().await;
 }
+
+#[tokio::test]
+async fn changing_the_passphrase_puts_no_smuggled_policy_into_force() {
+    let scene = guarded().await;
+    meddle(&scene, |file| file["policy"] = file["policy"].as_str().unwrap().replace("0.01", "none").into());
+    refused_as(scene.bursar.set_passphrase(Some(PASSPHRASE), "open barley").await, "policy_replaced");
+    reason(&scene.get("/two").await, "policy_replaced");
+    assert_eq!(scene.nonces().await.len(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_plan_that_somebody_else_wrote_is_not_carried_out() {
+    let mut scene = guarded().await;
+    let file = std::fs::read_to_string(scene.home.owner_file()).unwrap();
+    for plan in ["{\"next\": null}".to_owned(), format!("{{\"next\": {}}}", file.replace("0.01", "none"))] {
+        std::fs::write(scene.home.owner_next_file(), plan).unwrap();
+        std::fs::remove_file(scene.home.owner_file()).unwrap();
+        scene.restart().await;
+        reason(&scene.get("/thing").await, "owner_replaced");
+        assert!(!scene.home.owner_file().exists());
+        std::fs::write(scene.home.owner_file(), &file).unwrap();
+    }
+    assert_eq!(scene.nonces().await.len(), 0);
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+}

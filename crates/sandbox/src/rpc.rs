@@ -41,6 +41,8 @@ pub enum Mood {
     ClockAhead(u64),
     /// Shows one more log for whatever it is asked, of a chain transaction that never was.
     Inventing,
+    /// Shows logs and no receipt.
+    NoReceipts,
     /// Says of every account that it was delegated to a contract.
     Delegated,
     /// Calls no block final.
@@ -244,7 +246,7 @@ impl Node<'_> {
 
     fn receipt(&self, params: &Params) -> Outcome {
         let block = self.chain.block_of(params.at(0)?);
-        let seen = block.filter(|b| b.number <= self.head() && self.mood != Mood::Blind);
+        let seen = block.filter(|b| b.number <= self.head() && !matches!(self.mood, Mood::Blind | Mood::NoReceipts));
         let receipt = seen.and_then(|b| Some(receipt_json(&b, b.receipt.as_ref()?)));
         Ok(receipt.unwrap_or(Value::Null))
     }

@@ -68,6 +68,11 @@ impl AtTerminal {
         self.near.write_all(format!("{line}\n").as_bytes()).expect("typed");
     }
 
+    /// As Ctrl-C does.
+    pub fn is_interrupted(&self) {
+        interrupt(&self.child);
+    }
+
     pub fn ends(self) -> Output {
         self.child.wait_with_output().expect("ended")
     }

@@ -485,3 +485,40 @@ async fn an_old_use_is_looked_for_where_its_window_was() {
     assert!(first < 25_000 && 25_300 < last, "{ranges:?}");
     assert!(last - first < 4 * LOG_BLOCKS, "{ranges:?}");
 }
+
+fn inventing(times: usize, receipt: bool) -> impl Fn(&str, &Value) -> Option<Say> {
+    move |method, params| match method {
+        "eth_getLogs" => {
+            let (from, to) = range_of(&params[0]);
+            let hit = (from..=to).contains(&49_700);
+            Some(Say::Result(json!(vec![used_log(49_700); if hit { times } else { 0 }])))
+        }
+        "eth_getTransactionReceipt" if receipt => {
+            Some(Say::Result(json!({ "status": "0x1", "logs": [used_log(49_700)] })))
+        }
+        _ => None,
+    }
+}
+
+async fn is_confirmed_by_one(times: usize, receipt: bool) -> bool {
+    let liar = Fake::honest(inventing(times, receipt)).await;
+    let honest = Fake::honest(|_, _| None).await;
+    let (asset, owner) = (signed().asset, signed().from);
+    let (seen, _) = rpc(&[&honest, &liar]).sightings(&network(), asset, owner, Some(49_000)).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    seen[0].is_confirmed
+}
+
+#[tokio::test]
+async fn one_node_that_says_it_twice_is_not_two() {
+    assert!(!is_confirmed_by_one(2, false).await);
+}
+
+#[tokio::test]
+async fn one_node_that_says_zero_does_not_empty_the_wallet() {
+    let liar = Fake::honest(|_, _| None).await;
+    let full =
+        Fake::honest(|method, _| (method == "eth_call").then(|| Say::Result(json!(B256::with_last_byte(9))))).await;
+    let balance = rpc(&[&liar, &full]).balance(&network(), signed().asset, signed().from).await;
+    assert_eq!(balance, Ok(Amount(U256::from(9))));
+}

@@ -337,7 +337,10 @@ async fn of_a_paid_answer_that_goes_on_too_long_the_head_and_what_came_are_kept(
     let half = "HTTP/1.1 200 OK\r\npayment-response: e30=\r\ncontent-length: 10\r\n\r\nhalf";
     let shop = Shop::open(move |_, _| Act::Hang(half.to_owned())).await;
     let (request, allow) = (get(shop.url("/")), allowing(&[&shop]));
-    let outcome = hurried().show(&request, PAYMENT, Egress { allow: &allow }).await;
+    // The head comes at once, and the body never ends.
+    let waits = Waits { body: Duration::from_millis(100), ..Waits::default() };
+    let seller = HttpSeller { waits, ..HttpSeller::new() };
+    let outcome = seller.show(&request, PAYMENT, Egress { allow: &allow }).await;
     let Presented::Answered(reply) = outcome else { panic!("the receipt is thrown away: {outcome:?}") };
     assert_eq!((reply.status, reply.body.as_slice(), reply.cut), (200, b"half".as_slice(), Some(Cut::TooSlow)));
     assert!(reply.headers.contains_key("payment-response"));

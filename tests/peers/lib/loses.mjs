@@ -18,6 +18,8 @@ export async function losesReply({ chain, url, bursar }, wire) {
   equal("asked again, one settlement is on the chain", await settlements(chain), 1);
   equal("the seller saw one authorization", new Set(wire.payments).size, 1);
 
+  // What nodes have seen may be taken back; what is final may be bought again.
+  await chain.finalize();
   const more = await server.call("fetch_paid", { ...wish, buy_again: first.purchase_id });
   check("what was paid and not delivered can be bought again on purpose", more.outcome === "answered" && more.charged === "yes", more);
   equal("payer's and payee's balances changed by two prices", await moved(chain), cents(2n));
