@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::Home;
@@ -23,7 +22,6 @@ pub struct QuestionPage {
 struct Shown {
     /// From the first question on.
     review: Option<Review>,
-    opened: Option<Opened>,
     /// The purchases it was opened at.
     at: HashSet<String>,
 }
@@ -40,7 +38,7 @@ impl QuestionPage {
         if shown.at.contains(purchase_id) {
             return shown.review.as_ref().is_some_and(Review::is_visited);
         }
-        match self.open(&mut shown, purchase_id) {
+        match self.open(&mut shown.review, purchase_id) {
             Ok(()) => shown.at.insert(purchase_id.to_owned()),
             Err(cause) => {
                 tracing::warn!("the review page could not be opened at a question: {cause}");
@@ -49,10 +47,10 @@ impl QuestionPage {
         }
     }
 
-    fn open(&self, shown: &mut Shown, purchase_id: &str) -> io::Result<()> {
-        let review = match &mut shown.review {
+    fn open(&self, review: &mut Option<Review>, purchase_id: &str) -> io::Result<()> {
+        let review = match review {
             Some(review) => review,
-            none => none.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
+            None => review.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
         };
         review.open_in_browser(&review.link_to_question(purchase_id)?, &self.home)
     }
@@ -63,7 +61,7 @@ impl QuestionPage {
     }
 
     pub fn close(&self) {
-        *self.shown() = Shown::default();
+        self.shown().review = None;
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {

@@ -1,7 +1,6 @@
 //! `bursar review`: the local page where the owner sees everything and decides.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;

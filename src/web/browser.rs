@@ -1,10 +1,6 @@
 //! The owner's browser, asked to open a page.
-//!
-//! What a program is started with, every user of the machine can read. So the browser is given the name of a file that
-//! only its owner can read, and the file leads to the page.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Asks the system to show something to whoever sits at it. Whether somebody sees it, nobody can say. Every user of the
@@ -17,20 +13,7 @@ pub fn open(address: &str) -> io::Result<()> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     // It may stay as long as the browser does; somebody has to take note of its end.
     std::thread::Builder::new().name("browser".to_owned()).spawn(move || child.wait())?;
-    Ok(opened)
-}
-
-/// Goes on by itself, and tells the page nothing of where it came from.
-fn leading_to(link: &str) -> String {
-    let refresh = format!("0;url={link}");
-    let page = html!(
-        "<!doctype html><meta charset=\"utf-8\"><meta name=\"referrer\" content=\"no-referrer\">\
-         <meta http-equiv=\"refresh\" content=\"{}\"><title>Bursar</title>\
-         <p><a href=\"{}\">The review page</a>\n",
-        refresh,
-        link
-    );
-    page.into_text()
+    Ok(())
 }
 
 #[cfg(target_os = "macos")]

@@ -79,10 +79,9 @@ impl Desk {
         list.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
     }
 
-    /// The link that the next file leads to.
     async fn opened_next(&self, before: usize) -> String {
         until("the browser to be opened", || self.opened().len() > before).await;
-        link_in(&fs::read_to_string(self.opened().remove(before)).unwrap())
+        self.opened().remove(before)
     }
 
     /// Where the browser is led by what it was asked to open.
