@@ -52,6 +52,15 @@ struct Found {
 }
 
 impl Ledger {
+    /// Whether the same bytes may be shown once more to whoever has taken the money, for goods that have not arrived.
+    pub async fn may_ask_for_goods(&self, row: i64) -> Result<bool, LedgerError> {
+        self.read(move |conn| {
+            let found = find(conn, row)?;
+            Ok(found.request.is_some() && found.presents < presents_at_most(&found))
+        })
+        .await
+    }
+
     /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
     pub async fn take_over(&self, row: i64, again: Again, now: Time) -> Result<TakenUp, LedgerError> {
         let holder = self.holder.clone();
@@ -113,16 +122,20 @@ fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
     .ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))
 }
 
+/// How often the same bytes are shown: a seller that knows the purchase by its id does the work once.
+fn presents_at_most(found: &Found) -> u32 {
+    if found.by_id { limits::PRESENTS_BY_ID } else { limits::PRESENTS }
+}
+
 /// Frozen means that no money leaves; what the chain has taken already cannot leave again.
 fn may_be_presented(found: &Found) -> Result<(), LedgerError> {
-    let most = if found.by_id { limits::PRESENTS_BY_ID } else { limits::PRESENTS };
     if found.is_frozen && !found.is_proven {
         return Err(LedgerError::NotNow("the owner stopped all spending".to_owned()));
     }
     if found.request.is_none() {
         return Err(LedgerError::NotNow("its request is not kept any more".to_owned()));
     }
-    match found.presents >= most {
+    match found.presents >= presents_at_most(found) {
         true => Err(LedgerError::NotNow(format!("it was presented {} times already", found.presents))),
         false => Ok(()),
     }

@@ -526,6 +526,22 @@ fn a_receipt_is_read_under_either_name() {
 }
 
 #[test]
+fn what_a_receipt_says_of_another_payment_is_told_and_what_it_leaves_out_is_not() {
+    let (payer, amount) = (PAYEE.parse().unwrap(), Amount::parse("9").unwrap());
+    let wrong = |claim: Value| {
+        let receipt = receipt_of(Dialect::X402V2, "payment-response", &claim).unwrap();
+        receipt.contradicts(&Network::new("eip155:84532"), payer, amount)
+    };
+    assert!(wrong(json!({"success": true})).is_empty());
+    for network in ["eip155:84532", "base-sepolia"] {
+        assert!(wrong(json!({"success": true, "network": network, "payer": PAYEE, "amount": "9"})).is_empty());
+    }
+    assert_eq!(wrong(json!({"success": true, "network": "eip155:8453"})), ["network"]);
+    let other = "0x00000000000000000000000000000000000000aa";
+    assert_eq!(wrong(json!({"success": true, "payer": other, "amount": "10"})), ["payer", "amount"]);
+}
+
+#[test]
 fn a_failed_receipt_says_why_in_clean_words() {
     let claim = json!({ "success": false, "errorReason": "no\u{202e} money\u{1b}", "transaction": "", "payer": null });
     let receipt = receipt_of(Dialect::X402V2, "payment-response", &claim).unwrap();

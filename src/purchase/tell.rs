@@ -63,7 +63,7 @@ impl Purchase {
 
     async fn told_by_row(&self, entry: &Entry, body: Option<Body>) -> Answer {
         let (outcome, charged, reason) = read_row(entry);
-        let next = next_of(entry, outcome, body.as_ref());
+        let next = next_of(entry, outcome, body.as_ref(), self.may_ask_for_goods(entry).await);
         Answer {
             outcome,
             charged,
@@ -77,6 +77,13 @@ impl Purchase {
             reasons: reason.into_iter().collect(),
             next,
         }
+    }
+
+    /// Paid for, not arrived, and the same bytes may bring it.
+    async fn may_ask_for_goods(&self, entry: &Entry) -> bool {
+        let is_settled = entry.money.as_ref().is_some_and(|money| money.standing.state == State::Settled);
+        // In doubt no: the next call would say so, and a second payment is never called for.
+        entry.open && is_settled && self.house.ledger.may_ask_for_goods(entry.row).await.unwrap_or(false)
     }
 
     async fn stored_body(&self, entry: &Entry) -> Option<Body> {
@@ -163,7 +170,7 @@ fn read_unpaid(entry: &Entry) -> (Outcome, Charged, Option<Reason>) {
     }
 }
 
-fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
+fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>, may_ask: bool) -> String {
     let id = &entry.purchase_id;
     if let Some(next) = body.and_then(|body| read_on(body, id)) {
         return next;
@@ -181,9 +188,13 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
         (Outcome::Answered, Some(State::Settled)) if entry.delivered => {
             "bought and delivered; the same call within its repeat window costs nothing".to_owned()
         }
-        (Outcome::Answered, Some(State::Settled)) if entry.http_status.is_some_and(|status| status < 300) => format!(
+        (Outcome::Answered, Some(State::Settled)) if may_ask && is_cut(entry) => format!(
             "the seller took the money, and its answer was cut off; call again with purchase_id {id}: that asks for it \
              once more with the same payment, and pays nothing"
+        ),
+        (Outcome::Answered, Some(State::Settled)) if is_cut(entry) => format!(
+            "the seller took the money, and its answer was cut off each time; call with buy_again {id} only if it is \
+             worth paying once more"
         ),
         (Outcome::Answered, Some(State::Settled)) => format!(
             "the seller took the money and answered with an error; call with buy_again {id} only if it is worth paying \
@@ -201,14 +212,10 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
             "the seller answered with an error and may still take the money; the same call with purchase_id {id} \
              presents the same payment, never a second one"
         ),
-        (_, Some(State::Settled))
-            if entry.open && entry.money.as_ref().is_some_and(|m| m.presents < limits::PRESENTS) =>
-        {
-            format!(
-                "money moved and the goods have not arrived; call again with purchase_id {id}: that asks for them with \
-                 the same payment, and pays nothing"
-            )
-        }
+        (_, Some(State::Settled)) if may_ask => format!(
+            "money moved and the goods have not arrived; call again with purchase_id {id}: that asks for them with the \
+             same payment, and pays nothing"
+        ),
         (_, Some(State::Settled)) => format!(
             "money moved and nothing was delivered; call with buy_again {id} only if it is worth paying once more"
         ),
@@ -218,6 +225,11 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>) -> String {
         ),
         (_, None) => refuse::next_step(&entry.reasons),
     }
+}
+
+/// It began as it should, and was not whole.
+fn is_cut(entry: &Entry) -> bool {
+    entry.http_status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// The row could not be written: say what was seen, and that the ledger will catch up.

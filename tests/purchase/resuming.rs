@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar::answer::{Charged, Outcome};
 use bursar::limits;
 use bursar::wish::Call;
-use sandbox::sellers::{Behaviour, Stall};
+use sandbox::sellers::{Behaviour, Stall, stall};
 
 use crate::scene::*;
 
@@ -359,6 +359,61 @@ async fn goods_that_never_come_are_asked_for_three_times_at_most() {
     is(&told, Outcome::Failed, Charged::Yes);
     reason(&told, "charged_not_delivered");
     assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 3, 1));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_seller_that_knows_the_purchase_by_its_id_is_asked_for_goods_ten_times_at_most() {
+    let stall = Stall::get("/thing", CENT).declare("payment-identifier", stall::payment_identifier(true));
+    for lost in [9, 10] {
+        let scene = market([stall.clone()]).open().await;
+        for _ in 0..lost {
+            scene.fault(Fault::LosesTheReply);
+            let told = scene.get("/thing").await;
+            assert_ne!((told.outcome, told.charged), (Outcome::Answered, Charged::No), "{told:#?}");
+        }
+        let told = scene.get("/thing").await;
+        if lost == 9 {
+            bought(&told);
+        } else {
+            is(&told, Outcome::Failed, Charged::Yes);
+            assert!(told.next.contains("buy_again"), "{}", told.next);
+        }
+        assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 10, 1));
+        scene.end().await;
+    }
+}
+
+#[tokio::test]
+async fn while_goods_may_still_be_asked_for_nobody_is_told_to_pay_once_more() {
+    let stall = Stall::get("/thing", CENT).declare("payment-identifier", stall::payment_identifier(true));
+    let scene = market([stall]).open().await;
+    for _ in 0..4 {
+        scene.fault(Fault::LosesTheReply);
+        scene.get("/thing").await;
+    }
+    scene.pass_finality();
+    scene.fault(Fault::LosesTheReply);
+    let told = scene.get("/thing").await;
+    is(&told, Outcome::Failed, Charged::Yes);
+    assert!(told.next.contains("pays nothing") && !told.next.contains("buy_again"), "{}", told.next);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_paid_answer_that_was_cut_off_keeps_its_receipt_and_the_same_bytes_bring_it_whole() {
+    let stall = Stall::get("/thing", CENT).declare("payment-identifier", stall::payment_identifier(true));
+    let scene = market([stall]).open().await;
+    scene.fault(Fault::CutsTheReply);
+    let cut = scene.get("/thing").await;
+    is(&cut, Outcome::Answered, Charged::Yes);
+    reason(&cut, "body_cut");
+    assert_eq!((state(&cut), body(&cut)), (("settled", "seller"), r#"{"goods":"#));
+    assert!(cut.next.contains("pays nothing"), "{}", cut.next);
+    let whole = scene.get("/thing").await;
+    bought(&whole);
+    assert_eq!(body(&whole), r#"{"goods":"/thing"}"#);
+    assert_eq!((scene.spent(), headers(&scene).len(), scene.nonces().await.len()), (CENT, 2, 1));
     scene.end().await;
 }
 

@@ -23,7 +23,7 @@ use bursar::house::Ports;
 use bursar::ledger::Recorded;
 use bursar::money::{Assets, Network};
 use bursar::ports::Quiet;
-use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
+use bursar::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
 use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::seller::HttpSeller;
@@ -547,6 +547,8 @@ pub enum Fault {
     CannotConnect,
     /// The reply comes and gets lost on the way.
     LosesTheReply,
+    /// The reply goes on for longer than anybody reads: half of it is there.
+    CutsTheReply,
     /// It waits until it is let go on.
     Waits(Arc<Gate>),
 }
@@ -603,6 +605,12 @@ impl Seller for Wire {
             Some(Fault::LosesTheReply) => {
                 self.http.present(recorded, egress).await;
                 return Presented::Lost(broken());
+            }
+            Some(Fault::CutsTheReply) => {
+                let presented = self.http.present(recorded, egress).await;
+                let Presented::Answered(reply) = presented else { return presented };
+                let body = reply.body[..reply.body.len() / 2].to_vec();
+                return Presented::Answered(Reply { body, cut: Some(Cut::TooSlow), ..reply });
             }
             None => {}
         }
