@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -133,7 +134,7 @@ struct Context {
 pub fn run() -> ExitCode {
     let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(_) if holds_a_key(std::env::args_os()) => return key_on_the_command_line(),
+        Err(wrong) if may_show_a_key(&wrong, std::env::args_os()) => return key_on_the_command_line(),
         Err(wrong) => wrong.exit(),
     };
     cli.globals.color.settle();
@@ -154,23 +155,28 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Whether an argument, or a part of one, looks like a private key.
-fn holds_a_key(mut args: impl Iterator<Item = OsString>) -> bool {
-    const DIGITS: usize = 64;
-    args.any(|arg| {
-        let arg = arg.to_string_lossy().into_owned();
-        arg.split(|c: char| !c.is_ascii_hexdigit() && c != 'x').any(|part| {
-            let digits = part.strip_prefix("0x").unwrap_or(part);
-            digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-        })
-    })
+/// Whether what clap would say holds what was meant to be a key: hex digits, or anything at all given to `wallet import`.
+fn may_show_a_key(wrong: &clap::Error, args: impl Iterator<Item = OsString>) -> bool {
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let is_import = args.windows(2).any(|pair| pair == ["wallet", "import"]);
+    let value = match wrong.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => !text.starts_with('-'),
+        _ => false,
+    };
+    wrong.use_stderr() && (args.iter().any(|arg| looks_like_a_key(arg)) || (is_import && value))
+}
+
+/// More hex digits than an address has, wherever they stand: a key, or most of one.
+fn looks_like_a_key(arg: &str) -> bool {
+    const DIGITS: usize = 48;
+    arg.split(|c: char| !c.is_ascii_hexdigit()).any(|digits| digits.len() >= DIGITS)
 }
 
 /// Usage errors repeat what was typed, and this must not be.
 fn key_on_the_command_line() -> ExitCode {
     let failure = Failure::usage(
         "a private key is never given as an argument: every program on this machine can read it there".to_owned(),
-        "if it holds money, take it as seen and move the money to a new wallet; `bursar wallet import` reads a key from \
+        "take it as exposed: if it holds money, move that to a new wallet; `bursar wallet import` reads a key from \
          stdin or asks for it",
     );
     failure.tell(&Out);

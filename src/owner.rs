@@ -8,6 +8,7 @@ mod replay;
 mod rules;
 
 pub use glance::{Glance, glance};
+pub use passphrase::is_the_owner_by_seal;
 pub use overview::*;
 
 pub use crate::ledger::By;
@@ -81,8 +82,9 @@ impl Owner {
         Agent::new(self.parts.clone(), name)
     }
 
-    /// Goes on for the owner only: where a passphrase is set, this has to be it.
+    /// Goes on for the owner only: where a passphrase is set, this has to be it. The seal is asked whether one is.
     pub async fn is_the_owner(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+        self.owners().await?;
         self.prove(passphrase).await
     }
 
@@ -111,16 +113,21 @@ impl Owner {
         questions::pending(&self.parts).await
     }
 
-    /// The ledger held against what is kept beside the key; nothing is written.
+    /// The ledger held against what is kept beside the key; nothing is written. While the key is locked, a note that
+    /// tells of another ledger is believed, and one that does not proves nothing.
     pub async fn ledger_seal(&self) -> Result<LedgerSeal, Refusal> {
         let ours = self.parts.ledger.seal().await?;
         let Some(wallet) = &self.parts.wallet else { return Ok(LedgerSeal::NoWallet) };
-        Ok(match wallet.anchor().await {
-            Err(cause) => LedgerSeal::Unseen(cause.to_string()),
-            Ok(Some(kept)) if kept.ledger_id != ours.ledger_id => LedgerSeal::Replaced,
-            Ok(Some(kept)) if kept.authorizations > ours.authorizations => LedgerSeal::RolledBack,
-            Ok(Some(_)) => LedgerSeal::Own,
-            Ok(None) => LedgerSeal::Unspent,
+        let (kept, locked) = match wallet.anchor().await {
+            Ok(kept) => (kept, None),
+            Err(cause) => (wallet.noted().await.ok().flatten(), Some(cause)),
+        };
+        Ok(match (kept, locked) {
+            (Some(kept), _) if kept.ledger_id != ours.ledger_id => LedgerSeal::Replaced,
+            (Some(kept), _) if kept.authorizations > ours.authorizations => LedgerSeal::RolledBack,
+            (_, Some(cause)) => LedgerSeal::Unseen(cause.to_string()),
+            (Some(_), None) => LedgerSeal::Own,
+            (None, None) => LedgerSeal::Unspent,
         })
     }
 

@@ -115,6 +115,12 @@ impl Wallet {
         self.store.call(move |keys| read_anchor(keys, address, &seal)).await
     }
 
+    /// The same as far as it can be read without the key. It may tell of a loss; that all is well it does not prove.
+    pub async fn noted(&self) -> Result<Option<Anchor>, WalletError> {
+        let address = self.address;
+        self.store.call(move |keys| keys.read_anchor(address)?.map(|text| anchor::noted(&text)).transpose()).await
+    }
+
     /// Notes how far the ledger has come. Never lowered, and never moved to another ledger.
     pub async fn write_anchor(&self, anchor: Anchor) -> Result<(), WalletError> {
         let (address, seal) = (self.address, self.anchor_key().await?);

@@ -68,7 +68,12 @@ impl Terminal {
 
     /// The owner's passphrase, asked for where one is set.
     pub fn passphrase(&mut self, bursar: &Owner) -> Result<Option<Zeroizing<String>>, Failure> {
-        match bursar.has_passphrase()? {
+        self.passphrase_if(bursar.has_passphrase()?)
+    }
+
+    /// The same, where it is known whether one is set.
+    pub fn passphrase_if(&mut self, is_set: bool) -> Result<Option<Zeroizing<String>>, Failure> {
+        match is_set {
             true => self.secret("Owner's passphrase: ").map(Some),
             false => Ok(None),
         }

@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, words};
-use crate::config::{self, Config, Home};
+use crate::config::{self, Config, Home, OwnerFile};
 use crate::limits;
+use crate::owner::is_the_owner_by_seal;
 use crate::time::{Clock, Time};
 use crate::wallet::{self, Key, PassphraseSource};
 
@@ -207,7 +208,7 @@ async fn export(context: &Context) -> Result<Exit, Failure> {
     owner
         .tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
     owner.must_type("export", "show it")?;
-    is_the_owner(&mut owner, context).await?;
+    is_the_owner(&mut owner, context, &wallet).await?;
     let key = wallet.export().await?;
     owner.tell_secret(&key)?;
     Ok(Exit::Done)
@@ -219,7 +220,7 @@ async fn remove(context: &Context) -> Result<Exit, Failure> {
     let address = wallet.address();
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;
     owner.must_type(&address.to_string(), "delete it")?;
-    is_the_owner(&mut owner, context).await?;
+    is_the_owner(&mut owner, context, &wallet).await?;
     wallet.remove().await?;
     context
         .out
@@ -227,11 +228,21 @@ async fn remove(context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What gives the key away, or takes it away, asks for the owner's passphrase where one is set.
-async fn is_the_owner(owner: &mut Terminal, context: &Context) -> Result<(), Failure> {
-    let bursar = context.bursar().await?;
-    let passphrase = owner.passphrase(&bursar)?;
-    Ok(bursar.is_the_owner(passphrase.as_deref().map(String::as_str)).await?)
+/// What gives the key away, or takes it away, asks for the owner's passphrase where one is set. A ledger that cannot be
+/// read keeps nobody from their key: then the seal beside it is asked.
+async fn is_the_owner(owner: &mut Terminal, context: &Context, wallet: &wallet::Wallet) -> Result<(), Failure> {
+    let home = context.home()?;
+    let passphrase = owner.passphrase_if(OwnerFile::new(&home).read()?.is_some())?;
+    let passphrase = passphrase.as_deref().map(String::as_str);
+    let sealed = is_the_owner_by_seal(&home, wallet, passphrase).await;
+    match (sealed, context.bursar().await) {
+        // What the ledger notes counts where the seal was taken away.
+        (Ok(()), Ok(bursar)) => bursar.prove(passphrase).await?,
+        // It may be the end of a change that was cut off.
+        (Err(_), Ok(bursar)) => bursar.is_the_owner(passphrase).await?,
+        (sealed, Err(_)) => sealed?,
+    }
+    Ok(())
 }
 
 fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {

@@ -6,11 +6,11 @@
 use super::Owner;
 use super::nothing;
 use crate::answer::Refusal;
-use crate::config::Guarded;
+use crate::config::{Guarded, Home, OwnerFile};
 use crate::limits;
 use crate::parts::wallet_reason;
 use crate::seal::{self, mark_of, policy_replaced, replaced};
-use crate::wallet::Verifier;
+use crate::wallet::{Anchor, Verifier, Wallet};
 
 impl Owner {
     /// Whether an owner's passphrase is set.
@@ -46,23 +46,14 @@ impl Owner {
 
     /// Goes on for the owner only: where a passphrase is set, this has to be it. Which one was set stands in the ledger
     /// too, so that moving its file away for a moment is not enough; and the key need not be at hand to know.
-    pub(super) async fn prove(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
+    pub async fn prove(&self, passphrase: Option<&str>) -> Result<(), Refusal> {
         let mut guarded = self.guarded()?;
         if self.parts.ledger.noted_owner().await?.is_some_and(|noted| noted != verifier_of(guarded.as_ref())) {
             // The seal is the last word: where it was set and could not be noted, it is noted now.
             guarded = self.owners().await?;
             self.parts.ledger.note_owner(verifier_of(guarded.as_ref()), self.parts.now()).await?;
         }
-        let Some(guarded) = guarded else { return Ok(()) };
-        let Some(passphrase) = passphrase.map(str::to_owned) else {
-            return Err(not_the_owner("passphrase_needed", "this asks for the owner's passphrase"));
-        };
-        let verifier = serde_json::from_value::<Verifier>(guarded.verifier)
-            .map_err(|cause| Refusal::of("verifier_damaged", cause, "bring owner.json back from a copy"))?;
-        match slowly(move || verifier.fits(&passphrase)).await? {
-            true => Ok(()),
-            false => Err(not_the_owner("wrong_passphrase", "that is not the owner's passphrase")),
-        }
+        fits(guarded, passphrase).await
     }
 
     pub(super) fn guarded(&self) -> Result<Option<Guarded>, Refusal> {
@@ -91,6 +82,31 @@ impl Owner {
             true => Ok(()),
             false => Err(Refusal { reasons: vec![policy_replaced()], next: "nothing was changed".to_owned() }),
         }
+    }
+}
+
+/// The same for the owner of a key whose ledger cannot be read, by the seal beside the key alone.
+pub async fn is_the_owner_by_seal(home: &Home, wallet: &Wallet, passphrase: Option<&str>) -> Result<(), Refusal> {
+    let guarded = OwnerFile::new(home).read().map_err(|cause| invalid(&cause))?;
+    let kept = wallet.anchor().await.map_err(|cause| Refusal::of(cause.code(), cause, "nothing was changed"))?;
+    let is_sealed = |kept: Anchor| kept.owner.map(|mark| mark.verifier) == verifier_of(guarded.as_ref());
+    match kept.is_none_or(is_sealed) {
+        true => fits(guarded, passphrase).await,
+        false => Err(not_as_it_was()),
+    }
+}
+
+/// Where a passphrase is set, this is it.
+async fn fits(guarded: Option<Guarded>, passphrase: Option<&str>) -> Result<(), Refusal> {
+    let Some(guarded) = guarded else { return Ok(()) };
+    let Some(passphrase) = passphrase.map(str::to_owned) else {
+        return Err(not_the_owner("passphrase_needed", "this asks for the owner's passphrase"));
+    };
+    let verifier = serde_json::from_value::<Verifier>(guarded.verifier)
+        .map_err(|cause| Refusal::of("verifier_damaged", cause, "bring owner.json back from a copy"))?;
+    match slowly(move || verifier.fits(&passphrase)).await? {
+        true => Ok(()),
+        false => Err(not_the_owner("wrong_passphrase", "that is not the owner's passphrase")),
     }
 }
 

@@ -104,6 +104,13 @@ impl AnchorKey {
     }
 }
 
+/// What a note says, whoever wrote it.
+pub(super) fn noted(text: &str) -> Result<Anchor, WalletError> {
+    let Sealed { ledger_id, authorizations, owner, .. } =
+        serde_json::from_str(text).map_err(|_| WalletError::AnchorDamaged)?;
+    Ok(Anchor { ledger_id, authorizations, owner })
+}
+
 /// Everything is authenticated, nothing is hidden.
 fn nothing_but(words: &str) -> Payload<'_, '_> {
     Payload { msg: b"", aad: words.as_bytes() }

@@ -4,9 +4,11 @@ mod docs;
 mod files;
 mod help;
 mod home;
+mod keys;
 #[cfg(unix)]
 mod owner;
 mod playing;
 mod reading;
+mod sealed;
 #[cfg(unix)]
 use testkit::terminal;

@@ -178,3 +178,59 @@ fn the_owners_passphrase_is_asked_for_before_a_key_is_shown_or_deleted() {
     }
     assert!(out(&home.run(&["wallet", "list"])).contains(&address));
 }
+
+#[test]
+fn the_key_is_shown_and_deleted_for_who_knows_the_passphrase_only() {
+    let home = guarded();
+    let address = out(&home.run(&["wallet", "address"])).trim().to_owned();
+    for (args, word, typed, done) in [
+        ("export", "export", "open barley", 1),
+        ("export", "export", PASSPHRASE, 0),
+        ("remove", &address, "open barley", 1),
+        ("remove", &address, PASSPHRASE, 0),
+    ] {
+        let mut owner = AtTerminal::start(&mut home.command(&["wallet", args]));
+        owner.until(" it: ");
+        owner.types(word);
+        owner.until("Owner's passphrase: ");
+        owner.types(typed);
+        let ended = owner.ends();
+        assert_eq!(code(&ended), done, "{args} {typed}: {}", err(&ended));
+        let listed = out(&home.run(&["wallet", "list"]));
+        assert_eq!(listed.contains(&address), (args, done) != ("remove", 0), "{args} {typed}: {listed}");
+    }
+}
+
+#[test]
+fn a_passphrase_moved_away_shows_and_deletes_no_key() {
+    let home = guarded();
+    let address = out(&home.run(&["wallet", "address"])).trim().to_owned();
+    std::fs::remove_file(home.file("owner.json")).expect("removed");
+    for (args, word) in [("export", "export"), ("remove", &address)] {
+        let mut owner = AtTerminal::start(&mut home.command(&["wallet", args]));
+        owner.until(" it: ");
+        owner.types(word);
+        let ended = owner.ends();
+        assert_eq!(code(&ended), 1, "{args}");
+        assert!(err(&ended).contains("passphrase was set, removed or replaced"), "{}", err(&ended));
+    }
+    assert!(out(&home.run(&["wallet", "list"])).contains(&address));
+}
+
+/// The ledger is not what the key is kept by: it can be taken to another place when there is none to be read.
+#[test]
+fn with_a_damaged_ledger_the_key_is_shown_for_the_passphrase_all_the_same() {
+    let home = guarded();
+    for file in ["ledger.db-wal", "ledger.db-shm"] {
+        _ = std::fs::remove_file(home.file(file));
+    }
+    std::fs::write(home.file("ledger.db"), "no ledger".repeat(999)).expect("written");
+    for (typed, done) in [("open barley", 1), (PASSPHRASE, 0)] {
+        let mut owner = AtTerminal::start(&mut home.command(&["wallet", "export"]));
+        owner.until(" it: ");
+        owner.types("export");
+        owner.until("Owner's passphrase: ");
+        owner.types(typed);
+        assert_eq!(code(&owner.ends()), done, "{typed}");
+    }
+}
