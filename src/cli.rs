@@ -253,8 +253,8 @@ impl Context {
     /// Says whether the policy's file is the policy in force, whatever the command.
     async fn open(&self, passphrases: Vec<PassphraseSource>) -> Result<House, Failure> {
         let house = House::open(&self.prepared_home()?, passphrases).await?;
-        if house.owner().is_held_back() {
-            self.out.say(format_args!("policy.toml was changed and is not in force: `bursar policy apply`"));
+        if let Some(what) = house.owner().held_back() {
+            self.out.say(format_args!("{what} was changed and is not in force: `bursar policy apply`"));
         }
         Ok(house)
     }

@@ -103,6 +103,12 @@ impl Config {
         Assets::with(self.assets.clone())
     }
 
+    /// Those that are in force: where a passphrase is set, the ones it put there.
+    pub fn assets_in_force(&self, home: &Home) -> Result<Assets, ConfigError> {
+        let guarded = OwnerFile::new(home).read()?;
+        Ok(guarded.map_or_else(|| self.assets(), |guarded| Assets::with(guarded.assets)))
+    }
+
     /// The nodes of a chain: the owner's, or the built-in ones. No nodes: nothing is known of this chain.
     pub fn chain(&self, network: &Network) -> ChainConfig {
         let own = self.chains.get(network).cloned().unwrap_or_default();
@@ -227,6 +233,8 @@ fn assets(root: &Section<'_>) -> Vec<Asset> {
         }
         assets.push(asset);
     }
+    // No row stands twice, so their order says nothing.
+    assets.sort_by(|one, other| (&one.network, one.address).cmp(&(&other.network, other.address)));
     assets
 }
 

@@ -59,6 +59,9 @@ impl House {
         let config = Config::load(home).map_err(|cause| {
             Refusal::of("config_invalid", cause.in_one_line(), "correct config.toml and start again")
         })?;
+        let assets = config.assets_in_force(home).map_err(|cause| {
+            Refusal::of("owner_unreadable", cause.in_one_line(), "bring owner.json back from a copy and start again")
+        })?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = match config.wallet.store {
             Some(KeptIn::File) if passphrases.contains(&PassphraseSource::Prompt) => {
@@ -68,9 +71,9 @@ impl House {
             _ => Store::keyring(home.dir()),
         };
         let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
-        let chains = Arc::new(Rpc::new(nodes(&config)));
+        let chains = Arc::new(Rpc::new(nodes(&config, &assets)));
         let seller = Arc::new(HttpSeller::new());
-        let house = House::over(home, config.assets(), Ports { wallet, seller, chains, clock })?;
+        let house = House::over(home, assets, Ports { wallet, seller, chains, clock })?;
         // Whichever command it is that looks next.
         questions::expire(&house.parts).await;
         Ok(house)
@@ -134,8 +137,7 @@ impl House {
 }
 
 /// Nodes for every chain bursar has an asset on: the owner's, or the built-in ones.
-fn nodes(config: &Config) -> Vec<(Network, Nodes)> {
-    let assets = config.assets();
+fn nodes(config: &Config, assets: &Assets) -> Vec<(Network, Nodes)> {
     let mut networks: Vec<_> = assets.networks().into_iter().chain(config.chains().cloned()).collect();
     networks.sort();
     networks.dedup();

@@ -54,13 +54,17 @@ pub enum TransferMethod {
 }
 
 /// What one whole unit counts for, in 10^-12 dollars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rate(u64);
 
 /// The assets this wallet can speak about: the built-in table, and the owner's own rows before it.
 #[derive(Clone, Debug)]
-pub struct Assets(Vec<Asset>);
+pub struct Assets {
+    rows: Vec<Asset>,
+    /// How many of them are the owner's.
+    own: usize,
+}
 
 /// Why a decimal text is not an amount of dollars.
 #[expect(missing_docs, reason = "each text says what it means")]
@@ -206,6 +210,17 @@ impl Rate {
     }
 }
 
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / Rate::ONE.0, self.0 % Rate::ONE.0);
+        let fraction = format!("{fraction:012}");
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            fraction => write!(f, "{whole}.{fraction}"),
+        }
+    }
+}
+
 impl Asset {
     /// What an amount counts for, rounded up to the micro-dollar; `None` when it is more than money can be.
     pub fn usd(&self, amount: Amount) -> Option<Usd> {
@@ -236,19 +251,24 @@ impl Asset {
 impl Assets {
     /// The owner's rows come first: they may correct the built-in table, never the other way round.
     pub fn with(own: Vec<Asset>) -> Assets {
-        let mut rows = own;
+        let (own, mut rows) = (own.len(), own);
         rows.extend(built_in());
-        Assets(rows)
+        Assets { rows, own }
+    }
+
+    /// The owner's rows.
+    pub fn own(&self) -> &[Asset] {
+        self.rows.get(..self.own).unwrap_or_default()
     }
 
     /// The asset at an address, if the table has it.
     pub fn known(&self, network: &Network, address: Address) -> Option<&Asset> {
-        self.0.iter().find(|asset| asset.network == *network && asset.address == address)
+        self.rows.iter().find(|asset| asset.network == *network && asset.address == address)
     }
 
     /// Every network an asset is known on.
     pub fn networks(&self) -> Vec<Network> {
-        let mut networks: Vec<Network> = self.0.iter().map(|asset| asset.network.clone()).collect();
+        let mut networks: Vec<Network> = self.rows.iter().map(|asset| asset.network.clone()).collect();
         networks.sort();
         networks.dedup();
         networks
@@ -256,7 +276,7 @@ impl Assets {
 
     /// Every asset of a network.
     pub fn on(&self, network: &Network) -> impl Iterator<Item = &Asset> {
-        self.0.iter().filter(move |asset| asset.network == *network)
+        self.rows.iter().filter(move |asset| asset.network == *network)
     }
 }
 
@@ -395,6 +415,13 @@ mod tests {
         assert_eq!(Network::new("eip155:8453").chain_id(), Some(8453));
         for name in ["eip155:08453", "eip155:+8453", "eip155:", "base", "solana:x"] {
             assert_eq!(Network::new(name).chain_id(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_written_as_it_is_read() {
+        for text in ["1", "0.001", "1.000000000001", "12.5", "0"] {
+            assert_eq!(Rate::parse(text).unwrap().to_string(), text);
         }
     }
 

@@ -93,9 +93,9 @@ impl Owner {
         self.parts.now()
     }
 
-    /// policy.toml was changed, and its owner has not applied it.
-    pub fn is_held_back(&self) -> bool {
-        self.parts.is_held_back()
+    /// What was changed, and its owner has not applied it.
+    pub fn held_back(&self) -> Option<&'static str> {
+        self.parts.rules.held_back()
     }
 
     /// Asks the chains about everything unproven, and moves what they prove.

@@ -132,8 +132,11 @@ impl Parts {
 
     /// Said beside every decision that a changed policy might have made otherwise.
     pub(crate) fn not_applied(&self) -> Option<Reason> {
-        let message = "policy.toml was changed and is not in force until its owner applies it; the one before it is";
-        self.is_held_back().then(|| Reason::new("policy_not_applied", "policy.toml", message, Who::Owner))
+        let told = |what: &str| {
+            let message = format!("{what} was changed and is not in force until its owner applies it; the one before it is");
+            Reason::new("policy_not_applied", "policy.toml", message, Who::Owner)
+        };
+        self.rules.held_back().map(told)
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

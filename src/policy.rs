@@ -4,6 +4,7 @@
 //! over a snapshot read there. Only the second answer counts.
 
 mod allow;
+mod assets;
 mod budget;
 mod changes;
 mod decide;
@@ -20,6 +21,7 @@ mod schema;
 mod terms;
 
 pub use allow::{Allowed, NewRule, with_rule};
+pub use assets::asset_changes;
 pub use budget::{Remaining, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
 pub use decide::{RuleReport, Ruling, decide, explain};

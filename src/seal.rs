@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::answer::Refusal;
 use crate::config::Guarded;
 use crate::ledger;
+use crate::money::Asset;
 use crate::parts::{Parts, wallet_reason};
 use crate::policy::Policy;
 use crate::reason::{Reason, Who};
@@ -56,6 +57,7 @@ async fn after_a_change_cut_off(house: &Parts) -> Result<Option<OwnerMark>, Reas
 /// been another.
 pub(crate) async fn check_policy(house: &Parts, policy: &Policy) -> Result<(), Reason> {
     match &*house.sealed.lock().await {
+        Some(Some(mark)) if !mark.has_assets(text_of(house.assets.own()).as_deref()) => Err(assets_changed()),
         Some(Some(mark)) if !mark.is_of(&policy.text_hash, || Policy::built_in().text_hash) => Err(policy_replaced()),
         _ => Ok(()),
     }
@@ -109,7 +111,20 @@ pub(crate) async fn write_anchor(house: &Parts) {
 
 /// What is sealed of the file.
 pub(crate) fn mark_of(guarded: &Guarded) -> OwnerMark {
-    OwnerMark::of(&guarded.verifier.to_string(), guarded.policy.as_deref())
+    let assets = text_of(&guarded.assets);
+    OwnerMark::of(&guarded.verifier.to_string(), guarded.policy.as_deref(), assets.as_deref())
+}
+
+/// One text for one table of assets; none for an empty one.
+pub(crate) fn text_of(assets: &[Asset]) -> Option<String> {
+    (!assets.is_empty()).then(|| serde_json::json!(assets).to_string())
+}
+
+/// The table is read when a program starts: the one it began with must be the one that was sealed.
+fn assets_changed() -> Reason {
+    let message = "the table of assets was put into force anew since this program started, so nothing is signed: start \
+                   it again";
+    Reason::new("assets_changed", "config.toml", message, Who::Owner)
 }
 
 /// What differs from what was sealed, if anything does.
@@ -122,8 +137,8 @@ pub(crate) fn tampered(sealed: Option<&OwnerMark>, found: Option<&OwnerMark>) ->
 }
 
 pub(crate) fn policy_replaced() -> Reason {
-    let message = "the policy in force is not the one its owner put into force, so nothing is signed: `bursar policy \
-                   apply` puts one into force";
+    let message = "the policy or the table of assets in force is not the one its owner put into force, so nothing is \
+                   signed: `bursar policy apply` puts one into force";
     Reason::new("policy_replaced", "owner.json", message, Who::Owner)
 }
 

@@ -138,9 +138,11 @@ fn rules(home: &Home, policy: &Policy) -> Vec<Check> {
         true => ok("policy", format!("policy.toml is right ({hash})")),
         false => ok("policy", format!("no policy.toml: the built-in one is in force ({hash})")),
     }];
-    match PolicyFile::new(home).is_applied() {
-        Ok(true) => {}
-        Ok(false) => checks.push(warn("policy", "policy.toml was changed and is not in force", "bursar policy apply")),
+    match PolicyFile::new(home).waiting() {
+        Ok(None) => {}
+        Ok(Some(what)) => {
+            checks.push(warn("policy", format!("{what} was changed and is not in force"), "bursar policy apply"));
+        }
         Err(error) => checks.push(fail("policy", error, "correct it")),
     }
     if let Some(error) = &policy.payee.deny_list_error {

@@ -8,6 +8,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Home, files, write_private};
+use crate::money::Asset;
 
 /// A policy and what surrounds it.
 const AT_MOST: u64 = 2 * files::SMALL;
@@ -28,6 +29,9 @@ pub struct Guarded {
     pub verifier: serde_json::Value,
     /// The text of the policy in force; none is the built-in one.
     pub policy: Option<String>,
+    /// The owner's own assets in force. An earlier version put none into force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<Asset>,
 }
 
 /// None: the passphrase is about to be removed.
@@ -39,8 +43,8 @@ struct Plan {
 
 impl Guarded {
     /// Makes one.
-    pub fn new(verifier: serde_json::Value, policy: Option<String>) -> Guarded {
-        Guarded { bursar_owner: FORMAT, verifier, policy }
+    pub fn new(verifier: serde_json::Value, policy: Option<String>, assets: Vec<Asset>) -> Guarded {
+        Guarded { bursar_owner: FORMAT, verifier, policy, assets }
     }
 }
 
@@ -122,7 +126,7 @@ mod tests {
     fn what_is_written_is_read_and_its_absence_is_no_passphrase() {
         let (_dir, _home, file) = home();
         assert_eq!(file.read().unwrap(), None);
-        let guarded = Guarded::new(json!({"salt": "x"}), Some("version = 1\n".to_owned()));
+        let guarded = Guarded::new(json!({"salt": "x"}), Some("version = 1\n".to_owned()), Vec::new());
         file.write(&guarded).unwrap();
         assert_eq!(file.read().unwrap(), Some(guarded));
         file.remove().unwrap();

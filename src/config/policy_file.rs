@@ -5,7 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Home, OwnerFile, files};
+use super::{Config, Home, OwnerFile, files};
+use crate::money::Asset;
 use crate::policy::{Policy, PolicyError};
 
 /// The longest deny list: hundreds of thousands of addresses.
@@ -87,17 +88,43 @@ impl PolicyFile {
         }
     }
 
-    /// Whether what the file says now is in force: where a passphrase is set, a change waits for it.
-    pub fn is_applied(&self) -> Result<bool, PolicyError> {
+    /// The owner's own assets that are in force.
+    pub fn assets_in_force(&self) -> Result<Vec<Asset>, PolicyError> {
         match self.owner.read()? {
-            Some(guarded) => Ok(guarded.policy == self.text()?),
-            None => Ok(true),
+            Some(guarded) => Ok(guarded.assets),
+            None => self.assets(),
         }
     }
 
-    /// The file was changed, and its owner has not applied it.
+    /// The owner's own assets as `config.toml` has them now.
+    pub fn assets(&self) -> Result<Vec<Asset>, PolicyError> {
+        Ok(Config::load(&self.home)?.assets().own().to_vec())
+    }
+
+    /// Whether what the files say now is in force: where a passphrase is set, a change waits for it.
+    pub fn is_applied(&self) -> Result<bool, PolicyError> {
+        Ok(self.waiting()?.is_none())
+    }
+
+    /// What was changed, and its owner has not applied it.
+    pub fn waiting(&self) -> Result<Option<&'static str>, PolicyError> {
+        let Some(guarded) = self.owner.read()? else { return Ok(None) };
+        Ok(match (guarded.policy == self.text()?, guarded.assets == self.assets()?) {
+            (true, true) => None,
+            (false, true) => Some("policy.toml"),
+            (true, false) => Some("[[asset]] in config.toml"),
+            (false, false) => Some("policy.toml, and [[asset]] in config.toml,"),
+        })
+    }
+
+    /// The same, for saying so; a file that cannot be read is told of elsewhere.
+    pub fn held_back(&self) -> Option<&'static str> {
+        self.waiting().unwrap_or_default()
+    }
+
+    /// A file was changed, and its owner has not applied it.
     pub fn is_held_back(&self) -> bool {
-        !self.is_applied().unwrap_or(true)
+        self.held_back().is_some()
     }
 
     /// The file's own text, `None` where the owner wrote no policy.
@@ -159,7 +186,7 @@ mod tests {
         use crate::config::{Guarded, OwnerFile};
         let (_dir, home, file) = home();
         let owner = OwnerFile::new(&home);
-        let put = |text: &str| owner.write(&Guarded::new(serde_json::Value::Null, Some(text.to_owned()))).unwrap();
+        let put = |text: &str| owner.write(&Guarded::new(serde_json::Value::Null, Some(text.to_owned()), Vec::new())).unwrap();
         let (one, two) = ("version = 1\n[wallet]\nper_day = \"1\"\n", "version = 1\n[wallet]\nper_day = \"2\"\n");
         fs::write(home.policy_file(), one).unwrap();
         put(one);

@@ -28,10 +28,11 @@ impl Owner {
         self.prove(old).await?;
         self.has_the_owners_policy().await?;
         let policy = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
+        let assets = self.parts.rules.assets_in_force().map_err(|cause| invalid(&cause))?;
         let new = new.to_owned();
         let verifier = slowly(move || Verifier::of(&new)).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
-        let guarded = Guarded::new(verifier, policy);
+        let guarded = Guarded::new(verifier, policy, assets);
         seal::change_owner(&self.parts, before.as_ref(), Some(&guarded)).await?;
         Ok(self.parts.ledger.note_owner(Some(mark_of(&guarded).verifier), self.parts.now()).await?)
     }

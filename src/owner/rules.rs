@@ -1,24 +1,56 @@
 //! Putting a changed policy into force.
 
+use sha2::{Digest, Sha256};
+
 use super::Owner;
 use super::nothing;
 use super::passphrase::{invalid, unwritten};
 use crate::answer::{PolicyChange, Refusal};
 use crate::config::{Guarded, PolicyFile};
+use crate::money::Asset;
 use crate::{crash, policy, seal};
 
+/// What an owner may have changed.
+#[derive(PartialEq)]
+struct Written {
+    text: Option<String>,
+    assets: Vec<Asset>,
+}
+
+impl Written {
+    /// The hash of the policy, and that of the assets where there are own ones.
+    fn named(&self, hash: String) -> String {
+        seal::text_of(&self.assets).map_or(hash.clone(), |text| format!("{hash}+{:x}", Sha256::digest(text)))
+    }
+}
+
 impl Owner {
-    /// What `policy.toml` says otherwise than the policy in force. None: it is in force.
+    /// What `policy.toml` and the asset table say otherwise than what is in force. None: they are in force.
     pub fn policy_change(&self) -> Result<Option<PolicyChange>, Refusal> {
-        let text = self.parts.rules.text().map_err(|cause| invalid(&cause))?;
-        let in_force = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
-        if text == in_force {
+        self.change_to(&self.written()?)
+    }
+
+    /// The files as they lie there now.
+    fn written(&self) -> Result<Written, Refusal> {
+        let (text, assets) = (self.parts.rules.text(), self.parts.rules.assets());
+        Ok(Written { text: text.map_err(|cause| invalid(&cause))?, assets: assets.map_err(|cause| invalid(&cause))? })
+    }
+
+    fn change_to(&self, written: &Written) -> Result<Option<PolicyChange>, Refusal> {
+        let rules = &self.parts.rules;
+        let (text, assets) = (rules.in_force(), rules.assets_in_force());
+        let in_force =
+            Written { text: text.map_err(|cause| invalid(&cause))?, assets: assets.map_err(|cause| invalid(&cause))? };
+        if in_force == *written {
             return Ok(None);
         }
-        let [before, after] = [&in_force, &text].map(|text| PolicyFile::parsed(text.as_deref()));
+        let [before, after] = [&in_force, written].map(|rules| PolicyFile::parsed(rules.text.as_deref()));
         let (before, after) = (before.map_err(|cause| invalid(&cause))?, after.map_err(|cause| invalid(&cause))?);
-        let changes = policy::changes(&before, &after);
-        Ok(Some(PolicyChange { from: before.hash, to: after.hash, changes }))
+        let mut changes = policy::changes(&before, &after);
+        changes.extend(policy::asset_changes(&in_force.assets, &written.assets));
+        changes.sort_by_key(|change| change.effect);
+        let [from, to] = [(before.hash, &in_force), (after.hash, written)].map(|(hash, rules)| rules.named(hash));
+        Ok(Some(PolicyChange { from, to, changes }))
     }
 
     /// Puts `policy.toml` into force, as it was shown.
@@ -27,11 +59,12 @@ impl Owner {
             return Err(nothing("no passphrase is set, so a changed policy.toml counts at once"));
         };
         self.prove(passphrase).await?;
-        let text = self.parts.rules.text().map_err(|cause| invalid(&cause))?;
-        if self.policy_change()?.as_ref() != Some(shown) {
+        // Read once: what is held against what was shown is what is put into force.
+        let written = self.written()?;
+        if self.change_to(&written)?.as_ref() != Some(shown) {
             return Err(changed_meanwhile());
         }
-        let applied = Guarded::new(guarded.verifier.clone(), text);
+        let applied = Guarded::new(guarded.verifier.clone(), written.text, written.assets);
         seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 
@@ -54,7 +87,7 @@ impl Owner {
         self.parts.rules.write(&text).map_err(|cause| unwritten(&cause))?;
         crash::point("policy_written");
         let Some(guarded) = guarded else { return Ok(()) };
-        let applied = Guarded::new(guarded.verifier.clone(), Some(text));
+        let applied = Guarded::new(guarded.verifier.clone(), Some(text), guarded.assets.clone());
         seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 }

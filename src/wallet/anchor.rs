@@ -32,19 +32,34 @@ pub struct OwnerMark {
     pub verifier: String,
     /// The policy.
     pub policy: String,
+    /// The owner's own table of assets; none where that is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<String>,
 }
 
 impl OwnerMark {
     /// No text of a policy is the built-in one.
-    pub fn of(verifier: &str, policy: Option<&str>) -> OwnerMark {
-        let fingerprint = |text: &str| hex::encode(Sha256::digest(text));
-        OwnerMark { verifier: fingerprint(verifier), policy: policy.map_or(BUILT_IN.to_owned(), fingerprint) }
+    pub fn of(verifier: &str, policy: Option<&str>, assets: Option<&str>) -> OwnerMark {
+        OwnerMark {
+            verifier: fingerprint(verifier),
+            policy: policy.map_or(BUILT_IN.to_owned(), fingerprint),
+            assets: assets.map(fingerprint),
+        }
+    }
+
+    /// Whether these are the assets that were put into force.
+    pub fn has_assets(&self, assets: Option<&str>) -> bool {
+        self.assets == assets.map(fingerprint)
     }
 
     /// Whether a policy of this fingerprint is the one that was put into force.
     pub fn is_of(&self, policy: &str, built_in: impl FnOnce() -> String) -> bool {
         self.policy == policy || (self.policy == BUILT_IN && policy == built_in())
     }
+}
+
+fn fingerprint(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 /// Readable by anyone, written only by who has the key.
@@ -122,8 +137,9 @@ fn words(address: Address, anchor: &Anchor) -> String {
     match owner {
         None => format!("{address}\n{authorizations}\n{ledger_id}"),
         // Begins as no anchor without an owner does.
-        Some(OwnerMark { verifier, policy }) => {
-            format!("owner {} {verifier}{policy}\n{address}\n{authorizations}\n{ledger_id}", verifier.len())
+        Some(OwnerMark { verifier, policy, assets }) => {
+            let assets = assets.as_ref().map(|assets| format!("assets {} {assets}", assets.len())).unwrap_or_default();
+            format!("{assets}owner {} {verifier}{policy}\n{address}\n{authorizations}\n{ledger_id}", verifier.len())
         }
     }
 }
@@ -141,7 +157,7 @@ mod tests {
         let (key, other) = (Key::fresh().unwrap(), Key::fresh().unwrap());
         let text = AnchorKey::of(&key).seal(key.address(), &anchor()).unwrap();
         assert_eq!(AnchorKey::of(&key).open(key.address(), &text), Ok(anchor()));
-        let owned = Anchor { owner: Some(OwnerMark::of("verifier", None)), ..anchor() };
+        let owned = Anchor { owner: Some(OwnerMark::of("verifier", None, None)), ..anchor() };
         let text_of_owned = AnchorKey::of(&key).seal(key.address(), &owned).unwrap();
         assert_eq!(AnchorKey::of(&key).open(key.address(), &text_of_owned), Ok(owned));
         assert_eq!(AnchorKey::of(&other).open(key.address(), &text), Err(WalletError::AnchorDamaged));
@@ -152,11 +168,11 @@ mod tests {
     fn a_mark_is_of_the_policy_that_was_put_into_force_and_of_no_other() {
         let fingerprint = |text: &str| hex::encode(Sha256::digest(text));
         let the_built_in = || "the built-in one".to_owned();
-        let mark = OwnerMark::of("verifier", Some("version = 1"));
+        let mark = OwnerMark::of("verifier", Some("version = 1"), None);
         assert!(mark.is_of(&fingerprint("version = 1"), the_built_in));
         assert!(!mark.is_of(&fingerprint("version = 1\n"), the_built_in));
         assert!(!mark.is_of("the built-in one", the_built_in));
-        let built_in = OwnerMark::of("verifier", None);
+        let built_in = OwnerMark::of("verifier", None, None);
         assert!(built_in.is_of("the built-in one", the_built_in));
         assert!(!built_in.is_of(&fingerprint("version = 1"), the_built_in));
     }
@@ -165,9 +181,9 @@ mod tests {
     fn an_anchor_whose_owner_was_taken_out_or_replaced_does_not_open() {
         let key = Key::fresh().unwrap();
         let seal = AnchorKey::of(&key);
-        let owned = Anchor { owner: Some(OwnerMark::of("verifier", Some("version = 1"))), ..anchor() };
+        let owned = Anchor { owner: Some(OwnerMark::of("verifier", Some("version = 1"), None)), ..anchor() };
         let text: serde_json::Value = serde_json::from_str(&seal.seal(key.address(), &owned).unwrap()).unwrap();
-        for owner in [serde_json::Value::Null, serde_json::json!(OwnerMark::of("mine", Some("version = 1")))] {
+        for owner in [serde_json::Value::Null, serde_json::json!(OwnerMark::of("mine", Some("version = 1"), None))] {
             let mut edited = text.clone();
             edited["owner"] = owner;
             assert_eq!(seal.open(key.address(), &edited.to_string()), Err(WalletError::AnchorDamaged), "{edited}");

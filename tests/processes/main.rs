@@ -16,6 +16,8 @@ mod leaving;
 mod many;
 #[cfg(target_os = "linux")]
 mod opening;
+#[cfg(unix)]
+mod rates;
 use testkit::processes as scene;
 #[cfg(target_os = "linux")]
 mod secrets;

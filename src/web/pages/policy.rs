@@ -35,7 +35,7 @@ fn changed(view: &PageView<'_>, change: &PolicyChange) -> Html {
     );
     let told = if rows.is_empty() { html!("<p>It says the same in other words.</p>") } else { table };
     html!(
-        "<section class=\"card ask\"><h2>Changed, and not in force</h2><p class=\"dim\">policy.toml was changed. The rules below \
+        "<section class=\"card ask\"><h2>Changed, and not in force</h2><p class=\"dim\">policy.toml, or [[asset]] in config.toml, was changed. The rules below \
          hold until you put the change into force.</p>{}<form method=\"post\" action=\"apply\" class=\"stack\">{}\
          <input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">{}\
          <button class=\"strong\">Put into force</button></form></section>",
