@@ -8,8 +8,8 @@ mod replay;
 mod rules;
 
 pub use glance::{Glance, glance};
-pub use passphrase::is_the_owner_by_seal;
 pub use overview::*;
+pub use passphrase::is_the_owner_by_seal;
 
 pub use crate::ledger::By;
 

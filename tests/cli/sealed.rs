@@ -47,7 +47,9 @@ fn is_told(market: &Market, found: &str) {
         assert!(out(&doctor).contains("fail ledger"), "locked {locked}: {}", out(&doctor));
         let doctor: Value = serde_json::from_str(&out(&run(&["doctor", "--json"]))).expect("JSON");
         let failed = |check: &&Value| check["what"] == "ledger" && check["state"] == "fail";
-        assert!(doctor["ok"] == false && doctor["checks"].as_array().unwrap().iter().any(|check| failed(&check)));
+        assert!(
+            doctor["ok"] == false && doctor["checks"].as_array().expect("checks").iter().any(|check| failed(&check))
+        );
     }
 }
 
