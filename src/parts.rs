@@ -133,7 +133,8 @@ impl Parts {
     /// Said beside every decision that a changed policy might have made otherwise.
     pub(crate) fn not_applied(&self) -> Option<Reason> {
         let told = |what: &str| {
-            let message = format!("{what} was changed and is not in force until its owner applies it; the one before it is");
+            let message =
+                format!("{what} was changed and is not in force until its owner applies it; the one before it is");
             Reason::new("policy_not_applied", "policy.toml", message, Who::Owner)
         };
         self.rules.held_back().map(told)

@@ -186,7 +186,9 @@ mod tests {
         use crate::config::{Guarded, OwnerFile};
         let (_dir, home, file) = home();
         let owner = OwnerFile::new(&home);
-        let put = |text: &str| owner.write(&Guarded::new(serde_json::Value::Null, Some(text.to_owned()), Vec::new())).unwrap();
+        let put = |text: &str| {
+            owner.write(&Guarded::new(serde_json::Value::Null, Some(text.to_owned()), Vec::new())).unwrap()
+        };
         let (one, two) = ("version = 1\n[wallet]\nper_day = \"1\"\n", "version = 1\n[wallet]\nper_day = \"2\"\n");
         fs::write(home.policy_file(), one).unwrap();
         put(one);

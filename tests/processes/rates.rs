@@ -22,7 +22,8 @@ impl Desk {
     async fn guarded() -> Desk {
         let rules = OPEN.replacen("per_payment = \"none\"", "per_payment = \"0.50\"", 1);
         let stalls = ["/dear", "/again", "/third"].map(|path| Stall::get(path, DEAR));
-        let desk = Desk { scene: Scene::open([stalls.to_vec(), vec![Stall::get("/cheap", 10_000)]].concat(), &rules).await };
+        let desk =
+            Desk { scene: Scene::open([stalls.to_vec(), vec![Stall::get("/cheap", 10_000)]].concat(), &rules).await };
         desk.write("config.toml", &(desk.read("config.toml") + &row("1")));
         desk.owner(&["owner", "set"], &[("New passphrase: ", PASSPHRASE), ("Once more: ", PASSPHRASE)]);
         desk
@@ -37,7 +38,8 @@ impl Desk {
     }
 
     fn changes_the_rate(&self, usd: &str) {
-        let (before, _) = self.read("config.toml").split_once("[[asset]]").map(|(b, a)| (b.to_owned(), a.len())).unwrap();
+        let (before, _) =
+            self.read("config.toml").split_once("[[asset]]").map(|(b, a)| (b.to_owned(), a.len())).unwrap();
         self.write("config.toml", &(before + &row(usd)));
     }
 
@@ -73,7 +75,8 @@ fn row(usd: &str) -> String {
 #[track_caller]
 fn refused(answer: &Value, codes: &[&str]) {
     assert_eq!((&answer["outcome"], &answer["charged"]), (&"refused".into(), &"no".into()), "{answer:#}");
-    let told: Vec<&str> = answer["reasons"].as_array().unwrap().iter().filter_map(|reason| reason["code"].as_str()).collect();
+    let told: Vec<&str> =
+        answer["reasons"].as_array().unwrap().iter().filter_map(|reason| reason["code"].as_str()).collect();
     assert!(codes.iter().all(|code| told.contains(code)), "{codes:?} in {answer:#}");
 }
 
