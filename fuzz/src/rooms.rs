@@ -6,6 +6,7 @@
 mod rooms {
     pub mod authorization;
     pub mod config;
+    pub mod json;
     pub mod limits;
     pub mod money;
     pub mod offer;

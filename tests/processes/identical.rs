@@ -106,7 +106,8 @@ async fn identical_calls_after_a_crash_take_the_purchase_up_once() {
     assert!(answers.iter().all(|answer| known.iter().any(|known| answer["outcome"] == *known)), "{answers:#?}");
     let nonces: BTreeSet<_> = scene.presented().into_iter().map(|seen| seen.nonce).collect();
     assert_eq!((nonces.len(), scene.settlements(), scene.spent()), (1, 1, PRICE));
-    assert!(scene.presented().len() <= 2, "one taker at a time");
+    // One taker at a time; where the goods did not come, the next call asks for them, three times in all.
+    assert!(scene.presented().len() <= bursar::limits::PRESENTS as usize, "one taker at a time");
     assert_eq!(scene.audited().await["authorizations"], 1);
 }
 
