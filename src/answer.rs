@@ -98,7 +98,7 @@ pub enum Encoding {
     Text,
     /// In Base64.
     Base64,
-    /// Nobody.
+    /// There is no body, or it is not handed over.
     None,
 }
 
@@ -119,7 +119,7 @@ pub struct Payment {
     /// The language of the challenge.
     #[schemars(with = "String")]
     pub dialect: Dialect,
-    /// What is signed.
+    /// The scheme it is paid by, such as `exact`.
     pub scheme: String,
     /// Where its money is.
     pub state: String,
@@ -133,13 +133,13 @@ pub struct Payment {
 /// What is left; `null` is no limit.
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct BudgetLeft {
-    /// Which session.
+    /// Of the session's cap.
     #[schemars(with = "Option<String>")]
     pub session: Option<Usd>,
-    /// Of which domain.
+    /// Of the domain's cap for a day.
     #[schemars(with = "Option<String>")]
     pub domain: Option<Usd>,
-    /// Of the day.
+    /// Of the wallet's cap for a day.
     #[schemars(with = "Option<String>")]
     pub day: Option<Usd>,
 }
@@ -177,7 +177,7 @@ pub struct QuotedOffer {
     /// The language of the challenge.
     #[schemars(with = "String")]
     pub dialect: Dialect,
-    /// What is signed.
+    /// The scheme it is paid by, such as `exact`.
     pub scheme: String,
     /// On which network.
     pub network: String,
@@ -296,7 +296,7 @@ pub struct SpendQuery {
     /// Where its money is.
     #[serde(default)]
     pub state: Option<String>,
-    /// At the most.
+    /// How many purchases at the most.
     #[serde(default)]
     pub limit: Option<usize>,
     /// Where the page before this one ended.
@@ -307,7 +307,7 @@ pub struct SpendQuery {
 /// The answer of `list_spend`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Spend {
-    /// How many purchases, or which.
+    /// One page of them.
     pub purchases: Vec<Row>,
     /// What all of them add up to.
     pub totals: Totals,
@@ -366,7 +366,7 @@ pub struct Row {
     pub payee: Option<String>,
     /// The language of the challenge.
     pub dialect: Option<String>,
-    /// What is signed.
+    /// The scheme it was paid by, such as `exact`.
     pub scheme: Option<String>,
     /// The chain transaction, as whoever is the proof names it.
     pub chain_tx: Option<String>,

@@ -27,7 +27,7 @@ pub struct Network(String);
 pub struct Asset {
     /// On which network.
     pub network: Network,
-    /// The address.
+    /// Where its contract is.
     pub address: Address,
     /// What people call it.
     pub symbol: String,
@@ -37,7 +37,7 @@ pub struct Asset {
     pub eip712_name: String,
     /// The version its signing domain has.
     pub eip712_version: String,
-    /// In US dollars.
+    /// What one unit is worth, in US dollars.
     pub usd: Rate,
     /// How its money moves.
     pub transfer: TransferMethod,

@@ -102,17 +102,17 @@ pub enum Listed {
 pub struct Unpayable {
     /// The language of the challenge.
     pub dialect: Dialect,
-    /// What is signed.
+    /// The scheme it names, if it reads as one.
     pub scheme: String,
-    /// On which network.
+    /// The network it names, if it reads as one.
     pub network: String,
-    /// Which asset.
+    /// The asset it names, if it reads as one.
     pub asset: String,
-    /// How much, in atomic units.
+    /// The price in atomic units, if it reads as one.
     pub amount: String,
-    /// Who is paid.
+    /// Who would be paid, if it reads as an address.
     pub payee: String,
-    /// Why.
+    /// Why it cannot be paid.
     pub reason: Reason,
 }
 

@@ -48,15 +48,15 @@ pub struct Policy {
     pub hash: String,
     /// SHA-256 of the file's bytes alone: what its owner puts into force and what is sealed. Lists change every day.
     pub text_hash: String,
-    /// The wallet.
+    /// What the whole wallet may spend.
     pub wallet: WalletRules,
-    /// Which session.
+    /// What one session may spend.
     pub session: SessionRules,
     /// What a host may be paid that no rule names.
     pub each_domain: DomainRules,
     /// First rule whose host matches.
     pub domains: Vec<DomainRule>,
-    /// Who is paid.
+    /// What one payee may get, and who is never paid.
     pub payee: PayeeRules,
     /// When a human is asked.
     pub approval: ApprovalRules,
@@ -75,13 +75,13 @@ pub struct Policy {
 /// What the whole wallet may spend.
 #[derive(Clone, Debug)]
 pub struct WalletRules {
-    /// One payment.
+    /// How much one payment may be.
     pub per_payment: Option<Usd>,
-    /// An hour.
+    /// How much in an hour.
     pub per_hour: Option<Usd>,
-    /// A day of 24 hours.
+    /// How much in 24 hours.
     pub per_day: Option<Usd>,
-    /// A month of 30 days.
+    /// How much in 30 days.
     pub per_month: Option<Usd>,
     /// Until the owner has looked at the log again.
     pub since_review: Option<Usd>,
@@ -92,7 +92,7 @@ pub struct WalletRules {
 /// What one run of an agent's activity may spend.
 #[derive(Clone, Debug)]
 pub struct SessionRules {
-    /// All of it.
+    /// How much in all.
     pub total: Option<Usd>,
     /// After this long without an authorization a session ends.
     pub idle: Duration,
@@ -101,11 +101,11 @@ pub struct SessionRules {
 /// What a rule says of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Goes on.
+    /// It may be paid.
     Allow,
-    /// Asks the owner first.
+    /// The owner is asked first.
     Ask,
-    /// Refuses.
+    /// It is never paid.
     Refuse,
 }
 
@@ -114,11 +114,11 @@ pub enum Access {
 pub struct DomainRules {
     /// Whether the host may be paid at all.
     pub access: Access,
-    /// One payment.
+    /// How much one payment may be.
     pub per_payment: Option<Usd>,
-    /// One session.
+    /// How much a session may spend there.
     pub per_session: Option<Usd>,
-    /// A day of 24 hours.
+    /// How much in 24 hours.
     pub per_day: Option<Usd>,
     /// How long the same call is served from the store.
     pub repeat_window: Duration,
@@ -129,7 +129,7 @@ pub struct DomainRules {
 pub struct DomainRule {
     /// `api.example.com`, or `*.example.com` for its subdomains.
     pub host: String,
-    /// What each rule said.
+    /// What it may be paid.
     pub rules: DomainRules,
     /// Empty: any.
     pub methods: Vec<String>,
@@ -144,7 +144,7 @@ pub struct DomainRule {
 /// What one payee may get behind all domains, and who is never paid.
 #[derive(Clone, Debug)]
 pub struct PayeeRules {
-    /// A day of 24 hours.
+    /// How much in 24 hours.
     pub per_day: Option<Usd>,
     /// What a payee that changed leads to.
     pub on_change: Access,
@@ -347,7 +347,7 @@ pub struct Decided {
 pub struct Cap {
     /// What it counts.
     pub meter: Meter,
-    /// At the most.
+    /// How much at the most.
     pub limit: Usd,
     /// Stable, for programs.
     pub code: &'static str,

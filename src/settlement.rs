@@ -124,7 +124,7 @@ pub enum Evidence {
 /// What evidence does to a row, and what the owner must hear about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
-    /// What can be done now, in one sentence.
+    /// Where the money is from now on; none where nothing changes.
     pub next: Option<Standing>,
     /// What the owner must hear about.
     pub alarm: Option<String>,

@@ -72,7 +72,7 @@ impl Wallet {
         store.call(|keys| keys.list()).await
     }
 
-    /// The address this is about.
+    /// The address whose key it reads.
     pub fn address(&self) -> Address {
         self.address
     }

@@ -57,9 +57,9 @@ pub struct Pending {
 /// What a changed `policy.toml` would change, before its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PolicyChange {
-    /// The hashes of the policy in force and of the file.
+    /// The hash of the policy in force.
     pub from: String,
-    /// Who is paid.
+    /// The hash of the file.
     pub to: String,
     /// None of them: the file says the same in other words.
     pub changes: Vec<policy::Change>,
@@ -130,11 +130,11 @@ pub struct Explained {
 /// What an audit found: nothing wrong is an empty list.
 #[derive(Clone, Debug, Serialize)]
 pub struct Audit {
-    /// How many purchases, or which.
+    /// How many purchases there are.
     pub purchases: u64,
     /// How many authorizations there are.
     pub authorizations: u64,
-    /// What happened, oldest first.
+    /// How many events there are.
     pub events: u64,
     /// What settled, in US dollars.
     pub settled_usd: Usd,
@@ -176,7 +176,7 @@ pub struct Sum {
 pub struct News {
     /// Where to go on from.
     pub event: i64,
-    /// How many purchases, or which.
+    /// The purchases it happened to, as they stand now.
     pub purchases: Vec<Row>,
     /// What the owner is told, and where.
     pub notices: Vec<Notice>,
@@ -193,9 +193,9 @@ pub struct Replay {
     pub asked: Outcomes,
     /// What was refused then.
     pub refused: Outcomes,
-    /// Purchases it judges otherwise, and the first of them.
+    /// How many purchases it judges otherwise.
     pub changed: u64,
-    /// What is otherwise, one by one.
+    /// The first of them.
     pub changes: Vec<Changed>,
     /// Terms or assets that are not known any more.
     pub not_replayed: u64,
@@ -230,9 +230,9 @@ pub struct Changed {
     pub purchase: Row,
     /// What was done then.
     pub then: &'static str,
-    /// The time it was decided at.
+    /// What this policy says of it.
     pub now: &'static str,
-    /// Why, all of it.
+    /// Why it says so.
     pub reasons: Vec<Reason>,
 }
 

@@ -22,7 +22,7 @@ pub enum NodeFailure {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventLog {
-    /// The address.
+    /// The contract that wrote it.
     pub address: Address,
     /// What the log is about.
     pub topics: Vec<B256>,

@@ -16,11 +16,11 @@ use crate::time::Time;
 /// What was found. No violations is what everybody hopes for.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// How many purchases, or which.
+    /// How many purchases there are.
     pub purchases: u64,
     /// How many authorizations there are.
     pub authorizations: u64,
-    /// What happened, oldest first.
+    /// How many events there are.
     pub events: u64,
     /// What settled.
     pub settled: Usd,

@@ -34,7 +34,7 @@ pub struct Draft {
     pub client: Option<String>,
     /// What makes two calls the same wish.
     pub identity: Identity,
-    /// The headers.
+    /// The fingerprint of the headers the agent set.
     pub headers: [u8; 32],
     /// `buy_again`: the purchase this one buys once more.
     pub parent: Option<i64>,
@@ -131,7 +131,7 @@ pub struct View {
     pub url: Option<Url>,
     /// Where the agent asked: redirects may have led away from there.
     pub led_from: Option<Url>,
-    /// Who may be paid.
+    /// The payees whose budgets are wanted too.
     pub payees: Vec<Address>,
     /// The time it was decided at.
     pub now: Time,

@@ -44,7 +44,7 @@ pub struct Browse {
     pub text: Option<String>,
     /// In which order.
     pub order: Order,
-    /// What comes after it.
+    /// Where the page before this one ended.
     pub after: Option<Mark>,
 }
 

@@ -38,7 +38,7 @@ pub struct Filter {
     pub after: Option<Cursor>,
     /// The oldest first.
     pub oldest_first: bool,
-    /// At the most.
+    /// How many purchases at the most.
     pub limit: usize,
 }
 
@@ -56,7 +56,7 @@ pub struct LogPage {
     pub entries: Vec<Entry>,
     /// What all of them add up to.
     pub totals: LogTotals,
-    /// What can be done now, in one sentence.
+    /// Where the next page begins; none at the end.
     pub next: Option<Cursor>,
 }
 

@@ -34,14 +34,14 @@ pub struct OpenQuestion {
 /// The 402 a question is about, untrusted and as it arrived, with the request it was the answer to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Challenge {
-    /// When.
+    /// When the seller asked for the money.
     #[serde(skip)]
     pub at: Time,
-    /// What goes out.
+    /// What it answered.
     pub request: Request,
-    /// The headers.
+    /// The headers of its answer.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body of its answer.
     #[serde(with = "crate::text::base64_bytes")]
     pub body: Vec<u8>,
 }

@@ -22,7 +22,7 @@ pub struct Entry {
     pub agent: String,
     /// What makes two calls the same wish.
     pub identity: Identity,
-    /// The headers.
+    /// The fingerprint of the headers the agent set.
     pub headers: Vec<u8>,
     /// The purchase it buys once more.
     pub parent: Option<i64>,
@@ -46,7 +46,7 @@ pub struct Entry {
     pub handed: bool,
     /// Why, all of it.
     pub reasons: Vec<Reason>,
-    /// The policy.
+    /// The hash of the policy that decided.
     pub policy: Option<String>,
     /// The status of the seller's answer.
     pub http_status: Option<u16>,
@@ -62,7 +62,7 @@ pub struct Entry {
     pub answered_at: Option<Time>,
     /// Which session.
     pub session: Option<i64>,
-    /// What it is for, exactly.
+    /// What was to be paid, and to whom.
     pub terms: Option<PaymentTerms>,
     /// What is known of its money, if it has any.
     pub money: Option<Money>,
@@ -85,7 +85,7 @@ pub struct PaymentTerms {
     pub payee: String,
     /// The language of the challenge.
     pub dialect: String,
-    /// What is signed.
+    /// The scheme it is paid by, such as `exact`.
     pub scheme: String,
 }
 

@@ -24,7 +24,7 @@ pub struct Unpaid {
     pub client: Option<String>,
     /// What makes two calls the same wish.
     pub identity: Identity,
-    /// The headers.
+    /// The fingerprint of the headers the agent set.
     pub headers: [u8; 32],
     /// The purchase it buys once more.
     pub parent: Option<i64>,

@@ -24,14 +24,13 @@ pub fn schema<T: JsonSchema>() -> JsonObject {
         .with_transform(RecursiveTransform(plain))
         .with_transform(RecursiveTransform(present))
         .with_transform(RecursiveTransform(one_type))
-        .with_transform(RecursiveTransform(typed));
+        .with_transform(RecursiveTransform(words));
     let mut object = match settings.into_generator().into_root_schema_for::<T>().to_value() {
         Value::Object(object) => object,
         _ => JsonObject::new(),
     };
     // Hosts of the older era insist on it.
     object.insert("type".to_owned(), "object".into());
-    object.remove("description");
     object
 }
 
@@ -70,17 +69,26 @@ fn one_type(schema: &mut Schema) {
     schema.insert("anyOf".to_owned(), branches.into());
 }
 
-/// What is one of several words is a string all the same, and some hosts ask for it.
-fn typed(schema: &mut Schema) {
-    let is_string = |one: &Value| one.get("type").is_some_and(|name| name == "string");
-    let are_words = schema.get("oneOf").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_string));
-    if are_words {
-        schema.insert("type".to_owned(), "string".into());
+/// What is one of several words is a string all the same, and some hosts ask for it: one list of the words.
+fn words(schema: &mut Schema) {
+    let Some(branches) = schema.get("oneOf").and_then(Value::as_array) else { return };
+    if !branches.iter().all(|one| one.get("type").is_some_and(|name| name == "string")) {
+        return;
     }
+    let words = |one: &Value| match one.get("const") {
+        Some(word) => vec![word.clone()],
+        None => one.get("enum").and_then(Value::as_array).cloned().unwrap_or_default(),
+    };
+    let all: Vec<Value> = branches.iter().flat_map(words).collect();
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), all.into());
 }
 
-/// Without what hosts complain about (formats that JSON Schema does not know) or nobody reads (names of Rust types).
+/// Without what hosts complain about (formats that JSON Schema does not know) or no agent reads: names of Rust types,
+/// and what is said in the code for who reads the code. An agent pays for every word of the list, in every session.
 fn plain(schema: &mut Schema) {
-    schema.remove("format");
-    schema.remove("title");
+    for word in ["format", "title", "description"] {
+        schema.remove(word);
+    }
 }

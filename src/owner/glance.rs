@@ -10,7 +10,7 @@ use crate::time::Time;
 pub struct Glance {
     /// How the ledger stands.
     pub stands: ledger::LedgerGlance,
-    /// At the most.
+    /// How much a day may cost, at the most.
     pub limit: Option<Usd>,
     /// policy.toml was changed and is not in force.
     pub is_held_back: bool,

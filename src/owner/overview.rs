@@ -67,7 +67,7 @@ pub struct Open {
 /// Something the owner must hear about.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewsItem {
-    /// What happened.
+    /// What it is.
     pub event: Event,
     /// `agent/id`, if it is about one purchase.
     pub purchase: Option<String>,
@@ -93,7 +93,7 @@ pub struct Rules {
     pub text: String,
     /// The text is the owner's file, and not what is built in.
     pub is_own: bool,
-    /// Over the one before it and this one.
+    /// The hash of the policy in force.
     pub hash: Option<String>,
     /// What is wrong with them, or with the file that would change them.
     pub problem: Option<String>,
@@ -110,7 +110,7 @@ pub struct Search {
     pub text: Option<String>,
     /// In which order.
     pub order: Order,
-    /// What comes after it.
+    /// Where the page before this one ended.
     pub after: Option<Mark>,
 }
 
@@ -119,7 +119,7 @@ pub struct Search {
 pub struct SearchPage {
     /// The purchases.
     pub rows: Vec<Row>,
-    /// What can be done now, in one sentence.
+    /// Where the next page begins; none at the end.
     pub next: Option<Mark>,
     /// Only a part of the log was looked at; `next` looks on.
     pub is_cut: bool,

@@ -15,11 +15,11 @@ pub struct NewRule {
     pub host: String,
     /// `allow` unless said otherwise.
     pub access: Option<String>,
-    /// One payment.
+    /// How much one payment may be.
     pub per_payment: Option<String>,
-    /// One session.
+    /// How much a session may spend there.
     pub per_session: Option<String>,
-    /// A day of 24 hours.
+    /// How much may be spent there in 24 hours.
     pub per_day: Option<String>,
     /// Which HTTP methods may be paid for.
     pub methods: Vec<String>,

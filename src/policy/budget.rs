@@ -14,7 +14,7 @@ use crate::money::Usd;
 /// What an answer says is left. `None`: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Remaining {
-    /// Which session.
+    /// Of the session's cap.
     pub session: Option<Usd>,
     /// The tighter of the domain's day and its share of the session.
     pub domain: Option<Usd>,

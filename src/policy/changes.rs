@@ -16,9 +16,9 @@ use crate::money::Usd;
 pub struct Change {
     /// As a person would point at it in the file: `domain *.example.com per_day`.
     pub key: String,
-    /// What came before it.
+    /// What it is in the policy in force.
     pub before: String,
-    /// What comes after it.
+    /// What it would be.
     pub after: String,
     /// Whether agents have more room by it.
     pub effect: Effect,

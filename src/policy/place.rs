@@ -18,9 +18,9 @@ pub struct Place<'a> {
     pub url: &'a Url,
     /// What the budget is kept under: the text of the rule that matched, or the registrable domain.
     pub domain: String,
-    /// What each rule said.
+    /// What may be spent there.
     pub rules: &'a DomainRules,
-    /// Which rule.
+    /// The owner's rule that matched, if one did.
     pub rule: Option<&'a DomainRule>,
 }
 

@@ -25,7 +25,7 @@ pub struct Terms {
     pub asset: Address,
     /// Where that is.
     pub network: Network,
-    /// What is signed.
+    /// The scheme it would be paid by.
     pub scheme: String,
     /// The codes of the rules that asked. Another one asks anew.
     pub reasons: BTreeSet<String>,
@@ -38,7 +38,7 @@ pub struct TermsText(pub String);
 /// What the owner said no to: this much of this asset or more, whoever gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// What is signed.
+    /// The scheme it would have been paid by.
     pub scheme: String,
     /// Where the asset is.
     pub network: Network,

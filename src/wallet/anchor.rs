@@ -30,7 +30,7 @@ const BUILT_IN: &str = "built in";
 pub struct OwnerMark {
     /// The fingerprint of the owner's passphrase.
     pub verifier: String,
-    /// The policy.
+    /// The fingerprint of the policy it put into force.
     pub policy: String,
     /// The owner's own table of assets; none where that is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]

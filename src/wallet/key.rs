@@ -29,7 +29,7 @@ impl Key {
         Key::from_hex(&digits).ok_or(WalletError::NotAKey)
     }
 
-    /// The address this is about.
+    /// The address it signs for.
     pub fn address(&self) -> Address {
         self.address
     }
