@@ -2,6 +2,7 @@
 //! real program, and somebody at a terminal or at the review page.
 
 pub mod house;
+pub mod keys;
 pub mod processes;
 pub mod scene;
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::house::Open;
+use crate::keys::{Keys, Way};
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
@@ -28,7 +29,7 @@ use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::seller::HttpSeller;
 use bursar::time::{Clock, Time};
-use bursar::wallet::{Key, KeyStore, Memory, Store, Wallet, WalletError};
+use bursar::wallet::{Key, Store, Wallet, WalletError};
 use bursar::wish::Call;
 use sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
 use sandbox::rpc::Rpc as Node;
@@ -65,7 +66,7 @@ pub struct Scene {
     pub nodes: Vec<Node>,
     pub bursar: House,
     pub home: Home,
-    pub keys: Arc<Keys>,
+    pub keys: Arc<Keys<OnPurpose>>,
     pub address: Address,
     wire: Arc<Wire>,
     clock: Arc<HandClock>,
@@ -471,7 +472,7 @@ pub async fn jump(span: Duration) {
 fn house(
     home: &Home,
     rpc: &[String],
-    keys: &Arc<Keys>,
+    keys: &Arc<Keys<OnPurpose>>,
     address: Address,
     wire: &Arc<Wire>,
     clock: &Arc<HandClock>,
@@ -487,7 +488,7 @@ fn house(
     Ok(bursar::house::House::over(home, Assets::with(Vec::new()), ports)?.into())
 }
 
-fn store(keys: &Arc<Keys>) -> Store {
+fn store(keys: &Arc<Keys<OnPurpose>>) -> Store {
     Store::over(keys.clone(), Duration::from_secs(5))
 }
 
@@ -618,71 +619,44 @@ impl Seller for Wire {
     }
 }
 
-/// Keys in memory, whose place can be in trouble, and where something can happen while a key is read.
+/// The way to the keys of a scene: it can be in trouble, and something can happen while a key is read.
 #[derive(Default)]
-pub struct Keys {
-    memory: Memory,
+pub struct OnPurpose {
     trouble: Mutex<Option<WalletError>>,
     on_load: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     other: Mutex<Option<Address>>,
 }
 
-impl Keys {
+impl Keys<OnPurpose> {
     /// What every look for a key or an anchor comes to.
     pub fn trouble(&self, trouble: Option<WalletError>) {
-        *self.trouble.lock().unwrap() = trouble;
-    }
-
-    fn is_in_order(&self) -> Result<(), WalletError> {
-        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
+        *self.way.trouble.lock().unwrap() = trouble;
     }
 
     /// Between the decision and the commit the key is read.
     pub fn on_load(&self, happens: impl FnOnce() + Send + 'static) {
-        *self.on_load.lock().unwrap() = Some(Box::new(happens));
+        *self.way.on_load.lock().unwrap() = Some(Box::new(happens));
     }
 
     /// Hands out this key, whichever is asked for.
     pub fn hand_out(&self, other: Option<Address>) {
-        *self.other.lock().unwrap() = other;
+        *self.way.other.lock().unwrap() = other;
     }
 }
 
-impl KeyStore for Keys {
-    fn load(&self, address: Address) -> Result<Key, WalletError> {
+impl Way for OnPurpose {
+    fn look(&self, _: Address) -> Result<(), WalletError> {
+        self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn handed_out(&self, address: Address) -> Result<Address, WalletError> {
         // Let go of first: what happens may read a key too.
         let happens = self.on_load.lock().unwrap().take();
         if let Some(happens) = happens {
             happens();
         }
-        self.is_in_order()?;
-        self.memory.load(self.other.lock().unwrap().unwrap_or(address))
-    }
-
-    fn save(&self, key: &Key) -> Result<(), WalletError> {
-        self.memory.save(key)
-    }
-
-    fn remove(&self, address: Address) -> Result<(), WalletError> {
-        self.memory.remove(address)
-    }
-
-    fn list(&self) -> Result<Vec<Address>, WalletError> {
-        self.memory.list()
-    }
-
-    fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
-        self.is_in_order()?;
-        self.memory.read_anchor(address)
-    }
-
-    fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError> {
-        self.is_in_order()?;
-        self.memory.write_anchor(address, text)
-    }
-
-    fn slow(&self, waited: Duration) -> WalletError {
-        self.memory.slow(waited)
+        self.look(address)?;
+        Ok(self.other.lock().unwrap().unwrap_or(address))
     }
 }
 

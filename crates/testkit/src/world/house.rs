@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 
 use super::disk::Disk;
-use super::ports::{NETWORK, WorldChains, WorldClock, WorldKeys, WorldSeller};
+use super::ports::{NETWORK, WorldChains, WorldClock, WorldSeller, keys};
 use super::{Manner, Shared};
 
 pub struct House {
@@ -33,7 +33,7 @@ impl House {
     pub fn build(seed: u64, manner: Manner) -> House {
         let key = Key::read(&b"ca9a57ed".repeat(8)[..]).unwrap();
         let world = Shared::new(seed, key.address(), manner);
-        let keys = Store::over(Arc::new(WorldKeys::new(world.clone(), &key)), Duration::from_secs(1));
+        let keys = Store::over(Arc::new(keys(world.clone(), &key)), Duration::from_secs(1));
         let dir = tempfile::tempdir_in(memory()).unwrap();
         let home = Home::at(dir.path());
         home.prepare().unwrap();

@@ -1,7 +1,5 @@
 //! The world behind bursar's ports.
 
-use std::time::Duration;
-
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,8 +11,10 @@ use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
 use bursar::request::Request;
 use bursar::settlement::{Block, ChainError, Testimony, Transfer};
 use bursar::time::{Clock, Time};
-use bursar::wallet::{Key, KeyStore, Memory, WalletError};
+use bursar::wallet::{Key, WalletError};
 use http::{HeaderMap, HeaderValue};
+
+use crate::keys::{Keys, Way};
 
 use super::{FINALITY, Manner, Shared, World};
 
@@ -209,23 +209,20 @@ fn block(secs: u64) -> Block {
     Block { number: secs, time_secs: secs }
 }
 
-/// Keys that are there, behind a store that is not always.
-pub struct WorldKeys {
+/// The way to the keys of a world: not always clear, and at times to the key of somebody else.
+pub struct WorldWay {
     world: Shared,
-    memory: Memory,
     other: Address,
 }
 
-impl WorldKeys {
-    /// A store with the owner's key, and one that is not the owner's.
-    pub fn new(world: Shared, key: &Key) -> WorldKeys {
-        let (memory, other) = (Memory::default(), Key::read(&[b'7'; 64][..]).unwrap());
-        memory.save(key).unwrap();
-        memory.save(&other).unwrap();
-        WorldKeys { world, memory, other: other.address() }
-    }
+/// A store with the owner's key, and one that is not the owner's.
+pub fn keys(world: Shared, key: &Key) -> Keys<WorldWay> {
+    let other = Key::read(&[b'7'; 64][..]).unwrap();
+    Keys::behind(WorldWay { world, other: other.address() }, &[key, &other])
+}
 
-    fn may_fail(&self, address: Address) -> Result<(), WalletError> {
+impl Way for WorldWay {
+    fn look(&self, address: Address) -> Result<(), WalletError> {
         let kind = {
             let mut world = self.world.lock();
             if !world.fault("keys", 25) {
@@ -243,38 +240,10 @@ impl WorldKeys {
             }
         }
     }
-}
 
-impl KeyStore for WorldKeys {
-    fn load(&self, address: Address) -> Result<Key, WalletError> {
-        self.may_fail(address)?;
+    fn handed_out(&self, address: Address) -> Result<Address, WalletError> {
+        self.look(address)?;
         let is_mistaken = self.world.lock().fault("keys", 40);
-        self.memory.load(if is_mistaken { self.other } else { address })
-    }
-
-    fn save(&self, key: &Key) -> Result<(), WalletError> {
-        self.memory.save(key)
-    }
-
-    fn remove(&self, address: Address) -> Result<(), WalletError> {
-        self.memory.remove(address)
-    }
-
-    fn list(&self) -> Result<Vec<Address>, WalletError> {
-        self.memory.list()
-    }
-
-    fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
-        self.may_fail(address)?;
-        self.memory.read_anchor(address)
-    }
-
-    fn write_anchor(&self, address: Address, anchor: &str) -> Result<(), WalletError> {
-        self.may_fail(address)?;
-        self.memory.write_anchor(address, anchor)
-    }
-
-    fn slow(&self, waited: Duration) -> WalletError {
-        self.memory.slow(waited)
+        Ok(if is_mistaken { self.other } else { address })
     }
 }
