@@ -342,13 +342,12 @@ pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now:
     }
 }
 
-/// Where money is written: a row that has none gets its terms, its place in the budgets, and its lease. What an earlier
-/// try left of an answer goes.
+/// Where money is written: a row that has none, and now has its terms, gets its place in the budgets and its lease. What
+/// an earlier try left of an answer goes.
 const AUTHORIZE: &str = "UPDATE purchase SET
     state = 'authorized', proof = 'none', open = 1, reasons = '[]', presents = 1, lease = :lease,
-    at = :at, counted_at = :at, session = :session, budget_domain = :budget_domain, usd = :usd,
-    amount = :amount, asset = :asset, asset_address = :asset_address, network = :network, payee = :payee,
-    dialect = :dialect, scheme = :scheme, nonce = :nonce, valid_before = :valid_before,
+    at = :at, counted_at = :at, session = :session, budget_domain = :budget_domain,
+    nonce = :nonce, valid_before = :valid_before,
     policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
     delivered = 0, handed = 0
@@ -386,20 +385,13 @@ fn write_money(
     holder: &str,
 ) -> Result<bool, LedgerError> {
     let Draft { offer, authorization, request, .. } = draft;
+    super::record::store_terms(conn, row, offer)?;
     let touched = conn.prepare_cached(AUTHORIZE)?.execute(named_params! {
         ":row": row,
         ":lease": holder,
         ":at": counted.at.millis(),
         ":session": counted.session,
         ":budget_domain": counted.domain,
-        ":usd": counted.usd.as_micros() as i64,
-        ":amount": offer.amount.to_string(),
-        ":asset": offer.asset.symbol,
-        ":asset_address": offer.asset.address.to_checksum(None),
-        ":network": offer.network().as_str(),
-        ":payee": offer.payee.to_checksum(None),
-        ":dialect": offer.dialect.name(),
-        ":scheme": offer.scheme,
         ":nonce": authorization.nonce.as_slice(),
         ":valid_before": authorization.valid_before as i64,
         ":policy": draft.policy.hash,

@@ -249,8 +249,8 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
     }
 }
 
-/// What was asked about or refused stands in the row, so that the log can show it.
-fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
+/// What is to be paid stands in the row before money does, and where it was only asked about or refused: the log shows it.
+pub(super) fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
                 network = :network, payee = :payee,
