@@ -268,6 +268,10 @@ impl Owner {
         let kept = wallet.anchor().await.map_err(failed)?;
         self.parts.ledger.adopt(kept.as_ref().map_or(0, |kept| kept.authorizations), self.parts.now()).await?;
         let owner = kept.and_then(|kept| kept.owner);
+        if let Some(mark) = &owner {
+            // A ledger of before the passphrase knows of none.
+            self.parts.ledger.note_owner(Some(mark.verifier.clone()), self.parts.now()).await?;
+        }
         wallet.adopt(Anchor { owner, ..anchor_of(self.parts.ledger.seal().await?) }).await.map_err(failed)
     }
 

@@ -78,6 +78,11 @@ pub(crate) async fn sealed_owner(house: &Parts) -> Result<Option<Option<OwnerMar
     Ok(wallet.anchor().await.map_err(|cause| unsealed(&cause))?.map(|kept| kept.owner))
 }
 
+/// The same as far as it can be read while the key rests: enough to show, and not enough to put anything into force.
+pub(crate) async fn noted_owner(house: &Parts) -> Option<Option<OwnerMark>> {
+    Some(house.wallet.as_ref()?.noted().await.ok()??.owner)
+}
+
 async fn put_owner(house: &Parts, owner: Option<OwnerMark>) -> Result<(), Refusal> {
     let Some(wallet) = &house.wallet else { return Ok(()) };
     let anchor = Anchor { owner, ..anchor_of(house.ledger.seal().await?) };

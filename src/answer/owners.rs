@@ -63,6 +63,8 @@ pub struct PolicyChange {
     pub to: String,
     /// None of them: the file says the same in other words.
     pub changes: Vec<policy::Change>,
+    /// What is in force is not what its owner put there, so this is everything that differs from the built-in policy.
+    pub is_whole: bool,
 }
 
 /// Everything known about one purchase, for the owner.

@@ -61,7 +61,7 @@ async fn remove(owner: &mut Terminal, bursar: &Owner, context: &Context) -> Resu
     let Some(old) = owner.passphrase(bursar)? else {
         return Err(Failure::new("no_passphrase", "no passphrase is set", "`bursar owner set` sets one"));
     };
-    if bursar.policy_change()?.is_some_and(|change| !change.changes.is_empty()) {
+    if bursar.policy_change().await?.is_some_and(|change| !change.changes.is_empty()) {
         owner.tell("policy.toml was changed and not applied. Without a passphrase it counts as it stands.")?;
         owner.must_type("remove", "remove the passphrase all the same")?;
     }

@@ -227,10 +227,13 @@ impl Allow {
 async fn apply(context: &Context) -> Result<Exit, Failure> {
     let mut owner = Terminal::at_the_terminal("bursar policy apply")?;
     let bursar = context.bursar().await?;
-    let Some(change) = bursar.policy_change()? else {
+    let Some(change) = bursar.policy_change().await? else {
         context.out.say(format_args!("policy.toml is in force as it stands: there is nothing to apply."));
         return Ok(Exit::Done);
     };
+    if change.is_whole {
+        owner.tell("What is in force is not what you put there, so this is everything that is not as built in.")?;
+    }
     for line in would_change(&change) {
         owner.tell(&line)?;
     }

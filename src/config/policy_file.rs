@@ -88,14 +88,6 @@ impl PolicyFile {
         }
     }
 
-    /// The owner's own assets that are in force.
-    pub fn assets_in_force(&self) -> Result<Vec<Asset>, PolicyError> {
-        match self.owner.read()? {
-            Some(guarded) => Ok(guarded.assets),
-            None => self.assets(),
-        }
-    }
-
     /// The owner's own assets as `config.toml` has them now.
     pub fn assets(&self) -> Result<Vec<Asset>, PolicyError> {
         Ok(Config::load(&self.home)?.assets().own().to_vec())

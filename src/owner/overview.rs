@@ -218,12 +218,12 @@ impl Owner {
     }
 
     /// The rules in force, and what the file says otherwise.
-    pub fn rules(&self) -> Rules {
+    pub async fn rules(&self) -> Rules {
         let (hash, problem) = match self.parts.policy() {
             Ok(policy) => (Some(policy.hash.clone()), policy.payee.deny_list_error.clone()),
             Err(reason) => (None, Some(reason.message)),
         };
-        let (change, unread) = match self.policy_change() {
+        let (change, unread) = match self.policy_change().await {
             Ok(change) => (change, None),
             Err(refusal) => (None, refusal.reasons.first().map(|reason| reason.message.clone())),
         };

@@ -26,9 +26,14 @@ impl Owner {
         }
         let before = self.owners().await?;
         self.prove(old).await?;
-        self.has_the_owners_policy().await?;
-        let policy = self.parts.rules.in_force().map_err(|cause| invalid(&cause))?;
-        let assets = self.parts.rules.assets_in_force().map_err(|cause| invalid(&cause))?;
+        self.nothing_is_smuggled(before.as_ref()).await?;
+        let (policy, assets) = match &before {
+            Some(guarded) => (guarded.policy.clone(), guarded.assets.clone()),
+            None => {
+                let rules = &self.parts.rules;
+                (rules.text().map_err(|cause| invalid(&cause))?, rules.assets().map_err(|cause| invalid(&cause))?)
+            }
+        };
         let new = new.to_owned();
         let verifier = slowly(move || Verifier::of(&new)).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
@@ -76,10 +81,10 @@ impl Owner {
         }
     }
 
-    /// A policy that somebody smuggled in stays out of force when the passphrase is changed.
-    async fn has_the_owners_policy(&self) -> Result<(), Refusal> {
+    /// A policy that somebody smuggled in is not sealed along with what its owner changes.
+    pub(super) async fn nothing_is_smuggled(&self, found: Option<&Guarded>) -> Result<(), Refusal> {
         let Some(sealed) = seal::sealed_owner(&self.parts).await? else { return Ok(()) };
-        match sealed == self.guarded()?.as_ref().map(mark_of) {
+        match sealed == found.map(mark_of) {
             true => Ok(()),
             false => Err(Refusal { reasons: vec![policy_replaced()], next: "nothing was changed".to_owned() }),
         }

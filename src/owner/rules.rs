@@ -8,6 +8,8 @@ use super::passphrase::{invalid, unwritten};
 use crate::answer::{PolicyChange, Refusal};
 use crate::config::{Guarded, PolicyFile};
 use crate::money::Asset;
+use crate::seal::mark_of;
+use crate::wallet::OwnerMark;
 use crate::{crash, policy, seal};
 
 /// What an owner may have changed.
@@ -26,31 +28,16 @@ impl Written {
 
 impl Owner {
     /// What `policy.toml` and the asset table say otherwise than what is in force. None: they are in force.
-    pub fn policy_change(&self) -> Result<Option<PolicyChange>, Refusal> {
-        self.change_to(&self.written()?)
+    pub async fn policy_change(&self) -> Result<Option<PolicyChange>, Refusal> {
+        let Some(guarded) = self.guarded()? else { return Ok(None) };
+        let sealed = seal::noted_owner(&self.parts).await;
+        change(&guarded, sealed.as_ref(), &self.written()?)
     }
 
     /// The files as they lie there now.
     fn written(&self) -> Result<Written, Refusal> {
         let (text, assets) = (self.parts.rules.text(), self.parts.rules.assets());
         Ok(Written { text: text.map_err(|cause| invalid(&cause))?, assets: assets.map_err(|cause| invalid(&cause))? })
-    }
-
-    fn change_to(&self, written: &Written) -> Result<Option<PolicyChange>, Refusal> {
-        let rules = &self.parts.rules;
-        let (text, assets) = (rules.in_force(), rules.assets_in_force());
-        let in_force =
-            Written { text: text.map_err(|cause| invalid(&cause))?, assets: assets.map_err(|cause| invalid(&cause))? };
-        if in_force == *written {
-            return Ok(None);
-        }
-        let [before, after] = [&in_force, written].map(|rules| PolicyFile::parsed(rules.text.as_deref()));
-        let (before, after) = (before.map_err(|cause| invalid(&cause))?, after.map_err(|cause| invalid(&cause))?);
-        let mut changes = policy::changes(&before, &after);
-        changes.extend(policy::asset_changes(&in_force.assets, &written.assets));
-        changes.sort_by_key(|change| change.effect);
-        let [from, to] = [(before.hash, &in_force), (after.hash, written)].map(|(hash, rules)| rules.named(hash));
-        Ok(Some(PolicyChange { from, to, changes }))
     }
 
     /// Puts `policy.toml` into force, as it was shown.
@@ -60,8 +47,8 @@ impl Owner {
         };
         self.prove(passphrase).await?;
         // Read once: what is held against what was shown is what is put into force.
-        let written = self.written()?;
-        if self.change_to(&written)?.as_ref() != Some(shown) {
+        let (written, sealed) = (self.written()?, seal::sealed_owner(&self.parts).await?);
+        if change(&guarded, sealed.as_ref(), &written)?.as_ref() != Some(shown) {
             return Err(changed_meanwhile());
         }
         let applied = Guarded::new(guarded.verifier.clone(), written.text, written.assets);
@@ -77,6 +64,7 @@ impl Owner {
     ) -> Result<(), Refusal> {
         let guarded = self.owners().await?;
         self.prove(passphrase).await?;
+        self.nothing_is_smuggled(guarded.as_ref()).await?;
         if self.parts.rules.text().map_err(|cause| invalid(&cause))?.as_deref() != shown {
             return Err(changed_meanwhile());
         }
@@ -90,6 +78,29 @@ impl Owner {
         let applied = Guarded::new(guarded.verifier.clone(), Some(text), guarded.assets.clone());
         seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
+}
+
+/// What was written, held against what is in force. What nobody sealed is no measure: beside it, everything is shown.
+fn change(
+    guarded: &Guarded,
+    sealed: Option<&Option<OwnerMark>>,
+    written: &Written,
+) -> Result<Option<PolicyChange>, Refusal> {
+    let is_whole = sealed.is_some_and(|mark| *mark != Some(mark_of(guarded)));
+    let in_force = match is_whole {
+        true => Written { text: None, assets: Vec::new() },
+        false => Written { text: guarded.policy.clone(), assets: guarded.assets.clone() },
+    };
+    if in_force == *written && !is_whole {
+        return Ok(None);
+    }
+    let [before, after] = [&in_force, written].map(|rules| PolicyFile::parsed(rules.text.as_deref()));
+    let (before, after) = (before.map_err(|cause| invalid(&cause))?, after.map_err(|cause| invalid(&cause))?);
+    let mut changes = policy::changes(&before, &after);
+    changes.extend(policy::asset_changes(&in_force.assets, &written.assets));
+    changes.sort_by_key(|change| change.effect);
+    let [from, to] = [(before.hash, &in_force), (after.hash, written)].map(|(hash, rules)| rules.named(hash));
+    Ok(Some(PolicyChange { from, to, changes, is_whole }))
 }
 
 fn changed_meanwhile() -> Refusal {

@@ -74,7 +74,7 @@ async fn thaw(window: &ReviewSite, passphrase: Option<&str>) -> Result<String, R
 
 /// The change as the form showed it: if the file has changed since, nothing is put into force.
 async fn apply(window: &ReviewSite, form: &Fields, passphrase: Option<&str>) -> Result<String, Refusal> {
-    let change = window.bursar.policy_change()?;
+    let change = window.bursar.policy_change().await?;
     let is_shown = |change: &PolicyChange| form.get("from") == Some(&change.from) && form.get("to") == Some(&change.to);
     let Some(change) = change.filter(is_shown) else {
         return Err(Refusal::of("policy_changed", "the policy file was changed meanwhile", "look at it again"));

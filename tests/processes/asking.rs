@@ -362,7 +362,7 @@ async fn an_agent_cannot_approve_thaw_apply_or_change_anything() {
     // A frozen wallet refuses, and what was refused waits for nobody; what matters is that nobody said yes.
     assert!(standing.iter().all(|question| question.approved_until.is_none()), "{standing:?}");
     assert!(owner.frozen().await.unwrap().is_some());
-    assert!(owner.policy_change().unwrap().is_some());
+    assert!(owner.policy_change().await.unwrap().is_some());
     assert_eq!((scene.settlements(), scene.spent()), (0, 0));
     assert_eq!(scene.audited().await["authorizations"], 0);
 }

@@ -33,7 +33,7 @@ async fn a_changed_policy_is_in_force_once_its_owner_applies_it_and_not_before()
     is(&held_back, Outcome::Refused, Charged::No);
     reason(&held_back, "over_payment");
     reason(&held_back, "policy_not_applied");
-    let change = scene.bursar.policy_change().unwrap().unwrap();
+    let change = scene.bursar.policy_change().await.unwrap().unwrap();
     let told: Vec<_> = change.changes.iter().map(|change| (change.key.as_str(), change.effect)).collect();
     assert_eq!(told, [("wallet per_payment", Effect::Looser)]);
     refused_as(scene.bursar.apply_policy(&change, None).await, "passphrase_needed");
@@ -41,7 +41,7 @@ async fn a_changed_policy_is_in_force_once_its_owner_applies_it_and_not_before()
     is(&scene.get("/two").await, Outcome::Refused, Charged::No);
     scene.bursar.apply_policy(&change, Some(PASSPHRASE)).await.unwrap();
     bought(&scene.get("/two").await);
-    assert_eq!(scene.bursar.policy_change().unwrap(), None);
+    assert_eq!(scene.bursar.policy_change().await.unwrap(), None);
     scene.end().await;
 }
 
@@ -49,7 +49,7 @@ async fn a_changed_policy_is_in_force_once_its_owner_applies_it_and_not_before()
 async fn what_is_applied_is_what_was_shown() {
     let scene = guarded().await;
     scene.write_rules("[wallet]\nper_payment = \"0.02\"\n");
-    let shown = scene.bursar.policy_change().unwrap().unwrap();
+    let shown = scene.bursar.policy_change().await.unwrap().unwrap();
     scene.write_rules("[wallet]\nper_payment = \"none\"\n");
     refused_as(scene.bursar.apply_policy(&shown, Some(PASSPHRASE)).await, "policy_changed");
     is(&scene.get("/two").await, Outcome::Refused, Charged::No);
@@ -132,7 +132,7 @@ async fn another_passphrase_put_in_its_place_signs_nothing_and_applies_nothing()
     meddle(&scene, |file| file["verifier"] = theirs["verifier"].clone());
     scene.write_rules("[wallet]\nper_payment = \"none\"\n");
     reason(&scene.get("/thing").await, "owner_replaced");
-    let change = scene.bursar.policy_change().unwrap().unwrap();
+    let change = scene.bursar.policy_change().await.unwrap().unwrap();
     refused_as(scene.bursar.apply_policy(&change, Some("open barley")).await, "owner_replaced");
     refused_as(scene.bursar.remove_passphrase("open barley").await, "owner_replaced");
     assert_eq!(scene.nonces().await.len(), 0);
@@ -146,7 +146,7 @@ async fn a_policy_smuggled_into_force_signs_nothing_until_its_owner_applies_one(
     meddle(&scene, |file| file["policy"] = file["policy"].as_str().unwrap().replace("0.01", "none").into());
     reason(&scene.get("/two").await, "policy_replaced");
     assert_eq!(scene.nonces().await.len(), 0);
-    let change = scene.bursar.policy_change().unwrap().unwrap();
+    let change = scene.bursar.policy_change().await.unwrap().unwrap();
     scene.bursar.apply_policy(&change, Some(PASSPHRASE)).await.unwrap();
     bought(&scene.get("/thing").await);
     scene.end().await;
@@ -219,7 +219,7 @@ async fn a_deny_list_beside_a_passphrase_stops_whom_it_lists_and_nobody_else() {
     // A list is brought up to date every day, and asks nobody for that.
     let payee = answer.payment.as_ref().unwrap().payee.clone();
     list(&payee);
-    assert_eq!(scene.bursar.policy_change().unwrap(), None);
+    assert_eq!(scene.bursar.policy_change().await.unwrap(), None);
     reason(&scene.get("/two").await, "payee_denied");
     list("# nobody again\n");
     bought(&scene.get("/two").await);
@@ -248,6 +248,65 @@ async fn changing_the_passphrase_puts_no_smuggled_policy_into_force() {
     reason(&scene.get("/two").await, "policy_replaced");
     assert_eq!(scene.nonces().await.len(), 0);
     scene.end().await;
+}
+
+#[tokio::test]
+async fn a_rule_written_for_the_owner_takes_no_smuggled_policy_with_it() {
+    let scene = guarded().await;
+    let text = std::fs::read_to_string(scene.home.policy_file()).unwrap();
+    let smuggled = text.replace("0.01", "none");
+    meddle(&scene, |file| file["policy"] = smuggled.clone().into());
+    std::fs::write(scene.home.policy_file(), &smuggled).unwrap();
+    let with_a_rule = format!("{smuggled}\n[[domain]]\nhost = \"*.example.com\"\n");
+    refused_as(scene.bursar.write_policy(Some(&smuggled), with_a_rule, Some(PASSPHRASE)).await, "policy_replaced");
+    reason(&scene.get("/two").await, "policy_replaced");
+    assert_eq!(scene.nonces().await.len(), 0);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn beside_a_smuggled_policy_all_that_would_be_applied_is_shown() {
+    let scene = guarded().await;
+    let text = std::fs::read_to_string(scene.home.policy_file()).unwrap();
+    let smuggled = text.replace("0.01", "none");
+    meddle(&scene, |file| file["policy"] = smuggled.clone().into());
+    for written in [smuggled.clone(), format!("{smuggled}\n[[domain]]\nhost = \"*.example.com\"\n")] {
+        std::fs::write(scene.home.policy_file(), &written).unwrap();
+        let change = scene.bursar.policy_change().await.unwrap().unwrap();
+        let told: Vec<_> = change.changes.iter().map(|change| (change.key.as_str(), change.effect)).collect();
+        assert!(told.contains(&("wallet per_payment", Effect::Looser)), "{told:?}");
+        assert!(change.is_whole);
+    }
+    std::fs::write(scene.home.policy_file(), &text).unwrap();
+    let change = scene.bursar.policy_change().await.unwrap().unwrap();
+    scene.bursar.apply_policy(&change, Some(PASSPHRASE)).await.unwrap();
+    is(&scene.get("/two").await, Outcome::Refused, Charged::No);
+    bought(&scene.get("/thing").await);
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_ledger_of_before_the_passphrase_is_adopted_with_it() {
+    let mut scene = market([Stall::get("/thing", CENT)]).open().await;
+    bought(&scene.get("/thing").await);
+    scene.close().await;
+    let copy = std::fs::read(scene.home.ledger_file()).unwrap();
+    scene.reopen();
+    scene.bursar.set_passphrase(None, PASSPHRASE).await.unwrap();
+    scene.close().await;
+    for file in ledger_files(&scene.home) {
+        let _ = std::fs::remove_file(file);
+    }
+    std::fs::write(scene.home.ledger_file(), copy).unwrap();
+    scene.reopen();
+    scene.bursar.adopt(Some(PASSPHRASE)).await.unwrap();
+    scene.bursar.freeze("a test").await.unwrap();
+    let file = std::fs::read(scene.home.owner_file()).unwrap();
+    std::fs::remove_file(scene.home.owner_file()).unwrap();
+    refused_as(scene.bursar.thaw(None).await, "owner_replaced");
+    std::fs::write(scene.home.owner_file(), file).unwrap();
+    scene.bursar.thaw(Some(PASSPHRASE)).await.unwrap();
+    scene.end_after_losing_the_ledger().await;
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const PLACES: [(Tab, &str, &str); 4] = [
 pub async fn framed(view: &PageView<'_>, place: Tab, title: &str, content: Html) -> Result<Html, Refusal> {
     let frozen = view.bursar.frozen().await?;
     let waiting = view.bursar.pending().await?.iter().filter(|question| question.approved_until.is_none()).count();
-    let is_changed = view.bursar.policy_change().is_ok_and(|change| change.is_some());
+    let is_changed = view.bursar.held_back().is_some();
     let mark = |of| match of {
         Tab::Pending if waiting > 0 => waiting.to_string(),
         Tab::Policy if is_changed => "changed".to_owned(),

@@ -9,7 +9,7 @@ use crate::web::html::{Html, html};
 use crate::web::words;
 
 pub async fn policy(view: &PageView<'_>) -> Result<Html, Refusal> {
-    let rules = view.bursar.rules();
+    let rules = view.bursar.rules().await;
     let content = html!(
         "<h1>Policy</h1><div data-live=\"policy\">{}{}{}</div>",
         trouble(&rules),
@@ -34,11 +34,24 @@ fn changed(view: &PageView<'_>, change: &PolicyChange) -> Html {
         rows
     );
     let told = if rows.is_empty() { html!("<p>It says the same in other words.</p>") } else { table };
+    let (title, why) = match change.is_whole {
+        false => (
+            "Changed, and not in force",
+            "policy.toml, or [[asset]] in config.toml, was changed. The rules below hold until you put the change into \
+             force.",
+        ),
+        true => (
+            "Not what you put into force",
+            "The rules below were put there by somebody else, and nothing is signed. This is everything policy.toml and \
+             [[asset]] in config.toml say otherwise than the built-in policy: read all of it before you put it into force.",
+        ),
+    };
     html!(
-        "<section class=\"card ask\"><h2>Changed, and not in force</h2><p class=\"dim\">policy.toml, or [[asset]] in config.toml, was changed. The rules below \
-         hold until you put the change into force.</p>{}<form method=\"post\" action=\"apply\" class=\"stack\">{}\
+        "<section class=\"card ask\"><h2>{}</h2><p class=\"dim\">{}</p>{}<form method=\"post\" action=\"apply\" class=\"stack\">{}\
          <input type=\"hidden\" name=\"from\" value=\"{}\"><input type=\"hidden\" name=\"to\" value=\"{}\">{}\
          <button class=\"strong\">Put into force</button></form></section>",
+        title,
+        why,
         told,
         csrf(view),
         change.from,
