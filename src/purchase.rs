@@ -330,10 +330,12 @@ impl Purchase {
 
     /// Presents the stored bytes, judges the reply, closes the row, and answers. It cannot fail: whatever happens, the
     /// row says what is known. A panic loses the lease, so that the next call can pick the purchase up.
-    async fn settle_up(self, recorded: Recorded) -> (Stop, Option<i64>) {
-        *called(&self.called) = recorded.purchase_id().to_owned();
-        let (house, nonce) = (self.house.clone(), recorded.authorization().nonce);
+    async fn settle_up(mut self, recorded: Recorded) -> (Stop, Option<i64>) {
+        // The row may have been there under another id, which is the purchase's: its goods are kept under that.
         let id = recorded.purchase_id().to_owned();
+        self.id = id.clone();
+        *called(&self.called) = id.clone();
+        let (house, nonce) = (self.house.clone(), recorded.authorization().nonce);
         match AssertUnwindSafe(self.present(recorded)).catch_unwind().await {
             Ok(told) => told,
             Err(_) => {

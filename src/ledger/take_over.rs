@@ -155,7 +155,7 @@ fn decide_again(
     let Some(offer) = imagined(&entry, &again.assets) else {
         return Err(LedgerError::NotNow("its asset is not known any more".to_owned()));
     };
-    let (_, counted, _) = standing(conn, row)?;
+    let (at, counted) = standing(conn, row)?;
     let view = View {
         agent: entry.agent.clone(),
         identity: Some(entry.identity),
@@ -165,9 +165,9 @@ fn decide_again(
         payees: vec![offer.payee],
         now,
     };
-    budget::follow(conn, &counted, Standing::AUTHORIZED, Standing::LAPSED)?;
+    budget::follow(conn, &counted, at, Standing::LAPSED)?;
     let mut snapshot = authorize::snapshot(conn, &view, now)?;
-    budget::follow(conn, &counted, Standing::LAPSED, Standing::AUTHORIZED)?;
+    budget::follow(conn, &counted, Standing::LAPSED, at)?;
     let own = u32::from(budget::is_of_last_minute(&counted, now));
     snapshot.payments_last_minute = snapshot.payments_last_minute.saturating_sub(own);
     snapshot.approvals.extend(questions::used_by(conn, row)?);

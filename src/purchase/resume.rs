@@ -9,7 +9,7 @@ use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::conclude::{self, Concluded};
 use crate::funds;
-use crate::ledger::{Again, Entry, LedgerError, TakenUp};
+use crate::ledger::{Again, Entry, LedgerError, Money, TakenUp};
 use crate::limits;
 use crate::money::{Amount, Network};
 use crate::parts::Parts;
@@ -242,7 +242,10 @@ impl Purchase {
     /// What the wallet is known to hold, were this payment not there.
     async fn funds_without(&self, entry: &Entry) -> Funds {
         let mut funds = funds::known(&self.house).await;
-        let Some(terms) = &entry.terms else { return funds };
+        let is_in_doubt = |money: &Money| matches!(money.standing.state, State::Authorized | State::Held);
+        let Some(terms) = entry.terms.as_ref().filter(|_| entry.money.as_ref().is_some_and(is_in_doubt)) else {
+            return funds;
+        };
         let own = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
         if let Some((asset, amount)) = own
             && let Some(held) = funds.known.get_mut(&(Network::new(terms.network.clone()), asset))

@@ -1,6 +1,7 @@
 //! The same thing asked for again: from the store, once more, or as another purchase.
 
 use bursar::answer::{Charged, Outcome};
+use bursar::ports::Quiet;
 use bursar::wish::Call;
 use sandbox::sellers::{Behaviour, Stall};
 
@@ -115,6 +116,26 @@ async fn buying_again_resumes_a_child_that_got_lost() {
     bought(&again);
     assert_eq!(again.purchase_id, child.purchase_id);
     assert_eq!((scene.spent(), scene.payments().len()), (2 * CENT, 2));
+    scene.end().await;
+}
+
+/// Each under an id of its own: the row that one of them refused is the one in which the other pays.
+#[tokio::test]
+async fn of_two_calls_that_buy_again_the_goods_lie_under_the_purchase_that_paid() {
+    let mut scene = market([Stall::get("/thing", CENT)]).open().await;
+    let first = scene.get("/thing").await;
+    scene.restart().await;
+    let cheaper = Call { buy_again: first.purchase_id.clone(), ..scene.call("/thing") };
+    let cheaper = Call { max_price: Some("0.001".to_owned()), ..cheaper };
+    let (other, here) = (scene.another_house(), tokio::runtime::Handle::current());
+    scene.keys.on_load(move || {
+        refused(&here.block_on(other.agent(AGENT).fetch_paid(None, cheaper, &Quiet)), "over_max_price");
+    });
+    let child = scene.buy_again("/thing", &first).await;
+    bought(&child);
+    let goods = scene.bursar.goods(AGENT, child.purchase_id.as_deref().unwrap(), 0).await.unwrap();
+    assert_eq!(goods.map(|(body, _)| body.body), child.body.map(|body| body.body));
+    assert_eq!((scene.spent(), scene.nonces().await.len()), (2 * CENT, 2));
     scene.end().await;
 }
 

@@ -29,6 +29,19 @@ async fn a_node_from_the_future_does_not_lead_an_unsent_payment_past_the_rules()
     unsent_and_denied(Mood::FromTheFuture(100_000)).await;
 }
 
+/// It counts as settled then, and no more as held: what it counts in must follow.
+#[tokio::test]
+async fn an_unsent_payment_that_a_node_calls_used_is_decided_on_again_and_leaves() {
+    let scene = market([Stall::get("/thing", CENT)]).finality(50).open().await;
+    scene.fault(Fault::CannotConnect);
+    is(&scene.get("/thing").await, Outcome::Failed, Charged::No);
+    scene.sandbox.rpc.set_mood(Mood::Lying);
+    bought(&scene.get("/thing").await);
+    assert_eq!((scene.payments().len(), scene.nonces().await.len(), scene.spent()), (1, 1, CENT));
+    assert_eq!(scene.counted().await, ("0.01".to_owned(), "0.00".to_owned()));
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn one_node_that_shares_our_wrong_clock_does_not_outvote_seller_and_honest_node() {
     let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
