@@ -363,11 +363,6 @@ impl Standing {
     pub fn may_become(self, next: Standing) -> bool {
         Standing::MOVES.contains(&(self, next))
     }
-
-    /// Reconciliation is not done with it.
-    pub fn is_unproven(self) -> bool {
-        self.proof != Proof::Chain
-    }
 }
 
 impl State {

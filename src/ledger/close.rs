@@ -274,7 +274,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
 
 /// Moves a row where it may go, and the budgets with it.
 fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool, LedgerError> {
-    let (from, counted, _) = standing(conn, row)?;
+    let (from, counted) = standing(conn, row)?;
     if !from.may_become(to) {
         return Ok(false);
     }
@@ -305,25 +305,24 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
 }
 
 /// Where a row stands, and what it counts in.
-pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted, String), LedgerError> {
-    let (state, proof, counted, place) = conn
+pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted), LedgerError> {
+    let (standing, counted) = conn
         .prepare_cached(
-            "SELECT state, proof, counted_at, session, budget_domain, payee, usd, place
+            "SELECT state, proof, counted_at, session, budget_domain, payee, usd
                FROM purchase WHERE row = ?1 AND nonce IS NOT NULL",
         )?
         .query_row([row], |row| {
-            let (state, proof): (String, String) = (row.get(0)?, row.get(1)?);
+            let standing = read::read_standing(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
             let counted: (i64, i64, String, String, i64) =
                 (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-            Ok((state, proof, counted, row.get::<_, String>(7)?))
+            Ok((standing, counted))
         })
         .optional()?
         .ok_or_else(|| LedgerError::NotNow("no money was authorized for this purchase".to_owned()))?;
-    let standing = Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? };
     let (at, session, domain, payee, usd) = counted;
     let payee = payee.parse().map_err(damaged)?;
     let usd = Usd::micros(usd.max(0) as u64);
-    Ok((standing, Counted { at: Time::from_millis(at), session, domain, payee, usd }, place))
+    Ok((standing?, Counted { at: Time::from_millis(at), session, domain, payee, usd }))
 }
 
 /// Goods that did not come within a day of the payment are not asked for any more.

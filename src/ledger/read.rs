@@ -351,19 +351,9 @@ impl Ledger {
 
     /// Whether an alarm has named this chain transaction already.
     pub async fn was_alarmed(&self, chain_tx: String) -> Result<bool, LedgerError> {
-        let alarms = self.alarms(1_000).await?;
-        Ok(alarms.iter().any(|alarm| alarm.detail.contains(&chain_tx)))
-    }
-
-    /// Alarms the owner must hear about, newest first.
-    pub async fn alarms(&self, limit: usize) -> Result<Vec<StoredEvent>, LedgerError> {
         self.read(move |conn| {
-            let mut query = conn.prepare_cached(
-                "SELECT id, purchase, at, kind, detail, hash FROM event
-                  WHERE kind = 'alarm' ORDER BY id DESC LIMIT :limit",
-            )?;
-            let rows = query.query_map(named_params! { ":limit": limit as i64 }, events::read)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let sql = "SELECT 1 FROM event WHERE kind = 'alarm' AND instr(detail, :chain_tx)";
+            Ok(conn.prepare_cached(sql)?.exists(named_params! { ":chain_tx": chain_tx })?)
         })
         .await
     }

@@ -1,6 +1,8 @@
 //! What each authorization was decided on, held against the history before it: it was within every cap its rules named,
 //! no rule refused it, and where a rule asked for a person, a person's yes was used up.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Deserialize;
 
@@ -19,12 +21,20 @@ struct Ruled {
     limit_usd: Option<Usd>,
 }
 
+/// What stands beside a purchase.
+struct Decided {
+    id: String,
+    identity: Vec<u8>,
+    rules: Vec<Ruled>,
+}
+
 pub(super) fn check(conn: &Connection, moves: &[Move], findings: &mut Findings) -> Result<(), LedgerError> {
     let mut sums = Sums::default();
+    let said_yes = wishes_with_a_used_yes(conn)?;
     for Move { row, from, to } in moves {
-        let (_, counted, _) = close::standing(conn, *row)?;
+        let (_, counted) = close::standing(conn, *row)?;
         if from.is_none() {
-            check_one(conn, *row, &counted, &sums, findings)?;
+            check_one(conn, *row, &counted, &sums, &said_yes, findings)?;
         }
         sums.follow(&counted, *from, *to);
     }
@@ -36,9 +46,10 @@ fn check_one(
     row: i64,
     counted: &Counted,
     sums: &Sums,
+    said_yes: &HashSet<Vec<u8>>,
     findings: &mut Findings,
 ) -> Result<(), LedgerError> {
-    let Some((id, rules)) = rules_of(conn, row)? else {
+    let Some(Decided { id, identity, rules }) = decided(conn, row)? else {
         findings.violations.push(format!("row {row} has lost what it was decided on"));
         return Ok(());
     };
@@ -57,27 +68,29 @@ fn check_one(
         }
     }
     let needs_a_yes = rules.iter().any(|ruled| ruled.said == "ask");
-    if needs_a_yes && !has_used_a_yes(conn, row)? {
+    if needs_a_yes && !said_yes.contains(&identity) {
         findings.violations.push(format!("purchase {id} needed a yes, and none was used"));
     }
     Ok(())
 }
 
-fn rules_of(conn: &Connection, row: i64) -> Result<Option<(String, Vec<Ruled>)>, LedgerError> {
-    let found: Option<(String, Option<String>)> = conn
+fn decided(conn: &Connection, row: i64) -> Result<Option<Decided>, LedgerError> {
+    let found: Option<(String, Vec<u8>, Option<String>)> = conn
         .prepare_cached(
-            "SELECT p.purchase_id, d.rules FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = :row",
+            "SELECT p.purchase_id, p.identity, d.rules
+               FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = :row",
         )?
-        .query_row(named_params! { ":row": row }, |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(named_params! { ":row": row }, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    Ok(found.and_then(|(id, rules)| Some((id, serde_json::from_str(&rules?).ok()?))))
+    Ok(found
+        .and_then(|(id, identity, rules)| Some(Decided { id, identity, rules: serde_json::from_str(&rules?).ok()? })))
 }
 
 /// A yes may have been given to an earlier row of the same wish.
-fn has_used_a_yes(conn: &Connection, row: i64) -> Result<bool, LedgerError> {
-    let sql = "SELECT 1 FROM question q JOIN purchase p ON p.row = q.purchase
-                WHERE q.used = 1 AND p.identity = (SELECT identity FROM purchase WHERE row = :row)";
-    Ok(conn.prepare_cached(sql)?.exists(named_params! { ":row": row })?)
+fn wishes_with_a_used_yes(conn: &Connection) -> Result<HashSet<Vec<u8>>, LedgerError> {
+    let mut query = conn
+        .prepare_cached("SELECT p.identity FROM question q JOIN purchase p ON p.row = q.purchase WHERE q.used = 1")?;
+    Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// What a cap is over, by the code of its rule.
