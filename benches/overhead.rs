@@ -8,8 +8,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{B256, U256};
-use bursar::authorization::Authorization;
-use bursar::money::Assets;
+use bursar::authorization::{Authorization, Ground};
+use bursar::money::{Account, Assets};
 use bursar::offer::{self, Listed};
 use bursar::time::Time;
 use bursar::wallet::Key;
@@ -136,11 +136,12 @@ async fn presigned(scene: &Scene, client: &reqwest::Client) -> Vec<(String, (Str
         let headers = challenge.headers().clone();
         let listed = offer::parse(&headers, &challenge.bytes().await.expect("a body"), &Assets::with(Vec::new()));
         let offer = listed.iter().find_map(Listed::offer).expect("an offer");
-        let nonce = B256::left_padding_from(&(n as u64 + 1).to_be_bytes());
+        let random = B256::right_padding_from(&(n as u64 + 1).to_be_bytes());
         let now = Time::from_secs(scene.sandbox.chain.now() as i64);
-        let authorization = Authorization::draft(offer, key.address(), now, nonce).expect("drafted");
-        let signature = key.sign(&authorization).expect("signed");
-        payments.push((url, offer::payment_header(offer, &authorization.payload(&signature), None)));
+        let from = Account::evm(offer.network(), key.address());
+        let authorization = Authorization::draft(offer, &from, now, random.0, &Ground::default()).expect("drafted");
+        let signatures = key.sign(&authorization).expect("signed");
+        payments.push((url, offer::payment_header(offer, &authorization.x402_payload(&signatures), None)));
     }
     payments
 }

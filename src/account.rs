@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use url::Url;
 
 use crate::answer::Refusal;
@@ -11,7 +10,7 @@ use crate::funds;
 use crate::ledger::{self, Entry, Filter, View};
 use crate::limits;
 use crate::money::{Network, Usd};
-use crate::parts::Parts;
+use crate::parts::{Parts, Reading};
 use crate::policy::{self, Cap, Scope, Window};
 use crate::purchase::{Binary, StoredBody, page};
 use crate::reason::{Reason, Who};
@@ -35,22 +34,9 @@ pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) 
         return Err(agents("unknown_network", message, "name one of them, or none to see all"));
     }
     let reading = funds::read(house).await;
-    let is_wanted = |on: &Network| wanted.as_ref().is_none_or(|wanted| wanted == on);
-    let balances: Vec<Balance> = reading
-        .balances
-        .iter()
-        .filter(|((on, _), _)| is_wanted(on))
-        .filter_map(|((on, address), amount)| {
-            let asset = house.assets.known(on, *address)?;
-            Some(Balance {
-                network: on.to_string(),
-                asset: asset.symbol.clone(),
-                amount: asset.units(*amount),
-                amount_atomic: amount.to_string(),
-                usd: asset.usd(*amount).unwrap_or(Usd::MAX),
-            })
-        })
-        .collect();
+    let is_wanted = |on: &str| wanted.as_ref().is_none_or(|wanted| wanted.as_str() == on);
+    let mut balances = all_held(house, &reading);
+    balances.retain(|balance| is_wanted(&balance.network));
     if balances.is_empty() && !reading.problems.is_empty() {
         let message = format!("what the wallet holds is not known now: {}", reading.problems.join("; "));
         let reason = Reason::new("balance_unknown", "chain", message, Who::Time);
@@ -69,6 +55,21 @@ pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) 
     })
 }
 
+/// What a reading found, of the assets that are known.
+pub(crate) fn all_held(house: &Parts, reading: &Reading) -> Vec<Balance> {
+    let held = reading.balances.iter().filter_map(|(account, amount)| {
+        let asset = house.assets.known(account)?;
+        Some(Balance {
+            network: account.network().to_string(),
+            asset: asset.symbol.clone(),
+            amount: asset.units(*amount),
+            amount_atomic: amount.to_string(),
+            usd: asset.usd(*amount).unwrap_or(Usd::MAX),
+        })
+    });
+    held.collect()
+}
+
 /// Every cap that applies, here or in general.
 pub(crate) async fn budgets(house: &Parts, agent: &str, url: Option<&str>) -> Result<Budgets, Refusal> {
     let url = match url.map(Url::parse).transpose() {
@@ -82,7 +83,7 @@ pub(crate) async fn budgets(house: &Parts, agent: &str, url: Option<&str>) -> Re
         led_from: None,
         policy: policy.clone(),
         url: url.clone(),
-        payees: Vec::<Address>::new(),
+        payees: Vec::new(),
         now: house.now(),
     };
     let snapshot = house.ledger.snapshot(view).await?;
@@ -222,7 +223,7 @@ pub fn row(entry: &Entry, shown: Shown) -> Row {
         delivered: entry.delivered,
         http_status: entry.http_status,
         amount_usd: terms.map(|terms| terms.usd),
-        amount_atomic: terms.map(|terms| terms.amount.clone()),
+        amount_atomic: terms.map(|terms| terms.moves().to_owned()),
         asset: terms.map(|terms| terms.asset.clone()),
         network: terms.map(|terms| terms.network.clone()),
         payee: terms.map(|terms| terms.payee.clone()),

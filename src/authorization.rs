@@ -1,39 +1,173 @@
 //! Pure: an offer becomes exactly what gets signed. One file per scheme.
 //!
 //! Nothing here is a digest somebody else made: the signer takes an [`Authorization`], and whoever wants to know what
-//! was signed rebuilds it from the same fields.
+//! was signed rebuilds it from the same fields. What the rest of the house asks of one is its [`Facts`].
 
 mod eip3009;
+mod ground;
 mod signature;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
-pub use self::eip3009::{CannotDraft, nonce};
-pub use self::signature::{NotASignature, Signature, address_of};
-use crate::money::Network;
+pub use self::eip3009::Eip3009;
+pub use self::ground::{Fact, Ground};
+pub use self::signature::{NotASignature, Signature, Signatures, address_of};
+use crate::limits;
+use crate::money::{Account, Amount};
+use crate::offer::{Offer, Scheme};
+use crate::reason::{Reason, Who};
+use crate::time::Time;
 
-/// A transfer the payee may take once, between two moments: EIP-3009 `TransferWithAuthorization`.
+/// The 32 bytes that name one authorization on its rail for ever.
+pub type Handle = B256;
+
+/// What was signed, as a document of its scheme. It is stored, read back, and compared before it is presented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authorization {
-    /// On which network.
-    pub network: Network,
-    /// The asset's contract, with the name and version its signing domain has.
-    pub asset: Address,
-    /// The name its signing domain has.
-    pub asset_name: String,
-    /// The version its signing domain has.
-    pub asset_version: String,
+#[serde(tag = "scheme", rename_all = "lowercase")]
+pub enum Authorization {
+    /// EIP-3009 `TransferWithAuthorization`.
+    Eip3009(Eip3009),
+}
+
+/// What every authorization has, whatever its scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// In which asset.
+    pub asset: Account,
     /// Who pays.
-    pub from: Address,
+    pub from: Account,
     /// Who is paid.
-    pub to: Address,
-    /// How much, in atomic units.
-    pub value: U256,
-    /// From when on the chain takes it.
-    pub valid_after: u64,
-    /// From here on the chain refuses it.
-    pub valid_before: u64,
-    /// The number that makes it usable once.
-    pub nonce: B256,
+    pub to: Account,
+    /// The most it can take, in atomic units.
+    pub most: Amount,
+    /// Less than that may be taken, as the seller likes.
+    pub is_ceiling: bool,
+    /// Its name on its rail.
+    pub handle: Handle,
+    /// From when on nobody can use it.
+    pub ends: Ends,
+}
+
+/// When an authorization ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// At a time of the chain's.
+    At(Time),
+}
+
+/// What is to be signed, and by which kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A digest, by a key of an EVM chain.
+    Evm(B256),
+}
+
+/// Why an offer cannot be signed for, although it was listed as payable.
+#[expect(missing_docs, reason = "each text says what it means")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotDraft {
+    #[error("the seller leaves too little time for a payment to arrive")]
+    WindowTooShort,
+    #[error("the payee is this wallet itself")]
+    PaysItself,
+    #[error("the offer is not on a chain that this wallet's key signs for")]
+    NotEvm,
+    #[error("the clock of this machine is wrong")]
+    ClockWrong,
+}
+
+impl Authorization {
+    /// What would be signed for an offer now. What makes it usable once comes from outside: it is recorded before it is
+    /// used.
+    pub fn draft(
+        offer: &Offer,
+        from: &Account,
+        now: Time,
+        random: [u8; 32],
+        _ground: &Ground,
+    ) -> Result<Authorization, CannotDraft> {
+        if offer.payee == *from {
+            return Err(CannotDraft::PaysItself);
+        }
+        match offer.scheme {
+            Scheme::Eip3009 => Eip3009::draft(offer, from, now, random).map(Authorization::Eip3009),
+        }
+    }
+
+    /// What must be known of the chain before an offer is signed for.
+    pub fn needs(offer: &Offer, _from: &Account) -> Vec<Fact> {
+        match offer.scheme {
+            Scheme::Eip3009 => Vec::new(),
+        }
+    }
+
+    /// What it says, in the words that all schemes share.
+    pub fn facts(&self) -> Facts {
+        match self {
+            Authorization::Eip3009(signed) => signed.facts(),
+        }
+    }
+
+    /// What is signed, rebuilt from the fields each time: the authorization, and then whatever goes with it.
+    pub fn messages(&self) -> Vec<Message> {
+        match self {
+            Authorization::Eip3009(signed) => vec![Message::Evm(signed.digest())],
+        }
+    }
+
+    /// Whether each of these very messages was signed by whoever pays.
+    pub fn is_signed(&self, signatures: &Signatures) -> bool {
+        let (messages, from) = (self.messages(), self.facts().from.as_evm());
+        let is_by_payer = |(message, signature): (&Message, &Signature)| match message {
+            Message::Evm(digest) => signature.recovers(*digest).is_some_and(|signer: Address| Some(signer) == from),
+        };
+        messages.len() == signatures.0.len() && messages.iter().zip(&signatures.0).all(is_by_payer)
+    }
+
+    /// How x402 writes what was signed: the `payload` of a payment.
+    pub fn x402_payload(&self, signatures: &Signatures) -> String {
+        match self {
+            Authorization::Eip3009(signed) => signed.x402_payload(signatures),
+        }
+    }
+}
+
+impl Ends {
+    /// In seconds since 1970.
+    pub fn secs(self) -> u64 {
+        match self {
+            Ends::At(time) => u64::try_from(time.secs()).unwrap_or_default(),
+        }
+    }
+}
+
+/// As long as the seller asks, and never of use to anyone for longer than [`limits::WINDOW_ENDS_WITHIN`].
+fn window(asked_secs: u64, now: Time) -> Result<(u64, u64), CannotDraft> {
+    if asked_secs < limits::WINDOW_AT_LEAST.as_secs() {
+        return Err(CannotDraft::WindowTooShort);
+    }
+    let now = u64::try_from(now.secs()).map_err(|_| CannotDraft::ClockWrong)?;
+    let before = now.checked_sub(limits::WINDOW_STARTS_BEFORE.as_secs()).ok_or(CannotDraft::ClockWrong)?;
+    let length = asked_secs.min(limits::WINDOW_ENDS_WITHIN.as_secs());
+    Ok((before, now.saturating_add(length)))
+}
+
+impl CannotDraft {
+    /// Stable, for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            CannotDraft::WindowTooShort => "window_too_short",
+            CannotDraft::PaysItself => "bad_payee",
+            CannotDraft::NotEvm => "network_not_supported",
+            CannotDraft::ClockWrong => "clock_skew",
+        }
+    }
+}
+
+impl From<CannotDraft> for Reason {
+    fn from(cannot: CannotDraft) -> Reason {
+        let who = if cannot == CannotDraft::ClockWrong { Who::Owner } else { Who::Agent };
+        Reason::new(cannot.code(), "offer", cannot.to_string(), who)
+    }
 }

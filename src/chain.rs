@@ -1,7 +1,5 @@
 //! What the chains say: balances, evidence, and what left our accounts. One folder per rail.
 
-mod node;
-pub mod reply;
-mod rpc;
+pub mod evm;
 
-pub use self::rpc::{Nodes, Rpc};
+pub use self::evm::{Nodes, Rpc};

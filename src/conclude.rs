@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Taken};
 use crate::parts::Parts;
 use crate::settlement::{self, Evidence, Proof, Standing, State, Transfer};
 
@@ -21,7 +21,7 @@ pub(crate) async fn evidence(house: &Parts, row: i64) -> Evidence {
     match house.ledger.authorization(row).await {
         Ok(Some(authorization)) => {
             let testimonies = house.chains.testimony(&authorization).await;
-            settlement::verdict(&testimonies, &authorization)
+            settlement::verdict(&testimonies, &authorization.facts())
         }
         Ok(None) => Evidence::Unknown { why: "nothing was signed".to_owned() },
         Err(cause) => Evidence::Unknown { why: cause.to_string() },
@@ -41,17 +41,28 @@ pub(crate) async fn follow(
     }
     if let Some(next) = conclusion.next {
         let kind = next.state.as_str();
-        let moved = house.ledger.move_to(row, next, kind, detail(evidence), house.now()).await?;
+        let taken = taken(house, row, evidence).await?;
+        let moved = house.ledger.move_to(row, next, kind, detail(evidence), taken, house.now()).await?;
         // Where it could not move, somebody else was told more a moment ago.
         return Ok(if moved && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
     }
     if let Some(authorization) = house.ledger.authorization(row).await?
-        && settlement::may_buy_anew(evidence, &authorization, house.now())
+        && settlement::may_buy_anew(evidence, &authorization.facts(), house.now())
     {
         house.ledger.end_open(row, "past its window, unused", house.now()).await?;
         return Ok(Concluded::Anew);
     }
     Ok(Concluded::StillOpen)
+}
+
+/// What final blocks prove was taken, where it is less than the most.
+async fn taken(house: &Parts, row: i64, evidence: &Evidence) -> Result<Option<Taken>, LedgerError> {
+    let Evidence::SettledByChain { transfer: Some(transfer) } = evidence else { return Ok(None) };
+    let Some(signed) = house.ledger.authorization(row).await?.map(|authorization| authorization.facts()) else {
+        return Ok(None);
+    };
+    let usd = house.assets.known(&signed.asset).and_then(|asset| asset.usd(transfer.amount));
+    Ok(usd.filter(|_| transfer.amount < signed.most).map(|usd| Taken { amount: transfer.amount, usd }))
 }
 
 /// What of the evidence stands in the history.
@@ -73,10 +84,10 @@ fn detail(evidence: &Evidence) -> Value {
 fn shown(transfer: Option<&Transfer>, proof: Proof) -> Value {
     match transfer {
         Some(transfer) => json!({
-            "chain_tx": transfer.chain_tx.to_string(),
+            "chain_tx": transfer.chain_tx,
             "block": transfer.block,
             "amount": transfer.amount.to_string(),
-            "payee": transfer.to,
+            "payee": transfer.to.address(),
             "proof": proof,
         }),
         None => json!({ "why": "used, and no log shows the transfer", "proof": proof }),

@@ -19,7 +19,7 @@ use alloy_primitives::Address;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
-use crate::money::{Asset, Assets, Network, Rate, TransferMethod};
+use crate::money::{Account, Asset, Assets, Network, Rate, TransferMethod};
 use crate::policy::edit;
 use crate::policy::read::{self, Complaint, FileError, Notes, Section};
 use crate::text::quoted;
@@ -139,7 +139,7 @@ impl Default for Notices {
 
 impl StoreKind {
     /// As it is written in files.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             StoreKind::Keyring => "keyring",
             StoreKind::File => "file",
@@ -148,7 +148,7 @@ impl StoreKind {
 }
 
 fn place(store: StoreKind, address: Address) -> [(&'static str, Value); 2] {
-    [("store", store.word().into()), ("address", address.to_checksum(None).into())]
+    [("store", store.as_str().into()), ("address", address.to_checksum(None).into())]
 }
 
 /// Changes the file in `home` as [`with_values`] does.
@@ -189,7 +189,10 @@ fn wallet(section: &Section<'_>) -> WalletConfig {
         Some("file") => Ok(StoreKind::File),
         _ => Err(Complaint::new("{value} is no place for a key", "write \"keyring\" or \"file\"")),
     });
-    let address = section.own("address", |item| read::address(read::text(item)?));
+    let address = section.own("address", |item| {
+        let spelt = read::address(read::text(item)?)?;
+        spelt.parse().map_err(|_| Complaint::new("{value} is no address of an EVM chain", "write the wallet's own"))
+    });
     section.finish();
     WalletConfig { store: store.map(|placed| placed.value), address: address.map(|placed| placed.value) }
 }
@@ -227,14 +230,14 @@ fn assets(root: &Section<'_>) -> Vec<Asset> {
         let asset = asset(&section);
         section.finish();
         let Some(asset) = asset else { continue };
-        if assets.iter().any(|known| known.network == asset.network && known.address == asset.address) {
-            let what = format!("{} on {} stands here twice", asset.address, asset.network);
+        if assets.iter().any(|known| known.account == asset.account) {
+            let what = format!("{} on {} stands here twice", asset.account, asset.network());
             root.notes().say(section.span(), what, "put everything about one asset into one [[asset]]");
         }
         assets.push(asset);
     }
     // No row stands twice, so their order says nothing.
-    assets.sort_by(|one, other| (&one.network, one.address).cmp(&(&other.network, other.address)));
+    assets.sort_by(|one, other| one.account.cmp(&other.account));
     assets
 }
 
@@ -248,8 +251,7 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
     let (eip712_name, eip712_version) = (text("eip712_name"), text("eip712_version"));
     let usd = section.value("usd", rate);
     Some(Asset {
-        network: network?.value,
-        address: address?.value,
+        account: Account::parse(&network?.value, &address?.value).ok()?,
         symbol: symbol?,
         decimals: decimals?.value,
         eip712_name: eip712_name?,
@@ -388,9 +390,9 @@ usd = "1"
 
     #[test]
     fn the_owners_assets_are_known() {
-        let asset = address!("00000000000000000000000000000000000000aa");
+        let asset = Account::evm(&Network::eip155(84532), address!("00000000000000000000000000000000000000aa"));
         let assets = parsed(ASSET).assets();
-        assert_eq!(assets.known(&Network::eip155(84532), asset).map(|asset| asset.symbol.as_str()), Some("PLAY"));
+        assert_eq!(assets.known(&asset).map(|asset| asset.symbol.as_str()), Some("PLAY"));
     }
 
     #[test]

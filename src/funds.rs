@@ -1,33 +1,32 @@
 //! What the wallet is known to hold. Read in the background; the path of a payment only looks.
 
-use alloy_primitives::Address;
 use futures_util::future::join_all;
 
 use crate::limits;
-use crate::money::{Amount, Network};
+use crate::money::{Account, Network};
 use crate::parts::{Look, Parts, Reading};
 use crate::policy::{Funds, Policy};
 use crate::time::Time;
 
 /// Asks the nodes of every network the policy allows, all at once. What does not answer stays as it was.
 pub(crate) async fn read(house: &Parts) -> Reading {
-    let (Some(owner), Ok(policy)) = (house.funds.address(), house.policy()) else { return Reading::default() };
-    let asked = wanted(house, &policy).into_iter().map(|(network, asset)| async move {
-        let answer = house.chains.balance(&network, asset, owner).await;
-        (network, asset, answer)
+    let (Some(wallet), Ok(policy)) = (&house.wallet, house.policy()) else { return Reading::default() };
+    let asked = wanted(house, &policy).into_iter().map(|asset| async move {
+        let answer = house.chains.balance(&asset, &wallet.account(asset.network())).await;
+        (asset, answer)
     });
     let heads = policy.networks.iter().map(|network| house.chains.heads(network));
     let (answers, heads) = tokio::join!(join_all(asked), join_all(heads));
     let look = Look::at(&*house.clock);
     let now = look.said;
     let clocks = heads.into_iter().flatten().flatten().map(|head| apart(head.time_secs, now)).collect();
-    let heard = answers.iter().any(|(_, _, answer)| answer.is_ok());
+    let heard = answers.iter().any(|(_, answer)| answer.is_ok());
     let last = house.funds.last();
     let at = if heard { Some(now) } else { last.at };
     let mut reading = Reading { at, tried: true, problems: Vec::new(), clocks, look: Some(look), ..last };
-    for (network, asset, answer) in answers {
+    for (asset, answer) in answers {
         match answer {
-            Ok(amount) => _ = reading.balances.insert((network, asset), amount),
+            Ok(amount) => _ = reading.balances.insert(asset, amount),
             Err(cause) => reading.problems.push(cause.to_string()),
         }
     }
@@ -39,13 +38,12 @@ pub(crate) async fn read(house: &Parts) -> Reading {
 pub(crate) async fn known(house: &Parts) -> Funds {
     let mut known = house.funds.last().balances;
     let in_doubt = house.ledger.in_doubt().await.unwrap_or_default();
-    for (network, asset, amount) in in_doubt {
-        let (Ok(asset), Some(amount)) = (asset.parse::<Address>(), Amount::parse(&amount)) else { continue };
-        if let Some(balance) = known.get_mut(&(Network::new(network), asset)) {
+    for (asset, amount) in in_doubt {
+        if let Some(balance) = known.get_mut(&asset) {
             balance.0 = balance.0.saturating_sub(amount.0);
         }
     }
-    Funds { address: house.funds.address(), known }
+    Funds { address: house.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)), known }
 }
 /// How far a node's newest block is from our clock. Such a block may be some seconds old.
 fn apart(block_secs: u64, now: Time) -> i64 {
@@ -53,9 +51,7 @@ fn apart(block_secs: u64, now: Time) -> i64 {
     if ahead < 0 { ahead.saturating_add(limits::BLOCKS_MAY_LAG.as_secs() as i64).min(0) } else { ahead }
 }
 
-fn wanted(house: &Parts, policy: &Policy) -> Vec<(Network, Address)> {
-    let on = |network: &Network| {
-        house.assets.on(network).map(|asset| (asset.network.clone(), asset.address)).collect::<Vec<_>>()
-    };
+fn wanted(house: &Parts, policy: &Policy) -> Vec<Account> {
+    let on = |network: &Network| house.assets.on(network).map(|asset| asset.account.clone()).collect::<Vec<_>>();
     policy.networks.iter().flat_map(on).collect()
 }

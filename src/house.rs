@@ -15,7 +15,7 @@ use crate::ledger::{Bodies, Ledger};
 use crate::limits;
 use crate::money::{Assets, Network};
 use crate::owner::Owner;
-use crate::parts::{FundsBook, Parts};
+use crate::parts::{FundsBook, GroundBook, Parts};
 use crate::ports::{Chains, Screen, Seller};
 use crate::seller::HttpSeller;
 use crate::time::{Clock, Time};
@@ -88,7 +88,6 @@ impl House {
         let nonce = random::bytes().map_err(|cause| Refusal::of("no_randomness", cause, "start again"))?;
         let ledger =
             Ledger::open(&home.ledger_file(), &home.leases_dir(), nonce, clock.now()).map_err(Refusal::from)?;
-        let funds = FundsBook::new(wallet.as_ref().map(Wallet::address));
         let parts = Parts {
             ledger,
             bodies: Bodies::at(&home.purchases_dir()),
@@ -99,7 +98,8 @@ impl House {
             rules: PolicyFile::new(home),
             owner_file: OwnerFile::new(home),
             assets,
-            funds,
+            funds: FundsBook::default(),
+            ground: GroundBook::default(),
             screen: OnceLock::new(),
             doubt: Notify::new(),
             sealed: Mutex::new(None),

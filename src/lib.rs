@@ -14,6 +14,7 @@ mod conclude;
 pub mod config;
 pub mod crash;
 mod funds;
+mod ground;
 pub mod house;
 pub mod json;
 pub mod keeper;

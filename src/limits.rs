@@ -70,8 +70,15 @@ pub const BLOCKS_MAY_LAG: Duration = Duration::from_secs(30);
 pub const BLOCKS_APART: u64 = 64;
 /// Balances are good to know, and nobody waits long for them.
 pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
+/// What a scheme must know of a chain before it signs is waited for this long: without it, it is not signed.
+pub const GROUND_WAIT: Duration = Duration::from_secs(5);
+/// An allowance changes when its owner or a payment changes it; after this long it is read anew all the same.
+pub const GROUND_KEPT: Duration = Duration::from_secs(60);
 /// So many blocks are searched once more for money that left: a second node may have been behind.
 pub const SEARCHED_AGAIN: u64 = 300;
+/// Of what a chain transaction was called with, this much is searched for authorizations of ours: what settles one is far
+/// shorter.
+pub const CALL_READ_BYTES: usize = 32 * 1024;
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Noting that an answer was given: the answer itself must not come late because of it.

@@ -3,11 +3,15 @@
 //! An [`Amount`] is what is signed: atomic units of one asset. A [`Usd`] is what is budgeted: micro-dollars, rounded up.
 //! Names, decimals and signing domains of assets come from our table; what a seller says about them is only compared.
 
+mod account;
+
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::{U256, address};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use self::account::{Account, NotAnAddress, address, address_in_any_case};
 
 /// Atomic units of one asset, as they are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,10 +29,9 @@ pub struct Network(String);
 /// An asset bursar knows: what one unit is, how it is signed for, and what it counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {
-    /// On which network.
-    pub network: Network,
-    /// Where its contract is.
-    pub address: Address,
+    /// Where it is: its contract, on its network.
+    #[serde(flatten)]
+    pub account: Account,
     /// What people call it.
     pub symbol: String,
     /// How many decimals one unit has.
@@ -222,6 +225,11 @@ impl fmt::Display for Rate {
 }
 
 impl Asset {
+    /// On which network.
+    pub fn network(&self) -> &Network {
+        self.account.network()
+    }
+
     /// What an amount counts for, rounded up to the micro-dollar; `None` when it is more than money can be.
     pub fn usd(&self, amount: Amount) -> Option<Usd> {
         // amount / 10^decimals units, at rate / 10^12 dollars each, in 10^-6 dollars.
@@ -261,14 +269,14 @@ impl Assets {
         self.rows.get(..self.own).unwrap_or_default()
     }
 
-    /// The asset at an address, if the table has it.
-    pub fn known(&self, network: &Network, address: Address) -> Option<&Asset> {
-        self.rows.iter().find(|asset| asset.network == *network && asset.address == address)
+    /// The asset of an account, if the table has it.
+    pub fn known(&self, account: &Account) -> Option<&Asset> {
+        self.rows.iter().find(|asset| asset.account == *account)
     }
 
     /// Every network an asset is known on.
     pub fn networks(&self) -> Vec<Network> {
-        let mut networks: Vec<Network> = self.rows.iter().map(|asset| asset.network.clone()).collect();
+        let mut networks: Vec<Network> = self.rows.iter().map(|asset| asset.network().clone()).collect();
         networks.sort();
         networks.dedup();
         networks
@@ -276,7 +284,7 @@ impl Assets {
 
     /// Every asset of a network.
     pub fn on(&self, network: &Network) -> impl Iterator<Item = &Asset> {
-        self.rows.iter().filter(move |asset| asset.network == *network)
+        self.rows.iter().filter(move |asset| asset.network() == network)
     }
 }
 
@@ -304,8 +312,7 @@ fn decimal(text: &str, places: u32) -> Result<u128, NotDecimal> {
 fn built_in() -> Vec<Asset> {
     const USDC: &str = "USDC";
     let row = |chain, address, symbol: &str, name: &str, version: &str, decimals, transfer| Asset {
-        network: Network::eip155(chain),
-        address,
+        account: Account::evm(&Network::eip155(chain), address),
         symbol: symbol.to_owned(),
         decimals,
         eip712_name: name.to_owned(),
@@ -429,6 +436,6 @@ mod tests {
     fn the_owners_row_comes_before_the_built_in_one() {
         let own = Asset { eip712_name: "Mine".into(), ..built_in().remove(1) };
         let assets = Assets::with(vec![own.clone()]);
-        assert_eq!(assets.known(&own.network, own.address), Some(&own));
+        assert_eq!(assets.known(&own.account), Some(&own));
     }
 }

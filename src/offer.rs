@@ -17,14 +17,14 @@ mod x402;
 mod x402_v1;
 mod x402_v2;
 
-use alloy_primitives::Address;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::payment::{names_purchase, payment_header};
+pub use self::payment::payment_header;
 pub use self::receipt::{Receipt, receipt};
+pub use self::x402_v2::names_purchase;
 use crate::limits;
-use crate::money::{Amount, Asset, Assets, Network, Usd};
+use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
 use crate::reason::{Reason, Who};
 use crate::text;
 
@@ -57,10 +57,8 @@ pub enum Dialect {
 /// One way to pay, parsed and checked. It is the one object that is shown, budgeted, hashed and signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// The language of the challenge.
-    pub dialect: Dialect,
-    /// Only `exact` is payable today.
-    pub scheme: String,
+    /// What would be signed.
+    pub scheme: Scheme,
     /// Which asset.
     pub asset: Asset,
     /// How much, in atomic units.
@@ -68,22 +66,38 @@ pub struct Offer {
     /// What `amount` counts for, rounded up.
     pub usd: Usd,
     /// Who is paid.
-    pub payee: Address,
+    pub payee: Account,
     /// How long the seller wants the authorization to be good for, as it said; clamped when signing.
     pub window_secs: u64,
     /// What goes back to the seller as it wrote it.
     pub echo: Echo,
 }
 
-/// What the seller wrote, byte for byte: JSON texts, never rebuilt from values.
+/// What is signed for an offer. Each has its file in `authorization/` and one in `settlement/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// A transfer of exactly the amount, by EIP-3009.
+    Eip3009,
+}
+
+/// What the seller wrote, byte for byte: texts, never rebuilt from values. Each dialect that can be paid keeps its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Echo {
-    /// The chosen entry of `accepts`.
-    pub accepted: String,
-    /// v2: the top-level `resource`.
-    pub resource: Option<String>,
-    /// v2: the whole `extensions` object.
-    pub extensions: Option<String>,
+pub enum Echo {
+    /// Of x402, version 1.
+    X402V1 {
+        /// The chosen entry of `accepts`.
+        accepted: String,
+    },
+    /// Of x402, version 2.
+    X402V2 {
+        /// The chosen entry of `accepts`.
+        accepted: String,
+        /// The top-level `resource`.
+        resource: Option<String>,
+        /// The whole `extensions` object.
+        extensions: Option<String>,
+    },
 }
 
 /// One entry of a challenge.
@@ -161,7 +175,48 @@ fn in_its_words(text: &str) -> String {
 impl Offer {
     /// The network it is on.
     pub fn network(&self) -> &Network {
-        &self.asset.network
+        self.asset.network()
+    }
+
+    /// The language it was made in.
+    pub fn dialect(&self) -> Dialect {
+        match self.echo {
+            Echo::X402V1 { .. } => Dialect::X402V1,
+            Echo::X402V2 { .. } => Dialect::X402V2,
+        }
+    }
+}
+
+impl Scheme {
+    /// As policies and records name it: by what it may take.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Eip3009 => "exact",
+        }
+    }
+
+    /// A transfer of exactly the amount, as an asset moves by itself.
+    pub fn exact(asset: &Asset) -> Scheme {
+        match asset.transfer {
+            TransferMethod::Eip3009 | TransferMethod::Permit2 => Scheme::Eip3009,
+        }
+    }
+
+    /// By the name a row has it under.
+    pub fn named(name: &str, asset: &Asset) -> Option<Scheme> {
+        (name == "exact").then(|| Scheme::exact(asset))
+    }
+}
+
+impl Echo {
+    /// Of nothing that anybody wrote: an offer that is only imagined has its dialect all the same.
+    pub fn imagined(dialect: Dialect) -> Option<Echo> {
+        let accepted = "{}".to_owned();
+        match dialect {
+            Dialect::X402V1 => Some(Echo::X402V1 { accepted }),
+            Dialect::X402V2 => Some(Echo::X402V2 { accepted, resource: None, extensions: None }),
+            Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => None,
+        }
     }
 }
 
@@ -201,7 +256,7 @@ impl Listed {
     /// The language it was offered in.
     pub fn dialect(&self) -> Dialect {
         match self {
-            Listed::Payable(offer) => offer.dialect,
+            Listed::Payable(offer) => offer.dialect(),
             Listed::Unpayable(entry) => entry.dialect,
         }
     }
@@ -209,7 +264,7 @@ impl Listed {
     /// What would be signed, as the seller wrote it.
     pub fn scheme(&self) -> &str {
         match self {
-            Listed::Payable(offer) => &offer.scheme,
+            Listed::Payable(offer) => offer.scheme.name(),
             Listed::Unpayable(entry) => &entry.scheme,
         }
     }

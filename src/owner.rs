@@ -15,19 +15,18 @@ pub use crate::ledger::By;
 
 use std::sync::{Arc, Weak};
 
-use alloy_primitives::Address;
 use url::Url;
 
 use crate::account::{Shown, event, row};
 use crate::agent::Agent;
 use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
 use crate::ledger::{Entry, View};
-use crate::money::{Asset, Rate, TransferMethod, Usd};
-use crate::offer::{Dialect, Echo, Listed, Offer};
+use crate::money::{Account, Asset, Rate, Usd};
+use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
 use crate::parts::Parts;
 use crate::policy::{self, ApprovedBy, Decision, Policy};
 use crate::reason::{Reason, Who};
-use crate::seal::anchor_of;
+use crate::seal::{self, Foreign, anchor_of};
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wallet::Anchor;
@@ -122,12 +121,13 @@ impl Owner {
             Ok(kept) => (kept, None),
             Err(cause) => (wallet.noted().await.ok().flatten(), Some(cause)),
         };
-        Ok(match (kept, locked) {
-            (Some(kept), _) if kept.ledger_id != ours.ledger_id => LedgerSeal::Replaced,
-            (Some(kept), _) if kept.authorizations > ours.authorizations => LedgerSeal::RolledBack,
-            (_, Some(cause)) => LedgerSeal::Unseen(cause.to_string()),
-            (Some(_), None) => LedgerSeal::Own,
-            (None, None) => LedgerSeal::Unspent,
+        let foreign = kept.as_ref().and_then(|kept| seal::foreign(kept, &ours));
+        Ok(match (foreign, kept, locked) {
+            (Some(Foreign::Replaced), ..) => LedgerSeal::Replaced,
+            (Some(Foreign::RolledBack), ..) => LedgerSeal::RolledBack,
+            (None, _, Some(cause)) => LedgerSeal::Unseen(cause.to_string()),
+            (None, Some(_), None) => LedgerSeal::Own,
+            (None, None, None) => LedgerSeal::Unspent,
         })
     }
 
@@ -148,7 +148,7 @@ impl Owner {
             events: story.events.iter().map(event).collect(),
             receipt: story.receipt.and_then(|text| serde_json::from_str(&text).ok()),
             evidence: json(story.evidence),
-            window_ends: entry.money.as_ref().map(|money| Time::from_secs(money.valid_before)),
+            window_ends: entry.money.as_ref().map(|money| Time::from_secs(money.ends)),
         })
     }
 
@@ -188,7 +188,12 @@ impl Owner {
             return Err(nothing("that payment is being presented at this moment: see what comes of it first"));
         }
         let released = serde_json::json!({ "by": "owner" });
-        match self.parts.ledger.move_to(entry.row, Standing::RELEASED, "released", released, self.parts.now()).await? {
+        match self
+            .parts
+            .ledger
+            .move_to(entry.row, Standing::RELEASED, "released", released, None, self.parts.now())
+            .await?
+        {
             true => Ok(row(&self.one(id).await?, Shown::Whole)),
             false => Err(nothing(&format!("that purchase is {} and holds no budget to give back", entry.state))),
         }
@@ -222,7 +227,7 @@ impl Owner {
             led_from: None,
             policy: policy.clone(),
             url: Some(url.clone()),
-            payees: vec![offer.payee],
+            payees: vec![offer.payee.to_string()],
             now: self.parts.now(),
         };
         let mut snapshot = self.parts.ledger.snapshot(view).await?;
@@ -243,18 +248,18 @@ impl Owner {
     /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in
     /// particular.
     fn imagined(&self, policy: &Policy, url: &Url, price: Usd) -> Option<Offer> {
-        let pays = |asset: &&Asset| asset.transfer == TransferMethod::Eip3009 && asset.usd == Rate::ONE;
+        let pays = |asset: &&Asset| asset.usd == Rate::ONE;
         let asset = policy.networks.iter().find_map(|network| self.parts.assets.on(network).find(pays))?.clone();
         let amount = asset.amount_of(price)?;
-        let payee = policy.place(url).rule.and_then(|rule| rule.payees.first().copied());
+        let named = policy.place(url).rule.and_then(|rule| rule.payees.first());
+        let payee = named.and_then(|payee| Account::parse(asset.network(), payee).ok());
         Some(Offer {
-            dialect: Dialect::X402V2,
-            scheme: "exact".to_owned(),
+            scheme: Scheme::exact(&asset),
             usd: price,
             amount,
-            payee: payee.unwrap_or(Address::repeat_byte(0x11)),
+            payee: payee.unwrap_or_else(|| Account::anybody(asset.network())),
             window_secs: 60,
-            echo: Echo { accepted: "{}".to_owned(), resource: None, extensions: None },
+            echo: Echo::imagined(Dialect::X402V2)?,
             asset,
         })
     }

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use alloy_primitives::Address;
 use std::time::{Duration, Instant};
 
+use alloy_primitives::B256;
 use tokio::sync::{Mutex, Notify, RwLock};
 
+use crate::authorization::Fact;
 use crate::config::{OwnerFile, PolicyFile};
 use crate::ledger::{Bodies, Ledger};
-use crate::money::{Amount, Assets, Network};
+use crate::limits;
+use crate::money::{Account, Amount, Assets};
 use crate::policy::Policy;
 use crate::ports::{Chains, Screen, Seller};
 use crate::reason::{Reason, Who};
@@ -32,6 +34,7 @@ pub struct Parts {
     pub(crate) owner_file: OwnerFile,
     pub(crate) assets: Assets,
     pub(crate) funds: FundsBook,
+    pub(crate) ground: GroundBook,
     pub(crate) screen: OnceLock<Arc<dyn Screen>>,
     /// Something is unproven: reconciling has work.
     pub(crate) doubt: Notify,
@@ -45,10 +48,14 @@ pub struct Parts {
 }
 
 /// The last reading, and what went wrong with it.
+#[derive(Default)]
 pub struct FundsBook {
-    address: Option<Address>,
     read: std::sync::Mutex<Reading>,
 }
+
+/// What was heard of the chains that a scheme must know before it signs, and when.
+#[derive(Default)]
+pub struct GroundBook(std::sync::Mutex<BTreeMap<Fact, (Time, B256)>>);
 
 /// A look at this machine's clock, by which it is seen later that somebody set it since.
 #[derive(Clone, Copy)]
@@ -74,7 +81,7 @@ pub struct Reading {
     /// When a node last answered.
     pub at: Option<Time>,
     pub tried: bool,
-    pub balances: BTreeMap<(Network, Address), Amount>,
+    pub balances: BTreeMap<Account, Amount>,
     pub problems: Vec<String>,
     /// How far each node's newest block was from our clock, in seconds: ahead above zero, behind below it.
     pub clocks: Vec<i64>,
@@ -83,21 +90,29 @@ pub struct Reading {
 }
 
 impl FundsBook {
-    pub fn new(address: Option<Address>) -> FundsBook {
-        FundsBook { address, read: std::sync::Mutex::default() }
-    }
-
-    /// Whose balances these are.
-    pub fn address(&self) -> Option<Address> {
-        self.address
-    }
-
     pub fn last(&self) -> Reading {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn note(&self, reading: Reading) {
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = reading;
+    }
+}
+
+impl GroundBook {
+    /// What is known, and not too old.
+    pub(crate) fn recall(&self, fact: &Fact, now: Time) -> Option<B256> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, word) = known.get(fact)?;
+        (now.since(*at) < limits::GROUND_KEPT).then_some(*word)
+    }
+
+    pub(crate) fn note(&self, fact: &Fact, word: B256, now: Time) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.clone(), (now, word));
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

@@ -33,9 +33,7 @@ pub use terms::{Denial, Terms, TermsText};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use alloy_primitives::Address;
-
-use crate::money::{Amount, Network, Usd};
+use crate::money::{Account, Amount, Network, Usd};
 use crate::offer::Offer;
 use crate::reason::Reason;
 use crate::request::Request;
@@ -136,7 +134,7 @@ pub struct DomainRule {
     /// Which paths may be paid for.
     pub paths: Vec<String>,
     /// Who may be paid.
-    pub payees: Vec<Address>,
+    pub payees: Vec<String>,
     /// Overrides `payee.on_change` for this rule.
     pub payee_changes: Option<Access>,
 }
@@ -149,7 +147,7 @@ pub struct PayeeRules {
     /// What a payee that changed leads to.
     pub on_change: Access,
     /// Never paid: the policy's own addresses, and those of its deny lists once they are read.
-    pub deny: BTreeSet<Address>,
+    pub deny: BTreeSet<String>,
     /// Files the policy names; the loader reads them and hands them to [`Policy::with_deny_lists`].
     pub deny_lists: Vec<String>,
     /// A deny list that could not be read: nothing is paid until it can.
@@ -189,13 +187,13 @@ pub struct Question<'a> {
     pub funds: &'a Funds,
 }
 
-/// Known balances less what is open, per (network, asset). What was never read is not here and refuses nothing.
+/// Known balances less what is open, by asset. What was never read is not here and refuses nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Funds {
     /// The wallet's own address: where to send money when it is short.
-    pub address: Option<Address>,
+    pub address: Option<String>,
     /// What is known.
-    pub known: BTreeMap<(Network, Address), Amount>,
+    pub known: BTreeMap<Account, Amount>,
 }
 
 /// Everything the rules look at beside the offer, read at one moment.
@@ -211,7 +209,7 @@ pub struct Snapshot {
     pub payments_last_minute: u32,
     /// Payees that were paid before, at the site that was asked and at the one it led to: of those that are named now,
     /// and one more. Empty: never paid there.
-    pub payees_before: Vec<BTreeSet<Address>>,
+    pub payees_before: Vec<BTreeSet<String>>,
     /// The lowest settled price in 30 days at the origin and path that was asked, or at those it led to.
     pub lowest_price: Option<Usd>,
     /// What was paid at this place's domain within [`limits::UNDELIVERED_MEMORY`], or may have been, and never delivered.
@@ -255,8 +253,8 @@ pub enum Scope {
     Session,
     /// A `[[domain]]` rule's text, or a registrable domain.
     Domain(String),
-    /// One payee, behind whatever domains.
-    Payee(Address),
+    /// One payee, behind whatever domains and on whatever networks: its address.
+    Payee(String),
 }
 
 /// The time a cap is about.

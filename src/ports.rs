@@ -1,19 +1,19 @@
 //! The ports: what a simulation replaces. Sellers, chains, the screen, whoever waits for an answer; and the values that
 //! go through them. The clock's is in `time`, the key store's in `wallet`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::http::HeaderMap;
+use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
-use alloy_primitives::{Address, B256};
-
 use crate::answer::Pending;
-use crate::authorization::Authorization;
+use crate::authorization::{Authorization, Fact, Handle};
 pub use crate::ledger::Recorded;
-use crate::money::{Amount, Network};
+use crate::money::{Account, Amount, Network};
 use crate::request::Request;
 use crate::settlement::{Block, ChainError, Testimony};
 
@@ -151,41 +151,56 @@ pub trait Screen: Send + Sync {
     }
 }
 
+/// By which way money left.
+#[expect(missing_docs, reason = "the fields are what their names say")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Departed {
+    /// By this authorization, as the chain itself names it.
+    By(Handle),
+    /// In a way that names none. One of ours may stand in what the chain transaction was called with, where that is known.
+    Unnamed { to: Option<Account>, called_with: Option<Vec<u8>> },
+}
+
 /// Money that left our account, as nodes show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// On which network.
-    pub network: Network,
     /// Which asset.
-    pub asset: Address,
-    /// The authorization that was used; none: it left by another way, such as a plain transfer.
-    pub nonce: Option<B256>,
+    pub asset: Account,
+    /// By which way.
+    pub how: Departed,
     /// In which chain transaction.
-    pub chain_tx: B256,
+    pub chain_tx: String,
     /// In which block.
     pub block: u64,
+    /// Which nodes show it.
+    pub seen_by: Vec<String>,
     /// A second node shows it, or the receipt of the chain transaction does: one log of one node may be made up.
     pub is_confirmed: bool,
 }
 
+/// Up to which block each node was searched, by its name.
+pub type SearchedTo = BTreeMap<String, u64>;
+
 /// Asks the nodes of the chains.
 #[async_trait]
 pub trait Chains: Send + Sync {
-    /// What `owner` holds, as the first node that answers says.
-    async fn balance(&self, network: &Network, asset: Address, owner: Address) -> Result<Amount, ChainError>;
+    /// What `owner` holds.
+    async fn balance(&self, asset: &Account, owner: &Account) -> Result<Amount, ChainError>;
+
+    /// What a scheme must know before it signs.
+    async fn know(&self, fact: &Fact) -> Result<B256, ChainError>;
 
     /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
 
-    /// Everything that left `owner` since a block, by whatever way, to compare with the ledger, as any of the nodes has
-    /// seen it; and the block that all who answered were read up to.
+    /// Everything that left `owner` since then, by whatever way, to compare with the ledger, as any of the nodes has
+    /// seen it; and how far each that answered was read. A node that was never read is read from its newest block on.
     async fn sightings(
         &self,
-        network: &Network,
-        asset: Address,
-        owner: Address,
-        from_block: Option<u64>,
-    ) -> Result<(Vec<Sighting>, u64), ChainError>;
+        asset: &Account,
+        owner: &Account,
+        since: &SearchedTo,
+    ) -> Result<(Vec<Sighting>, SearchedTo), ChainError>;
 
     /// The newest block of every node that answers: what time it is, by as many witnesses.
     async fn heads(&self, network: &Network) -> Vec<Result<Block, ChainError>>;

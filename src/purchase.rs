@@ -37,8 +37,9 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
-use crate::authorization::{self, Authorization, Signature};
+use crate::authorization::{Authorization, Signatures};
 use crate::crash;
+use crate::ground;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
@@ -80,7 +81,7 @@ struct Purchase {
 /// What was signed, by which policy, and by which look at the clock.
 struct InMemory {
     authorization: Authorization,
-    signature: Signature,
+    signatures: Signatures,
     policy: Arc<Policy>,
     now: Time,
 }
@@ -135,7 +136,7 @@ impl Parts {
         let Some(stay) = self.stay().await.map(Arc::new) else {
             return wish.purchase_id.as_deref().map_or_else(refuse::leaving, refuse::leaving_it);
         };
-        let id = match wish.purchase_id.clone().map_or_else(fresh_id, Ok) {
+        let id = match wish.purchase_id.clone().map_or_else(random_id, Ok) {
             Ok(id) => id,
             Err(reason) => return refuse::failed(vec![reason], None),
         };
@@ -275,16 +276,17 @@ impl Purchase {
         // Read again: the owner may have changed it since the offer was decided on.
         let policy = self.house.policy()?;
         seal::check_policy(&self.house, &policy).await?;
-        let nonce = random::bytes().map(authorization::nonce).map_err(|_| refuse::no_randomness())?;
+        let ground = ground::of(&self.house, offer).await;
+        let random = random::bytes().map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
-        let authorization = Authorization::draft(offer, wallet.address(), now, nonce)?;
-        let signature = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
-        Ok(InMemory { authorization, signature, policy, now })
+        let authorization = Authorization::draft(offer, &wallet.account(offer.network()), now, random, &ground)?;
+        let signatures = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
+        Ok(InMemory { authorization, signatures, policy, now })
     }
 
     fn draft(&self, offer: Offer, signed: InMemory, considered: &Considered) -> Draft {
-        let InMemory { authorization, signature, policy, now } = signed;
+        let InMemory { authorization, signatures, policy, now } = signed;
         let id = self.payment_identifier();
         Draft {
             purchase_id: self.id.clone(),
@@ -299,10 +301,10 @@ impl Purchase {
             max_price: self.wish.max_price,
             policy,
             funds: considered.funds.clone(),
-            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), Some(&id)),
+            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), Some(&id)),
             offer,
             authorization,
-            signature,
+            signatures,
             offers: considered.offers.clone(),
             now,
         }
@@ -335,12 +337,12 @@ impl Purchase {
         let id = recorded.purchase_id().to_owned();
         self.id = id.clone();
         *called(&self.called) = id.clone();
-        let (house, nonce) = (self.house.clone(), recorded.authorization().nonce);
+        let (house, handle) = (self.house.clone(), recorded.authorization().facts().handle);
         match AssertUnwindSafe(self.present(recorded)).catch_unwind().await {
             Ok(told) => told,
             Err(_) => {
                 // Whoever asks next must not wait for a presenter that is no more.
-                let _ = tokio::time::timeout(limits::HAND_OVER, house.ledger.let_go(nonce)).await;
+                let _ = tokio::time::timeout(limits::HAND_OVER, house.ledger.let_go(handle)).await;
                 (Box::new(refuse::fault(id)), None)
             }
         }
@@ -348,6 +350,7 @@ impl Purchase {
 
     async fn present(self, recorded: Recorded) -> (Stop, Option<i64>) {
         seal::note_anchor(&self.house);
+        ground::forget(&self.house);
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
         crash::point("loaded");
@@ -406,7 +409,7 @@ async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, caller: &dyn
     }
 }
 
-fn fresh_id() -> Result<String, Reason> {
+fn random_id() -> Result<String, Reason> {
     let bytes: [u8; 10] = random::bytes().map_err(|_| refuse::no_randomness())?;
     Ok(format!("pu_{}", hex::encode(bytes)))
 }

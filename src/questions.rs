@@ -2,7 +2,7 @@
 
 use crate::answer::{Pending, Refusal};
 use crate::ledger::{self, OpenQuestion};
-use crate::money::{Amount, Network};
+use crate::money::Amount;
 use crate::parts::Parts;
 use crate::policy::{ApprovedBy, TermsText};
 use crate::reason::{Reason, Who};
@@ -40,10 +40,8 @@ pub(crate) async fn answer(house: &Parts, shown: &Pending, yes: bool, by: Approv
 
 /// An amount as a person reads it; atomic where the asset is not known any more.
 fn whole_units(house: &Parts, terms: &ledger::PaymentTerms) -> String {
-    let known = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
-    let shown = known.and_then(|(address, amount)| {
-        Some(house.assets.known(&Network::new(terms.network.clone()), address)?.units(amount))
-    });
+    let known = terms.asset_account().zip(Amount::parse(&terms.amount));
+    let shown = known.and_then(|(asset, amount)| Some(house.assets.known(&asset)?.units(amount)));
     shown.unwrap_or_else(|| terms.amount.clone())
 }
 

@@ -1,17 +1,15 @@
 //! Finding out: what became of every authorization nobody has proven yet, and whether the chains saw payments of ours
 //! that no row explains.
 
-use alloy_primitives::{Address, B256};
-
 use crate::answer::{Reconciled, Refusal, Waiting};
+use crate::authorization::{Ends, Handle};
 use crate::conclude::{self, Concluded};
 use crate::ledger::{LedgerError, Unproven};
 use crate::limits;
-use crate::money::Network;
+use crate::money::Account;
 use crate::parts::Parts;
-use crate::ports::Sighting;
+use crate::ports::{Departed, SearchedTo, Sighting};
 use crate::settlement::{Evidence, State};
-use crate::time::Time;
 
 impl Parts {
     /// Asks the chains about everything unproven, and moves what they prove. What they leave in doubt keeps counting.
@@ -51,7 +49,9 @@ impl Parts {
             _ => found.waiting.push(Waiting {
                 purchase_id,
                 why: why(&evidence),
-                until: Some(Time::from_secs(i64::try_from(authorization.valid_before).unwrap_or(i64::MAX))),
+                until: match authorization.facts().ends {
+                    Ends::At(time) => Some(time),
+                },
             }),
         }
         Ok(())
@@ -63,8 +63,8 @@ impl Parts {
         let (Some(wallet), Ok(policy)) = (&self.wallet, self.policy()) else { return Ok(()) };
         let assets = policy.networks.iter().flat_map(|network| self.assets.on(network));
         for asset in assets {
-            let owner = wallet.address();
-            let Some((strangers, to)) = self.strangers(&asset.network, asset.address, owner).await? else { continue };
+            let owner = wallet.account(asset.network());
+            let Some((strangers, to)) = self.strangers(&asset.account, &owner).await? else { continue };
             for Stranger { alarm, is_confirmed } in strangers {
                 if is_confirmed && self.ledger.frozen().await?.is_none() {
                     self.ledger.freeze(Some(alarm.clone()), self.now()).await?;
@@ -73,37 +73,58 @@ impl Parts {
                 found.alarms.push(alarm);
             }
             // Only now: what was seen and not yet written down must be seen again.
-            self.ledger.note_searched(asset.network.to_string(), asset.address.to_string(), to).await?;
+            self.ledger.note_searched(asset.account.clone(), to).await?;
         }
         Ok(())
     }
 
-    /// What no purchase explains, and up to which block was looked.
+    /// What no purchase explains, and up to which block each node was looked at.
     async fn strangers(
         &self,
-        network: &Network,
-        asset: Address,
-        owner: Address,
-    ) -> Result<Option<(Vec<Stranger>, u64)>, LedgerError> {
-        let searched = self.ledger.searched_to(network.to_string(), asset.to_string()).await?;
+        asset: &Account,
+        owner: &Account,
+    ) -> Result<Option<(Vec<Stranger>, SearchedTo)>, LedgerError> {
+        let searched = self.ledger.searched_to(asset.clone()).await?;
         // A little of what was searched is searched again: what one node alone has shown may be confirmed by now.
-        let from = searched.map(|block| block.saturating_sub(limits::SEARCHED_AGAIN));
-        let Ok((sightings, to)) = self.chains.sightings(network, asset, owner, from).await else {
+        let since = searched.into_iter().map(|(node, block)| (node, block.saturating_sub(limits::SEARCHED_AGAIN)));
+        let Ok((sightings, mut to)) = self.chains.sightings(asset, owner, &since.collect()).await else {
             return Ok(None);
         };
         let mut strangers = Vec::new();
-        for Sighting { nonce, chain_tx, is_confirmed, .. } in sightings {
-            let is_ours = match nonce {
-                Some(nonce) => self.ledger.explains(nonce.0).await?,
-                None => false,
+        for sighting in sightings {
+            let is_ours = match self.is_explained(asset, &sighting.how).await? {
+                Some(is_ours) => is_ours,
+                None => {
+                    // Not known yet: those who show it are read from before it the next time.
+                    for (_, read_to) in to.iter_mut().filter(|(node, _)| sighting.seen_by.contains(node)) {
+                        *read_to = sighting.block.saturating_sub(1).min(*read_to);
+                    }
+                    continue;
+                }
             };
-            let alarm = unexplained(network, nonce, chain_tx, is_confirmed);
+            let alarm = unexplained(asset, &sighting);
             // What only one node said is said anew once it is confirmed.
             if !is_ours && !self.ledger.was_alarmed(alarm.clone()).await? {
-                strangers.push(Stranger { alarm, is_confirmed });
+                strangers.push(Stranger { alarm, is_confirmed: sighting.is_confirmed });
             }
         }
         Ok(Some((strangers, to)))
+    }
+
+    /// Whether a purchase explains it; none where that cannot be told now.
+    async fn is_explained(&self, asset: &Account, how: &Departed) -> Result<Option<bool>, LedgerError> {
+        Ok(match how {
+            Departed::By(handle) => Some(self.ledger.explains(vec![*handle], asset.clone(), None).await?),
+            Departed::Unnamed { to, called_with: Some(called_with) } => {
+                let handles = called_with.windows(32).take(limits::CALL_READ_BYTES).map(Handle::from_slice);
+                Some(self.ledger.explains(handles.collect(), asset.clone(), to.clone()).await?)
+            }
+            Departed::Unnamed { to: Some(to), called_with: None } => {
+                // Whoever is paid nothing now is not paid by one of ours.
+                if self.ledger.has_paid(to.clone()).await? { None } else { Some(false) }
+            }
+            Departed::Unnamed { to: None, called_with: None } => Some(false),
+        })
     }
 }
 
@@ -114,15 +135,16 @@ struct Stranger {
 }
 
 /// What the owner hears, and what to do about it.
-fn unexplained(network: &Network, nonce: Option<B256>, chain_tx: B256, is_confirmed: bool) -> String {
-    let how = match nonce {
-        Some(_) => "with a signature of its key",
-        None => "by a transfer of its own",
+fn unexplained(asset: &Account, sighting: &Sighting) -> String {
+    let (network, chain_tx) = (asset.network(), &sighting.chain_tx);
+    let how = match sighting.how {
+        Departed::By(_) => "with a signature of its key",
+        Departed::Unnamed { .. } => "by a transfer of its own",
     };
     let left = format!(
         "money left this wallet on {network} {how} in chain transaction {chain_tx}, and no purchase explains it"
     );
-    match is_confirmed {
+    match sighting.is_confirmed {
         true => format!("{left}. If it was not you, move the rest to a new wallet; if it was, `bursar thaw`"),
         false => format!("{left}; only one node says so, and does not show the transaction, so nothing is stopped"),
     }

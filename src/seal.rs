@@ -28,7 +28,7 @@ pub(crate) async fn check(house: &Parts, wallet: &Wallet) -> Result<(), Reason> 
     if sealed.as_ref() == Some(&owner) {
         return Ok(());
     }
-    let ours = anchor_of(house.ledger.seal().await?);
+    let ours = house.ledger.seal().await?;
     match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
         Some(kept) => {
             broken_seal(&kept, &ours).map_or(Ok(()), Err)?;
@@ -38,9 +38,13 @@ pub(crate) async fn check(house: &Parts, wallet: &Wallet) -> Result<(), Reason> 
             tampered(kept.owner.as_ref(), owner.as_ref()).map_or(Ok(()), Err)?;
         }
         None => {
-            let ours = Anchor { owner: owner.clone(), ..ours };
+            let ours = Anchor { owner: owner.clone(), ..anchor_of(ours) };
             wallet.write_anchor(ours).await.map_err(|cause| wallet_reason(&cause))?;
         }
+    }
+    // The table is read when a program starts, and stays: held against a seal once, it need not be again.
+    if owner.as_ref().is_some_and(|mark| !mark.has_assets(text_of(house.assets.own()).as_deref())) {
+        return Err(assets_changed());
     }
     *sealed = Some(owner);
     Ok(())
@@ -57,7 +61,6 @@ async fn after_a_change_cut_off(house: &Parts) -> Result<Option<OwnerMark>, Reas
 /// been another.
 pub(crate) async fn check_policy(house: &Parts, policy: &Policy) -> Result<(), Reason> {
     match &*house.sealed.lock().await {
-        Some(Some(mark)) if !mark.has_assets(text_of(house.assets.own()).as_deref()) => Err(assets_changed()),
         Some(Some(mark)) if !mark.is_of(&policy.text_hash, || Policy::built_in().text_hash) => Err(policy_replaced()),
         _ => Ok(()),
     }
@@ -157,19 +160,37 @@ pub(crate) fn anchor_of(seal: ledger::Seal) -> Anchor {
     Anchor { ledger_id: seal.ledger_id, authorizations: seal.authorizations, owner: None }
 }
 
-/// Why a ledger is not the one that was noted beside the key.
-fn broken_seal(kept: &Anchor, ours: &Anchor) -> Option<Reason> {
-    let (code, what) = if kept.ledger_id != ours.ledger_id {
-        let what = "the ledger is not the one this wallet has been spending from: it is missing or was replaced";
-        ("ledger_replaced", what.to_owned())
-    } else if kept.authorizations > ours.authorizations {
-        let (held, made) = (ours.authorizations, kept.authorizations);
-        let what = format!(
-            "the ledger holds {held} authorizations, and this wallet has made at least {made}: it was rolled back"
-        );
-        ("ledger_rolled_back", what)
-    } else {
-        return None;
+/// What is wrong with a ledger that is not the one noted beside the key.
+pub(crate) enum Foreign {
+    /// It is another one, or a new one.
+    Replaced,
+    /// It is an older copy: it holds fewer authorizations than were made.
+    RolledBack,
+}
+
+/// Holds a ledger against what is noted beside the key.
+pub(crate) fn foreign(kept: &Anchor, ours: &ledger::Seal) -> Option<Foreign> {
+    match kept.ledger_id == ours.ledger_id {
+        false => Some(Foreign::Replaced),
+        true if kept.authorizations > ours.authorizations => Some(Foreign::RolledBack),
+        true => None,
+    }
+}
+
+/// Why nothing is signed beside a ledger that is not the one noted beside the key.
+fn broken_seal(kept: &Anchor, ours: &ledger::Seal) -> Option<Reason> {
+    let (code, what) = match foreign(kept, ours)? {
+        Foreign::Replaced => {
+            let what = "the ledger is not the one this wallet has been spending from: it is missing or was replaced";
+            ("ledger_replaced", what.to_owned())
+        }
+        Foreign::RolledBack => {
+            let (held, made) = (ours.authorizations, kept.authorizations);
+            let what = format!(
+                "the ledger holds {held} authorizations, and this wallet has made at least {made}: it was rolled back"
+            );
+            ("ledger_rolled_back", what)
+        }
     };
     let message = format!("{what}. Nothing is signed until its owner restores or adopts it");
     Some(Reason::new(code, "ledger", message, Who::Owner))

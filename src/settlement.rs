@@ -12,17 +12,20 @@
 //!
 //! One node is one witness. What nodes have seen counts at once, and what final blocks prove can not be taken back.
 
+mod eip3009;
 mod evidence;
+mod evm;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::evidence::{Block, ChainError, Testimony, Transfer};
-use crate::authorization::Authorization;
+pub use self::eip3009::use_log as eip3009_use;
+pub use self::evidence::{Block, ChainError, Testimony, Transfer, Use};
+pub use self::evm::{ChainTx, EventLog, EvmQuestion, LogFilter};
+use crate::authorization::Facts;
 use crate::limits;
-use crate::money::Amount;
 use crate::time::Time;
 
 /// Where a purchase's money is.
@@ -153,15 +156,18 @@ pub fn judge(heard: Presentation) -> Judgement {
 }
 
 /// What every configured node's testimony proves together. Each node must be in the list, those that failed too.
-pub fn verdict(testimonies: &[Result<Testimony, ChainError>], authorization: &Authorization) -> Evidence {
+pub fn verdict(testimonies: &[Result<Testimony, ChainError>], signed: &Facts) -> Evidence {
     let told: Vec<&Testimony> = testimonies.iter().flatten().collect();
-    if told.iter().any(|t| t.used) {
-        return used(&told, testimonies.len(), authorization);
+    if told.iter().any(|t| t.is_used()) {
+        return used(&told, testimonies.len(), signed);
     }
     if let Some(failed) = testimonies.iter().find_map(|t| t.as_ref().err()) {
         return Evidence::Unknown { why: failed.to_string() };
     }
-    unused(&told, authorization)
+    match told.iter().any(|t| matches!(t.fate, Use::NeverAgain(_))) {
+        true => never_again(&told),
+        false => unused(&told, signed),
+    }
 }
 
 const TAKEN_AFTER_ALL: &str =
@@ -196,8 +202,8 @@ pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
 
 /// Whether the wish may be bought anew while the old authorization still counts: unused, and safely past its window by
 /// every node's newest block and by our own clock.
-pub fn may_buy_anew(evidence: &Evidence, authorization: &Authorization, now: Time) -> bool {
-    let safely_past = authorization.valid_before.saturating_add(limits::PAST_WINDOW.as_secs());
+pub fn may_buy_anew(evidence: &Evidence, signed: &Facts, now: Time) -> bool {
+    let safely_past = signed.ends.secs().saturating_add(limits::PAST_WINDOW.as_secs());
     let ours_is_past = u64::try_from(now.secs()).is_ok_and(|secs| secs > safely_past);
     match evidence {
         Evidence::Lapsed { .. } => true,
@@ -216,19 +222,21 @@ fn is_delivery(status: u16) -> bool {
 }
 
 /// At least one node saw it used. A node that is behind cannot contradict it, one that is ahead can.
-fn used(told: &[&Testimony], asked: usize, authorization: &Authorization) -> Evidence {
-    let transfers = || told.iter().filter(|t| t.used).filter_map(|t| t.transfer.as_ref().map(|found| (*t, found)));
-    if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, authorization)) {
-        return Evidence::Mismatch { why: mismatch(teller, other, authorization) };
+fn used(told: &[&Testimony], asked: usize, signed: &Facts) -> Evidence {
+    let transfers = || told.iter().filter_map(|t| t.transfer().map(|found| (*t, found)));
+    if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, signed)) {
+        return Evidence::Mismatch { why: mismatch(teller, other, signed) };
     }
-    if let Some(why) = contradiction(told, authorization.valid_before) {
+    if let Some(why) = contradiction(told, signed.ends.secs()) {
         return Evidence::Contradicted { why };
     }
     let transfer = transfers().next().map(|(_, found)| found.clone());
     // Each node's word is held against the latest block that any of them names.
     let latest = transfers().map(|(_, found)| found.block).max();
-    let is_final = |t: &Testimony| t.used && is_final_at(t, latest, authorization.valid_before);
-    match told.len() == asked && told.iter().all(|t| is_final(t)) {
+    let is_final = |t: &Testimony| t.is_used() && is_final_at(t, latest, signed.ends.secs());
+    // Where less may be taken than was signed, final is what says how much it was.
+    let is_told = transfer.is_some() || !signed.is_ceiling;
+    match is_told && told.len() == asked && told.iter().all(|t| is_final(t)) {
         true => Evidence::SettledByChain { transfer },
         false => Evidence::SettledAsSeen { transfer },
     }
@@ -236,15 +244,15 @@ fn used(told: &[&Testimony], asked: usize, authorization: &Authorization) -> Evi
 
 /// What one node says of a use that cannot be true, or not beside what the others say.
 fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
-    let shown = || told.iter().filter_map(|t| t.transfer.as_ref());
+    let shown = || told.iter().filter_map(|t| t.transfer());
     if let Some(first) = shown().next()
-        && let Some(other) = shown().find(|other| (other.chain_tx, other.block) != (first.chain_tx, first.block))
+        && let Some(other) = shown().find(|other| (&other.chain_tx, other.block) != (&first.chain_tx, first.block))
     {
         let (one, two) = (first.block, other.block);
         return Some(format!("it was used once, and nodes show it in two places: block {one} and block {two}"));
     }
-    for user in told.iter().filter(|t| t.used) {
-        let since = user.transfer.as_ref().map_or(user.at.number, |transfer| transfer.block);
+    for user in told.iter().filter(|t| t.is_used()) {
+        let since = user.transfer().map_or(user.at.number, |transfer| transfer.block);
         let (node, head) = (&user.node, user.at.number);
         if since > head {
             return Some(format!("{node} saw it used in block {since}, and its newest block is {head}"));
@@ -255,7 +263,7 @@ fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
             return Some(format!("{node} saw it used in block {since}, and no other node is past block {highest}"));
         }
         // A block at or past the window's end that has it unused is the end of it: no later one can use it.
-        let denies = |other: &&&Testimony| !other.used && (other.at.number >= since || other.at.time_secs >= ends);
+        let denies = |other: &&&Testimony| !other.is_used() && (other.at.number >= since || other.at.time_secs >= ends);
         if let Some(other) = others().find(denies) {
             let (name, at) = (&other.node, other.at.number);
             return Some(format!("{node} saw it used by block {since}, {name} at block {at} did not"));
@@ -272,11 +280,24 @@ fn is_final_at(testimony: &Testimony, block: Option<u64>, ends: u64) -> bool {
     })
 }
 
+/// Every node answered, and at least one has it that its owner took it back.
+fn never_again(told: &[&Testimony]) -> Evidence {
+    let is_final = |t: &&Testimony| match t.fate {
+        Use::NeverAgain(block) => t.finalized.is_some_and(|last| last.number >= block && last.number <= t.at.number),
+        Use::Unused | Use::Used(_) => false,
+    };
+    if told.iter().all(is_final) {
+        let nodes: Vec<&str> = told.iter().map(|t| t.node.as_str()).collect();
+        return Evidence::Lapsed { proof: format!("its owner took it back; {} say so finally", nodes.join(", ")) };
+    }
+    Evidence::Unknown { why: "its owner took it back, and not every node has that finally".to_owned() }
+}
+
 /// Every node answered, and none saw it used.
-fn unused(told: &[&Testimony], authorization: &Authorization) -> Evidence {
-    let ends = authorization.valid_before;
+fn unused(told: &[&Testimony], signed: &Facts) -> Evidence {
+    let ends = signed.ends.secs();
     let Some(earliest_head_secs) = told.iter().map(|t| t.at.time_secs).min() else {
-        return Evidence::Unknown { why: format!("no node was asked about {}", authorization.network) };
+        return Evidence::Unknown { why: format!("no node was asked about {}", signed.asset.network()) };
     };
     if told.iter().all(|t| is_final_past(t, ends)) {
         let nodes: Vec<String> = told.iter().map(|t| blocks(t)).collect();
@@ -296,16 +317,18 @@ fn is_final_past(testimony: &Testimony, ends: u64) -> bool {
     })
 }
 
-fn is_signed(transfer: &Transfer, authorization: &Authorization) -> bool {
-    transfer.from == authorization.from
-        && transfer.to == authorization.to
-        && transfer.amount == Amount(authorization.value)
+fn is_signed(transfer: &Transfer, signed: &Facts) -> bool {
+    let is_as_much = match signed.is_ceiling {
+        true => transfer.amount <= signed.most,
+        false => transfer.amount == signed.most,
+    };
+    transfer.from == signed.from && transfer.to == signed.to && is_as_much
 }
 
-fn mismatch(node: &Testimony, found: &Transfer, signed: &Authorization) -> String {
+fn mismatch(node: &Testimony, found: &Transfer, signed: &Facts) -> String {
     format!(
         "{} shows {} from {} to {} in chain transaction {}, and what was signed is {} from {} to {}",
-        node.node, found.amount, found.from, found.to, found.chain_tx, signed.value, signed.from, signed.to,
+        node.node, found.amount, found.from, found.to, found.chain_tx, signed.most, signed.from, signed.to,
     )
 }
 
@@ -435,28 +458,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::money::Network;
+    use crate::authorization::Ends;
+    use crate::money::{Account, Amount, Network};
 
     const ENDS: u64 = 1_000;
 
-    fn signed() -> Authorization {
-        Authorization {
-            network: Network::eip155(84532),
-            asset: Address::repeat_byte(0xaa),
-            asset_name: "USDC".into(),
-            asset_version: "2".into(),
-            from: Address::repeat_byte(1),
-            to: Address::repeat_byte(2),
-            value: U256::from(10_000),
-            valid_after: 0,
-            valid_before: ENDS,
-            nonce: B256::repeat_byte(7),
+    fn account(byte: u8) -> Account {
+        Account::evm(&Network::eip155(84532), Address::repeat_byte(byte))
+    }
+
+    fn signed() -> Facts {
+        Facts {
+            asset: account(0xaa),
+            from: account(1),
+            to: account(2),
+            most: Amount(U256::from(10_000)),
+            is_ceiling: false,
+            handle: B256::repeat_byte(7),
+            ends: Ends::At(Time::from_secs(ENDS as i64)),
         }
     }
 
     fn the_transfer() -> Transfer {
         let (from, to) = (signed().from, signed().to);
-        Transfer { chain_tx: B256::repeat_byte(9), block: 90, from, to, amount: Amount(U256::from(10_000)) }
+        Transfer { chain_tx: "0x09".into(), block: 90, from, to, amount: Amount(U256::from(10_000)) }
     }
 
     fn block(number: u64, time_secs: u64) -> Block {
@@ -466,11 +491,11 @@ mod tests {
     /// A node at block 100, whose head and final block have these times.
     fn unused(head_secs: u64, final_secs: Option<u64>) -> Testimony {
         let finalized = final_secs.map(|secs| block(95, secs));
-        Testimony { node: "node-a".into(), used: false, at: block(100, head_secs), finalized, transfer: None }
+        Testimony { node: "node-a".into(), fate: Use::Unused, at: block(100, head_secs), finalized }
     }
 
     fn used(transfer: Option<Transfer>) -> Testimony {
-        Testimony { node: "node-b".into(), used: true, transfer, ..unused(ENDS - 50, Some(ENDS - 90)) }
+        Testimony { node: "node-b".into(), fate: Use::Used(transfer), ..unused(ENDS - 50, Some(ENDS - 90)) }
     }
 
     fn silent() -> Result<Testimony, ChainError> {
@@ -638,9 +663,9 @@ mod tests {
     #[test]
     fn used_without_its_transfer_is_used_and_with_another_one_is_an_alarm() {
         assert_eq!(told(&[used(None)]), Evidence::SettledAsSeen { transfer: None });
-        let other = Address::repeat_byte(3);
+        let other = account(3);
         let wrong = [
-            Transfer { to: other, ..the_transfer() },
+            Transfer { to: other.clone(), ..the_transfer() },
             Transfer { from: other, ..the_transfer() },
             Transfer { amount: Amount(U256::from(10_001)), ..the_transfer() },
         ];
@@ -680,7 +705,7 @@ mod tests {
     #[test]
     fn an_early_block_named_by_one_liar_does_not_make_a_use_final_for_the_other() {
         let real = Transfer { block: 99, ..the_transfer() };
-        let lie = Transfer { block: 1, chain_tx: B256::repeat_byte(0xee), ..the_transfer() };
+        let lie = Transfer { block: 1, chain_tx: "0xee".into(), ..the_transfer() };
         let honest = Testimony { node: "honest".into(), ..used(Some(real)) };
         let liar = Testimony { node: "liar".into(), ..used(Some(lie)) };
         let evidence = told(&[liar, honest]);
@@ -703,6 +728,31 @@ mod tests {
     }
 
     #[test]
+    fn what_its_owner_took_back_lapses_once_every_node_has_it_finally() {
+        let taken_back = |last| Testimony { fate: Use::NeverAgain(90), ..unused(ENDS - 50, last) };
+        let at_95 = taken_back(Some(ENDS - 90));
+        assert!(matches!(told(&[at_95.clone(), at_95.clone()]), Evidence::Lapsed { .. }));
+        for other in [taken_back(None), unused(ENDS - 50, Some(ENDS - 90))] {
+            let evidence = told(&[at_95.clone(), other]);
+            assert!(matches!(evidence, Evidence::Unknown { .. }), "{evidence:?}");
+        }
+        assert!(matches!(verdict(&[Ok(at_95.clone()), silent()], &signed()), Evidence::Unknown { .. }));
+        assert!(matches!(told(&[at_95, used(Some(the_transfer()))]), Evidence::Contradicted { .. }));
+    }
+
+    #[test]
+    fn less_than_a_ceiling_is_as_signed_and_more_is_not() {
+        let ceiling = Facts { is_ceiling: true, ..signed() };
+        let taking = |amount: u64| used(Some(Transfer { amount: Amount(U256::from(amount)), ..the_transfer() }));
+        let of = |testimony: Testimony| verdict(&[Ok(testimony)], &ceiling);
+        for amount in [1, 9_999, 10_000] {
+            assert!(matches!(of(taking(amount)), Evidence::SettledByChain { transfer: Some(_) }), "{amount}");
+        }
+        assert!(matches!(of(taking(10_001)), Evidence::Mismatch { .. }));
+        assert_eq!(of(used(None)), Evidence::SettledAsSeen { transfer: None });
+    }
+
+    #[test]
     fn words_read_back_as_they_are_written() {
         for state in [State::Authorized, State::Held, State::Settled, State::Lapsed] {
             assert_eq!(state.as_str().parse(), Ok(state));
@@ -721,7 +771,16 @@ mod tests {
         (any::<bool>(), any::<bool>(), blocks, transfer).prop_map(|(fails, is_used, (number, secs, last), transfer)| {
             let finalized = last.map(|(number, secs)| block(number, secs));
             let at = block(number, secs);
-            if fails { silent() } else { Ok(Testimony { node: "n".into(), used: is_used, at, finalized, transfer }) }
+            if fails {
+                silent()
+            } else {
+                Ok(Testimony {
+                    node: "n".into(),
+                    fate: if is_used { Use::Used(transfer) } else { Use::Unused },
+                    at,
+                    finalized,
+                })
+            }
         })
     }
 
@@ -732,13 +791,13 @@ mod tests {
             testimonies in proptest::collection::vec(any_testimony(), 0..5),
         ) {
             let proves = |t: &Result<Testimony, ChainError>| t.as_ref().is_ok_and(|t| {
-                !t.used && t.finalized.is_some_and(|last| last.time_secs > ENDS && t.at.number >= last.number)
+                !t.is_used() && t.finalized.is_some_and(|last| last.time_secs > ENDS && t.at.number >= last.number)
             });
             let evidence = verdict(&testimonies, &signed());
             if testimonies.is_empty() || !testimonies.iter().all(proves) {
                 prop_assert!(!matches!(evidence, Evidence::Lapsed { .. }), "{:?}", evidence);
             }
-            if testimonies.iter().flatten().any(|t| t.used) {
+            if testimonies.iter().flatten().any(|t| t.is_used()) {
                 prop_assert!(!may_buy_anew(&evidence, &signed(), Time::from_secs(5_000)));
             }
         }

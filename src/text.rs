@@ -36,6 +36,14 @@ pub fn visible(text: &str) -> String {
     text.chars().filter(|c| matches!(c, '\n' | '\t') || !(is_unseen(*c) || c.is_control())).collect()
 }
 
+/// A field of a receipt: the seller's own words stand in quotes, which they cannot close.
+pub fn receipt_field(name: &str, words: String) -> String {
+    match name {
+        "error_reason" => format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'")),
+        _ => words,
+    }
+}
+
 fn as_one_line(c: char) -> char {
     if c.is_whitespace() { ' ' } else { c }
 }

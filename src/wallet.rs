@@ -30,6 +30,7 @@ pub use self::passphrase::PassphraseSource;
 pub use self::store::{KeyStore, Store};
 pub use self::verifier::Verifier;
 use crate::limits;
+use crate::money::{Account, Network};
 use crate::time::{Clock, Time};
 
 /// The only reader of the wallet's key.
@@ -57,7 +58,7 @@ impl Wallet {
 
     /// A fresh key, kept in `store`. Its address belongs into the config: without it the key is never looked for.
     pub async fn create(store: &Store) -> Result<Address, WalletError> {
-        Wallet::import(store, Key::fresh()?).await
+        Wallet::import(store, Key::random()?).await
     }
 
     /// Takes a key over into a store.
@@ -75,6 +76,11 @@ impl Wallet {
     /// The address whose key it reads.
     pub fn address(&self) -> Address {
         self.address
+    }
+
+    /// Its account on a network.
+    pub fn account(&self, network: &Network) -> Account {
+        Account::evm(network, self.address)
     }
 
     /// The key, read from its store unless it is still in memory. Bounded in time, whatever the store does.

@@ -33,7 +33,7 @@ const FILL: &str = "
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1)
 INSERT INTO purchase (row, purchase_id, agent, identity, headers, at, method, url, domain, place, site, state, proof,
     delivered, policy, http_status, content_type, final_url, body_bytes, answered_at, session, budget_domain, counted_at,
-    usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce, valid_before, settled_at, chain_tx)
+    usd, amount, asset, asset_address, network, payee, dialect, scheme, handle, ends, settled_at, chain_tx)
 SELECT i + 1, printf('pu_%016x', i * 2654435761 % 4294967296 * 4096 + i % 4096), 'agent-' || (i * 7 % 20), randomblob(32),
     x'00', ?2 - (?1 - i) * ?3, 'GET', printf('https://h%d.site-%d.example/v1/item/%d?q=%d', i % 5, i * 31 % 400, i % 1000, i),
     printf('h%d.site-%d.example', i % 5, i * 31 % 400), printf('https://h%d.site-%d.example/v1/item/%d', i % 5, i * 31 % 400, i % 1000),

@@ -20,7 +20,9 @@ mod rooms {
 
     /// Of the door to the chains, what nodes say.
     pub mod chain {
-        pub mod reply;
+        pub mod evm {
+            pub mod reply;
+        }
     }
 
     /// Of the agent's door, what an agent says.

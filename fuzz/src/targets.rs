@@ -4,16 +4,16 @@
 use std::str::from_utf8;
 use std::sync::LazyLock;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bursar::authorization::{Authorization, Signature};
-use bursar::chain::reply;
+use bursar::authorization::{Authorization, Ground, Signature, Signatures};
+use bursar::chain::evm::reply;
 use bursar::config::Config;
 use bursar::limits;
 use bursar::mcp::arguments::{self, JsonObject};
-use bursar::money::{Amount, Asset, Assets, Network, Rate, Usd};
-use bursar::offer::{self, Dialect, Listed, Offer};
+use bursar::money::{Account, Amount, Asset, Assets, Network, Rate, Usd};
+use bursar::offer::{self, Dialect, Echo, Listed, Offer};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::request::Request;
 use bursar::text;
@@ -84,28 +84,34 @@ fn shown_is_clean(entry: &Listed) {
 
 fn offer_is_sound(offer: &Offer) {
     assert!(!offer.amount.is_zero() && Some(offer.usd) == offer.asset.usd(offer.amount), "{offer:?}");
-    assert!(!offer.payee.is_zero() && offer.payee != offer.asset.address, "{offer:?}");
-    assert_eq!(ASSETS.known(offer.network(), offer.asset.address), Some(&offer.asset));
-    assert!((10..=900).contains(&offer.window_secs) && offer.scheme == "exact", "{offer:?}");
-    let Ok(draft) = Authorization::draft(offer, US, Time::from_secs(1_800_000_000), B256::ZERO) else {
-        assert_eq!(offer.payee, US);
+    assert!(!offer.payee.is_nobodys() && offer.payee != offer.asset.account, "{offer:?}");
+    assert_eq!(ASSETS.known(&offer.asset.account), Some(&offer.asset));
+    assert!((10..=900).contains(&offer.window_secs) && offer.scheme.name() == "exact", "{offer:?}");
+    let us = Account::evm(offer.network(), US);
+    let now = Time::from_secs(1_800_000_000);
+    let Ok(draft) = Authorization::draft(offer, &us, now, [0; 32], &Ground::default()) else {
+        assert_eq!(offer.payee, us);
         return;
     };
-    assert_eq!((draft.to, draft.value, draft.asset), (offer.payee, offer.amount.0, offer.asset.address));
-    assert!(draft.valid_before <= 1_800_000_300);
+    let facts = draft.facts();
+    assert_eq!((&facts.to, facts.most, &facts.asset), (&offer.payee, offer.amount, &offer.asset.account));
+    assert!(facts.ends.secs() <= 1_800_000_300);
     payment_is_json(offer, &draft);
 }
 
 /// What the seller wrote stands in our answer, and the whole is still JSON in a header.
 fn payment_is_json(offer: &Offer, draft: &Authorization) {
-    let (_, header) =
-        offer::payment_header(offer, &draft.payload(&Signature([0x1b; 65])), Some("pay_0123456789abcdef"));
+    let signatures = Signatures(draft.messages().iter().map(|_| Signature([0x1b; 65])).collect());
+    let (_, header) = offer::payment_header(offer, &draft.x402_payload(&signatures), Some("pay_0123456789abcdef"));
     assert!(HeaderValue::from_str(&header).is_ok());
     let payment = STANDARD.decode(header).expect("base64");
     // Numbers that no reader holds are JSON all the same.
     let payment: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_slice(&payment);
     let written = payment.expect("JSON").to_string();
-    assert!(offer.dialect == Dialect::X402V1 || written.contains(&offer.echo.accepted));
+    match &offer.echo {
+        Echo::X402V1 { .. } => {}
+        Echo::X402V2 { accepted, .. } => assert!(written.contains(accepted)),
+    }
 }
 
 fn receipt(data: &[u8]) {
@@ -126,7 +132,7 @@ fn policy_file(data: &[u8]) {
         Ok(policy) => {
             let place = policy.place(&HERE);
             assert!(!place.domain.is_empty());
-            policy::caps(&policy, Some(&HERE), Some(US));
+            policy::caps(&policy, Some(&HERE), Some(&US.to_checksum(None)));
         }
         Err(error) => assert!(error.to_string().contains("policy.toml")),
     }

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{Eip712Domain, SolStruct, sol};
+use serde::{Deserialize, Serialize};
 
-use super::{Authorization, Signature};
-use crate::limits;
-use crate::money::TransferMethod;
+use super::{CannotDraft, Ends, Facts, Signatures, window};
+use crate::money::{Account, Amount, Network};
 use crate::offer::Offer;
-use crate::reason::{Reason, Who};
 use crate::time::Time;
 
 sol! {
@@ -23,49 +22,68 @@ sol! {
     }
 }
 
-/// Why an offer cannot be signed for, although it was listed as payable.
-#[expect(missing_docs, reason = "each text says what it means")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CannotDraft {
-    #[error("the seller leaves too little time for a payment to arrive")]
-    WindowTooShort,
-    #[error("the payee is this wallet itself")]
-    PaysItself,
-    #[error("the offer is not one that an EIP-3009 authorization pays")]
-    NotEip3009,
-    #[error("the clock of this machine is wrong")]
-    ClockWrong,
+/// A transfer the payee may take once, between two moments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eip3009 {
+    /// On which network.
+    pub network: Network,
+    /// The asset's contract, with the name and version its signing domain has.
+    pub asset: Address,
+    /// The name its signing domain has.
+    pub asset_name: String,
+    /// The version its signing domain has.
+    pub asset_version: String,
+    /// Who pays.
+    pub from: Address,
+    /// Who is paid.
+    pub to: Address,
+    /// How much, in atomic units.
+    pub value: U256,
+    /// From when on the chain takes it.
+    pub valid_after: u64,
+    /// From here on the chain refuses it.
+    pub valid_before: u64,
+    /// The number that makes it usable once.
+    pub nonce: B256,
 }
 
 /// A nonce that every known token accepts: some keep the last bytes for a purpose of their own, and want them zero.
-pub fn nonce(random: [u8; 24]) -> B256 {
-    let mut nonce = [0; 32];
-    nonce[..24].copy_from_slice(&random);
+fn nonce(random: [u8; 32]) -> B256 {
+    let mut nonce = random;
+    nonce[24..].fill(0);
     B256::new(nonce)
 }
 
-impl Authorization {
-    /// What would be signed for an offer now. The nonce comes from outside: it is recorded before it is used.
-    pub fn draft(offer: &Offer, from: Address, now: Time, nonce: B256) -> Result<Authorization, CannotDraft> {
-        if offer.asset.transfer != TransferMethod::Eip3009 || offer.network().chain_id().is_none() {
-            return Err(CannotDraft::NotEip3009);
-        }
-        if offer.payee == from {
-            return Err(CannotDraft::PaysItself);
-        }
+impl Eip3009 {
+    /// What would be signed for an offer now.
+    pub fn draft(offer: &Offer, from: &Account, now: Time, random: [u8; 32]) -> Result<Eip3009, CannotDraft> {
+        let evm = |account: &Account| account.as_evm().ok_or(CannotDraft::NotEvm);
         let (valid_after, valid_before) = window(offer.window_secs, now)?;
-        Ok(Authorization {
+        Ok(Eip3009 {
             network: offer.network().clone(),
-            asset: offer.asset.address,
+            asset: evm(&offer.asset.account)?,
             asset_name: offer.asset.eip712_name.clone(),
             asset_version: offer.asset.eip712_version.clone(),
-            from,
-            to: offer.payee,
+            from: evm(from)?,
+            to: evm(&offer.payee)?,
             value: offer.amount.0,
             valid_after,
             valid_before,
-            nonce,
+            nonce: nonce(random),
         })
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let account = |address| Account::evm(&self.network, address);
+        Facts {
+            asset: account(self.asset),
+            from: account(self.from),
+            to: account(self.to),
+            most: Amount(self.value),
+            is_ceiling: false,
+            handle: self.nonce,
+            ends: Ends::At(Time::from_secs(i64::try_from(self.valid_before).unwrap_or(i64::MAX))),
+        }
     }
 
     /// What is signed, rebuilt from the fields each time.
@@ -73,22 +91,11 @@ impl Authorization {
         self.message().eip712_signing_hash(&self.domain())
     }
 
-    /// Whose signature this is over these very fields; `None` if it is nobody's, or not in the one form we make.
-    pub fn recovers(&self, signature: &Signature) -> Option<Address> {
-        signature.recovers(self.digest())
-    }
-
-    /// How x402 writes what was signed: the `payload` of a payment.
-    pub fn payload(&self, signature: &Signature) -> String {
-        let Authorization { from, to, value, valid_after, valid_before, nonce, .. } = self;
+    pub(super) fn x402_payload(&self, signatures: &Signatures) -> String {
+        let Eip3009 { from, to, value, valid_after, valid_before, nonce, .. } = self;
         format!(
-            r#"{{"signature":"{signature}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
+            r#"{{"signature":"{signatures}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
         )
-    }
-
-    /// From here on the chain refuses it.
-    pub fn ends(&self) -> Time {
-        Time::from_secs(i64::try_from(self.valid_before).unwrap_or(i64::MAX))
     }
 
     fn message(&self) -> TransferWithAuthorization {
@@ -115,46 +122,18 @@ impl Authorization {
     }
 }
 
-/// As long as the seller asks, and never of use to anyone for longer than [`limits::WINDOW_ENDS_WITHIN`].
-fn window(asked_secs: u64, now: Time) -> Result<(u64, u64), CannotDraft> {
-    if asked_secs < limits::WINDOW_AT_LEAST.as_secs() {
-        return Err(CannotDraft::WindowTooShort);
-    }
-    let now = u64::try_from(now.secs()).map_err(|_| CannotDraft::ClockWrong)?;
-    let before = now.checked_sub(limits::WINDOW_STARTS_BEFORE.as_secs()).ok_or(CannotDraft::ClockWrong)?;
-    let length = asked_secs.min(limits::WINDOW_ENDS_WITHIN.as_secs());
-    Ok((before, now.saturating_add(length)))
-}
-
-impl CannotDraft {
-    /// Stable, for programs.
-    pub fn code(self) -> &'static str {
-        match self {
-            CannotDraft::WindowTooShort => "window_too_short",
-            CannotDraft::PaysItself => "bad_payee",
-            CannotDraft::NotEip3009 => "transfer_method_not_supported",
-            CannotDraft::ClockWrong => "clock_skew",
-        }
-    }
-}
-
-impl From<CannotDraft> for Reason {
-    fn from(cannot: CannotDraft) -> Reason {
-        let who = if cannot == CannotDraft::ClockWrong { Who::Owner } else { Who::Agent };
-        Reason::new(cannot.code(), "offer", cannot.to_string(), who)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{address, b256};
 
     use super::*;
-    use crate::money::{Assets, Network};
+    use crate::authorization::{Authorization, Ground, Signature};
+    use crate::money::{Assets, Usd};
+    use crate::offer::{Echo, Scheme};
 
     /// The example of the x402 specification.
-    fn spec_example(from: Address) -> Authorization {
-        Authorization {
+    fn spec_example(from: Address) -> Eip3009 {
+        Eip3009 {
             network: Network::new("eip155:84532"),
             asset: address!("036CbD53842c5426634e7929541eC2318f3dCF7e"),
             asset_name: "USDC".into(),
@@ -173,9 +152,14 @@ mod tests {
     const SPEC_SIGNATURE: &str = "0x2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a1283259764173608a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c";
     const ANVIL_SIGNATURE: &str = "0xdc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b";
 
+    /// Whether this is the payer's signature over these very fields.
+    fn is_signed(signed: &Eip3009, signature: &str) -> bool {
+        Authorization::Eip3009(signed.clone()).is_signed(&Signatures(vec![signature.parse::<Signature>().unwrap()]))
+    }
+
     #[test]
     fn a_nonce_is_24_random_bytes_and_8_zeros() {
-        let nonce = nonce([0xab; 24]);
+        let nonce = nonce([0xab; 32]);
         assert_eq!((&nonce[..24], &nonce[24..]), (&[0xab; 24][..], &[0; 8][..]));
     }
 
@@ -183,7 +167,7 @@ mod tests {
     fn the_specifications_example_recovers_to_its_payer() {
         let example = spec_example(SPEC_PAYER);
         assert_eq!(example.digest(), b256!("f256992871671abcb27ff92885a7afa46218724e5fc0bac35d050115aa1d22e6"));
-        assert_eq!(example.recovers(&SPEC_SIGNATURE.parse().unwrap()), Some(SPEC_PAYER));
+        assert!(is_signed(&example, SPEC_SIGNATURE));
     }
 
     #[test]
@@ -197,7 +181,7 @@ mod tests {
         assert_eq!(example.domain().separator(), domain);
         assert_eq!(message.eip712_hash_struct(), structure);
         assert_eq!(example.digest(), b256!("50708d3bf7216e1aeabe7bf22081b9f36c7c287530f92510318f13a03d89dc86"));
-        assert_eq!(example.recovers(&ANVIL_SIGNATURE.parse().unwrap()), Some(ANVIL));
+        assert!(is_signed(&example, ANVIL_SIGNATURE));
     }
 
     #[test]
@@ -205,8 +189,8 @@ mod tests {
         let network = Network::eip155(8453);
         let usdc = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
         let assets = Assets::default();
-        let asset = assets.known(&network, usdc).unwrap();
-        let on_base = Authorization {
+        let asset = assets.known(&Account::evm(&network, usdc)).unwrap();
+        let on_base = Eip3009 {
             network: network.clone(),
             asset: usdc,
             asset_name: asset.eip712_name.clone(),
@@ -219,22 +203,21 @@ mod tests {
 
     #[test]
     fn a_signature_over_any_other_field_recovers_to_someone_else() {
-        let signature: Signature = SPEC_SIGNATURE.parse().unwrap();
         let good = spec_example(SPEC_PAYER);
         let others = [
-            Authorization { network: Network::eip155(8453), ..good.clone() },
-            Authorization { asset: ANVIL, ..good.clone() },
-            Authorization { asset_name: "USD Coin".into(), ..good.clone() },
-            Authorization { asset_version: "1".into(), ..good.clone() },
-            Authorization { from: ANVIL, ..good.clone() },
-            Authorization { to: ANVIL, ..good.clone() },
-            Authorization { value: U256::from(10_001), ..good.clone() },
-            Authorization { valid_after: 0, ..good.clone() },
-            Authorization { valid_before: u64::MAX, ..good.clone() },
-            Authorization { nonce: B256::ZERO, ..good.clone() },
+            Eip3009 { network: Network::eip155(8453), ..good.clone() },
+            Eip3009 { asset: ANVIL, ..good.clone() },
+            Eip3009 { asset_name: "USD Coin".into(), ..good.clone() },
+            Eip3009 { asset_version: "1".into(), ..good.clone() },
+            Eip3009 { from: ANVIL, ..good.clone() },
+            Eip3009 { to: ANVIL, ..good.clone() },
+            Eip3009 { value: U256::from(10_001), ..good.clone() },
+            Eip3009 { valid_after: 0, ..good.clone() },
+            Eip3009 { valid_before: u64::MAX, ..good.clone() },
+            Eip3009 { nonce: B256::ZERO, ..good.clone() },
         ];
         for other in others {
-            assert_ne!(other.recovers(&signature), Some(SPEC_PAYER), "{other:?}");
+            assert!(!is_signed(&other, SPEC_SIGNATURE), "{other:?}");
         }
     }
 
@@ -242,31 +225,36 @@ mod tests {
         let network = Network::new("eip155:84532");
         let asset = Assets::default().on(&network).next().unwrap().clone();
         Offer {
-            dialect: crate::offer::Dialect::X402V2,
-            scheme: "exact".into(),
-            amount: crate::money::Amount(U256::from(10_000)),
-            usd: crate::money::Usd::micros(10_000),
-            payee: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
+            scheme: Scheme::Eip3009,
+            amount: Amount(U256::from(10_000)),
+            usd: Usd::micros(10_000),
+            payee: Account::evm(&network, address!("209693Bc6afc0C5328bA36FaF03C514EF312287C")),
             window_secs,
             asset,
-            echo: crate::offer::Echo { accepted: "{}".into(), resource: None, extensions: None },
+            echo: Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None },
         }
     }
 
-    fn drafted(window_secs: u64) -> Result<Authorization, CannotDraft> {
-        Authorization::draft(&offer(window_secs), ANVIL, Time::from_secs(1_740_672_100), B256::repeat_byte(7))
+    fn draft(offer: &Offer, now: i64) -> Result<Eip3009, CannotDraft> {
+        let from = Account::evm(offer.network(), ANVIL);
+        Authorization::draft(offer, &from, Time::from_secs(now), [7; 32], &Ground::default())
+            .map(|Authorization::Eip3009(drafted)| drafted)
+    }
+
+    fn drafted(window_secs: u64) -> Result<Eip3009, CannotDraft> {
+        draft(&offer(window_secs), 1_740_672_100)
     }
 
     #[test]
     fn a_draft_says_what_the_offer_says() {
         let draft = drafted(60).unwrap();
         let offer = offer(60);
-        assert_eq!((&draft.network, draft.asset), (offer.network(), offer.asset.address));
-        assert_eq!((draft.from, draft.to, draft.value), (ANVIL, offer.payee, offer.amount.0));
+        let facts = draft.facts();
+        assert_eq!((facts.asset, facts.to, facts.most), (offer.asset.account, offer.payee, offer.amount));
+        assert_eq!((draft.from, draft.value), (ANVIL, offer.amount.0));
         assert_eq!((draft.asset_name.as_str(), draft.asset_version.as_str()), ("USDC", "2"));
         assert_eq!((draft.valid_after, draft.valid_before), (1_740_671_500, 1_740_672_160));
-        assert_eq!(draft.nonce, B256::repeat_byte(7));
-        assert_eq!(draft.ends(), Time::from_secs(1_740_672_160));
+        assert_eq!((facts.handle, facts.ends), (draft.nonce, Ends::At(Time::from_secs(1_740_672_160))));
     }
 
     #[test]
@@ -279,8 +267,7 @@ mod tests {
 
     #[test]
     fn nothing_is_drafted_to_ourselves_or_by_a_clock_before_its_time() {
-        let ourselves = Offer { payee: ANVIL, ..offer(60) };
-        let draft = |offer: &Offer, now| Authorization::draft(offer, ANVIL, Time::from_secs(now), B256::ZERO);
+        let ourselves = Offer { payee: Account::evm(offer(60).network(), ANVIL), ..offer(60) };
         assert_eq!(draft(&ourselves, 1_740_672_100), Err(CannotDraft::PaysItself));
         assert_eq!(draft(&offer(60), 599), Err(CannotDraft::ClockWrong));
         assert_eq!(draft(&offer(60), -1), Err(CannotDraft::ClockWrong));
@@ -288,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_authorization_comes_back_from_a_row_as_it_was() {
-        let draft = drafted(60).unwrap();
+        let draft = Authorization::Eip3009(drafted(60).unwrap());
         let row = serde_json::to_string(&draft).unwrap();
         assert_eq!(serde_json::from_str::<Authorization>(&row).unwrap(), draft);
     }

@@ -11,6 +11,10 @@ use k256::ecdsa::{self, RecoveryId, VerifyingKey};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature(pub [u8; 65]);
 
+/// One for each message of an authorization, in their order: the authorization's own comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signatures(pub Vec<Signature>);
+
 /// Not a signature in the one form that is used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a signature is 0x and 130 hex digits")]
@@ -43,6 +47,22 @@ impl fmt::Display for Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(..)")
+    }
+}
+
+/// With a space between two of them.
+impl fmt::Display for Signatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(Signature::to_string).collect();
+        f.write_str(&texts.join(" "))
+    }
+}
+
+impl FromStr for Signatures {
+    type Err = NotASignature;
+
+    fn from_str(text: &str) -> Result<Signatures, NotASignature> {
+        text.split(' ').map(str::parse).collect::<Result<_, _>>().map(Signatures)
     }
 }
 

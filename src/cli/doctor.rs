@@ -12,7 +12,7 @@ use crate::cli::{Context, out, words};
 use crate::config::{Config, Home, PolicyFile};
 use crate::house::House;
 use crate::limits;
-use crate::money::Network;
+use crate::money::{Account, Network};
 use crate::owner::{LedgerSeal, Owner};
 use crate::policy::Policy;
 use crate::ports::Chains;
@@ -197,11 +197,11 @@ async fn nodes(config: &Config, network: &Network) -> Vec<Check> {
 async fn account(config: &Config, network: &Network) -> Option<Check> {
     let chain = config.chain(network);
     let nodes = Nodes { rpc: chain.rpc, confirmations: chain.confirmations };
-    let address = config.wallet.address?;
-    match chain::Rpc::new([(network.clone(), nodes)]).has_code(network, address).await {
+    let account = Account::evm(network, config.wallet.address?);
+    match chain::Rpc::new([(network.clone(), nodes)]).has_code(&account).await {
         Ok(true) => Some(warn(
             "account",
-            format!("{address} has code on {network}: it was delegated to a contract, which can move its money"),
+            format!("{account} has code on {network}: it was delegated to a contract, which can move its money"),
             "undo the delegation, or move what it holds to a new wallet",
         )),
         // That a node does not answer is said already.

@@ -251,16 +251,9 @@ fn field(value: &Value, name: &str) -> String {
 fn pairs(value: &Value) -> String {
     let Value::Object(fields) = value else { return out::clean(&value.to_string()) };
     let told = fields.iter().filter(|(_, value)| !value.is_null());
-    let told: Vec<String> = told.map(|(name, _)| format!("{name} {}", said(name, field(value, name)))).collect();
+    let told: Vec<String> =
+        told.map(|(name, _)| format!("{name} {}", text::receipt_field(name, field(value, name)))).collect();
     out::clean(&told.join(", "))
-}
-
-/// The seller's own words stand in quotes, which they cannot close.
-fn said(name: &str, words: String) -> String {
-    match name {
-        "error_reason" => format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'")),
-        _ => words,
-    }
 }
 
 #[cfg(test)]

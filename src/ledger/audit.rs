@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, damaged, events, read};
-use crate::authorization::{Authorization, Signature};
+use super::{Ledger, LedgerError, events, read};
+use crate::authorization::{Authorization, Signatures};
 use crate::money::Usd;
 use crate::settlement::{Proof, Standing, State};
 use crate::time::Time;
@@ -125,13 +125,13 @@ impl Told {
 fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut query = conn.prepare(
         "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
-                p.nonce, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.valid_before,
+                p.handle, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.ends,
                 s.request IS NOT NULL AND p.open = 0
-           FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.nonce IS NOT NULL",
+           FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.handle IS NOT NULL",
     )?;
     let mut rows = query.query([])?;
     let mut all = Vec::new();
-    let mut nonces = BTreeMap::new();
+    let mut handles = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let id: String = row.get(1)?;
         let standing = read::read_standing(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?)?;
@@ -140,13 +140,13 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
             at: Time::from_millis(row.get(4)?),
             session: row.get(5)?,
             domain: row.get(6)?,
-            payee: row.get::<_, String>(7)?.parse().map_err(damaged)?,
+            payee: row.get(7)?,
             usd,
         };
-        let nonce: Vec<u8> = row.get(9)?;
+        let handle: Vec<u8> = row.get(9)?;
         let signed = signed_as(row.get(11)?, row.get(12)?);
         let terms = (row.get(10)?, row.get(7)?, row.get(13)?, row.get(14)?, row.get(15)?);
-        check_signed(&id, &nonce, &terms, signed, findings);
+        check_signed(&id, &handle, &terms, signed, findings);
         if row.get(16)? {
             findings.violations.push(format!("purchase {id} is over, and its request was not erased"));
         }
@@ -158,8 +158,8 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
         } else if heard.standing != Some(standing) {
             findings.violations.push(format!("purchase {id} is not where its events say it went"));
         }
-        if let Some(other) = nonces.insert(nonce, id.clone()) {
-            findings.violations.push(format!("purchases {other} and {id} share a nonce"));
+        if let Some(other) = handles.insert(handle, id.clone()) {
+            findings.violations.push(format!("purchases {other} and {id} share a handle"));
         }
         findings.authorizations += 1;
         match standing.state {
@@ -173,7 +173,7 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
     check_buckets(conn, all, findings)
 }
 
-fn signed_as(authorization: Option<String>, signature: Option<String>) -> Option<(Authorization, Signature)> {
+fn signed_as(authorization: Option<String>, signature: Option<String>) -> Option<(Authorization, Signatures)> {
     let authorization = serde_json::from_str(&authorization?).ok()?;
     Some((authorization, signature?.parse().ok()?))
 }
@@ -183,23 +183,24 @@ type SignedTerms = (String, String, String, String, i64);
 
 fn check_signed(
     id: &str,
-    nonce: &[u8],
+    handle: &[u8],
     terms: &SignedTerms,
-    signed: Option<(Authorization, Signature)>,
+    signed: Option<(Authorization, Signatures)>,
     findings: &mut Findings,
 ) {
-    let Some((authorization, signature)) = signed else {
+    let Some((authorization, signatures)) = signed else {
         return findings.violations.push(format!("purchase {id} has lost what was signed"));
     };
+    let facts = authorization.facts();
     let signed = (
-        authorization.value.to_string(),
-        authorization.to.to_checksum(None),
-        authorization.asset.to_checksum(None),
-        authorization.network.to_string(),
-        authorization.valid_before as i64,
+        facts.most.to_string(),
+        facts.to.to_string(),
+        facts.asset.to_string(),
+        facts.asset.network().to_string(),
+        facts.ends.secs() as i64,
     );
-    let is_same = authorization.nonce.as_slice() == nonce && signed == *terms;
-    if !is_same || authorization.recovers(&signature) != Some(authorization.from) {
+    let is_same = facts.handle.as_slice() == handle && signed == *terms;
+    if !is_same || !authorization.is_signed(&signatures) {
         findings.violations.push(format!("what purchase {id} signed is not what its row says"));
     }
 }
@@ -246,7 +247,7 @@ fn check_tally(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerE
     let mut query = conn.prepare(
         "WITH derived AS (
             SELECT at / 86400000 AS day, agent, state, count(*) AS purchases,
-                   coalesce(sum(usd) FILTER (WHERE nonce IS NOT NULL), 0) AS usd
+                   coalesce(sum(usd) FILTER (WHERE handle IS NOT NULL), 0) AS usd
               FROM purchase GROUP BY 1, 2, 3
          )
          SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally)

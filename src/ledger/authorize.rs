@@ -6,14 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alloy_primitives::Address;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
 use super::{Ledger, LedgerError, Recorded, Sync, breakers, events, notices, questions, read, review};
-use crate::authorization::{Authorization, Signature};
+use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::money::Usd;
 use crate::offer::{Listed, Offer};
@@ -54,8 +53,8 @@ pub struct Draft {
     pub offer: Offer,
     /// What was signed.
     pub authorization: Authorization,
-    /// The signature over it.
-    pub signature: Signature,
+    /// The signatures over it.
+    pub signatures: Signatures,
     /// The header that carries it: its name and value.
     pub payment_header: (String, String),
     /// For the record: what was offered.
@@ -84,12 +83,12 @@ enum Claimed {
 impl Ledger {
     /// The one durable commit before the wire.
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
-        let (holder, nonce) = (self.holder.name().to_owned(), draft.authorization.nonce);
+        let (holder, handle) = (self.holder.name().to_owned(), draft.authorization.facts().handle);
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
         let claimed = claimed.inspect_err(|cause| {
             // What is told as failed may be on the disk all the same. Nobody presents it for now, so nobody holds it.
             if matches!(cause, LedgerError::CommitFailed(_) | LedgerError::Io(_) | LedgerError::Full) {
-                self.let_go(nonce);
+                self.let_go(handle);
             }
         })?;
         crash::point("authorized");
@@ -97,7 +96,7 @@ impl Ledger {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
             Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
             Claimed::Row(row) => {
-                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(nonce)))?;
+                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(handle)))?;
                 Ok(Authorized::Recorded(Box::new(recorded)))
             }
         }
@@ -132,7 +131,7 @@ pub struct View {
     /// Where the agent asked: redirects may have led away from there.
     pub led_from: Option<Url>,
     /// The payees whose budgets are wanted too.
-    pub payees: Vec<Address>,
+    pub payees: Vec<String>,
     /// The time it was decided at.
     pub now: Time,
 }
@@ -181,14 +180,14 @@ fn record(
         at: now,
         session: join_session(conn, &draft.agent, &draft.policy, now)?,
         domain: draft.policy.domain_key(&draft.request.url),
-        payee: draft.offer.payee,
+        payee: draft.offer.payee.to_string(),
         usd: draft.offer.usd,
     };
     let row = store(conn, draft, &counted, reused, holder)?;
     store_signed(conn, draft, row, rules)?;
     budget::count(conn, &counted)?;
     questions::use_up(conn, row, &draft.identity, now)?;
-    remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee, now)?;
+    remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee.address(), now)?;
     conn.prepare_cached("UPDATE ledger SET newest = :now, authorizations = authorizations + 1")?
         .execute(named_params! { ":now": now.millis() })?;
     events::append(conn, Some(row), now, "authorized", &terms_of(draft))?;
@@ -203,7 +202,7 @@ impl Draft {
             policy: self.policy.clone(),
             url: Some(self.request.url.clone()),
             led_from: Some(self.asked.url.clone()),
-            payees: vec![self.offer.payee],
+            payees: vec![self.offer.payee.to_string()],
             now,
         }
     }
@@ -221,9 +220,9 @@ fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
 pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
     let session = running_session(conn, &view.agent, &view.policy, now)?;
     let domain = view.url.as_ref().map(|url| view.policy.domain_key(url)).unwrap_or_default();
-    let nobody = [Address::ZERO];
+    let nobody = [String::new()];
     let payees = if view.payees.is_empty() { &nobody[..] } else { &view.payees };
-    let meters = payees.iter().flat_map(|payee| policy::meters(&domain, *payee));
+    let meters = payees.iter().flat_map(|payee| policy::meters(&domain, payee));
     let (frozen_why, adopted_at): (Option<String>, Option<i64>) = conn
         .prepare_cached("SELECT frozen_why, adopted_at FROM ledger")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -259,7 +258,7 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
 fn look_at_places(
     conn: &Connection,
     places: &[&Url; 2],
-    payees: &[Address],
+    payees: &[String],
     snapshot: &mut Snapshot,
 ) -> Result<(), LedgerError> {
     let sites: BTreeSet<&str> = places.iter().map(|url| policy::site(url)).collect();
@@ -347,11 +346,11 @@ pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now:
 const AUTHORIZE: &str = "UPDATE purchase SET
     state = 'authorized', proof = 'none', open = 1, reasons = '[]', presents = 1, lease = :lease,
     at = :at, counted_at = :at, session = :session, budget_domain = :budget_domain,
-    nonce = :nonce, valid_before = :valid_before,
+    handle = :handle, ends = :ends,
     policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
     delivered = 0, handed = 0
-  WHERE row = :row AND nonce IS NULL";
+  WHERE row = :row AND handle IS NULL";
 
 /// Writes the row and its lease.
 fn store(
@@ -385,6 +384,7 @@ fn write_money(
     holder: &str,
 ) -> Result<bool, LedgerError> {
     let Draft { offer, authorization, request, .. } = draft;
+    let facts = authorization.facts();
     super::record::store_terms(conn, row, offer)?;
     let touched = conn.prepare_cached(AUTHORIZE)?.execute(named_params! {
         ":row": row,
@@ -392,8 +392,8 @@ fn write_money(
         ":at": counted.at.millis(),
         ":session": counted.session,
         ":budget_domain": counted.domain,
-        ":nonce": authorization.nonce.as_slice(),
-        ":valid_before": authorization.valid_before as i64,
+        ":handle": facts.handle.as_slice(),
+        ":ends": facts.ends.secs() as i64,
         ":policy": draft.policy.hash,
         ":headers": draft.headers,
         ":parent": draft.parent,
@@ -413,7 +413,7 @@ fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Re
     .execute(named_params! {
         ":row": row,
         ":authorization": text(serde_json::to_string(&draft.authorization))?,
-        ":signature": draft.signature.to_string(),
+        ":signature": draft.signatures.to_string(),
         ":header_name": draft.payment_header.0,
         ":header_value": draft.payment_header.1,
         ":request": text(serde_json::to_string(&draft.request))?,
@@ -431,12 +431,12 @@ fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Re
 }
 
 /// A payee is known by the registrable domain it was paid at, and by the one that led there.
-pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: Address, now: Time) -> Result<(), LedgerError> {
+pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: &str, now: Time) -> Result<(), LedgerError> {
     for url in urls {
         conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since)")?
             .execute(named_params! {
                 ":site": policy::site(url),
-                ":payee": payee.to_checksum(None),
+                ":payee": payee,
                 ":since": now.millis(),
             })?;
     }
@@ -444,17 +444,16 @@ pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: Address, n
 }
 
 /// Which of these payees a site was paid at, and one more: a site that uses an address for each payment has many.
-fn payees_before(conn: &Connection, site: &str, named: &[Address]) -> Result<BTreeSet<Address>, LedgerError> {
+fn payees_before(conn: &Connection, site: &str, named: &[String]) -> Result<BTreeSet<String>, LedgerError> {
     let any: Option<String> = conn
         .prepare_cached("SELECT payee FROM seller_payee WHERE site = :site LIMIT 1")?
         .query_row(named_params! { ":site": site }, |row| row.get(0))
         .optional()?;
-    let mut before: BTreeSet<Address> =
-        any.map(|text| text.parse().map_err(super::damaged)).transpose()?.into_iter().collect();
+    let mut before: BTreeSet<String> = any.into_iter().collect();
     let mut known = conn.prepare_cached("SELECT 1 FROM seller_payee WHERE site = :site AND payee = :payee")?;
     for payee in named {
-        if known.exists(named_params! { ":site": site, ":payee": payee.to_checksum(None) })? {
-            before.insert(*payee);
+        if known.exists(named_params! { ":site": site, ":payee": payee })? {
+            before.insert(payee.clone());
         }
     }
     Ok(before)
@@ -462,15 +461,16 @@ fn payees_before(conn: &Connection, site: &str, named: &[Address]) -> Result<BTr
 
 /// What the event says: the terms, and fingerprints of the rest. Never the signature.
 fn terms_of(draft: &Draft) -> Value {
+    let facts = draft.authorization.facts();
     json!({
         "standing": [Standing::AUTHORIZED.state, Standing::AUTHORIZED.proof],
         "usd": draft.offer.usd,
         "amount": draft.offer.amount.to_string(),
-        "asset": draft.offer.asset.address,
+        "asset": draft.offer.asset.account.address(),
         "network": draft.offer.network(),
-        "payee": draft.offer.payee,
-        "nonce": draft.authorization.nonce,
-        "valid_before": draft.authorization.valid_before,
+        "payee": draft.offer.payee.address(),
+        "handle": facts.handle,
+        "ends": facts.ends.secs(),
         "policy": draft.policy.hash,
     })
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use url::Url;
 
@@ -24,7 +23,7 @@ pub struct Counted {
     pub at: Time,
     pub session: i64,
     pub domain: String,
-    pub payee: Address,
+    pub payee: String,
     pub usd: Usd,
 }
 
@@ -54,7 +53,7 @@ impl Column {
             Scope::Wallet => "wallet".to_owned(),
             Scope::Session => String::new(),
             Scope::Domain(key) => format!("domain {key}"),
-            Scope::Payee(payee) => format!("payee {payee:#x}"),
+            Scope::Payee(payee) => format!("payee {payee}"),
         };
         if meter.window == Window::Session {
             scope = format!("session {session} {scope}");
@@ -167,6 +166,29 @@ pub fn follow(conn: &Connection, counted: &Counted, from: Standing, to: Standing
     Ok(())
 }
 
+/// Less was taken than was counted: the rest is given back to the budgets.
+pub fn give_back(conn: &Connection, counted: &Counted, usd: Usd) -> Result<(), LedgerError> {
+    for column in columns(counted) {
+        conn.prepare_cached(
+            "UPDATE bucket SET counted = counted - :usd WHERE scope = :scope AND window = :window AND start = :start",
+        )?
+        .execute(named_params! {
+            ":scope": column.scope,
+            ":window": column.window,
+            ":start": column.start(counted.at),
+            ":usd": usd.as_micros() as i64,
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether a payee has any bucket left.
+pub fn has_paid(conn: &Connection, payee: &str) -> Result<bool, LedgerError> {
+    let column = Column::of(&Meter { scope: Scope::Payee(payee.to_owned()), window: Window::Day }, 0);
+    let mut any = conn.prepare_cached("SELECT 1 FROM bucket WHERE scope = :scope AND window = :window")?;
+    Ok(any.exists(named_params! { ":scope": column.scope, ":window": column.window })?)
+}
+
 /// Whether the outcome is not known.
 pub fn is_held(standing: Standing) -> bool {
     match standing.state {
@@ -219,6 +241,15 @@ impl Sums {
         for column in columns(counted).into_iter().filter(|_| change != 0) {
             let start = column.start(counted.at);
             *self.0.entry((column.scope, column.window)).or_default().entry(start).or_default() += change;
+        }
+    }
+
+    /// Less was taken than was counted.
+    pub fn give_back(&mut self, counted: &Counted, usd: Usd) {
+        for column in columns(counted) {
+            let start = column.start(counted.at);
+            *self.0.entry((column.scope, column.window)).or_default().entry(start).or_default() -=
+                usd.as_micros() as i64;
         }
     }
 
@@ -275,7 +306,7 @@ pub fn lowest_price(conn: &Connection, place: &str, now: Time) -> Result<Option<
 }
 
 fn columns(counted: &Counted) -> Vec<Column> {
-    let meters = policy::meters(&counted.domain, counted.payee);
+    let meters = policy::meters(&counted.domain, &counted.payee);
     let mut columns: Vec<Column> = meters.iter().map(|meter| Column::of(meter, counted.session)).collect();
     columns.push(Column::rate());
     columns

@@ -16,7 +16,7 @@ use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, damaged, events, record};
 use crate::crash;
 use crate::limits;
-use crate::money::Usd;
+use crate::money::{Amount, Usd};
 use crate::settlement::{Standing, State};
 use crate::time::Time;
 
@@ -35,6 +35,15 @@ pub struct Answered {
     pub kept: bool,
     /// It came to its end, or to as much of it as is kept.
     pub is_whole: bool,
+}
+
+/// What the chain proves was taken, where that is less than the most.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// In atomic units.
+    pub amount: Amount,
+    /// What that counts for.
+    pub usd: Usd,
 }
 
 /// What presenting came to.
@@ -71,6 +80,7 @@ impl Ledger {
         to: Standing,
         kind: &'static str,
         detail: Value,
+        taken: Option<Taken>,
         now: Time,
     ) -> Result<bool, LedgerError> {
         self.writer
@@ -80,6 +90,9 @@ impl Ledger {
                 crash::point("moved");
                 if moved {
                     let mut detail = detail;
+                    if let Some(taken) = &taken {
+                        give_back(conn, row, taken)?;
+                    }
                     detail["standing"] = json!([to.state, to.proof]);
                     let chain_tx = detail["chain_tx"].as_str();
                     conn.execute(
@@ -101,15 +114,15 @@ impl Ledger {
 
     /// Lets go of a lease of ours without a word on the outcome: whoever asks next finds out. It goes on trying beside
     /// everything else, because a lease of a living process that nobody works under would be joined for ever.
-    pub fn let_go(&self, nonce: B256) -> JoinHandle<()> {
+    pub fn let_go(&self, handle: B256) -> JoinHandle<()> {
         const LONGEST: Duration = Duration::from_secs(60);
         let ledger = self.clone();
         tokio::spawn(async move {
             let mut pause = Duration::from_secs(1);
             loop {
                 let name = ledger.holder.name().to_owned();
-                let sql = "UPDATE purchase SET lease = NULL WHERE nonce = ?1 AND lease = ?2";
-                let let_go = move |conn: &Connection| Ok(conn.execute(sql, params![nonce.as_slice(), name])?);
+                let sql = "UPDATE purchase SET lease = NULL WHERE handle = ?1 AND lease = ?2";
+                let let_go = move |conn: &Connection| Ok(conn.execute(sql, params![handle.as_slice(), name])?);
                 if ledger.writer.write(Sync::Lazy, let_go).await.is_ok() {
                     return;
                 }
@@ -304,12 +317,28 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
     Ok(true)
 }
 
+/// The budgets count what was taken, and not what could have been.
+fn give_back(conn: &Connection, row: i64, taken: &Taken) -> Result<(), LedgerError> {
+    let (_, counted) = standing(conn, row)?;
+    let given_back = counted.usd.saturating_sub(taken.usd);
+    budget::give_back(conn, &counted, given_back)?;
+    conn.prepare_cached(
+        "UPDATE purchase SET taken = :taken, usd = usd - :given_back, given_back = :given_back WHERE row = :row",
+    )?
+    .execute(named_params! {
+        ":row": row,
+        ":taken": taken.amount.to_string(),
+        ":given_back": given_back.as_micros() as i64,
+    })?;
+    Ok(())
+}
+
 /// Where a row stands, and what it counts in.
 pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted), LedgerError> {
     let (standing, counted) = conn
         .prepare_cached(
             "SELECT state, proof, counted_at, session, budget_domain, payee, usd
-               FROM purchase WHERE row = ?1 AND nonce IS NOT NULL",
+               FROM purchase WHERE row = ?1 AND handle IS NOT NULL",
         )?
         .query_row([row], |row| {
             let standing = read::read_standing(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
@@ -320,7 +349,6 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
         .optional()?
         .ok_or_else(|| LedgerError::NotNow("no money was authorized for this purchase".to_owned()))?;
     let (at, session, domain, payee, usd) = counted;
-    let payee = payee.parse().map_err(damaged)?;
     let usd = Usd::micros(usd.max(0) as u64);
     Ok((standing?, Counted { at: Time::from_millis(at), session, domain, payee, usd }))
 }

@@ -46,7 +46,7 @@ pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
         frozen,
         spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
         held: count(
-            "SELECT count(*) FROM purchase WHERE nonce IS NOT NULL AND proof <> 'chain'
+            "SELECT count(*) FROM purchase WHERE handle IS NOT NULL AND proof <> 'chain'
                 AND state IN ('authorized', 'held') AND :at IS NOT NULL",
             0,
         )?,

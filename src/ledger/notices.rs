@@ -18,8 +18,8 @@ const UNTOLD: &str = "SELECT id, purchase, at, kind, detail, hash FROM event
   WHERE kind IN ('alarm', 'breaker', 'notice') AND id > (SELECT told FROM ledger) ORDER BY id";
 
 /// Money in doubt past its window that was not noticed yet.
-const OVERDUE: &str = "SELECT row, valid_before FROM purchase
-  WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND valid_before < :past
+const OVERDUE: &str = "SELECT row, ends FROM purchase
+  WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND ends < :past
     AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = purchase.row AND event.kind = 'notice'
                                                      AND event.detail ->> 'about' = 'held')
   LIMIT 100";
@@ -36,10 +36,10 @@ impl Ledger {
                 let now = ledger_time(conn, now)?;
                 let mut query = conn.prepare_cached(OVERDUE)?;
                 let rows = query.query_map(named_params! { ":past": past }, |row| Ok((row.get(0)?, row.get(1)?)))?;
-                for (row, valid_before) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
+                for (row, ends) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
                     let message = format!(
                         "a payment's window ended at {}, and nobody knows yet whether it was taken; it counts as spent",
-                        Time::from_secs(valid_before)
+                        Time::from_secs(ends)
                     );
                     events::append(conn, Some(row), now, "notice", &json!({ "about": "held", "message": message }))?;
                 }
@@ -80,7 +80,7 @@ pub fn notice_budgets(
     now: Time,
 ) -> Result<(), LedgerError> {
     let price = draft.offer.usd;
-    let caps = policy::caps(&draft.policy, Some(&draft.request.url), Some(draft.offer.payee));
+    let caps = policy::caps(&draft.policy, Some(&draft.request.url), Some(draft.offer.payee.address()));
     for cap in caps.iter().filter(|cap| cap.is_passed_by(before, price)) {
         let about = about(cap);
         if was_noticed(conn, &about, cap.meter.window.span(), now)? {

@@ -10,7 +10,7 @@ use super::authorize::ledger_time;
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
-use crate::money::{Amount, Network};
+use crate::money::{Account, Amount, Network};
 use crate::policy::{Approval, ApprovedBy, Denial, Policy, Snapshot, Terms, TermsText};
 use crate::request::Request;
 use crate::time::Time;
@@ -70,7 +70,7 @@ pub enum QuestionState {
 
 impl Ledger {
     /// How the question of an agent's purchase stands, for these terms.
-    pub async fn word(
+    pub async fn question_state(
         &self,
         agent: String,
         id: String,
@@ -221,7 +221,7 @@ impl Ledger {
                     return Err(LedgerError::NotNow(message.to_owned()));
                 }
                 if !yes {
-                    let sql = "UPDATE purchase SET state = 'denied' WHERE row = :row AND nonce IS NULL";
+                    let sql = "UPDATE purchase SET state = 'denied' WHERE row = :row AND handle IS NULL";
                     conn.execute(sql, named_params! { ":row": row })?;
                 }
                 events::append(conn, Some(row), now, answer, &json!({ "by": by }))
@@ -327,8 +327,8 @@ fn insert(conn: &Connection, row: i64, put: &NewQuestion, now: Time, shown_at: O
         ":row": row,
         ":terms": put.terms.canonical().0,
         ":scheme": denial.scheme,
-        ":network": denial.network.as_str(),
-        ":asset": denial.asset.to_checksum(None),
+        ":network": denial.asset.network().as_str(),
+        ":asset": denial.asset.address(),
         ":amount": denial.amount.to_string(),
         ":asked_at": now.millis(),
         ":expires_at": now.plus(put.pending_for).millis(),
@@ -392,10 +392,10 @@ pub fn into_snapshot(
 
 fn denial(row: &Row<'_>) -> Result<Denial, LedgerError> {
     let (asset, amount): (String, String) = (row.get("asset")?, row.get("amount")?);
+    let network = Network::new(row.get::<_, String>("network")?);
     Ok(Denial {
         scheme: row.get("scheme")?,
-        network: Network::new(row.get::<_, String>("network")?),
-        asset: asset.parse().map_err(super::damaged)?,
+        asset: Account::parse(&network, &asset).map_err(super::damaged)?,
         amount: Amount::parse(&amount).ok_or_else(|| super::damaged("an amount does not read"))?,
     })
 }

@@ -1,11 +1,13 @@
 //! What the ledger can be asked.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::events::{self, StoredEvent};
-use super::{Ledger, LedgerError, Sync, damaged};
-use crate::authorization::Authorization;
-use crate::money::Usd;
+use super::{Ledger, LedgerError, Sync, budget, damaged};
+use crate::authorization::{Authorization, Handle};
+use crate::money::{Account, Amount, Network, Usd};
 use crate::reason::Reason;
 use crate::settlement::Standing;
 use crate::time::Time;
@@ -71,10 +73,14 @@ pub struct Entry {
 /// What it costs, authorized or asked for.
 #[derive(Clone, Debug)]
 pub struct PaymentTerms {
-    /// In US dollars.
+    /// What it counts for, in US dollars.
     pub usd: Usd,
-    /// How much, in atomic units.
+    /// What it counted for when it was authorized: for the most that could be taken.
+    pub most_usd: Usd,
+    /// The most that can be taken, in atomic units.
     pub amount: String,
+    /// What was taken, where the chain proved that it is less.
+    pub taken: Option<String>,
     /// Which asset.
     pub asset: String,
     /// Where the asset's contract is.
@@ -89,13 +95,25 @@ pub struct PaymentTerms {
     pub scheme: String,
 }
 
+impl PaymentTerms {
+    /// How much it moves as far as is known, in atomic units: what was taken, or else the most.
+    pub fn moves(&self) -> &str {
+        self.taken.as_ref().unwrap_or(&self.amount)
+    }
+
+    /// The asset, on its network.
+    pub fn asset_account(&self) -> Option<Account> {
+        Account::parse(&Network::new(self.network.clone()), &self.asset_address).ok()
+    }
+}
+
 /// What only an authorized purchase has.
 #[derive(Clone, Debug)]
 pub struct Money {
     /// Where its money is, and who says so.
     pub standing: Standing,
     /// From here on the chain refuses it.
-    pub valid_before: i64,
+    pub ends: i64,
     /// When it settled.
     pub settled_at: Option<Time>,
     /// The chain transaction, as whoever is the proof names it.
@@ -166,7 +184,7 @@ pub struct Unproven {
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
-    session, usd, amount, asset, asset_address, network, payee, dialect, scheme, nonce IS NOT NULL AS has_money, valid_before,
+    session, usd, given_back, amount, taken, asset, asset_address, network, payee, dialect, scheme, handle IS NOT NULL AS has_money, ends,
     settled_at, chain_tx, lease, presents";
 
 impl Ledger {
@@ -201,7 +219,7 @@ impl Ledger {
             )?;
             found.delivered = one(
                 conn,
-                "identity = :identity AND headers = :headers AND delivered = 1 AND nonce IS NOT NULL
+                "identity = :identity AND headers = :headers AND delivered = 1 AND handle IS NOT NULL
                   ORDER BY answered_at DESC, row DESC LIMIT 1",
                 named_params! { ":identity": identity.0, ":headers": headers },
             )?;
@@ -271,7 +289,7 @@ impl Ledger {
             let mut query = conn.prepare_cached(
                 "SELECT p.row, p.purchase_id, p.state, p.proof, p.open, p.lease, s.authorization
                    FROM purchase p JOIN signed s ON s.purchase = p.row
-                  WHERE p.nonce IS NOT NULL AND p.proof <> 'chain' ORDER BY p.row",
+                  WHERE p.handle IS NOT NULL AND p.proof <> 'chain' ORDER BY p.row",
             )?;
             let mut rows = query.query([])?;
             let mut unproven = Vec::new();
@@ -291,18 +309,39 @@ impl Ledger {
         .await
     }
 
-    /// Whether a row explains that this nonce was used. One that is proven never to have been used does not.
-    pub async fn explains(&self, nonce: [u8; 32]) -> Result<bool, LedgerError> {
+    /// Whether a row explains that one of these authorizations was used, in this asset and for this payee where that is
+    /// known. One that is proven never to have been used does not.
+    pub async fn explains(
+        &self,
+        handles: Vec<Handle>,
+        asset: Account,
+        payee: Option<Account>,
+    ) -> Result<bool, LedgerError> {
         self.read(move |conn| {
-            let found = conn
-                .prepare_cached(
-                    "SELECT 1 FROM purchase WHERE nonce = :nonce AND NOT (state = 'lapsed' AND proof = 'chain')",
-                )?
-                .query_row(named_params! { ":nonce": nonce }, |_| Ok(()))
-                .optional()?;
-            Ok(found.is_some())
+            let mut query = conn.prepare_cached(
+                "SELECT 1 FROM purchase
+                  WHERE handle = :handle AND network = :network AND asset_address = :asset
+                    AND (:payee IS NULL OR payee = :payee) AND NOT (state = 'lapsed' AND proof = 'chain')",
+            )?;
+            for handle in &handles {
+                let is_ours = query.exists(named_params! {
+                    ":handle": handle.as_slice(),
+                    ":network": asset.network().as_str(),
+                    ":asset": asset.address(),
+                    ":payee": payee.as_ref().map(Account::address),
+                })?;
+                if is_ours {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
         .await
+    }
+
+    /// Whether any authorization of the last day or two was for this payee.
+    pub async fn has_paid(&self, payee: Account) -> Result<bool, LedgerError> {
+        self.read(move |conn| budget::has_paid(conn, payee.address())).await
     }
 
     /// Why all spending is stopped, if it is.
@@ -311,39 +350,52 @@ impl Ledger {
     }
 
     /// How much may still move although nobody knows: per asset, everything authorized or held.
-    pub async fn in_doubt(&self) -> Result<Vec<(String, String, String)>, LedgerError> {
+    pub async fn in_doubt(&self) -> Result<Vec<(Account, Amount)>, LedgerError> {
         self.read(|conn| {
             let mut query = conn.prepare_cached(
                 "SELECT network, asset_address, amount FROM purchase
-                  WHERE nonce IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
+                  WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
             )?;
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let mut in_doubt = Vec::new();
+            for (network, asset, amount) in rows.collect::<Result<Vec<(String, String, String)>, _>>()? {
+                let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;
+                in_doubt.push((asset, Amount::parse(&amount).ok_or_else(|| damaged("an amount does not read"))?));
+            }
+            Ok(in_doubt)
+        })
+        .await
+    }
+
+    /// How far each node was searched for payments that no row explains. Before nodes were told apart, all were searched
+    /// as far as the one without a name.
+    pub async fn searched_to(&self, asset: Account) -> Result<BTreeMap<String, u64>, LedgerError> {
+        self.read(move |conn| {
+            let mut query =
+                conn.prepare_cached("SELECT node, block FROM searched WHERE network = :network AND asset = :asset")?;
+            let named = named_params! { ":network": asset.network().as_str(), ":asset": asset.address() };
+            let rows = query.query_map(named, |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }
 
-    /// How far a chain was searched for payments that no row explains.
-    pub async fn searched_to(&self, network: String, asset: String) -> Result<Option<u64>, LedgerError> {
-        self.read(move |conn| {
-            let block: Option<i64> = conn
-                .prepare_cached("SELECT block FROM searched WHERE network = :network AND asset = :asset")?
-                .query_row(named_params! { ":network": network, ":asset": asset }, |row| row.get(0))
-                .optional()?;
-            Ok(block.map(|block| block.max(0) as u64))
-        })
-        .await
-    }
-
-    /// Notes how far a chain was searched.
-    pub async fn note_searched(&self, network: String, asset: String, block: u64) -> Result<(), LedgerError> {
+    /// Notes how far each node was searched.
+    pub async fn note_searched(&self, asset: Account, to: BTreeMap<String, u64>) -> Result<(), LedgerError> {
         self.writer
             .write(Sync::Lazy, move |conn| {
-                conn.execute(
-                    "INSERT INTO searched (network, asset, block) VALUES (:network, :asset, :block)
-                     ON CONFLICT DO UPDATE SET block = max(block, excluded.block)",
-                    named_params! { ":network": network, ":asset": asset, ":block": block as i64 },
-                )?;
+                for (node, block) in &to {
+                    conn.prepare_cached(
+                        "INSERT INTO searched (network, asset, node, block) VALUES (:network, :asset, :node, :block)
+                         ON CONFLICT DO UPDATE SET block = max(block, excluded.block)",
+                    )?
+                    .execute(named_params! {
+                        ":network": asset.network().as_str(),
+                        ":asset": asset.address(),
+                        ":node": node,
+                        ":block": *block as i64,
+                    })?;
+                }
                 Ok(())
             })
             .await
@@ -477,8 +529,11 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
     let Some(usd) = row.get::<_, Option<i64>>("usd")? else { return Ok(None) };
+    let (usd, given_back) = (usd.max(0) as u64, row.get::<_, i64>("given_back")?.max(0) as u64);
     Ok(Some(PaymentTerms {
-        usd: Usd::micros(usd.max(0) as u64),
+        usd: Usd::micros(usd),
+        most_usd: Usd::micros(usd.saturating_add(given_back)),
+        taken: row.get("taken")?,
         amount: row.get("amount")?,
         asset: row.get("asset")?,
         asset_address: row.get("asset_address")?,
@@ -491,8 +546,8 @@ fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
 
 fn read_money(row: &Row<'_>, entry: &Entry) -> rusqlite::Result<Result<Money, LedgerError>> {
     let standing = read_standing(&entry.state, &entry.proof);
-    let valid_before = row.get("valid_before")?;
+    let ends = row.get("ends")?;
     let settled_at = row.get::<_, Option<i64>>("settled_at")?.map(Time::from_millis);
     let (chain_tx, lease, presents) = (row.get("chain_tx")?, row.get("lease")?, row.get("presents")?);
-    Ok(standing.map(|standing| Money { standing, valid_before, settled_at, chain_tx, lease, presents }))
+    Ok(standing.map(|standing| Money { standing, ends, settled_at, chain_tx, lease, presents }))
 }

@@ -201,7 +201,7 @@ fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64
             "UPDATE purchase SET state = :state, at = :at, reasons = :reasons, policy = :policy, headers = :headers,
                     usd = NULL, amount = NULL, asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
                     final_url = :final_url, domain = :domain, place = :place, site = :site
-              WHERE row = :row AND nonce IS NULL",
+              WHERE row = :row AND handle IS NULL",
         )?
         .execute(named_params! {
             ":row": row,
@@ -254,18 +254,18 @@ pub(super) fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<
     conn.prepare_cached(
         "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
                 network = :network, payee = :payee,
-                dialect = :dialect, scheme = :scheme WHERE row = :row AND nonce IS NULL",
+                dialect = :dialect, scheme = :scheme WHERE row = :row AND handle IS NULL",
     )?
     .execute(named_params! {
         ":row": row,
         ":usd": offer.usd.as_micros() as i64,
         ":amount": offer.amount.to_string(),
         ":asset": offer.asset.symbol,
-        ":asset_address": offer.asset.address.to_checksum(None),
+        ":asset_address": offer.asset.account.address(),
         ":network": offer.network().as_str(),
-        ":payee": offer.payee.to_checksum(None),
-        ":dialect": offer.dialect.name(),
-        ":scheme": offer.scheme,
+        ":payee": offer.payee.address(),
+        ":dialect": offer.dialect().name(),
+        ":scheme": offer.scheme.name(),
     })?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::{LedgerError, damaged};
-use crate::authorization::{Authorization, Signature};
+use crate::authorization::{Authorization, Signatures};
 use crate::offer::Dialect;
 use crate::request::Request;
 
@@ -28,7 +28,7 @@ struct Stored {
     header_name: String,
     header_value: String,
     request: Option<String>,
-    nonce: Vec<u8>,
+    handle: Vec<u8>,
     dialect: String,
     presented: bool,
 }
@@ -42,7 +42,7 @@ impl Stored {
             header_name: row.get("header_name")?,
             header_value: row.get("header_value")?,
             request: row.get("request")?,
-            nonce: row.get("nonce")?,
+            handle: row.get("handle")?,
             dialect: row.get("dialect")?,
             presented: row.get::<_, u32>("presents")? > 1 || row.get::<_, String>("state")? != "authorized",
         })
@@ -54,7 +54,7 @@ impl Recorded {
     pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
-                "SELECT p.purchase_id, p.nonce, p.presents, p.state, p.dialect,
+                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect,
                         s.authorization, s.signature, s.header_name, s.header_value, s.request
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
             )?
@@ -70,15 +70,14 @@ impl Recorded {
             header_name,
             header_value,
             request,
-            nonce,
+            handle,
             dialect,
             presented,
         } = stored;
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
         let authorization: Authorization = serde_json::from_str(&authorization).map_err(damaged)?;
-        let signature: Signature = signature.parse().map_err(|_| damaged("a signature does not read"))?;
-        let is_ours = authorization.recovers(&signature) == Some(authorization.from);
-        if !is_ours || authorization.nonce.as_slice() != nonce {
+        let signatures: Signatures = signature.parse().map_err(|_| damaged("a signature does not read"))?;
+        if !authorization.is_signed(&signatures) || authorization.facts().handle.as_slice() != handle {
             return Err(damaged(format!("what purchase {purchase_id} signed is not what its row says")));
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;

@@ -13,8 +13,8 @@ use super::budget::{self, Counted};
 use super::log::{self, Filter};
 use super::read::{Entry, PaymentTerms};
 use super::{Ledger, LedgerError, schema};
-use crate::money::{Amount, Assets, Network, Usd};
-use crate::offer::{Dialect, Echo, Listed, Offer};
+use crate::money::{Account, Amount, Assets, Usd};
+use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
 use crate::request::Request;
@@ -123,7 +123,7 @@ fn play(
         led_from: Some(asked.clone()),
         policy: policy.clone(),
         url: Some(url.clone()),
-        payees: vec![offer.payee],
+        payees: vec![offer.payee.to_string()],
         now: entry.at,
     };
     let snapshot = authorize::snapshot(stage, &view, entry.at)?;
@@ -151,24 +151,25 @@ fn count(
 ) -> Result<(), LedgerError> {
     let session = authorize::join_session(stage, &entry.agent, policy, entry.at)?;
     let domain = policy.domain_key(led[1]);
-    let counted = Counted { at: entry.at, session, domain, payee: offer.payee, usd: offer.usd };
+    let counted = Counted { at: entry.at, session, domain, payee: offer.payee.to_string(), usd: offer.usd };
     budget::count(stage, &counted)?;
     budget::remember_price(stage, led, offer.usd, entry.at)?;
-    authorize::remember_payee(stage, led, offer.payee, entry.at)
+    authorize::remember_payee(stage, led, offer.payee.address(), entry.at)
 }
 
 /// The offer as it was, from the terms in its row.
 pub(super) fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
-    let PaymentTerms { usd, amount, asset_address, network, payee, dialect, scheme, .. } = entry.terms.as_ref()?;
-    let asset = assets.known(&Network::new(network.clone()), asset_address.parse().ok()?)?.clone();
+    let terms = entry.terms.as_ref()?;
+    let PaymentTerms { most_usd, amount, payee, dialect, scheme, .. } = terms;
+    let asset = assets.known(&terms.asset_account()?)?.clone();
+    let payee = Account::parse(asset.network(), payee).ok()?;
     Some(Offer {
-        dialect: Dialect::named(dialect),
-        scheme: scheme.clone(),
+        scheme: Scheme::named(scheme, &asset)?,
         asset,
         amount: Amount::parse(amount)?,
-        usd: *usd,
-        payee: payee.parse().ok()?,
+        usd: *most_usd,
+        payee,
         window_secs: 60,
-        echo: Echo { accepted: "{}".to_owned(), resource: None, extensions: None },
+        echo: Echo::imagined(Dialect::named(dialect))?,
     })
 }

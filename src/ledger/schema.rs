@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 use url::Url;
 
 use super::LedgerError;
+use crate::money::address_in_any_case;
 use crate::policy::{registrable, site};
 use crate::settlement::Standing;
 
@@ -14,8 +15,8 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 7] =
-    [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN, WISHES_WITH_A_LONG_HISTORY];
+const STEPS: [&str; 8] =
+    [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN, WISHES_WITH_A_LONG_HISTORY, ANY_SCHEME];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -318,6 +319,47 @@ CREATE TABLE free_answers (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// An authorization of whatever scheme: it has a handle and an end, and may take less than the most. What was signed is
+/// a document that names its scheme. Each node is searched for unexplained money as far as it goes.
+const ANY_SCHEME: &str = "
+ALTER TABLE purchase RENAME COLUMN nonce TO handle;
+ALTER TABLE purchase RENAME COLUMN valid_before TO ends;
+ALTER TABLE purchase ADD COLUMN taken TEXT;        -- what the chain proved was taken, where that is less than the amount
+ALTER TABLE purchase ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0 CHECK (given_back >= 0); -- by as much less it counts
+
+DROP TRIGGER terms_are_fixed;
+CREATE TRIGGER terms_are_fixed BEFORE UPDATE ON purchase
+WHEN OLD.handle IS NOT NULL AND
+     (OLD.purchase_id, OLD.agent, OLD.identity, OLD.usd + OLD.given_back, OLD.amount, OLD.asset_address, OLD.network,
+      OLD.payee, OLD.dialect, OLD.scheme, OLD.handle, OLD.ends, OLD.counted_at, OLD.session, OLD.budget_domain)
+  IS NOT
+     (NEW.purchase_id, NEW.agent, NEW.identity, NEW.usd + NEW.given_back, NEW.amount, NEW.asset_address, NEW.network,
+      NEW.payee, NEW.dialect, NEW.scheme, NEW.handle, NEW.ends, NEW.counted_at, NEW.session, NEW.budget_domain)
+BEGIN SELECT RAISE(ABORT, 'the terms of an authorization are fixed'); END;
+CREATE TRIGGER what_was_taken_is_proven BEFORE UPDATE OF taken, given_back ON purchase
+WHEN (OLD.taken, OLD.given_back) IS NOT (NEW.taken, NEW.given_back)
+ AND (OLD.taken IS NOT NULL OR (NEW.state, NEW.proof) <> ('settled', 'chain'))
+BEGIN SELECT RAISE(ABORT, 'what was taken is what final blocks say'); END;
+
+DROP TRIGGER what_was_signed_is_fixed;
+UPDATE signed SET authorization = json_insert(authorization, '$.scheme', 'eip3009');
+CREATE TRIGGER what_was_signed_is_fixed BEFORE UPDATE ON signed
+WHEN (OLD.authorization, OLD.signature, OLD.header_name, OLD.header_value)
+  IS NOT (NEW.authorization, NEW.signature, NEW.header_name, NEW.header_value)
+BEGIN SELECT RAISE(ABORT, 'what was signed is fixed'); END;
+
+ALTER TABLE searched RENAME TO searched_by_all;
+CREATE TABLE searched (
+    network TEXT    NOT NULL,
+    asset   TEXT    NOT NULL,
+    node    TEXT    NOT NULL,                  -- its host; of before nodes were told apart, nothing
+    block   INTEGER NOT NULL,
+    PRIMARY KEY (network, asset, node)
+) STRICT, WITHOUT ROWID;
+INSERT INTO searched SELECT network, asset, '', block FROM searched_by_all;
+DROP TABLE searched_by_all;
+";
+
 /// Brings a connection into the shape every connection of ours has.
 pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     conn.busy_timeout(std::time::Duration::from_millis(250))?;
@@ -383,6 +425,7 @@ fn migrate(conn: &Connection, taken: usize) -> Result<(), LedgerError> {
     }
     name_sites(conn)?;
     name_payees_sites(conn)?;
+    spell_payees(conn)?;
     conn.pragma_update(None, "user_version", VERSION)?;
     Ok(())
 }
@@ -394,6 +437,19 @@ fn name_sites(conn: &Connection) -> Result<(), LedgerError> {
     for domain in domains {
         let site = registrable(domain.trim_end_matches('.'));
         conn.execute("UPDATE purchase SET site = ?2 WHERE domain = ?1 AND site = ''", params![domain, site])?;
+    }
+    Ok(())
+}
+
+/// Budgets of payees stand under their address as its rail spells it.
+fn spell_payees(conn: &Connection) -> Result<(), LedgerError> {
+    let mut query = conn.prepare("SELECT DISTINCT scope FROM bucket WHERE scope LIKE 'payee 0x%'")?;
+    let scopes = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    for scope in scopes {
+        if let Some(address) = scope.strip_prefix("payee ").and_then(address_in_any_case) {
+            let params = params![scope, format!("payee {address}")];
+            conn.execute("UPDATE bucket SET scope = ?2 WHERE scope = ?1", params)?;
+        }
     }
     Ok(())
 }

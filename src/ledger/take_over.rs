@@ -41,7 +41,7 @@ pub enum TakenUp {
 }
 
 struct Found {
-    nonce: [u8; 32],
+    handle: [u8; 32],
     lease: Option<String>,
     presents: u32,
     is_frozen: bool,
@@ -82,14 +82,14 @@ impl Ledger {
                 conn.prepare_cached("UPDATE purchase SET lease = :holder, presents = presents + 1 WHERE row = :row")?
                     .execute(named_params! { ":row": row, ":holder": holder.name() })?;
                 events::append(conn, Some(row), now, "resumed", &json!({ "presents": found.presents + 1 }))?;
-                Ok(Ok(B256::new(found.nonce)))
+                Ok(Ok(B256::new(found.handle)))
             })
             .await?;
         match taken {
             Err(reasons) => Ok(TakenUp::Refused(reasons)),
-            Ok(nonce) => {
+            Ok(handle) => {
                 crash::point("resumed");
-                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(nonce)))?;
+                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(handle)))?;
                 Ok(TakenUp::Recorded(Box::new(recorded)))
             }
         }
@@ -98,7 +98,7 @@ impl Ledger {
 
 fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
     conn.prepare_cached(
-        "SELECT p.nonce, p.lease, p.presents, p.state, p.proof, s.header_value, s.request,
+        "SELECT p.handle, p.lease, p.presents, p.state, p.proof, s.header_value, s.request,
                 (SELECT frozen_why IS NOT NULL FROM ledger) AS frozen
            FROM purchase p JOIN signed s ON s.purchase = p.row
           WHERE p.row = :row AND p.open = 1 AND p.state IN ('authorized', 'held', 'settled')",
@@ -107,7 +107,7 @@ fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
         let (presents, is_proven) = (row.get("presents")?, row.get::<_, String>("proof")? == "chain");
         let is_authorized = row.get::<_, String>("state")? == "authorized";
         Ok(Found {
-            nonce: row.get("nonce")?,
+            handle: row.get("handle")?,
             lease: row.get("lease")?,
             presents,
             is_frozen: row.get("frozen")?,
@@ -162,7 +162,7 @@ fn decide_again(
         policy: again.policy.clone(),
         url: Some(request.url.clone()),
         led_from: entry.url.parse().ok(),
-        payees: vec![offer.payee],
+        payees: vec![offer.payee.to_string()],
         now,
     };
     budget::follow(conn, &counted, at, Standing::LAPSED)?;

@@ -16,9 +16,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::*;
-use crate::authorization::Authorization;
-use crate::money::{Amount, Asset, Assets, Network, Usd};
-use crate::offer::{self, Dialect, Echo, Offer};
+use crate::authorization::{Authorization, Ground};
+use crate::money::{Account, Amount, Asset, Assets, Network, Usd};
+use crate::offer::{self, Dialect, Echo, Offer, Scheme};
 use crate::policy::{ApprovedBy, Funds, Policy, Question, Snapshot, Terms, Window};
 use crate::reason::{Reason, Who};
 use crate::settlement::Standing;
@@ -87,18 +87,18 @@ impl Kit {
         let nth = self.drafts.fetch_add(1, Ordering::Relaxed);
         let wish = Wish::parse("a", &Call { url: url.into(), ..Call::default() }).unwrap();
         let offer = Offer {
-            dialect: Dialect::X402V2,
-            scheme: "exact".into(),
+            scheme: Scheme::Eip3009,
             asset: self.asset.clone(),
             amount: Amount::parse(&micros.to_string()).unwrap(),
             usd: Usd::micros(micros),
-            payee: Address::repeat_byte(0x20),
+            payee: self.payee(),
             window_secs: 60,
-            echo: Echo { accepted: "{}".into(), resource: None, extensions: None },
+            echo: Echo::imagined(Dialect::X402V2).unwrap(),
         };
-        let nonce = B256::left_padding_from(&(nth + 1).to_be_bytes());
-        let authorization = Authorization::draft(&offer, self.key.address(), self.now, nonce).unwrap();
-        let signature = self.key.sign(&authorization).unwrap();
+        let random = B256::right_padding_from(&(nth + 1).to_be_bytes());
+        let from = Account::evm(offer.network(), self.key.address());
+        let authorization = Authorization::draft(&offer, &from, self.now, random.0, &Ground::default()).unwrap();
+        let signatures = self.key.sign(&authorization).unwrap();
         Draft {
             purchase_id: format!("pu_{nth}"),
             agent: "a".into(),
@@ -112,13 +112,17 @@ impl Kit {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), None),
+            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), None),
             offer,
             authorization,
-            signature,
+            signatures,
             offers: json!([]),
             now: self.now,
         }
+    }
+
+    fn payee(&self) -> Account {
+        Account::evm(self.asset.network(), Address::repeat_byte(0x20))
     }
 
     async fn pay(&self, draft: Draft) -> Recorded {
@@ -154,7 +158,7 @@ impl Kit {
     }
 
     async fn move_to(&self, row: i64, to: Standing) -> bool {
-        self.ledger.move_to(row, to, to.state.as_str(), json!({}), self.now).await.unwrap()
+        self.ledger.move_to(row, to, to.state.as_str(), json!({}), None, self.now).await.unwrap()
     }
 
     async fn entry(&self, row: i64) -> Entry {
@@ -167,7 +171,7 @@ impl Kit {
 
     async fn snapshot(&self) -> Snapshot {
         let url = Some(url::Url::parse("https://shop.example/0").unwrap());
-        let payees = vec![Address::repeat_byte(0x20)];
+        let payees = vec![self.payee().to_string()];
         let view = View {
             agent: "a".into(),
             identity: None,
@@ -296,7 +300,7 @@ async fn one_wish_has_one_open_purchase_however_many_ask_at_once() {
     came.sort();
     assert_eq!(came, ["recorded", "taken", "taken", "taken", "taken", "taken"]);
     assert_eq!(kit.day().await.0, 10_000);
-    let second = "INSERT INTO purchase (purchase_id, agent, identity, headers, at, method, url, domain, place, state, open, nonce)
+    let second = "INSERT INTO purchase (purchase_id, agent, identity, headers, at, method, url, domain, place, state, open, handle)
                   SELECT 'other', agent, identity, headers, at, method, url, domain, place, state, 1, x'01' FROM purchase";
     assert!(kit.sql(second).unwrap_err().contains("UNIQUE"));
 }
@@ -341,8 +345,10 @@ async fn what_must_not_happen_is_refused_by_the_tables() {
         ("UPDATE purchase SET state = 'held', proof = 'none'", "does not move that way"),
         ("UPDATE purchase SET state = 'authorized', proof = 'none'", "does not move that way"),
         ("UPDATE purchase SET usd = 1", "terms of an authorization are fixed"),
-        ("UPDATE purchase SET nonce = NULL, state = 'refused'", "does not move that way"),
-        ("UPDATE purchase SET nonce = x'02'", "terms of an authorization are fixed"),
+        ("UPDATE purchase SET usd = usd - 1, given_back = 1", "what final blocks say"),
+        ("UPDATE purchase SET taken = '1'", "what final blocks say"),
+        ("UPDATE purchase SET handle = NULL, state = 'refused'", "terms of an authorization are fixed"),
+        ("UPDATE purchase SET handle = x'02'", "terms of an authorization are fixed"),
         ("DELETE FROM purchase", "never deleted"),
         ("UPDATE signed SET signature = ''", "what was signed is fixed"),
         ("DELETE FROM signed", "what was signed is fixed"),
@@ -354,6 +360,23 @@ async fn what_must_not_happen_is_refused_by_the_tables() {
         let refused = kit.sql(statement).unwrap_err();
         assert!(refused.contains(why), "{statement}: {refused}");
     }
+    assert_eq!(kit.violations().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_chain_proves_was_not_taken_is_given_back_once() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    let taken = Some(Taken { amount: Amount::parse("4000").unwrap(), usd: Usd::micros(4_000) });
+    assert_eq!(kit.day().await, (10_000, 0));
+    let moved = kit.ledger.move_to(row, Standing::SETTLED_BY_CHAIN, "settled", json!({}), taken, kit.now).await;
+    assert!(moved.unwrap());
+    assert_eq!(kit.day().await, (4_000, 0));
+    let terms = kit.entry(row).await.terms.unwrap();
+    assert_eq!((terms.usd, terms.most_usd, terms.moves()), (Usd::micros(4_000), Usd::micros(10_000), "4000"));
+    let again = kit.sql("UPDATE purchase SET taken = '1', usd = usd - 1, given_back = given_back + 1");
+    assert!(again.unwrap_err().contains("what final blocks say"));
     assert_eq!(kit.violations().await, Vec::<String>::new());
 }
 
@@ -546,9 +569,10 @@ async fn the_same_bytes_are_presented_thrice_and_never_while_frozen() {
 async fn a_payment_that_names_its_purchase_is_presented_ten_times() {
     let kit = kit();
     let mut draft = kit.draft();
-    let echo = Echo { extensions: Some(r#"{"payment-identifier":{"info":{}}}"#.into()), ..draft.offer.echo.clone() };
+    let extensions = Some(r#"{"payment-identifier":{"info":{}}}"#.into());
+    let echo = Echo::X402V2 { accepted: "{}".into(), resource: None, extensions };
     let offer = Offer { echo, ..draft.offer.clone() };
-    let payload = draft.authorization.payload(&draft.signature);
+    let payload = draft.authorization.x402_payload(&draft.signatures);
     draft.payment_header = offer::payment_header(&offer, &payload, Some("pay_0123456789abcdef"));
     let row = kit.pay(draft).await.row();
     kit.close(row, Standing::HELD, None).await;
@@ -702,7 +726,7 @@ async fn the_lowest_settled_price_is_remembered_for_thirty_days() {
 async fn a_payee_is_remembered_for_all_hosts_of_its_domain() {
     let kit = kit();
     kit.pay(kit.draft_for("https://api.shop.example:8443/0", 10_000)).await;
-    assert!(kit.snapshot().await.payees_before[0].contains(&Address::repeat_byte(0x20)));
+    assert!(kit.snapshot().await.payees_before[0].contains(kit.payee().address()));
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ pub(super) fn told(answer: &Answer) -> CallToolResult {
 
 fn lines(answer: &Answer) -> Vec<String> {
     let id = answer.purchase_id.as_deref();
-    let opening = tell::opening(&tell::word(answer.outcome), &charged(answer), id, &answer.next);
+    let opening = tell::opening(&tell::spelt(answer.outcome), &charged(answer), id, &answer.next);
     let mut lines = vec![format!("{}{opening}", store(answer))];
     lines.extend(answer.reasons.iter().map(tell::reason));
     lines.extend(answer.payment.as_ref().map(payment));
@@ -113,14 +113,14 @@ fn charged(answer: &Answer) -> String {
     match (answer.charged, &answer.payment) {
         (Charged::Yes, Some(payment)) => format!("yes, ${}", payment.amount_usd),
         (Charged::Unknown, Some(payment)) => format!("unknown, ${} counts as spent", payment.amount_usd),
-        (charged, _) => tell::word(charged),
+        (charged, _) => tell::spelt(charged),
     }
 }
 
 fn payment(payment: &Payment) -> String {
     let Payment { amount_usd, amount_atomic, asset, network, payee, scheme, state, proof, .. } = payment;
     let (dialect, asset, network, payee) =
-        (tell::word(payment.dialect), tell::clean(asset), tell::clean(network), tell::clean(payee));
+        (tell::spelt(payment.dialect), tell::clean(asset), tell::clean(network), tell::clean(payee));
     let (amount, scheme) = (tell::clean(amount_atomic), tell::clean(scheme));
     let tx = payment.chain_tx.as_deref().map(|tx| tell::chain_tx(tx, &payment.proof)).unwrap_or_default();
     format!(

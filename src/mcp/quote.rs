@@ -79,7 +79,7 @@ fn verdict(quote: &Quote) -> String {
     let chosen = quote.chosen.and_then(|index| Some((index, quote.offers.get(index)?)));
     match chosen {
         _ if quote.failed => "failed".to_owned(),
-        Some((index, offer)) => format!("{}: {} (offer {index})", tell::word(offer.verdict), price(offer)),
+        Some((index, offer)) => format!("{}: {} (offer {index})", tell::spelt(offer.verdict), price(offer)),
         None if quote.payable => "payable".to_owned(),
         None if quote.offers.is_empty() && quote.body.is_some() => "free".to_owned(),
         None => "not payable".to_owned(),
@@ -99,7 +99,7 @@ fn said(words: &str) -> String {
 }
 
 fn priced(index: usize, offer: &QuotedOffer) -> String {
-    let (verdict, dialect) = (tell::word(offer.verdict), tell::word(offer.dialect));
+    let (verdict, dialect) = (tell::spelt(offer.verdict), tell::spelt(offer.dialect));
     let QuotedOffer { scheme, network, asset, payee, .. } = offer;
     let [scheme, network, asset, payee] = [scheme, network, asset, payee].map(|words| said(words));
     let price = price(offer);

@@ -53,8 +53,8 @@ pub fn told(answer: &impl Serialize, lines: &[String], is_error: bool) -> CallTo
 
 pub fn trouble(trouble: Trouble) -> CallToolResult {
     let id = trouble.purchase_id.as_deref();
-    let charged = word(trouble.charged);
-    let mut lines = vec![opening(&word(trouble.outcome), &charged, id, &trouble.next)];
+    let charged = spelt(trouble.charged);
+    let mut lines = vec![opening(&spelt(trouble.outcome), &charged, id, &trouble.next)];
     lines.extend(trouble.reasons.iter().map(reason));
     told(&trouble, &lines, true)
 }
@@ -72,7 +72,7 @@ pub fn reason(reason: &Reason) -> String {
         _ => String::new(),
     };
     let Reason { code, rule, message, who_can_fix, .. } = reason;
-    format!("- {code}: {} ({}{numbers}; who can fix it: {})", clean(message), clean(rule), word(who_can_fix))
+    format!("- {code}: {} ({}{numbers}; who can fix it: {})", clean(message), clean(rule), spelt(who_can_fix))
 }
 
 pub fn left(left: &BudgetLeft) -> String {
@@ -141,7 +141,7 @@ fn aligned(row: &[String], widths: &[usize]) -> String {
 }
 
 /// A value as it is spelt in the structured answer.
-pub fn word(value: impl Serialize) -> String {
+pub fn spelt(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         _ => String::new(),

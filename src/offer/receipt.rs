@@ -1,14 +1,14 @@
 //! What the seller says became of a payment: a claim, not a proof.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, in_its_words, shown, x402_v1};
+use super::{Dialect, base64, in_its_words, shown, x402_v1, x402_v2};
 use crate::json;
 use crate::limits;
-use crate::money::{Amount, Network};
+use crate::money::{Account, Amount, address_in_any_case};
 
 /// What a seller says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,11 +16,11 @@ pub struct Receipt {
     /// Whether it says that the money moved.
     pub success: bool,
     /// The chain transaction, as whoever is the proof names it.
-    pub chain_tx: Option<B256>,
+    pub chain_tx: Option<String>,
     /// As the seller writes it: a CAIP-2 name, or a v1 one.
     pub network: String,
     /// Who paid, as the seller says.
-    pub payer: Option<Address>,
+    pub payer: Option<String>,
     /// Cleaned and bounded, and still the seller's words.
     pub error_reason: Option<String>,
     /// What was taken, where the seller says so.
@@ -29,14 +29,16 @@ pub struct Receipt {
 
 impl Receipt {
     /// What it says of a payment that is not so; nothing where it fits. What is left out contradicts nothing.
-    pub fn contradicts(&self, network: &Network, payer: Address, amount: Amount) -> Vec<&'static str> {
+    pub fn contradicts(&self, payer: &Account, most: Amount, is_ceiling: bool) -> Vec<&'static str> {
+        let is_amount = |claimed: Amount| claimed == most || (is_ceiling && claimed < most);
+        let network = payer.network();
         let is_network = self.network.is_empty()
             || self.network == network.as_str()
             || x402_v1::name(network) == Some(self.network.as_str());
         let wrong = [
             ("network", !is_network),
-            ("payer", self.payer.is_some_and(|claimed| claimed != payer)),
-            ("amount", self.amount.is_some_and(|claimed| claimed != amount)),
+            ("payer", self.payer.as_ref().is_some_and(|claimed| claimed != payer.address())),
+            ("amount", self.amount.is_some_and(|claimed| !is_amount(claimed))),
         ];
         wrong.into_iter().filter(|(_, is_wrong)| *is_wrong).map(|(what, _)| what).collect()
     }
@@ -44,10 +46,17 @@ impl Receipt {
 
 /// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.
 pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
-    const V2: &str = "payment-response";
-    const V1: &str = "x-payment-response";
-    let names = if dialect == Dialect::X402V1 { [V1, V2] } else { [V2, V1] };
-    names.into_iter().find_map(|name| read(only(headers, name)?))
+    let names: &[&str] = match dialect {
+        Dialect::X402V1 => &[x402_v1::RECEIPT, x402_v2::RECEIPT],
+        Dialect::X402V2 => &[x402_v2::RECEIPT, x402_v1::RECEIPT],
+        Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => &[],
+    };
+    names.iter().find_map(|name| read(only(headers, name)?))
+}
+
+/// The name of a chain transaction, in one spelling.
+fn chain_tx(text: &str) -> Option<String> {
+    text.parse::<B256>().ok().map(|hash| hash.to_string())
 }
 
 /// By a name that v1 knows, or in CAIP-2.
@@ -74,9 +83,9 @@ fn read(text: &str) -> Option<Receipt> {
     let text = |key: &str| claim.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     Some(Receipt {
         success: claim.get("success")?.as_bool()?,
-        chain_tx: text("transaction").and_then(|text| text.parse().ok()),
+        chain_tx: text("transaction").and_then(chain_tx),
         network: text("network").map(network).unwrap_or_default(),
-        payer: text("payer").and_then(|text| text.parse().ok()),
+        payer: text("payer").and_then(address_in_any_case),
         error_reason: text("errorReason").map(in_its_words),
         amount: text("amount").and_then(Amount::parse),
     })

@@ -1,14 +1,13 @@
 //! What both versions of x402 share: the envelope around the entries, and every check an entry must pass.
 
-use alloy_primitives::Address;
 use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Echo, Listed, Offer, Unpayable, refusal, shown, x402_v1, x402_v2};
+use super::{Dialect, Echo, Listed, Offer, Scheme, Unpayable, refusal, shown, x402_v1, x402_v2};
 use crate::json::{self, Unreadable};
 use crate::limits;
-use crate::money::{Amount, Asset, Assets, Network, TransferMethod};
+use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
 use crate::reason::{Reason, Who};
 
 /// Where the two versions differ.
@@ -137,16 +136,18 @@ impl Envelope<'_> {
     }
 
     fn offer(&self, text: &str, terms: Terms<'_>) -> Offer {
-        let kept = |text: Option<&str>| text.map(str::to_owned);
+        let (accepted, kept) = (text.to_owned(), |text: Option<&str>| text.map(str::to_owned));
         Offer {
-            dialect: self.wire.dialect,
-            scheme: EXACT.to_owned(),
+            scheme: terms.scheme,
             asset: terms.asset.clone(),
             amount: terms.amount,
             usd: terms.usd,
             payee: terms.payee,
             window_secs: terms.window_secs,
-            echo: Echo { accepted: text.to_owned(), resource: kept(self.resource), extensions: kept(self.extensions) },
+            echo: match self.is_v1() {
+                true => Echo::X402V1 { accepted },
+                false => Echo::X402V2 { accepted, resource: kept(self.resource), extensions: kept(self.extensions) },
+            },
         }
     }
 }
@@ -168,10 +169,11 @@ fn unpayable(wire: &Wire, fields: &Fields, reason: Reason) -> Unpayable {
 
 /// What an entry says, once all of it has been checked.
 struct Terms<'a> {
+    scheme: Scheme,
     asset: &'a Asset,
     amount: Amount,
     usd: crate::money::Usd,
-    payee: Address,
+    payee: Account,
     window_secs: u64,
 }
 
@@ -188,7 +190,14 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
-    Ok(Terms { asset, amount, usd, payee: payee(fields, &network, assets)?, window_secs: window(fields)? })
+    Ok(Terms {
+        scheme: Scheme::Eip3009,
+        asset,
+        amount,
+        usd,
+        payee: payee(fields, &network, assets)?,
+        window_secs: window(fields)?,
+    })
 }
 
 const EXACT: &str = "exact";
@@ -242,8 +251,10 @@ fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&
                        the owner can add it to config.toml as an [[asset]]";
         Reason::new("unknown_asset", "offer", message, Who::Owner)
     };
-    let address = address(fields.required("asset")?).map(|(address, _)| address);
-    let asset = address.and_then(|address| assets.known(network, address)).ok_or_else(unknown)?;
+    // A seller's own spelling of a contract is not ours to correct: which one it means is certain.
+    let address = address_in_any_case(fields.required("asset")?);
+    let account = address.and_then(|address| Account::parse(network, &address).ok());
+    let asset = account.and_then(|account| assets.known(&account)).ok_or_else(unknown)?;
     match asset.transfer {
         TransferMethod::Eip3009 => Ok(asset),
         TransferMethod::Permit2 => Err(refusal(
@@ -281,39 +292,16 @@ fn amount(wire: &Wire, fields: &Fields) -> Result<Amount, Reason> {
     Ok(amount)
 }
 
-fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Address, Reason> {
+fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Account, Reason> {
     let bad = |message: &str| refusal("bad_payee", message);
-    let text = fields.required("payTo")?;
-    let (payee, spelling) = address(text).ok_or_else(|| bad("the payee is not an address: 0x and 40 hex digits"))?;
-    if spelling == Spelling::WrongChecksum {
-        return Err(bad("the payee's address has a wrong checksum: a digit of it may be mistaken"));
-    }
-    if is_nobodys(payee) || assets.known(network, payee).is_some() {
+    let payee = Account::parse(network, fields.required("payTo")?).map_err(|cause| match cause {
+        NotAnAddress::Shape => bad("the payee is not an address: 0x and 40 hex digits"),
+        NotAnAddress::WrongChecksum => bad("the payee's address has a wrong checksum: a digit of it may be mistaken"),
+    })?;
+    if payee.is_nobodys() || assets.known(&payee).is_some() {
         return Err(bad("the payee is an address that nobody can spend from"));
     }
     Ok(payee)
-}
-
-/// Zero, what chains keep for themselves, and `0x…dEaD`: all but the last two bytes are zero.
-fn is_nobodys(payee: Address) -> bool {
-    payee[..18].iter().all(|byte| *byte == 0)
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spelling {
-    /// A right checksum, or (in one case throughout) none.
-    Fine,
-    WrongChecksum,
-}
-
-fn address(text: &str) -> Option<(Address, Spelling)> {
-    let digits = text.strip_prefix("0x")?;
-    if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mixed = digits.contains(|c: char| c.is_ascii_lowercase()) && digits.contains(|c: char| c.is_ascii_uppercase());
-    let wrong = mixed && Address::parse_checksummed(text, None).is_err();
-    Some((text.parse().ok()?, if wrong { Spelling::WrongChecksum } else { Spelling::Fine }))
 }
 
 fn window(fields: &Fields) -> Result<u64, Reason> {

@@ -1,10 +1,29 @@
 //! x402 v1: terms in the body, networks by name, `X-PAYMENT` in return.
 
-use super::Dialect;
 use super::x402::Wire;
+use super::{Dialect, Offer, base64};
+use crate::json;
 use crate::money::Network;
 
 pub(super) const WIRE: Wire = Wire { dialect: Dialect::X402V1, amount: "maxAmountRequired", rival: "amount", network };
+
+/// The header that carries a payment.
+pub(super) const PAYMENT: &str = "X-PAYMENT";
+/// The header that carries a receipt.
+pub(super) const RECEIPT: &str = "x-payment-response";
+
+/// What pays an entry.
+pub(super) fn payment(offer: &Offer, accepted: &str, payload: &str) -> String {
+    let (scheme, network) = (offer.scheme.name(), network_as_written(offer.network(), accepted));
+    base64::encode(&format!(r#"{{"x402Version":1,"scheme":"{scheme}","network":{network},"payload":{payload}}}"#))
+}
+
+/// A v1 seller compares the network's name with its own, so it gets back the text it wrote.
+fn network_as_written(network: &Network, accepted: &str) -> String {
+    let written = json::members(accepted).and_then(|entry| entry.member("network").ok().flatten());
+    let ours = || format!("\"{}\"", name(network).unwrap_or(network.as_str()));
+    written.map_or_else(ours, str::to_owned)
+}
 
 /// A v1 name in CAIP-2. Some sellers write CAIP-2 here already: that cannot be misread.
 fn network(name: &str) -> Option<Network> {

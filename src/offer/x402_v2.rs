@@ -1,9 +1,12 @@
 //! x402 v2: terms in the `PAYMENT-REQUIRED` header, networks in CAIP-2, `PAYMENT-SIGNATURE` in return.
 
+use std::ops::RangeInclusive;
+
 use http::HeaderMap;
 
 use super::x402::Wire;
 use super::{Dialect, base64, refusal};
+use crate::json;
 use crate::limits;
 use crate::money::Network;
 use crate::reason::Reason;
@@ -27,4 +30,73 @@ pub(super) fn header(headers: &HeaderMap) -> Option<Result<String, Reason>> {
     }
     let text = first.to_str().ok().and_then(base64::decode_text);
     Some(text.ok_or_else(|| refusal("malformed_challenge", "the challenge header is not base64 of a JSON text")))
+}
+
+/// The header that carries a payment.
+pub(super) const PAYMENT: &str = "PAYMENT-SIGNATURE";
+/// The header that carries a receipt.
+pub(super) const RECEIPT: &str = "payment-response";
+
+/// What pays an entry: what the seller wrote of it and around it, and what was signed.
+pub(super) fn payment(
+    accepted: &str,
+    resource: Option<&str>,
+    extensions: Option<&str>,
+    payload: &str,
+    id: Option<&str>,
+) -> String {
+    let resource = member("resource", resource);
+    let extensions = extensions.map(|text| with_identifier(text, id));
+    let extensions = member("extensions", extensions.as_deref());
+    base64::encode(&format!(r#"{{"x402Version":2{resource},"accepted":{accepted},"payload":{payload}{extensions}}}"#))
+}
+
+fn member(key: &str, text: Option<&str>) -> String {
+    text.map(|text| format!(r#","{key}":{text}"#)).unwrap_or_default()
+}
+
+/// Whether a payment names its purchase by an id of ours, so that its seller knows it again.
+pub fn names_purchase(header_value: &str) -> bool {
+    let named = |payment: &str| {
+        let extensions = json::members(payment)?.member("extensions").ok()??;
+        let declared = json::members(extensions)?.member("payment-identifier").ok()??;
+        let info = json::members(declared)?.member("info").ok()??;
+        Some(json::members(info)?.has("id"))
+    };
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
+    payment.is_some_and(|payment| named(&payment) == Some(true))
+}
+
+const IDENTIFIER_CHARS: RangeInclusive<usize> = 16..=128;
+
+/// The seller's extensions with our id put into the one place where it belongs; every other byte stays.
+fn with_identifier(extensions: &str, id: Option<&str>) -> String {
+    let allowed = |id: &&str| {
+        IDENTIFIER_CHARS.contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    match (id.filter(allowed), place_for_id(extensions)) {
+        (Some(id), Some(Place { at, comma })) => {
+            format!(r#"{}"id":"{id}"{}{}"#, &extensions[..at], if comma { "," } else { "" }, &extensions[at..])
+        }
+        _ => extensions.to_owned(),
+    }
+}
+
+struct Place {
+    /// Right after the opening brace of `info`.
+    at: usize,
+    comma: bool,
+}
+
+/// Nowhere if the seller does not declare the extension, or already wrote an id: its values are never replaced.
+fn place_for_id(extensions: &str) -> Option<Place> {
+    let declared = json::members(extensions)?.member("payment-identifier").ok()??;
+    let info = json::members(declared)?.member("info").ok()??;
+    if json::members(info)?.has("id") {
+        return None;
+    }
+    // `info` is a part of the same text, so the distance of the two is where it begins.
+    let begins = info.as_ptr() as usize - extensions.as_ptr() as usize;
+    let comma = !info[1..].trim_start().starts_with('}');
+    Some(Place { at: begins + 1, comma })
 }

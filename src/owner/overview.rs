@@ -174,19 +174,9 @@ impl Owner {
     /// What is known without asking anybody now.
     fn holdings(&self) -> Holdings {
         let reading = self.parts.funds.last();
-        let known = |(network, address), amount| {
-            let asset = self.parts.assets.known(network, address)?;
-            Some(Balance {
-                network: network.to_string(),
-                asset: asset.symbol.clone(),
-                amount: asset.units(amount),
-                amount_atomic: amount.to_string(),
-                usd: asset.usd(amount).unwrap_or(Usd::MAX),
-            })
-        };
         Holdings {
             address: self.parts.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)),
-            balances: reading.balances.iter().filter_map(|((on, of), amount)| known((on, *of), *amount)).collect(),
+            balances: account::all_held(&self.parts, &reading),
             as_of: reading.at,
             problems: reading.problems,
         }
@@ -251,7 +241,7 @@ fn at_domain(domain: &str, spent: Spent) -> DomainSpent {
 }
 
 fn open(entry: &Entry) -> Open {
-    let window_ends = entry.money.as_ref().map(|money| Time::from_secs(money.valid_before));
+    let window_ends = entry.money.as_ref().map(|money| Time::from_secs(money.ends));
     Open { row: row(entry, Shown::Masked), window_ends }
 }
 

@@ -42,8 +42,8 @@ impl Replay {
         if self.changes.len() < NAMED {
             self.changes.push(Changed {
                 purchase: row(&entry, Shown::Masked),
-                then: word(then),
-                now: word(now),
+                then: name_of(then),
+                now: name_of(now),
                 reasons,
             });
         }
@@ -63,7 +63,7 @@ impl Outcomes {
     }
 }
 
-fn word(fate: Fate) -> &'static str {
+fn name_of(fate: Fate) -> &'static str {
     match fate {
         Fate::Paid => "paid",
         Fate::Asked => "asked",

@@ -10,9 +10,9 @@ const NONE: &str = "none";
 pub fn asset_changes(before: &[Asset], after: &[Asset]) -> Vec<Change> {
     let [old, new] = [before, after].map(|rows| Assets::with(rows.to_vec()));
     let mut rows: Vec<&Asset> = before.iter().chain(after).collect();
-    rows.sort_by_key(|asset| (&asset.network, asset.address));
-    rows.dedup_by_key(|asset| (&asset.network, asset.address));
-    let of = |row: &&Asset| told(old.known(&row.network, row.address), new.known(&row.network, row.address));
+    rows.sort_by_key(|asset| &asset.account);
+    rows.dedup_by_key(|asset| &asset.account);
+    let of = |row: &&Asset| told(old.known(&row.account), new.known(&row.account));
     let mut changes: Vec<Change> = rows.iter().flat_map(of).collect();
     changes.sort_by_key(|change| change.effect);
     changes
@@ -29,7 +29,7 @@ fn told(before: Option<&Asset>, after: Option<&Asset>) -> Vec<Change> {
 
 /// More decimals make an amount count for less, as a lower rate does.
 fn fields(before: &Asset, after: &Asset) -> Vec<Change> {
-    let Asset { network: _, address: _, symbol, decimals, eip712_name, eip712_version, usd, transfer: _ } = after;
+    let Asset { account: _, symbol, decimals, eip712_name, eip712_version, usd, transfer: _ } = after;
     let lower = if *usd < before.usd { Effect::Looser } else { Effect::Tighter };
     let finer = if *decimals > before.decimals { Effect::Looser } else { Effect::Tighter };
     let rows = [
@@ -44,7 +44,7 @@ fn fields(before: &Asset, after: &Asset) -> Vec<Change> {
 }
 
 fn change(asset: &Asset, key: &str, before: String, after: String, effect: Effect) -> Change {
-    let name = format!("asset {} at {} {key}", asset.network, asset.address);
+    let name = format!("asset {} at {} {key}", asset.network(), asset.account);
     Change { key: name.trim_end().to_owned(), before, after, effect }
 }
 
@@ -59,12 +59,11 @@ mod tests {
     use alloy_primitives::Address;
 
     use super::*;
-    use crate::money::{Network, TransferMethod};
+    use crate::money::{Account, Network, TransferMethod};
 
     fn row(usd: &str, decimals: u8) -> Asset {
         Asset {
-            network: Network::eip155(84532),
-            address: Address::repeat_byte(0xaa),
+            account: Account::evm(&Network::eip155(84532), Address::repeat_byte(0xaa)),
             symbol: "PLAY".to_owned(),
             decimals,
             eip712_name: "Play".to_owned(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use serde::Serialize;
 use url::Url;
 
@@ -23,7 +22,7 @@ pub struct Remaining {
 }
 
 /// Everything one payment counts in, whichever caps are set today: a cap that is set tomorrow finds its past.
-pub fn meters(domain_key: &str, payee: Address) -> Vec<Meter> {
+pub fn meters(domain_key: &str, payee: &str) -> Vec<Meter> {
     let domain = || Scope::Domain(domain_key.to_owned());
     let meter = |scope, window| Meter { scope, window };
     vec![
@@ -33,12 +32,12 @@ pub fn meters(domain_key: &str, payee: Address) -> Vec<Meter> {
         meter(Scope::Session, Window::Session),
         meter(domain(), Window::Session),
         meter(domain(), Window::Day),
-        meter(Scope::Payee(payee), Window::Day),
+        meter(Scope::Payee(payee.to_owned()), Window::Day),
     ]
 }
 
 /// Every cap that applies at a URL and to a payee, or without them, to the wallet and the session.
-pub fn caps(policy: &Policy, url: Option<&Url>, payee: Option<Address>) -> Vec<Cap> {
+pub fn caps(policy: &Policy, url: Option<&Url>, payee: Option<&str>) -> Vec<Cap> {
     let place = url.map(|url| policy.place(url));
     let site = Site { policy, place: place.as_ref(), payee };
     rules::ALL.iter().filter_map(|rule| rule.cap(&site)).collect()

@@ -135,7 +135,7 @@ impl Told {
         let PayeeRules { per_day, on_change, deny, deny_lists, deny_list_error: _ } = after;
         self.cap("payee per_day", before.per_day, *per_day);
         self.access("payee on_change", before.on_change, *on_change);
-        let addresses = |set: &std::collections::BTreeSet<_>| set.iter().copied().collect::<Vec<_>>();
+        let addresses = |set: &std::collections::BTreeSet<String>| set.iter().cloned().collect::<Vec<String>>();
         self.list("payee deny", &addresses(&before.deny), &addresses(deny), Empty::Denies);
         self.list("payee deny_lists", &before.deny_lists, deny_lists, Empty::Denies);
     }
@@ -212,7 +212,7 @@ struct Reached<'a> {
     rules: &'a DomainRules,
     methods: &'a [String],
     paths: &'a [String],
-    payees: &'a [alloy_primitives::Address],
+    payees: &'a [String],
     payee_changes: Access,
 }
 

@@ -118,7 +118,7 @@ fn rank(policy: &Policy, listed: &Listed, verdict: &Verdict) -> (u8, Usd, usize,
         return (standing, Usd::MAX, usize::MAX, Reverse(false));
     };
     let preference = policy.networks.iter().position(|network| network == offer.network()).unwrap_or(usize::MAX);
-    (standing, offer.usd, preference, Reverse(offer.dialect == Dialect::X402V2))
+    (standing, offer.usd, preference, Reverse(offer.dialect() == Dialect::X402V2))
 }
 
 fn payable(listed: &Listed) -> Option<&Offer> {
@@ -186,6 +186,7 @@ mod tests {
     use super::super::scene::*;
     use super::super::*;
     use super::*;
+    use crate::offer::Echo;
     use crate::time::Time;
 
     #[test]
@@ -224,9 +225,9 @@ mod tests {
     #[test]
     fn what_needs_no_asking_comes_before_what_is_cheaper_and_does() {
         let base = "[networks]\nallow = [\"eip155:8453\", \"eip155:137\"]\n";
-        let changed = Offer { payee: OTHER_PAYEE, ..offer("0.01") };
+        let changed = Offer { payee: at(OTHER_PAYEE), ..offer("0.01") };
         let offers = vec![listed(changed), listed(offer_on(137, "0.05"))];
-        let scene = scene().policy(base).offers(offers).seen(|s| s.payees_before.push([PAYEE].into()));
+        let scene = scene().policy(base).offers(offers).seen(|s| s.payees_before.push([PAYEE.to_owned()].into()));
         assert_eq!(scene.decide().chosen, Some(1));
     }
 
@@ -235,7 +236,7 @@ mod tests {
         let base = "[networks]\nallow = [\"eip155:8453\", \"eip155:137\"]\n";
         let mut scene = scene().policy(base).offers(vec![listed(offer("0.01")), listed(offer_on(137, "0.05"))]);
         let usdc = offer("0.01").asset;
-        scene.funds.known.insert((usdc.network, usdc.address), Amount::default());
+        scene.funds.known.insert(usdc.account, Amount::default());
         assert_eq!(scene.decide().chosen, Some(1));
         scene.offers.pop();
         assert_eq!(scene.says(), "refuse insufficient_funds");
@@ -244,7 +245,7 @@ mod tests {
     #[test]
     fn at_the_same_price_the_owners_network_order_decides_then_the_newer_dialect_then_the_list() {
         let base = "[networks]\nallow = [\"eip155:137\", \"eip155:8453\"]\n";
-        let old = || listed(Offer { dialect: Dialect::X402V1, ..offer_on(137, "0.01") });
+        let old = || listed(Offer { echo: Echo::imagined(Dialect::X402V1).unwrap(), ..offer_on(137, "0.01") });
         let new = || listed(offer_on(137, "0.01"));
         let chosen = |offers| scene().policy(base).offers(offers).decide().chosen;
         assert_eq!(chosen(vec![listed(offer("0.01")), old()]), Some(1));
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(asked().says(), "ask above_approval");
         assert_eq!(asked().approved(ApprovedBy::Owner).says(), "allow");
         assert_eq!(asked().approved(ApprovedBy::Owner).price("0.200001").says(), "ask above_approval");
-        let other = Offer { payee: OTHER_PAYEE, ..offer("0.20") };
+        let other = Offer { payee: at(OTHER_PAYEE), ..offer("0.20") };
         assert_eq!(asked().approved(ApprovedBy::Owner).offer(other).says(), "ask above_approval");
         let elsewhere = asked().approved(ApprovedBy::Owner).at("https://api.example.com/v1/other");
         assert_eq!(elsewhere.says(), "ask above_approval");
@@ -277,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_yes_for_one_reason_is_none_for_another() {
-        let known = |s: &mut Snapshot| s.payees_before.push([OTHER_PAYEE].into());
+        let known = |s: &mut Snapshot| s.payees_before.push([OTHER_PAYEE.to_owned()].into());
         let scene = scene().price("0.20").approved(ApprovedBy::Owner).seen(known);
         assert_eq!(scene.says(), "ask payee_changed above_approval");
         assert_eq!(scene.approved(ApprovedBy::Owner).says(), "allow");
@@ -346,8 +347,8 @@ mod tests {
     fn any_offer() -> impl Strategy<Value = Offer> {
         (cents(), prop_oneof![Just(8453u64), Just(137), Just(84532)], any::<bool>(), any::<bool>()).prop_map(
             |(price, chain, old, other)| Offer {
-                dialect: if old { Dialect::X402V1 } else { Dialect::X402V2 },
-                payee: if other { OTHER_PAYEE } else { PAYEE },
+                echo: Echo::imagined(if old { Dialect::X402V1 } else { Dialect::X402V2 }).unwrap(),
+                payee: at(if other { OTHER_PAYEE } else { PAYEE }),
                 ..offer_on(chain, &price.to_string())
             },
         )
@@ -375,7 +376,7 @@ mod tests {
                 (frozen && rate > 30, max_price, rate);
             if let (Some(balance), asset) = (balance, offer("0").asset) {
                 let amount = Amount(alloy_primitives::U256::from(balance.as_micros()));
-                scene.funds.known.insert((asset.network, asset.address), amount);
+                scene.funds.known.insert(asset.account, amount);
             }
             let scene = scene.offers(offers.into_iter().map(listed).collect());
             if approved { scene.approved(ApprovedBy::Owner) } else { scene }
@@ -383,7 +384,7 @@ mod tests {
     }
 
     fn is_funded(scene: &Scene, offer: &Offer) -> bool {
-        let known = scene.funds.known.get(&(offer.network().clone(), offer.asset.address));
+        let known = scene.funds.known.get(&offer.asset.account);
         known.is_none_or(|held| *held >= offer.amount)
     }
 
@@ -402,7 +403,7 @@ mod tests {
             (policy.session.total, used(Scope::Session, Window::Session)),
             (policy.each_domain.per_session, used(domain(), Window::Session)),
             (policy.each_domain.per_day, used(domain(), Window::Day)),
-            (policy.payee.per_day, used(Scope::Payee(offer.payee), Window::Day)),
+            (policy.payee.per_day, used(Scope::Payee(offer.payee.to_string()), Window::Day)),
             (scene.max_price, 0),
         ];
         rows.iter().any(|(limit, used)| limit.is_some_and(|limit| used + offer.usd.as_micros() > limit.as_micros()))

@@ -34,7 +34,7 @@ impl Policy {
 }
 
 /// One address a line; blank lines and what follows a `#` are for people.
-fn addresses(name: &str, text: &str) -> Result<Vec<alloy_primitives::Address>, String> {
+fn addresses(name: &str, text: &str) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for (i, line) in text.lines().enumerate() {
         let entry = line.split('#').next().unwrap_or_default().trim();
@@ -47,11 +47,9 @@ fn addresses(name: &str, text: &str) -> Result<Vec<alloy_primitives::Address>, S
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::address;
-
     use super::*;
 
-    const LISTED: alloy_primitives::Address = address!("00000000000000000000000000000000000000aa");
+    const LISTED: &str = "0x00000000000000000000000000000000000000AA";
 
     fn policy() -> Policy {
         Policy::parse("policy.toml", "version = 1\n[payee]\ndeny_lists = [\"bad.txt\"]\n").unwrap()
@@ -66,7 +64,7 @@ mod tests {
     fn a_list_is_addresses_with_comments() {
         let policy = read(Ok("# sanctions\n\n0x00000000000000000000000000000000000000AA # someone\r\n"));
         assert_eq!(policy.payee.deny_list_error, None);
-        assert!(policy.payee.deny.contains(&LISTED));
+        assert!(policy.payee.deny.contains(LISTED));
     }
 
     #[test]

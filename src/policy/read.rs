@@ -8,10 +8,9 @@ use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
-use alloy_primitives::Address;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use crate::money::{Network, Usd};
+use crate::money::{self, Network, NotAnAddress, Usd};
 use crate::text::quoted;
 
 /// What is wrong with a file, all of it, in the order of its lines.
@@ -412,21 +411,20 @@ fn caip2_of(name: &str) -> Option<&'static str> {
     })
 }
 
-/// An EVM address. Mixed case is a checksum and must hold: it catches a mistyped digit.
-pub(crate) fn address(text: &str) -> Result<Address, Complaint> {
-    let shown = quoted(text, 60);
-    let hex = text.strip_prefix("0x").filter(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-    let Some(address) = hex.and_then(|_| text.parse::<Address>().ok()) else {
-        let what = format!("`{shown}` is not an address");
-        return Err(Complaint::new(what, "an address is 0x and 40 hexadecimal digits"));
-    };
-    let mixed =
-        text[2..].contains(|c: char| c.is_ascii_uppercase()) && text[2..].contains(|c: char| c.is_ascii_lowercase());
-    if mixed && address.to_checksum(None) != text {
-        let what = format!("the checksum of the address `{shown}` does not hold: a digit or a letter's case is wrong");
-        return Err(Complaint::new(what, "copy it again from where it comes from"));
-    }
-    Ok(address)
+/// An address, in the one spelling of its rail.
+pub(crate) fn address(text: &str) -> Result<String, Complaint> {
+    money::address(text).map_err(|cause| match cause {
+        NotAnAddress::Shape => {
+            let what = format!("`{}` is not an address", quoted(text, 60));
+            Complaint::new(what, "an address is 0x and 40 hexadecimal digits")
+        }
+        NotAnAddress::WrongChecksum => {
+            let shown = quoted(text, 60);
+            let what =
+                format!("the checksum of the address `{shown}` does not hold: a digit or a letter's case is wrong");
+            Complaint::new(what, "copy it again from where it comes from")
+        }
+    })
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ mod wallet_month;
 mod wallet_payment;
 mod wallet_since_review;
 
-use alloy_primitives::Address;
-
 use super::place::Place;
 use super::{Cap, Meter, Policy, Question, Scope, Snapshot, Used, Window};
 use crate::money::Usd;
@@ -111,7 +109,7 @@ pub struct Site<'a> {
     /// What the policy says of the place.
     pub place: Option<&'a Place<'a>>,
     /// Who is paid.
-    pub payee: Option<Address>,
+    pub payee: Option<&'a str>,
 }
 
 /// All a rule may look at.
@@ -177,7 +175,7 @@ impl Rule {
     }
 
     fn ask(&'static self, case: &Case<'_>) -> Finding {
-        let site = Site { policy: case.policy, place: Some(&case.place), payee: Some(case.offer.payee) };
+        let site = Site { policy: case.policy, place: Some(&case.place), payee: Some(case.offer.payee.address()) };
         match self.check {
             Check::Offer(check) => Finding { rule: self, cap: None, said: check(case) },
             Check::Cap(_) => match self.cap(&site) {

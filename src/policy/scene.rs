@@ -1,16 +1,16 @@
 //! Tests only: one question in one situation, changed where a test cares.
 
-use alloy_primitives::{Address, U256, address};
+use alloy_primitives::U256;
 use url::Url;
 
 use super::*;
 use crate::money::Assets;
-use crate::offer::{Dialect, Echo, Listed, Offer, Unpayable};
+use crate::offer::{Dialect, Echo, Listed, Offer, Scheme, Unpayable};
 use crate::reason::Who;
 
-pub const PAYEE: Address = address!("00000000000000000000000000000000000000aa");
-pub const OTHER_PAYEE: Address = address!("00000000000000000000000000000000000000bb");
-pub const WALLET: Address = address!("00000000000000000000000000000000000000cc");
+pub const PAYEE: &str = "0x00000000000000000000000000000000000000AA";
+pub const OTHER_PAYEE: &str = "0x00000000000000000000000000000000000000bb";
+pub const WALLET: &str = "0x00000000000000000000000000000000000000cc";
 pub const NOW: Time = Time::from_secs(1_800_000_000);
 
 /// A cent at `https://api.example.com/v1/data`, under the built-in policy, with nothing spent.
@@ -39,6 +39,11 @@ pub fn scene() -> Scene {
     }
 }
 
+/// An account on Base.
+pub fn at(address: &str) -> Account {
+    Account::parse(&Network::eip155(8453), address).unwrap()
+}
+
 /// A v2 offer of USDC on Base.
 pub fn offer(price: &str) -> Offer {
     offer_on(8453, price)
@@ -47,9 +52,10 @@ pub fn offer(price: &str) -> Offer {
 pub fn offer_on(chain: u64, price: &str) -> Offer {
     let asset = Assets::default().on(&Network::eip155(chain)).next().unwrap().clone();
     let usd: Usd = price.parse().unwrap();
-    let echo = Echo { accepted: "{}".into(), resource: None, extensions: None };
+    let echo = Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None };
     let amount = Amount(U256::from(usd.as_micros()));
-    Offer { dialect: Dialect::X402V2, scheme: "exact".into(), asset, amount, usd, payee: PAYEE, window_secs: 60, echo }
+    let payee = Account::parse(asset.network(), PAYEE).unwrap();
+    Offer { scheme: Scheme::Eip3009, asset, amount, usd, payee, window_secs: 60, echo }
 }
 
 pub fn listed(offer: Offer) -> Listed {

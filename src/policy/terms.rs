@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, hex};
+use alloy_primitives::hex;
 use serde_json::json;
 
 use super::Question;
-use crate::money::{Amount, Network};
+use crate::money::{Account, Amount};
 use crate::offer::Offer;
 use crate::reason::Reason;
 
@@ -18,13 +18,11 @@ pub struct Terms {
     /// The fingerprint of the request that the payment goes with.
     pub request: [u8; 32],
     /// Who is paid.
-    pub payee: Address,
+    pub payee: Account,
     /// How much, in atomic units.
     pub amount: Amount,
-    /// The asset's contract.
-    pub asset: Address,
-    /// Where that is.
-    pub network: Network,
+    /// The asset, on its network.
+    pub asset: Account,
     /// The scheme it would be paid by.
     pub scheme: String,
     /// The codes of the rules that asked. Another one asks anew.
@@ -40,10 +38,8 @@ pub struct TermsText(pub String);
 pub struct Denial {
     /// The scheme it would have been paid by.
     pub scheme: String,
-    /// Where the asset is.
-    pub network: Network,
-    /// The asset's contract.
-    pub asset: Address,
+    /// The asset, on its network.
+    pub asset: Account,
     /// How much, in atomic units.
     pub amount: Amount,
 }
@@ -54,25 +50,24 @@ impl Terms {
         Terms {
             seller: question.request.url.origin().ascii_serialization(),
             request: question.request.fingerprint(),
-            payee: offer.payee,
+            payee: offer.payee.clone(),
             amount: offer.amount,
-            asset: offer.asset.address,
-            network: offer.network().clone(),
-            scheme: offer.scheme.clone(),
+            asset: offer.asset.account.clone(),
+            scheme: offer.scheme.name().to_owned(),
             reasons: reasons.iter().map(|reason| reason.code.clone()).collect(),
         }
     }
 
     /// The same terms have the same text, and no others have it.
     pub fn canonical(&self) -> TermsText {
-        let Terms { seller, request, payee, amount, asset, network, scheme, reasons } = self;
+        let Terms { seller, request, payee, amount, asset, scheme, reasons } = self;
         let text = json!({
             "seller": seller,
             "request": hex::encode(request),
-            "payee": payee.to_checksum(None),
+            "payee": payee.address(),
             "amount": amount.to_string(),
-            "asset": asset.to_checksum(None),
-            "network": network.as_str(),
+            "asset": asset.address(),
+            "network": asset.network().as_str(),
             "scheme": scheme,
             "reasons": reasons,
         });
@@ -81,16 +76,16 @@ impl Terms {
 
     /// What a no to these terms stands for.
     pub fn denial(&self) -> Denial {
-        let Terms { amount, asset, network, scheme, .. } = self;
-        Denial { scheme: scheme.clone(), network: network.clone(), asset: *asset, amount: *amount }
+        let Terms { amount, asset, scheme, .. } = self;
+        Denial { scheme: scheme.clone(), asset: asset.clone(), amount: *amount }
     }
 }
 
 impl Denial {
     /// Whether this no is one to that offer too.
     pub fn covers(&self, offer: &Offer) -> bool {
-        let is_same = self.scheme == offer.scheme && self.network == *offer.network();
-        is_same && self.asset == offer.asset.address && self.amount <= offer.amount
+        let is_same = self.scheme == offer.scheme.name() && self.asset == offer.asset.account;
+        is_same && self.amount <= offer.amount
     }
 }
 
@@ -114,10 +109,10 @@ mod tests {
         let others = [
             Terms { seller: "https://api.example.org".into(), ..base.clone() },
             Terms { request: [1; 32], ..base.clone() },
-            Terms { payee: OTHER_PAYEE, ..base.clone() },
+            Terms { payee: at(OTHER_PAYEE), ..base.clone() },
             Terms { amount: Amount::parse("200001").unwrap(), ..base.clone() },
-            Terms { asset: OTHER_PAYEE, ..base.clone() },
-            Terms { network: Network::eip155(137), ..base.clone() },
+            Terms { asset: at(OTHER_PAYEE), ..base.clone() },
+            Terms { asset: Account::parse(&Network::eip155(137), base.asset.address()).unwrap(), ..base.clone() },
             Terms { scheme: "upto".into(), ..base.clone() },
             Terms { reasons: ["above_approval".into(), "payee_changed".into()].into(), ..base.clone() },
         ];
@@ -153,8 +148,8 @@ mod tests {
     #[test]
     fn a_denial_covers_as_much_or_more_of_the_same_to_anybody() {
         let denial = terms().denial();
-        assert!(denial.covers(&Offer { payee: OTHER_PAYEE, ..offer("0.20") }) && denial.covers(&offer("0.21")));
+        assert!(denial.covers(&Offer { payee: at(OTHER_PAYEE), ..offer("0.20") }) && denial.covers(&offer("0.21")));
         assert!(!denial.covers(&offer("0.199999")) && !denial.covers(&offer_on(137, "0.20")));
-        assert!(!denial.covers(&Offer { scheme: "upto".into(), ..offer("0.20") }));
+        assert!(!Denial { scheme: "upto".into(), ..denial }.covers(&offer("0.20")));
     }
 }

@@ -39,7 +39,7 @@ impl Parts {
         let mut is_shut = false;
         loop {
             // Looked at once more after the door was shut: whoever shut it may have answered just before.
-            match self.word(&question).await {
+            match self.state_of(&question).await {
                 Ok(QuestionState::Waits) => {}
                 Ok(QuestionState::Said(yes)) => return Some(yes),
                 Ok(QuestionState::Gone) | Err(_) => return None,
@@ -51,9 +51,9 @@ impl Parts {
         }
     }
 
-    async fn word(&self, question: &Pending) -> Result<QuestionState, LedgerError> {
+    async fn state_of(&self, question: &Pending) -> Result<QuestionState, LedgerError> {
         let Pending { agent, purchase_id, terms, .. } = question;
-        self.ledger.word(agent.clone(), purchase_id.clone(), TermsText(terms.clone()), self.now()).await
+        self.ledger.question_state(agent.clone(), purchase_id.clone(), TermsText(terms.clone()), self.now()).await
     }
 
     /// Shows the question where it can be answered now. What it gives ends when nobody can answer there any more; none:
@@ -97,7 +97,7 @@ impl Parts {
 
     /// Ends when a question waits for nobody any more.
     pub(crate) async fn answered(&self, question: &Pending) {
-        while let Ok(QuestionState::Waits) = self.word(question).await {
+        while let Ok(QuestionState::Waits) = self.state_of(question).await {
             sleep(LOOK_AGAIN).await;
         }
     }

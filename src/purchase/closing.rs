@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 
 use super::Purchase;
 use super::ask::seller_reason;
-use crate::authorization::Authorization;
+use crate::authorization::Facts;
 use crate::crash;
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
-use crate::money::Amount;
 use crate::offer::{self, Receipt};
 use crate::ports::{Cut, Presented, Reply};
 use crate::reason::{Reason, Who};
@@ -77,7 +76,7 @@ impl Purchase {
             presented: judged.presented,
             delivered: judged.judgement.delivered,
             answered,
-            chain_tx: judged.receipt.as_ref().and_then(|receipt| receipt.chain_tx).map(|tx| tx.to_string()),
+            chain_tx: judged.receipt.as_ref().and_then(|receipt| receipt.chain_tx.clone()),
             receipt: judged.receipt.as_ref().map(|receipt| json!(receipt)),
             detail: detail(judged),
             now: self.house.now(),
@@ -102,8 +101,8 @@ impl Purchase {
     /// A receipt that names another payer, amount or network than ours is no receipt for this payment: the owner hears.
     async fn compare(&self, recorded: &Recorded, judged: &Judged) {
         let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.success) else { return };
-        let Authorization { network, from, value, .. } = recorded.authorization();
-        let wrong = receipt.contradicts(network, *from, Amount(*value));
+        let Facts { from, most, is_ceiling, .. } = recorded.authorization().facts();
+        let wrong = receipt.contradicts(&from, most, is_ceiling);
         if wrong.is_empty() {
             return;
         }
@@ -121,7 +120,8 @@ impl Purchase {
     async fn close_later(&self, recorded: &Recorded, closing: Closing) {
         const TRIES: u32 = 12;
         const LONGEST: Duration = Duration::from_secs(60);
-        let (house, row, nonce) = (self.house.clone(), recorded.row(), recorded.authorization().nonce);
+        let (house, row) = (self.house.clone(), recorded.row());
+        let handle = recorded.authorization().facts().handle;
         let stay = self.stay.clone();
         tokio::spawn(async move {
             for nth in 0..TRIES {
@@ -130,7 +130,7 @@ impl Purchase {
                     return drop(stay);
                 }
             }
-            house.ledger.let_go(nonce);
+            house.ledger.let_go(handle);
         });
     }
 }

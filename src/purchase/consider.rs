@@ -50,7 +50,7 @@ impl Parts {
     async fn funds_for(&self, listed: &[Listed]) -> Funds {
         let funds = funds::known(self).await;
         let is_short = |offer: &Offer| {
-            let held = funds.known.get(&(offer.network().clone(), offer.asset.address));
+            let held = funds.known.get(&offer.asset.account);
             held.is_some_and(|held| *held < offer.amount)
         };
         if !listed.iter().filter_map(Listed::offer).any(is_short) {
@@ -80,7 +80,7 @@ impl Considered {
             policy: self.policy.clone(),
             url: Some(self.reply.request.url.clone()),
             led_from: Some(wish.request.url.clone()),
-            payees: self.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee).collect(),
+            payees: self.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee.to_string()).collect(),
             now,
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn for_the_record(listed: &[Listed], verdicts: &[Verdict]) -> Value {
             "amount_usd": listed.amount_usd(),
             "amount_atomic": listed.amount_atomic(),
             "payee": listed.payee(),
-            "verdict": word(verdict),
+            "verdict": kind_of(verdict),
             "unpayable": listed.reason(),
         })
     };
@@ -123,7 +123,7 @@ fn nothing(reasons: Vec<Reason>) -> Quote {
     }
 }
 
-fn word(verdict: &Verdict) -> OfferVerdict {
+fn kind_of(verdict: &Verdict) -> OfferVerdict {
     match verdict {
         Verdict::Allow => OfferVerdict::Allow,
         Verdict::Ask(_) => OfferVerdict::Ask,
@@ -133,7 +133,7 @@ fn word(verdict: &Verdict) -> OfferVerdict {
 }
 
 fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
-    let said = word(&verdict);
+    let said = kind_of(&verdict);
     let reasons = match verdict {
         Verdict::Allow => Vec::new(),
         Verdict::Ask(reasons) | Verdict::Refuse(reasons) | Verdict::Unpayable(reasons) => reasons,

@@ -162,7 +162,7 @@ impl Purchase {
         let Some(money) = entry.money.as_ref().filter(|_| entry.open) else {
             return self.tell(&entry, How::Outcome).await;
         };
-        let is_over = money.valid_before <= self.house.now().secs();
+        let is_over = money.ends <= self.house.now().secs();
         match money.standing.state {
             State::Settled => self.present_again(entry).await,
             State::Authorized | State::Held if !is_over => self.present_again(entry).await,
@@ -198,7 +198,7 @@ impl Purchase {
         if self.wish.purchase_id.as_deref() == Some(entry.purchase_id.as_str()) || self.wish.buy_again.is_some() {
             return self.tell_row(entry.row).await;
         }
-        match super::fresh_id() {
+        match super::random_id() {
             Ok(id) => self.id = self.wish.purchase_id.clone().unwrap_or(id),
             Err(reason) => return (self.stop(reason), None),
         }
@@ -246,9 +246,8 @@ impl Purchase {
         let Some(terms) = entry.terms.as_ref().filter(|_| entry.money.as_ref().is_some_and(is_in_doubt)) else {
             return funds;
         };
-        let own = terms.asset_address.parse().ok().zip(Amount::parse(&terms.amount));
-        if let Some((asset, amount)) = own
-            && let Some(held) = funds.known.get_mut(&(Network::new(terms.network.clone()), asset))
+        if let Some((asset, amount)) = terms.asset_account().zip(Amount::parse(&terms.amount))
+            && let Some(held) = funds.known.get_mut(&asset)
         {
             held.0 = held.0.saturating_add(amount.0);
         }
@@ -269,7 +268,7 @@ impl Purchase {
             }
             Charged::Yes | Charged::Unknown => answer.next.clone(),
         };
-        let outcome = if answer.charged == Charged::No { Outcome::Refused } else { Outcome::Held };
+        let outcome = if answer.charged == Charged::No { Outcome::Refused } else { answer.outcome };
         (Box::new(Answer { outcome, reasons, next, ..*answer }), row)
     }
 

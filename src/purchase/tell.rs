@@ -359,7 +359,7 @@ fn payment_of(entry: &Entry) -> Option<Payment> {
     let (terms, money) = (entry.terms.as_ref()?, entry.money.as_ref()?);
     Some(Payment {
         amount_usd: terms.usd,
-        amount_atomic: terms.amount.clone(),
+        amount_atomic: terms.moves().to_owned(),
         asset: terms.asset.clone(),
         network: terms.network.clone(),
         payee: terms.payee.clone(),

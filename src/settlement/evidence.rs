@@ -1,8 +1,6 @@
 //! What a witness says: one node's word, and why there may be none.
 
-use alloy_primitives::{Address, B256};
-
-use crate::money::{Amount, Network};
+use crate::money::{Account, Amount, Network};
 
 /// A block, as a node names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,29 +16,53 @@ pub struct Block {
 pub struct Testimony {
     /// Who says so: a host, never a whole URL.
     pub node: String,
-    /// `authorizationState` at `at`.
-    pub used: bool,
+    /// What became of it by `at`.
+    pub fate: Use,
     /// The block it was read at, and that block's time.
     pub at: Block,
     /// The newest block this node calls final (or `confirmations` behind its head, where the owner said so).
     pub finalized: Option<Block>,
-    /// The transfer that used it, when the logs have it.
-    pub transfer: Option<Transfer>,
 }
 
-/// An `AuthorizationUsed` log with the `Transfer` of the same chain transaction.
+/// What became of an authorization, as a witness has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Nobody has used it.
+    Unused,
+    /// It was used, with what moved, where the logs have it.
+    Used(Option<Transfer>),
+    /// Its owner took it back in this block: nobody can use it any more.
+    NeverAgain(u64),
+}
+
+/// What a chain transaction moved by an authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
-    /// The chain transaction it stands in.
-    pub chain_tx: B256,
+    /// The chain transaction, as its rail writes it.
+    pub chain_tx: String,
     /// The block that holds it.
     pub block: u64,
     /// Who paid.
-    pub from: Address,
+    pub from: Account,
     /// Who was paid.
-    pub to: Address,
+    pub to: Account,
     /// How much.
     pub amount: Amount,
+}
+
+impl Testimony {
+    /// It was used, as this node has it.
+    pub fn is_used(&self) -> bool {
+        matches!(self.fate, Use::Used(_))
+    }
+
+    /// What it shows to have moved.
+    pub fn transfer(&self) -> Option<&Transfer> {
+        match &self.fate {
+            Use::Used(transfer) => transfer.as_ref(),
+            Use::Unused | Use::NeverAgain(_) => None,
+        }
+    }
 }
 
 /// Why a question to a chain has no answer.

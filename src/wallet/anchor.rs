@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_anchor_opens_with_the_key_that_sealed_it_and_no_other() {
-        let (key, other) = (Key::fresh().unwrap(), Key::fresh().unwrap());
+        let (key, other) = (Key::random().unwrap(), Key::random().unwrap());
         let text = AnchorKey::of(&key).seal(key.address(), &anchor()).unwrap();
         assert_eq!(AnchorKey::of(&key).open(key.address(), &text), Ok(anchor()));
         let owned = Anchor { owner: Some(OwnerMark::of("verifier", None, None)), ..anchor() };
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_anchor_whose_owner_was_taken_out_or_replaced_does_not_open() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let seal = AnchorKey::of(&key);
         let owned = Anchor { owner: Some(OwnerMark::of("verifier", Some("version = 1"), None)), ..anchor() };
         let text: serde_json::Value = serde_json::from_str(&seal.seal(key.address(), &owned).unwrap()).unwrap();
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_edited_anchor_does_not_open() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let seal = AnchorKey::of(&key);
         let text = seal.seal(key.address(), &anchor()).unwrap();
         for edited in

@@ -8,7 +8,7 @@ use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
 use super::WalletError;
-use crate::authorization::{Authorization, Signature, address_of};
+use crate::authorization::{Authorization, Message, Signature, Signatures, address_of};
 
 /// A private key. It leaves this room only as signatures.
 pub struct Key {
@@ -36,24 +36,29 @@ impl Key {
 
     /// Signs what is rebuilt from the fields of a typed authorization, from this very address, and makes sure that the
     /// result says so to whoever checks it.
-    pub fn sign(&self, authorization: &Authorization) -> Result<Signature, WalletError> {
-        if authorization.from != self.address {
+    pub fn sign(&self, authorization: &Authorization) -> Result<Signatures, WalletError> {
+        if authorization.facts().from.as_evm() != Some(self.address) {
             return Err(WalletError::NotOurs { ours: self.address });
         }
-        let digest = authorization.digest();
+        let messages = authorization.messages();
+        let signatures = Signatures(messages.iter().map(|message| self.sign_one(message)).collect::<Result<_, _>>()?);
+        match authorization.is_signed(&signatures) {
+            true => Ok(signatures),
+            false => Err(WalletError::BadSignature),
+        }
+    }
+
+    fn sign_one(&self, message: &Message) -> Result<Signature, WalletError> {
+        let Message::Evm(digest) = message;
         let signed = self.signing.sign_prehash_recoverable(digest.as_slice());
         let (pair, recovery) = signed.map_err(|_| WalletError::BadSignature)?;
         let mut bytes = [0; 65];
         bytes[..64].copy_from_slice(&pair.to_bytes());
         bytes[64] = 27 + recovery.to_byte();
-        let signature = Signature(bytes);
-        match authorization.recovers(&signature) {
-            Some(signer) if signer == self.address => Ok(signature),
-            _ => Err(WalletError::BadSignature),
-        }
+        Ok(Signature(bytes))
     }
 
-    pub(super) fn fresh() -> Result<Key, WalletError> {
+    pub(super) fn random() -> Result<Key, WalletError> {
         let mut bytes = Zeroizing::new([0; 32]);
         loop {
             getrandom::fill(bytes.as_mut_slice()).map_err(|_| WalletError::NoRandomness)?;
@@ -96,13 +101,14 @@ mod tests {
     use alloy_primitives::{B256, U256, address, b256};
 
     use super::*;
+    use crate::authorization::Eip3009;
     use crate::money::Network;
 
     /// The first account of every development chain.
     const ANVIL: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
-    fn authorization(from: Address) -> Authorization {
-        Authorization {
+    fn authorization(from: Address) -> Eip3009 {
+        Eip3009 {
             network: Network::new("eip155:84532"),
             asset: address!("036CbD53842c5426634e7929541eC2318f3dCF7e"),
             asset_name: "USDC".into(),
@@ -120,7 +126,7 @@ mod tests {
     fn a_signature_is_byte_for_byte_that_of_an_independent_implementation() {
         let key = Key::from_hex(ANVIL).unwrap();
         assert_eq!(key.address(), address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
-        let signature = key.sign(&authorization(key.address())).unwrap();
+        let signature = key.sign(&Authorization::Eip3009(authorization(key.address()))).unwrap();
         assert_eq!(
             signature.to_string(),
             "0xdc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b"
@@ -129,18 +135,18 @@ mod tests {
 
     #[test]
     fn many_signatures_all_recover_to_their_key() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         for n in 0..64 {
-            let authorization = Authorization { nonce: B256::repeat_byte(n), ..authorization(key.address()) };
-            let signature = key.sign(&authorization).unwrap();
-            assert_eq!(authorization.recovers(&signature), Some(key.address()));
+            let signed = Eip3009 { nonce: B256::repeat_byte(n), ..authorization(key.address()) };
+            let signed = Authorization::Eip3009(signed);
+            assert!(signed.is_signed(&key.sign(&signed).unwrap()));
         }
     }
 
     #[test]
     fn an_authorization_from_someone_else_is_not_signed() {
         let key = Key::from_hex(ANVIL).unwrap();
-        let foreign = authorization(Address::repeat_byte(1));
+        let foreign = Authorization::Eip3009(authorization(Address::repeat_byte(1)));
         assert_eq!(key.sign(&foreign), Err(WalletError::NotOurs { ours: key.address() }));
     }
 
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_key_goes_through_its_text_unchanged() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         assert_eq!(Key::from_hex(&key.to_hex()).unwrap().to_bytes(), key.to_bytes());
     }
 }

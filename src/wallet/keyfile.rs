@@ -181,7 +181,7 @@ mod tests {
 
     fn saved() -> (TempDir, KeyFile, Key) {
         let home = tempfile::tempdir().unwrap();
-        let (file, key) = (keyfile(&home, "open sesame"), Key::fresh().unwrap());
+        let (file, key) = (keyfile(&home, "open sesame"), Key::random().unwrap());
         file.save(&key).unwrap();
         (home, file, key)
     }
@@ -202,7 +202,7 @@ mod tests {
     fn the_costs_we_write_are_the_costs_we_read() {
         let home = tempfile::tempdir().unwrap();
         let file = KeyFile { cost: COST, ..keyfile(&home, "open sesame") };
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         file.save(&key).unwrap();
         assert_eq!(keyfile(&home, "open sesame").load(key.address()).unwrap().to_bytes(), key.to_bytes());
     }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn no_key_is_written_over() {
         let (_home, file, key) = saved();
-        assert_eq!(code(file.save(&Key::fresh().unwrap())), "key_already_there");
+        assert_eq!(code(file.save(&Key::random().unwrap())), "key_already_there");
         assert_eq!(file.load(key.address()).unwrap().to_bytes(), key.to_bytes());
     }
 
@@ -314,7 +314,7 @@ mod tests {
     fn errors_show_neither_key_nor_passphrase() {
         let (home, file, key) = saved();
         let errors = [
-            file.save(&Key::fresh().unwrap()).unwrap_err(),
+            file.save(&Key::random().unwrap()).unwrap_err(),
             keyfile(&home, "open barley").load(key.address()).err().unwrap(),
             KeyFile::in_home(home.path(), vec![]).load(key.address()).err().unwrap(),
             file.load(Address::ZERO).err().unwrap(),

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_key_comes_back_as_it_was_kept_and_is_listed_by_its_address() {
-        let (one, two) = (Key::fresh().unwrap(), Key::fresh().unwrap());
+        let (one, two) = (Key::random().unwrap(), Key::random().unwrap());
         let (keyring, _store) = keyring_with(&one);
         keyring.save(&two).unwrap();
         keyring.write_anchor(one.address(), "{}").unwrap();
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_text_under_the_address_in_lower_case() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let (_keyring, store) = keyring_with(&key);
         let user = key.address().to_string().to_lowercase();
         assert_eq!(store.build("bursar", &user, None).unwrap().get_password().unwrap(), *key.to_hex());
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn removing_a_key_removes_what_was_beside_it() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let (keyring, _store) = keyring_with(&key);
         keyring.write_anchor(key.address(), "{}").unwrap();
         keyring.remove(key.address()).unwrap();
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn each_way_a_keyring_fails_has_its_own_name_and_none_shows_the_key() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let (keyring, store) = keyring_with(&key);
         let secret = key.to_hex();
         let bytes = || secret.as_bytes().to_vec();
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_holds_something_else_is_damaged() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let (keyring, store) = keyring_with(&key);
         store.build(SERVICE, &key_name(key.address()), None).unwrap().set_password("hello").unwrap();
         assert_eq!(keyring.load(key.address()).err().unwrap().code(), "key_damaged");
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_keyring_that_forgets_what_it_was_given_is_no_place_for_a_key() {
-        let key = Key::fresh().unwrap();
+        let key = Key::random().unwrap();
         let forgetful = Keyring { open: Box::new(|| Ok(mock::Store::new()?)) };
         assert_eq!(forgetful.save(&key).unwrap_err().code(), "keyring_refused");
     }

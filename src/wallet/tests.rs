@@ -97,7 +97,7 @@ async fn a_created_key_is_listed_unlocked_exported_and_removed() {
 #[tokio::test]
 async fn an_imported_key_keeps_its_address() {
     let store = Store::memory();
-    let key = Key::fresh().unwrap();
+    let key = Key::random().unwrap();
     let address = key.address();
     assert_eq!(Wallet::import(&store, key).await, Ok(address));
 }
@@ -112,7 +112,7 @@ async fn a_missing_key_is_an_error_and_makes_no_new_one() {
 
 #[tokio::test]
 async fn a_key_of_another_address_is_never_used() {
-    let keys = faulty(|| Key::fresh().map(Some));
+    let keys = faulty(|| Key::random().map(Some));
     let (wallet, _) = wallet_over(keys.clone(), PATIENT).await;
     for tries in 1..=2 {
         let error = wallet.unlock().await.err().unwrap();

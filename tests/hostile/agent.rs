@@ -78,8 +78,8 @@ impl Kept {
         Kept {
             files: files.into(),
             purchases: rows(
-                "SELECT row || agent || purchase_id || state || coalesce(hex(nonce), '') || coalesce(usd, '') || url
-                   FROM purchase WHERE agent = 'neighbour' OR nonce IS NOT NULL ORDER BY row",
+                "SELECT row || agent || purchase_id || state || coalesce(hex(handle), '') || coalesce(usd, '') || url
+                   FROM purchase WHERE agent = 'neighbour' OR handle IS NOT NULL ORDER BY row",
             ),
             history: rows("SELECT id || kind || detail || hex(hash) FROM event WHERE kind <> 'refused' ORDER BY id"),
             frozen: frozen.expect("a ledger"),

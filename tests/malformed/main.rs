@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::Address;
 use bursar::answer::{Answer, Outcome};
-use bursar::money::{Amount, Assets, Network};
+use bursar::money::{Account, Amount, Assets, Network};
 use bursar::offer;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::reason::Reason;
@@ -34,8 +34,8 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     let us = Address::repeat_byte(0x77);
     let policy = Policy::parse("policy.toml", &rules(1)).unwrap();
     let five_dollars = Amount::parse("5000000").unwrap();
-    let known = [((Network::new(NETWORK), ASSET), five_dollars)].into();
-    let funds = Funds { address: Some(us), known };
+    let known = [(Account::evm(&Network::new(NETWORK), ASSET), five_dollars)].into();
+    let funds = Funds { address: Some(us.to_checksum(None)), known };
     let url = "https://api.example.com/report".parse().unwrap();
     let request = Request { method: "GET".to_owned(), url, headers: vec![], body: vec![] };
     let question = Question { request: &request, max_price: None, funds: &funds };
@@ -43,7 +43,9 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     for case in all(us) {
         let listed = offer::parse(&case.headers, &case.body, &Assets::default());
         let said = match policy::decide(&policy, &question, &listed, &Snapshot::default()).decision {
-            Decision::Allow(offer) => Expect::Pay { amount: offer.amount.to_string(), payee: offer.payee },
+            Decision::Allow(offer) => {
+                Expect::Pay { amount: offer.amount.to_string(), payee: offer.payee.as_evm().unwrap() }
+            }
             Decision::Ask(_, reasons) => Expect::Ask(codes(&reasons)),
             Decision::Refuse(reasons) => Expect::Refuse(codes(&reasons)),
         };

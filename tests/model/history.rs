@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
-use bursar::authorization::Authorization;
+use bursar::authorization::{Authorization, Ground};
 use bursar::ledger::{Authorized, Closing, Draft, Ledger, View};
-use bursar::money::{Amount, Asset, Assets, Network, Usd};
-use bursar::offer::{self, Dialect, Echo, Offer};
+use bursar::money::{Account, Amount, Asset, Assets, Network, Usd};
+use bursar::offer::{self, Dialect, Echo, Offer, Scheme};
 use bursar::policy::{Funds, Meter, Policy, Scope, Window};
 use bursar::request::Request;
 use bursar::settlement::Standing;
@@ -156,7 +156,8 @@ impl History {
 
     async fn moved(&mut self, payment: usize, to: Standing, kind: &'static str) -> String {
         let expected = self.model.move_to(payment, to);
-        let moved = self.ledger.move_to(self.rows[payment], to, kind, serde_json::json!({}), self.clock).await.unwrap();
+        let moved =
+            self.ledger.move_to(self.rows[payment], to, kind, serde_json::json!({}), None, self.clock).await.unwrap();
         assert_eq!(moved, expected, "move {payment} to {to:?}");
         format!("move {payment} to {to:?}")
     }
@@ -225,9 +226,10 @@ impl History {
         let url = format!("https://shop{domain}.com/{wish}");
         let wish = Wish::parse(&name(agent), &Call { url, ..Call::default() }).unwrap();
         let offer = self.offer(payee, micros);
-        let nonce = B256::left_padding_from(&(self.seed << 16 | step).to_be_bytes());
-        let authorization = Authorization::draft(&offer, self.key.address(), self.clock, nonce).unwrap();
-        let signature = self.key.sign(&authorization).unwrap();
+        let random = B256::right_padding_from(&(self.seed << 16 | step).to_be_bytes());
+        let from = Account::evm(offer.network(), self.key.address());
+        let authorization = Authorization::draft(&offer, &from, self.clock, random.0, &Ground::default()).unwrap();
+        let signatures = self.key.sign(&authorization).unwrap();
         Draft {
             purchase_id: format!("pu_{step}"),
             agent: name(agent),
@@ -242,10 +244,10 @@ impl History {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization.payload(&signature), None),
+            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), None),
             offer,
             authorization,
-            signature,
+            signatures,
             offers: serde_json::Value::Null,
             now: self.clock,
         }
@@ -253,14 +255,13 @@ impl History {
 
     fn offer(&self, payee: usize, micros: u64) -> Offer {
         Offer {
-            dialect: Dialect::X402V2,
-            scheme: "exact".into(),
+            scheme: Scheme::Eip3009,
             asset: self.asset.clone(),
             amount: Amount::parse(&micros.to_string()).unwrap(),
             usd: Usd::micros(micros),
-            payee: Address::repeat_byte(0x20 + payee as u8),
+            payee: Account::evm(self.asset.network(), Address::repeat_byte(0x20 + payee as u8)),
             window_secs: 60,
-            echo: Echo { accepted: "{}".into(), resource: None, extensions: None },
+            echo: Echo::imagined(Dialect::X402V2).unwrap(),
         }
     }
 

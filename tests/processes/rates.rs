@@ -68,7 +68,7 @@ fn row(usd: &str) -> String {
     format!(
         "[[asset]]\nnetwork = \"{NETWORK}\"\naddress = \"{}\"\nsymbol = \"USDC\"\ndecimals = 6\neip712_name = \"{}\"\n\
          eip712_version = \"{}\"\nusd = \"{usd}\"\n",
-        asset.address, asset.eip712_name, asset.eip712_version
+        asset.account, asset.eip712_name, asset.eip712_version
     )
 }
 

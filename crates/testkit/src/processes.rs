@@ -175,7 +175,7 @@ impl Scene {
     /// The nonces in the ledger, by purchase id.
     pub fn nonces(&self) -> BTreeMap<String, B256> {
         let ledger = rusqlite::Connection::open(self.home().join("ledger.db")).expect("the ledger");
-        let mut query = ledger.prepare("SELECT purchase_id, nonce FROM purchase WHERE nonce IS NOT NULL").unwrap();
+        let mut query = ledger.prepare("SELECT purchase_id, handle FROM purchase WHERE handle IS NOT NULL").unwrap();
         let rows = query.query_map([], |row| Ok((row.get(0)?, B256::from(row.get::<_, [u8; 32]>(1)?)))).unwrap();
         rows.map(|row| row.expect("a row")).collect()
     }

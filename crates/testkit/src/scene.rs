@@ -17,7 +17,7 @@ use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
 use bursar::answer::{LogQuery, Pending, Refusal};
-use bursar::authorization::Authorization;
+use bursar::authorization::{Authorization, Eip3009};
 use bursar::chain::{Nodes, Rpc as Chains};
 use bursar::config::Home;
 use bursar::house::Ports;
@@ -333,7 +333,7 @@ impl Scene {
         for id in self.ids().await {
             let story = self.bursar.why(&id).await.unwrap();
             for event in story.events.iter().filter(|event| event.kind == "authorized") {
-                nonces.insert(event.detail["nonce"].as_str().unwrap().parse().unwrap(), id.clone());
+                nonces.insert(event.detail["handle"].as_str().unwrap().parse().unwrap(), id.clone());
             }
         }
         nonces
@@ -363,7 +363,7 @@ impl Scene {
     /// Signs with the wallet's key behind bursar's back, and takes the money.
     pub async fn steal(&self, payee: Address, atomic: u64) {
         let nonce = B256::repeat_byte(0x66);
-        let signed = Authorization {
+        let signed = Eip3009 {
             network: Network::new(NETWORK),
             asset: ASSET,
             asset_name: "USDC".to_owned(),
@@ -376,7 +376,7 @@ impl Scene {
             nonce,
         };
         let wallet = Wallet::open(store(&self.keys), self.address, self.clock.clone());
-        let signature = wallet.unlock().await.unwrap().sign(&signed).unwrap();
+        let signatures = wallet.unlock().await.unwrap().sign(&Authorization::Eip3009(signed.clone())).unwrap();
         let transfer = Transfer {
             from: signed.from,
             to: signed.to,
@@ -385,7 +385,7 @@ impl Scene {
             valid_before: U256::from(signed.valid_before),
             nonce,
         };
-        self.sandbox.chain.transfer_with_authorization(&transfer, &signature.0).unwrap();
+        self.sandbox.chain.transfer_with_authorization(&transfer, &signatures.0[0].0).unwrap();
     }
 
     /// Ends the scene and holds it to what must be true of every one.

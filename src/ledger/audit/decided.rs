@@ -11,6 +11,7 @@ use super::super::{LedgerError, close};
 use super::{Findings, Move};
 use crate::money::Usd;
 use crate::policy::{Meter, Scope, Window};
+use crate::settlement::Standing;
 
 /// One rule's report, as the commit wrote it beside the purchase.
 #[derive(Deserialize)]
@@ -33,10 +34,16 @@ pub(super) fn check(conn: &Connection, moves: &[Move], findings: &mut Findings) 
     let said_yes = wishes_with_a_used_yes(conn)?;
     for Move { row, from, to } in moves {
         let (_, counted) = close::standing(conn, *row)?;
+        let given_back = given_back(conn, *row)?;
+        // Until it was proven what was taken, the most that could be counted.
+        let counted = Counted { usd: counted.usd.saturating_add(given_back), ..counted };
         if from.is_none() {
             check_one(conn, *row, &counted, &sums, &said_yes, findings)?;
         }
         sums.follow(&counted, *from, *to);
+        if *to == Standing::SETTLED_BY_CHAIN {
+            sums.give_back(&counted, given_back);
+        }
     }
     Ok(())
 }
@@ -74,6 +81,13 @@ fn check_one(
     Ok(())
 }
 
+fn given_back(conn: &Connection, row: i64) -> Result<Usd, LedgerError> {
+    let micros: i64 = conn
+        .prepare_cached("SELECT given_back FROM purchase WHERE row = :row")?
+        .query_row(named_params! { ":row": row }, |row| row.get(0))?;
+    Ok(Usd::micros(micros.max(0) as u64))
+}
+
 fn decided(conn: &Connection, row: i64) -> Result<Option<Decided>, LedgerError> {
     let found: Option<(String, Vec<u8>, Option<String>)> = conn
         .prepare_cached(
@@ -103,7 +117,7 @@ fn meter_of(code: &str, counted: &Counted) -> Option<Meter> {
         "over_session" => (Scope::Session, Window::Session),
         "over_domain_session" => (domain(), Window::Session),
         "over_domain_day" => (domain(), Window::Day),
-        "over_payee_day" => (Scope::Payee(counted.payee), Window::Day),
+        "over_payee_day" => (Scope::Payee(counted.payee.clone()), Window::Day),
         _ => return None,
     };
     Some(Meter { scope, window })

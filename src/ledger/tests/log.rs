@@ -235,7 +235,23 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
     assert_eq!(found("%").await, Vec::<String>::new());
 }
 
-/// Back to the tables of the fifth step.
+/// Back to the tables of the seventh step.
+const BEFORE_ANY_SCHEME: &str = "
+    DROP TRIGGER terms_are_fixed; DROP TRIGGER what_was_taken_is_proven; DROP TRIGGER what_was_signed_is_fixed;
+    ALTER TABLE purchase DROP COLUMN taken; ALTER TABLE purchase DROP COLUMN given_back;
+    ALTER TABLE purchase RENAME COLUMN handle TO nonce; ALTER TABLE purchase RENAME COLUMN ends TO valid_before;
+    UPDATE signed SET authorization = json_remove(authorization, '$.scheme');
+    CREATE TRIGGER terms_are_fixed BEFORE UPDATE ON purchase WHEN OLD.nonce IS NOT NULL AND NEW.nonce IS NOT OLD.nonce
+    BEGIN SELECT RAISE(ABORT, 'the terms of an authorization are fixed'); END;
+    CREATE TRIGGER what_was_signed_is_fixed BEFORE UPDATE ON signed WHEN OLD.authorization IS NOT NEW.authorization
+    BEGIN SELECT RAISE(ABORT, 'what was signed is fixed'); END;
+    UPDATE bucket SET scope = lower(scope) WHERE scope LIKE 'payee %';
+    DROP TABLE searched; CREATE TABLE searched (network TEXT NOT NULL, asset TEXT NOT NULL, block INTEGER NOT NULL,
+        PRIMARY KEY (network, asset)) STRICT, WITHOUT ROWID;
+    INSERT INTO searched VALUES ('eip155:84532', '0x036CbD53842c5426634e7929541eC2318f3dCF7e', 77);
+    PRAGMA user_version = 7;";
+
+/// Back to the tables of the fifth step, from those of the seventh.
 const BEFORE_LONG_HISTORIES: &str = "
     DROP INDEX waiting; DROP INDEX goods; DROP INDEX question_approved; DROP INDEX question_denied;
     DROP INDEX question_shown; DROP INDEX question_keeping; ALTER TABLE question DROP COLUMN identity;
@@ -255,10 +271,10 @@ async fn a_yes_of_an_earlier_version_fits_nothing_and_its_payees_are_known_by_do
     let old = "UPDATE question SET terms = 'exact: 200000 of 0x01 on eip155:84532 to 0x02';
         INSERT INTO seller_payee VALUES ('https://api.shop.example:8443', '0x2020202020202020202020202020202020202020', 1),
             ('http://www.shop.example', '0x2020202020202020202020202020202020202020', 2);";
-    kit.by_hand().execute_batch(&format!("{BEFORE_LONG_HISTORIES}{old}")).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{old}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     assert_eq!(said(ledger.authorize(draft).await), "ask above_approval");
-    assert!(kit.snapshot().await.payees_before[0].contains(&Address::repeat_byte(0x20)));
+    assert!(kit.snapshot().await.payees_before[0].contains(kit.payee().address()));
     let known: i64 = kit.by_hand().query_row("SELECT count(*) FROM seller_payee", [], |row| row.get(0)).unwrap();
     assert_eq!((known, ledger.audit().await.unwrap().violations), (1, Vec::<String>::new()));
 }
@@ -278,12 +294,31 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
         ALTER TABLE refusals RENAME TO unlisted; DROP INDEX challenge_by_age; ALTER TABLE question DROP COLUMN challenge;
         ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at; PRAGMA user_version = 1;";
-    kit.by_hand().execute_batch(&format!("{BEFORE_LONG_HISTORIES}{undo}")).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{undo}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     let of_domain = Filter { domain: Some("shop.example".into()), limit: 9, ..Filter::default() };
     let page = ledger.page(of_domain).await.unwrap();
     assert_eq!((page.entries.len(), page.totals.held), (1, Usd::micros(10_000)));
     assert_eq!(ledger.audit().await.unwrap().violations, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_ledger_of_one_scheme_becomes_one_of_any() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    let (before, spent) = (kit.ledger.authorization(row).await.unwrap(), kit.snapshot().await.used);
+    kit.by_hand().execute_batch(BEFORE_ANY_SCHEME).unwrap();
+    let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
+    assert_eq!(ledger.authorization(row).await.unwrap(), before);
+    assert_eq!(kit.snapshot().await.used, spent, "what a payee was paid counts under its address");
+    let searched = ledger.searched_to(kit.asset.account.clone()).await.unwrap();
+    assert_eq!(searched, [(String::new(), 77)].into(), "every node was read as far as that");
+    assert_eq!(ledger.audit().await.unwrap().violations, Vec::<String>::new());
+    let fixed = kit.sql("UPDATE purchase SET usd = usd - 1");
+    assert!(fixed.unwrap_err().contains("terms of an authorization are fixed"));
+    let fixed = kit.sql("UPDATE signed SET authorization = json_remove(authorization, '$.scheme')");
+    assert!(fixed.unwrap_err().contains("what was signed is fixed"));
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! look, because every budget stands on this number.
 
 use super::{Case, Check, Rule, Said};
-use crate::money::TransferMethod;
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -20,8 +19,7 @@ fn check(case: &Case<'_>) -> Said {
         return case.refuse(ZERO, "amount", "The offer asks for an amount of nothing.", Who::Agent);
     }
     let counted = offer.asset.usd(offer.amount).is_some_and(|usd| usd == offer.usd);
-    let payable = matches!(offer.asset.transfer, TransferMethod::Eip3009);
-    match counted && payable {
+    match counted {
         true => Said::Pass,
         false => {
             case.refuse(RULE.code, RULE.key, "The offer asks for an asset bursar cannot pay or count with.", Who::Owner)
@@ -44,12 +42,5 @@ mod tests {
     fn dollars_that_do_not_follow_from_the_amount_are_not_believed() {
         let cheap = Offer { usd: usd("0.01"), ..offer("0.50") };
         assert_eq!(scene().offer(cheap).says(), "refuse unknown_asset");
-    }
-
-    #[test]
-    fn an_asset_that_moves_another_way_is_not_paid() {
-        let mut permit = offer("0.01");
-        permit.asset.transfer = crate::money::TransferMethod::Permit2;
-        assert_eq!(scene().offer(permit).says(), "refuse unknown_asset");
     }
 }

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn another_payee_does_not_wash_a_no_away() {
-        let to_another = Offer { payee: OTHER_PAYEE, ..offer("0.01") };
+        let to_another = Offer { payee: at(OTHER_PAYEE), ..offer("0.01") };
         let denied = said_no_to(&to_another);
         assert_eq!(scene().seen(|s| s.denied.push(denied)).says(), "refuse denied_by_owner");
     }

@@ -15,14 +15,14 @@ pub const CODE: &str = "insufficient_funds";
 fn check(case: &Case<'_>) -> Said {
     let (offer, funds) = (case.offer, case.question.funds);
     let (network, asset) = (offer.network(), &offer.asset);
-    let Some(held) = funds.known.get(&(network.clone(), asset.address)) else {
+    let Some(held) = funds.known.get(&asset.account) else {
         return Said::Pass;
     };
     if *held >= offer.amount {
         return Said::Pass;
     }
     let (held, needed, symbol) = (asset.units(*held), asset.units(offer.amount), &asset.symbol);
-    let fund = match funds.address {
+    let fund = match &funds.address {
         Some(address) => format!(" The owner can send {symbol} on {network} to {address}."),
         None => String::new(),
     };
@@ -38,7 +38,7 @@ mod tests {
     fn holding(amount: u64) -> Scene {
         let (mut scene, usdc) = (scene(), offer("0.01").asset);
         let amount = Amount(alloy_primitives::U256::from(amount));
-        scene.funds = Funds { address: Some(WALLET), known: [((usdc.network, usdc.address), amount)].into() };
+        scene.funds = Funds { address: Some(WALLET.to_owned()), known: [(usdc.account, amount)].into() };
         scene
     }
 

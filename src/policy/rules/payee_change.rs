@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::Address;
-
 use super::{Case, Check, Rule, Said};
 use crate::policy::Access;
 use crate::reason::{Reason, Who};
@@ -17,7 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Said {
-    let is_new = |before: &BTreeSet<Address>| !before.is_empty() && !before.contains(&case.offer.payee);
+    let is_new = |before: &BTreeSet<String>| !before.is_empty() && !before.contains(case.offer.payee.address());
     if !case.snapshot.payees_before.iter().any(is_new) || is_listed(case) {
         return Said::Pass;
     }
@@ -34,16 +32,18 @@ fn check(case: &Case<'_>) -> Said {
 
 /// The owner wrote this very address beside this host: that is no surprise.
 fn is_listed(case: &Case<'_>) -> bool {
-    case.place.rule.is_some_and(|rule| rule.payees.contains(&case.offer.payee))
+    case.place.rule.is_some_and(|rule| rule.payees.iter().any(|payee| payee == case.offer.payee.address()))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::policy::scene::*;
-    use crate::policy::*;
 
-    fn paid_before(policy: &str, payees: &[Address]) -> String {
-        scene().policy(policy).seen(|s| s.payees_before.push(payees.iter().copied().collect())).says()
+    fn paid_before(policy: &str, payees: &[&str]) -> String {
+        scene()
+            .policy(policy)
+            .seen(|s| s.payees_before.push(payees.iter().map(|payee| (*payee).to_owned()).collect()))
+            .says()
     }
 
     #[test]
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn the_site_that_was_asked_and_the_one_it_led_to_are_both_looked_at() {
-        let two = |one: &[Address], other: &[Address]| {
-            let sites = [one, other].map(|payees| payees.iter().copied().collect());
+        let two = |one: &[&str], other: &[&str]| {
+            let sites = [one, other].map(|payees| payees.iter().map(|payee| (*payee).to_owned()).collect());
             scene().seen(|s| s.payees_before.extend(sites)).says()
         };
         assert_eq!(two(&[], &[PAYEE]), "allow");

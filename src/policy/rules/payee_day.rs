@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn cap(site: &Site<'_>) -> Option<Cap> {
-    let scope = Scope::Payee(site.payee?);
+    let scope = Scope::Payee(site.payee?.to_owned());
     RULE.limits(site.policy.payee.per_day, scope, Window::Day, RULE.key.to_owned())
 }
 
@@ -24,7 +24,7 @@ mod tests {
     fn a_payee_is_paid_no_more_in_a_day_whatever_its_host() {
         let scene = || {
             scene().policy("[approval]\nabove = \"none\"\n[payee]\nper_day = \"1.00\"\n").spent(
-                Scope::Payee(PAYEE),
+                Scope::Payee(PAYEE.to_owned()),
                 Window::Day,
                 "0.90",
             )

@@ -15,7 +15,7 @@ const UNREADABLE: &str = "deny_list_unreadable";
 
 fn check(case: &Case<'_>) -> Said {
     let payee = &case.offer.payee;
-    if case.policy.payee.deny.contains(payee) {
+    if case.policy.payee.deny.contains(payee.address()) {
         return case.refuse(RULE.code, RULE.key, format!("The policy never pays {payee}."), Who::Owner);
     }
     match &case.policy.payee.deny_list_error {

@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Said {
     let payees = case.place.rule.map_or(&[][..], |rule| &rule.payees);
-    if payees.is_empty() || payees.contains(&case.offer.payee) {
+    if payees.is_empty() || payees.iter().any(|payee| payee == case.offer.payee.address()) {
         return Said::Pass;
     }
     let message = format!("{} is not an address the policy pays at {}.", case.offer.payee, case.place.domain);

@@ -225,21 +225,15 @@ fn field(value: &Value, name: &str) -> String {
     }
 }
 
-/// The seller's own words stand in quotes, which they cannot close.
-fn said(name: &str, words: String) -> String {
-    match name {
-        "error_reason" => format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'")),
-        _ => words,
-    }
-}
-
 /// `network eip155:8453, success true` instead of braces. What is empty, for programs, or said elsewhere on the page is
 /// left out.
 fn pairs(value: &Value) -> String {
-    const ELSEWHERE: [&str; 6] = ["nonce", "policy", "reasons", "receipt", "standing", "valid_before"];
+    const ELSEWHERE: [&str; 8] =
+        ["ends", "handle", "nonce", "policy", "reasons", "receipt", "standing", "valid_before"];
     let Value::Object(fields) = value else { return words::line(&value.to_string()) };
     let told = fields.iter().filter(|(name, value)| !value.is_null() && !ELSEWHERE.contains(&name.as_str()));
-    let told: Vec<String> =
-        told.map(|(name, _)| format!("{} {}", name.replace('_', " "), said(name, field(value, name)))).collect();
+    let told: Vec<String> = told
+        .map(|(name, _)| format!("{} {}", name.replace('_', " "), text::receipt_field(name, field(value, name))))
+        .collect();
     text::quoted(&told.join(", "), 4 * limits::QUOTED_CHARS)
 }

@@ -154,7 +154,7 @@ impl House {
 
     fn recorded(&self) -> BTreeSet<B256> {
         let ledger = Connection::open(self.home.ledger_file()).unwrap();
-        let mut nonces = ledger.prepare("SELECT nonce FROM purchase WHERE nonce IS NOT NULL").unwrap();
+        let mut nonces = ledger.prepare("SELECT handle FROM purchase WHERE handle IS NOT NULL").unwrap();
         let nonces = nonces.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
         nonces.map(|nonce| B256::from_slice(&nonce.unwrap())).collect()
     }

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use bursar::answer::{Answer, Charged, Outcome};
-use bursar::authorization::Authorization;
+use bursar::authorization::Facts;
 use bursar::ledger::Recorded;
+use bursar::money::{Account, Amount};
 pub use random::Random;
 use tokio::sync::Notify;
 
@@ -49,7 +50,7 @@ pub struct World {
     pub millis: i64,
     /// How far the chain's time is ahead of the machine's: its clock may be set back, the chain's is not.
     pub chain_secs: u64,
-    /// Every authorization a seller was shown, by nonce.
+    /// Every authorization a seller was shown, by handle.
     pub shown: BTreeMap<B256, Shown>,
     by_purchase: BTreeMap<String, B256>,
     /// Used on chain, with the moment.
@@ -69,7 +70,7 @@ pub struct World {
 pub struct Shown {
     /// The how manieth it was.
     order: usize,
-    pub authorization: Authorization,
+    pub signed: Facts,
     pub wish: String,
     pub header: String,
     pub delivered: bool,
@@ -80,8 +81,8 @@ pub struct Shown {
 #[derive(Clone, Debug)]
 pub struct Used {
     pub at_secs: u64,
-    pub to: Address,
-    pub value: U256,
+    pub to: Account,
+    pub value: Amount,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -171,44 +172,44 @@ impl World {
 
     /// A payment arrives at a seller. This is where promises 2 and 3 would be seen broken.
     pub fn show(&mut self, recorded: &Recorded) -> B256 {
-        let authorization = recorded.authorization().clone();
-        let (nonce, wish) = (authorization.nonce, recorded.request().url.to_string());
+        let signed = recorded.authorization().facts();
+        let (handle, wish) = (signed.handle, recorded.request().url.to_string());
         let (purchase, header) = (recorded.purchase_id().to_owned(), recorded.payment_header().1.to_owned());
-        let first = *self.by_purchase.entry(purchase.clone()).or_insert(nonce);
-        if first != nonce {
+        let first = *self.by_purchase.entry(purchase.clone()).or_insert(handle);
+        if first != handle {
             self.violations.push(format!("purchase {purchase} has two authorizations"));
         }
-        if let Some(before) = self.shown.get(&nonce) {
+        if let Some(before) = self.shown.get(&handle) {
             self.tally.again += 1;
             if before.header != header {
                 self.violations.push(format!("a retry of {purchase} showed other bytes"));
             }
-            return nonce;
+            return handle;
         }
         if let Some(rival) = self.shown.values().find(|other| other.wish == wish && self.is_alive(other)) {
-            self.violations.push(format!("{wish} has two live authorizations: {rival:?} and {authorization:?}"));
+            self.violations.push(format!("{wish} has two live authorizations: {rival:?} and {signed:?}"));
         }
         if let Some(happens) = self.on_show.take() {
             happens();
         }
         let order = self.shown.len();
-        self.shown.insert(nonce, Shown { order, authorization, wish, header, delivered: false, kept: false });
-        nonce
+        self.shown.insert(handle, Shown { order, signed, wish, header, delivered: false, kept: false });
+        handle
     }
 
     /// Whether an authorization could still become a payment for goods nobody has: then nothing new may be signed.
     fn is_alive(&self, shown: &Shown) -> bool {
         const DAY: u64 = 24 * 3600;
-        match self.used.get(&shown.authorization.nonce) {
+        match self.used.get(&shown.signed.handle) {
             Some(used) => !shown.delivered && self.chain_secs < used.at_secs + DAY,
-            None => !shown.delivered && self.chain_secs <= shown.authorization.valid_before,
+            None => !shown.delivered && self.chain_secs <= shown.signed.ends.secs(),
         }
     }
 
     /// The payment a seller was shown for a purchase, and whether the chain took it.
     fn payment_of(&self, purchase: &str) -> Option<(&Shown, bool)> {
-        let nonce = self.by_purchase.get(purchase)?;
-        Some((self.shown.get(nonce)?, self.used.contains_key(nonce)))
+        let handle = self.by_purchase.get(purchase)?;
+        Some((self.shown.get(handle)?, self.used.contains_key(handle)))
     }
 
     /// What an answer says of money and goods is so, whatever went wrong meanwhile.
@@ -220,7 +221,7 @@ impl World {
                 assert!(is_taken, "said to be charged, and the chain knows nothing of it: {answer:#?}");
             }
             (Charged::No, Some((shown, is_taken))) if !answer.served_from_store => {
-                let is_over = shown.authorization.valid_before < self.chain_secs;
+                let is_over = shown.signed.ends.secs() < self.chain_secs;
                 assert!(!is_taken && is_over, "said not to be charged, and a seller has the payment: {answer:#?}");
             }
             _ => {}
@@ -230,22 +231,21 @@ impl World {
         }
     }
 
-    /// The seller takes it to the chain, which looks at nothing but nonce and window.
-    pub fn settle(&mut self, nonce: B256) -> bool {
-        let Some(shown) = self.shown.get(&nonce) else { return false };
-        let Authorization { to, value, valid_after, valid_before, .. } = shown.authorization;
-        let in_window = self.chain_secs > valid_after && self.chain_secs < valid_before;
-        if !in_window || self.used.contains_key(&nonce) {
+    /// The seller takes it to the chain, which looks at nothing but handle and window.
+    pub fn settle(&mut self, handle: B256) -> bool {
+        let Some(shown) = self.shown.get(&handle) else { return false };
+        let (to, value) = (shown.signed.to.clone(), shown.signed.most);
+        if self.chain_secs >= shown.signed.ends.secs() || self.used.contains_key(&handle) {
             return false;
         }
-        self.used.insert(nonce, Used { at_secs: self.chain_secs, to, value });
+        self.used.insert(handle, Used { at_secs: self.chain_secs, to, value });
         self.tally.settled += 1;
         true
     }
 
     /// What the chain has moved, in millionths of a dollar.
     pub fn moved(&self) -> u64 {
-        self.used.values().map(|used| u64::try_from(used.value).unwrap()).sum()
+        self.used.values().map(|used| u64::try_from(used.value.0).unwrap()).sum()
     }
 
     pub fn pass(&mut self, secs: u64) {
@@ -256,11 +256,11 @@ impl World {
     /// Sellers that kept a payment settle it when they please.
     pub fn settle_late(&mut self) {
         let mut kept: Vec<(usize, B256)> = Vec::new();
-        kept.extend(self.shown.iter().filter(|(_, shown)| shown.kept).map(|(nonce, shown)| (shown.order, *nonce)));
+        kept.extend(self.shown.iter().filter(|(_, shown)| shown.kept).map(|(handle, shown)| (shown.order, *handle)));
         kept.sort();
-        for (_, nonce) in kept {
+        for (_, handle) in kept {
             if self.pick("late", 2) == 0 {
-                self.settle(nonce);
+                self.settle(handle);
             }
         }
     }

@@ -3,13 +3,13 @@
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bursar::authorization::Authorization;
+use bursar::authorization::{Authorization, Fact};
 use bursar::ledger::Recorded;
-use bursar::money::{Amount, Network};
-use bursar::ports::{Chains, Sighting};
+use bursar::money::{Account, Amount, Network};
+use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
 use bursar::request::Request;
-use bursar::settlement::{Block, ChainError, Testimony, Transfer};
+use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, WalletError};
 use http::{HeaderMap, HeaderValue};
@@ -153,28 +153,33 @@ impl WorldChains {
         }
         let behind = if world.fault(node, 4) { world.pick(node, 120) } else { 0 };
         let at_secs = world.chain_secs - behind;
-        let used = world.used.get(&authorization.nonce).filter(|used| used.at_secs <= at_secs);
+        let signed = authorization.facts();
+        let used = world.used.get(&signed.handle).filter(|used| used.at_secs <= at_secs);
         let transfer = used.map(|used| Transfer {
-            chain_tx: authorization.nonce,
+            chain_tx: signed.handle.to_string(),
             block: used.at_secs,
-            from: authorization.from,
-            to: used.to,
-            amount: Amount(used.value),
+            from: signed.from,
+            to: used.to.clone(),
+            amount: used.value,
         });
         Ok(Testimony {
             node: node.into(),
-            used: used.is_some(),
+            fate: transfer.map_or(Use::Unused, |transfer| Use::Used(Some(transfer))),
             at: block(at_secs),
             finalized: Some(block(at_secs - FINALITY)),
-            transfer,
         })
     }
 }
 
 #[async_trait]
 impl Chains for WorldChains {
-    async fn balance(&self, _: &Network, _: Address, _: Address) -> Result<Amount, ChainError> {
+    async fn balance(&self, _: &Account, _: &Account) -> Result<Amount, ChainError> {
         Ok(Amount(U256::from(1_000_000_000u64)))
+    }
+
+    /// Allowances and the like are as large as they can be.
+    async fn know(&self, _: &Fact) -> Result<B256, ChainError> {
+        Ok(B256::repeat_byte(0xff))
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
@@ -183,21 +188,20 @@ impl Chains for WorldChains {
 
     async fn sightings(
         &self,
-        network: &Network,
-        asset: Address,
-        _: Address,
-        _: Option<u64>,
-    ) -> Result<(Vec<Sighting>, u64), ChainError> {
+        asset: &Account,
+        _: &Account,
+        _: &SearchedTo,
+    ) -> Result<(Vec<Sighting>, SearchedTo), ChainError> {
         let world = self.0.lock();
-        let of = |(nonce, used): (&B256, &super::Used)| Sighting {
-            network: network.clone(),
-            asset,
-            nonce: Some(*nonce),
+        let of = |handle: &B256| Sighting {
+            asset: asset.clone(),
+            how: Departed::By(*handle),
             is_confirmed: true,
-            chain_tx: *nonce,
-            block: used.at_secs,
+            chain_tx: handle.to_string(),
+            block: world.used[handle].at_secs,
+            seen_by: vec!["one".to_owned()],
         };
-        Ok((world.used.iter().map(of).collect(), world.chain_secs))
+        Ok((world.used.keys().map(of).collect(), [("one".to_owned(), world.chain_secs)].into()))
     }
 
     async fn heads(&self, _: &Network) -> Vec<Result<Block, ChainError>> {

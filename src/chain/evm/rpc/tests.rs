@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::{B256, b256, hex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
+use crate::authorization::{Eip3009, Facts};
+use crate::settlement::Transfer;
 
+const CANCELED: B256 = b256!("1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81");
 const CHAIN: u64 = 84532;
 const HEAD: u64 = 50_000;
 const FINAL: u64 = 49_900;
@@ -131,8 +134,8 @@ fn confirmed_after(confirmations: Option<u64>, nodes: &[&Fake]) -> Rpc {
 }
 
 /// Signed for a window around block 49,700.
-fn signed() -> Authorization {
-    Authorization {
+fn signed() -> Eip3009 {
+    Eip3009 {
         network: network(),
         asset: Address::repeat_byte(0xaa),
         asset_name: "USDC".into(),
@@ -146,12 +149,29 @@ fn signed() -> Authorization {
     }
 }
 
+fn document() -> Authorization {
+    Authorization::Eip3009(signed())
+}
+
+fn asset() -> Account {
+    document().facts().asset
+}
+
+fn owner() -> Account {
+    document().facts().from
+}
+
+/// The node's name, and how far it was searched.
+fn searched(node: &Fake, block: u64) -> SearchedTo {
+    [(node.url.authority().to_owned(), block)].into()
+}
+
 fn tx() -> B256 {
     B256::repeat_byte(9)
 }
 
 fn used_log(block: u64) -> Value {
-    let topics = [token::AuthorizationUsed::SIGNATURE_HASH, signed().from.into_word(), signed().nonce];
+    let topics = [eip3009_use(), signed().from.into_word(), signed().nonce];
     log(block, 4, &topics, "0x")
 }
 
@@ -189,18 +209,17 @@ async fn that_saw_it_used(receipt: Vec<Value>) -> Fake {
 }
 
 async fn word_of(node: &Fake) -> Result<Testimony, ChainError> {
-    rpc(&[node]).testimony(&signed()).await.remove(0)
+    rpc(&[node]).testimony(&document()).await.remove(0)
 }
 
 #[tokio::test]
 async fn a_testimony_is_of_one_block_of_one_node() {
     let node = Fake::honest(|_, _| None).await;
     let name = node.url.authority().to_owned();
-    let expected =
-        Testimony { node: name, used: false, at: block(HEAD), finalized: Some(block(FINAL)), transfer: None };
+    let expected = Testimony { node: name, fate: Use::Unused, at: block(HEAD), finalized: Some(block(FINAL)) };
     let chains = rpc(&[&node]);
-    assert_eq!(chains.testimony(&signed()).await, [Ok(expected.clone())]);
-    assert_eq!(chains.testimony(&signed()).await, [Ok(expected)]);
+    assert_eq!(chains.testimony(&document()).await, [Ok(expected.clone())]);
+    assert_eq!(chains.testimony(&document()).await, [Ok(expected)]);
 
     assert_eq!(node.questions("eth_chainId").len(), 1, "asked once");
     assert!(node.questions("eth_getLogs").is_empty());
@@ -229,10 +248,10 @@ async fn a_used_authorization_comes_with_its_transfer() {
     for receipt in receipts {
         let node = that_saw_it_used(receipt).await;
         let told = word_of(&node).await.unwrap();
-        let amount = Amount(signed().value);
-        assert!(told.used);
-        assert_eq!(told.transfer, Some(Transfer { chain_tx: tx(), block: 49_700, from, to, amount }));
-        let topics = json!([token::AuthorizationUsed::SIGNATURE_HASH, from.into_word(), signed().nonce]);
+        let Facts { from, to, most: amount, .. } = document().facts();
+        let moved = Transfer { chain_tx: tx().to_string(), block: 49_700, from, to, amount };
+        assert_eq!(told.fate, Use::Used(Some(moved)));
+        let topics = json!([[eip3009_use(), CANCELED], signed().from.into_word(), signed().nonce]);
         assert_eq!(node.questions("eth_getLogs")[0][0]["topics"], topics);
     }
 }
@@ -242,7 +261,7 @@ async fn a_transfer_that_is_not_what_was_signed_is_told_as_it_is() {
     let (from, to) = (signed().from, signed().to);
     let receipt = vec![transfer_log(1, from, to, 3), used_log(49_700), transfer_log(5, from, to, 999_999)];
     let told = word_of(&that_saw_it_used(receipt).await).await.unwrap();
-    assert_eq!(told.transfer.unwrap().amount, Amount(U256::from(999_999)));
+    assert_eq!(told.transfer().unwrap().amount, Amount(U256::from(999_999)));
 }
 
 #[tokio::test]
@@ -256,7 +275,7 @@ async fn logs_that_fail_do_not_spoil_what_the_state_said() {
         })
         .await;
         let told = word_of(&node).await.unwrap();
-        assert_eq!((told.used, told.transfer), (true, None), "{failing}");
+        assert_eq!(told.fate, Use::Used(None), "{failing}");
     }
 }
 
@@ -275,7 +294,7 @@ async fn a_log_that_was_not_asked_for_is_no_evidence() {
         _ => None,
     })
     .await;
-    assert_eq!(word_of(&node).await.unwrap().transfer, None);
+    assert_eq!(word_of(&node).await.unwrap().fate, Use::Used(None));
     assert!(node.questions("eth_getTransactionReceipt").is_empty());
 }
 
@@ -287,14 +306,14 @@ async fn a_machine_without_the_newest_block_is_asked_about_one_a_little_older() 
     })
     .await;
     let told = word_of(&node).await.unwrap();
-    assert_eq!((told.used, told.at), (false, block(HEAD - BEHIND_HEAD)));
+    assert_eq!((told.fate, told.at), (Use::Unused, block(HEAD - BEHIND_HEAD)));
 }
 
 #[tokio::test]
 async fn without_a_finalized_tag_the_owners_confirmations_count_or_nothing_is_final() {
     let node = Fake::honest(|_, params| (params[0] == "finalized").then_some(Say::Refuse("unknown tag"))).await;
     let finalized = async |confirmations| {
-        let told = confirmed_after(confirmations, &[&node]).testimony(&signed()).await;
+        let told = confirmed_after(confirmations, &[&node]).testimony(&document()).await;
         told[0].as_ref().unwrap().finalized
     };
     assert_eq!(finalized(Some(64)).await, Some(block(HEAD - 64)));
@@ -308,9 +327,9 @@ async fn a_node_on_another_chain_is_not_believed() {
     let other = ChainError::OtherChain { node: name, found: 1, expected: CHAIN };
     assert_eq!(word_of(&node).await, Err(other.clone()));
     let chains = rpc(&[&node]);
-    assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(other.clone()));
+    assert_eq!(chains.balance(&asset(), &owner()).await, Err(other.clone()));
     assert_eq!(chains.heads(&network()).await, [Err(other.clone())]);
-    assert_eq!(chains.sightings(&network(), signed().asset, signed().from, None).await, Err(other));
+    assert_eq!(chains.sightings(&asset(), &owner(), &SearchedTo::new()).await, Err(other));
 }
 
 #[tokio::test]
@@ -354,7 +373,7 @@ async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
     for node in [gone, hanging, refusing, pouring] {
         let nodes = Nodes { rpc: vec![node.url.clone()], confirmations: None };
         let chains = Rpc::waiting(Duration::from_millis(300), [(network(), nodes)]);
-        let error = chains.testimony(&signed()).await.remove(0).unwrap_err();
+        let error = chains.testimony(&document()).await.remove(0).unwrap_err();
         assert!(matches!(error, ChainError::Silent { .. }), "{error:?}");
         assert!(error.to_string().starts_with(node.url.authority()), "{error}");
         assert!(!error.to_string().contains("SECRET"), "{error}");
@@ -365,7 +384,7 @@ async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
 async fn every_node_is_heard_and_each_only_once() {
     let honest = Fake::honest(|_, _| None).await;
     let refusing = Fake::open(|_, _| Say::Refuse("no")).await;
-    let told = rpc(&[&honest, &refusing, &honest]).testimony(&signed()).await;
+    let told = rpc(&[&honest, &refusing, &honest]).testimony(&document()).await;
     assert_eq!(told.len(), 2);
     assert!(told[0].is_ok() && told[1].is_err());
 }
@@ -378,8 +397,8 @@ async fn without_a_node_the_owner_is_told_where_to_add_one() {
     }];
     for chains in nowhere {
         let none = ChainError::NoNode(network());
-        assert_eq!(chains.testimony(&signed()).await, [Err(none.clone())]);
-        assert_eq!(chains.balance(&network(), signed().asset, signed().from).await, Err(none.clone()));
+        assert_eq!(chains.testimony(&document()).await, [Err(none.clone())]);
+        assert_eq!(chains.balance(&asset(), &owner()).await, Err(none.clone()));
         assert_eq!(chains.heads(&network()).await, [Err(none)]);
     }
 }
@@ -389,7 +408,7 @@ async fn a_balance_is_what_the_first_node_that_answers_says() {
     let dead = Fake::open(|_, _| Say::Refuse("no")).await;
     let full = B256::repeat_byte(0xff);
     let node = Fake::honest(move |method, _| (method == "eth_call").then(|| Say::Result(json!(full)))).await;
-    let balance = rpc(&[&dead, &node]).balance(&network(), signed().asset, signed().from).await;
+    let balance = rpc(&[&dead, &node]).balance(&asset(), &owner()).await;
     assert_eq!(balance, Ok(Amount(U256::MAX)));
     let data = node.questions("eth_call")[0][0]["data"].as_str().unwrap().to_owned();
     assert_eq!(data, format!("0x70a08231{}", hex::encode(signed().from.into_word())));
@@ -417,21 +436,19 @@ async fn sightings_are_read_in_ranges_that_the_node_allows() {
     })
     .await;
     let chains = rpc(&[&node]);
-    let (asset, owner) = (signed().asset, signed().from);
-    let (seen, read_to) = chains.sightings(&network(), asset, owner, Some(47_000)).await.unwrap();
-    let nonce = signed().nonce;
+    let (seen, read_to) = chains.sightings(&asset(), &owner(), &searched(&node, 47_000)).await.unwrap();
     assert_eq!(
         seen,
         [Sighting {
-            network: network(),
-            asset,
-            nonce: Some(nonce),
-            chain_tx: tx(),
+            asset: asset(),
+            how: Departed::By(signed().nonce),
+            chain_tx: tx().to_string(),
             block: 49_700,
+            seen_by: vec![node.url.authority().to_owned()],
             is_confirmed: false
         }]
     );
-    assert_eq!(read_to, FINAL, "what is not final is read again");
+    assert_eq!(read_to, searched(&node, FINAL), "what is not final is read again");
 
     let asked: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();
     let allowed: Vec<_> = asked.into_iter().filter(|(from, to)| to - from < 600).collect();
@@ -452,22 +469,21 @@ async fn one_look_for_sightings_is_bounded_and_says_how_far_it_came() {
         is_last.then(|| Say::Result(header(10_000_000)))
     })
     .await;
-    let (asset, owner) = (signed().asset, signed().from);
-    let (_, read_to) = rpc(&[&late]).sightings(&network(), asset, owner, Some(1_000)).await.unwrap();
-    assert_eq!(read_to, 999 + LOG_BLOCKS * LOG_QUESTIONS as u64);
+    let (_, read_to) = rpc(&[&late]).sightings(&asset(), &owner(), &searched(&late, 1_000)).await.unwrap();
+    assert_eq!(read_to, searched(&late, 999 + LOG_BLOCKS * LOG_QUESTIONS as u64));
     assert_eq!(late.questions("eth_getLogs").len(), LOG_QUESTIONS);
     // With nothing known from before it begins at the head.
-    let (_, read_to) = rpc(&[&node]).sightings(&network(), asset, owner, None).await.unwrap();
-    assert_eq!(read_to, 10_000_000);
+    let (_, read_to) = rpc(&[&node]).sightings(&asset(), &owner(), &SearchedTo::new()).await.unwrap();
+    assert_eq!(read_to, searched(&node, 10_000_000));
 }
 
 #[tokio::test]
 async fn the_next_node_is_asked_for_sightings_when_one_cannot() {
     let refusing = Fake::honest(|method, _| (method == "eth_getLogs").then_some(Say::Refuse("not on this plan"))).await;
     let node = Fake::honest(|_, _| None).await;
-    let (asset, owner) = (signed().asset, signed().from);
-    let seen = rpc(&[&refusing, &node]).sightings(&network(), asset, owner, Some(HEAD - 10)).await;
-    assert_eq!(seen, Ok((vec![], HEAD - 10)));
+    let since = [searched(&refusing, HEAD - 300), searched(&node, HEAD - 10)].into_iter().flatten().collect();
+    let seen = rpc(&[&refusing, &node]).sightings(&asset(), &owner(), &since).await;
+    assert_eq!(seen, Ok((vec![], searched(&node, HEAD - 10))), "who did not answer keeps nobody back");
     assert!(refusing.questions("eth_getLogs").len() < 10);
 }
 
@@ -478,7 +494,7 @@ async fn an_old_use_is_looked_for_where_its_window_was() {
         _ => None,
     })
     .await;
-    let old = Authorization { valid_after: 50_000, valid_before: 50_600, ..signed() };
+    let old = Authorization::Eip3009(Eip3009 { valid_after: 50_000, valid_before: 50_600, ..signed() });
     rpc(&[&node]).testimony(&old).await.remove(0).unwrap();
     let ranges: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();
     let (first, last) = (ranges[0].0, ranges.last().unwrap().1);
@@ -503,8 +519,8 @@ fn inventing(times: usize, receipt: bool) -> impl Fn(&str, &Value) -> Option<Say
 async fn is_confirmed_by_one(times: usize, receipt: bool) -> bool {
     let liar = Fake::honest(inventing(times, receipt)).await;
     let honest = Fake::honest(|_, _| None).await;
-    let (asset, owner) = (signed().asset, signed().from);
-    let (seen, _) = rpc(&[&honest, &liar]).sightings(&network(), asset, owner, Some(49_000)).await.unwrap();
+    let since = [searched(&honest, 49_000), searched(&liar, 49_000)].into_iter().flatten().collect();
+    let (seen, _) = rpc(&[&honest, &liar]).sightings(&asset(), &owner(), &since).await.unwrap();
     assert_eq!(seen.len(), 1);
     seen[0].is_confirmed
 }
@@ -519,6 +535,53 @@ async fn one_node_that_says_zero_does_not_empty_the_wallet() {
     let liar = Fake::honest(|_, _| None).await;
     let full =
         Fake::honest(|method, _| (method == "eth_call").then(|| Say::Result(json!(B256::with_last_byte(9))))).await;
-    let balance = rpc(&[&liar, &full]).balance(&network(), signed().asset, signed().from).await;
+    let balance = rpc(&[&liar, &full]).balance(&asset(), &owner()).await;
     assert_eq!(balance, Ok(Amount(U256::from(9))));
+}
+
+/// A transfer out of our account that no authorization is named beside, in a chain transaction that was called with this.
+async fn that_saw_a_transfer(input: Option<&'static str>) -> Fake {
+    let log = transfer_log(5, signed().from, signed().to, 10_000);
+    Fake::honest(move |method, params| match method {
+        "eth_getLogs" => {
+            let (from, to) = range_of(&params[0]);
+            Some(Say::Result(json!(vec![log.clone(); usize::from((from..=to).contains(&49_700))])))
+        }
+        "eth_getTransactionByHash" => match input {
+            Some(input) => Some(Say::Result(json!({ "input": input }))),
+            None => Some(Say::Refuse("not on this plan")),
+        },
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_left_without_a_name_is_told_with_what_the_chain_transaction_was_called_with() {
+    let node = that_saw_a_transfer(Some("0xabcd")).await;
+    let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
+    let to = Some(document().facts().to);
+    assert_eq!(seen[0].how, Departed::Unnamed { to, called_with: Some(vec![0xab, 0xcd]) });
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_known() {
+    let node = that_saw_a_transfer(None).await;
+    let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
+    assert_eq!(seen[0].how, Departed::Unnamed { to: Some(document().facts().to), called_with: None });
+}
+
+#[tokio::test]
+async fn what_its_owner_took_back_is_told_as_that() {
+    let canceled = log(49_700, 4, &[CANCELED, signed().from.into_word(), signed().nonce], "0x");
+    let node = Fake::honest(move |method, params| match method {
+        "eth_call" => Some(Say::Result(json!(B256::with_last_byte(1)))),
+        "eth_getLogs" => {
+            let (from, to) = range_of(&params[0]);
+            Some(Say::Result(json!(vec![canceled.clone(); usize::from((from..=to).contains(&49_700))])))
+        }
+        _ => None,
+    })
+    .await;
+    assert_eq!(word_of(&node).await.unwrap().fate, Use::NeverAgain(49_700));
 }

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use url::Url;
 
-use super::node::{At, Line, LogFilter, Node};
-use super::reply::{EventLog, NodeFailure};
-use crate::authorization::Authorization;
+use super::node::{At, Line, Node};
+use super::reply::NodeFailure;
+use crate::authorization::{Authorization, Fact};
 use crate::limits;
-use crate::money::{Amount, Network};
-use crate::ports::{Chains, Sighting};
-use crate::settlement::{Block, ChainError, Testimony, Transfer};
+use crate::money::{Account, Amount, Network};
+use crate::ports::{Chains, Departed, SearchedTo, Sighting};
+use crate::settlement::{Block, ChainError, ChainTx, EventLog, EvmQuestion, LogFilter, Testimony, Use, eip3009_use};
 
 /// What public nodes answer in one `eth_getLogs`; those that want less say so and are asked for less.
 const LOG_BLOCKS: u64 = 2_000;
@@ -27,15 +27,15 @@ const LOG_QUESTIONS: usize = 50;
 const BEHIND_HEAD: u64 = 8;
 /// How far back block times are measured to find the blocks of a window.
 const PACE_BLOCKS: u64 = 10_000;
+/// Chain transactions that are looked at for one use: a payee that takes more in one window is a busy one.
+const TRACES: usize = 200;
 /// Without a final block, this many are read again next time, for what a reorganisation or a late machine changed.
 const READ_AGAIN: u64 = 64;
 
-/// The contract's side: EIP-3009 and ERC-20.
+/// The contract's side: ERC-20.
 mod token {
     alloy_sol_types::sol! {
         function balanceOf(address owner) external view returns (uint256);
-        function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
-        event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
         event Transfer(address indexed from, address indexed to, uint256 value);
     }
 }
@@ -75,41 +75,51 @@ impl Rpc {
     }
 
     /// Whether any node sees code at an address.
-    pub async fn has_code(&self, network: &Network, address: Address) -> Result<bool, ChainError> {
-        let chain = self.chain(network)?;
+    pub async fn has_code(&self, account: &Account) -> Result<bool, ChainError> {
+        let (chain, address) = self.of(account)?;
         let asked = chain.nodes.iter().map(|node| async {
             node.is_on(&self.line, chain.id).await?;
             node.has_code(&self.line, address).await.map_err(|failure| node.says(failure))
         });
-        let told = join_all(asked).await;
-        match told.iter().any(|told| matches!(told, Ok(true))) {
-            true => Ok(true),
-            false => told.into_iter().find(Result::is_ok).unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))),
-        }
+        let told = join_all(asked).await.into_iter().reduce(|a, b| match (a, b) {
+            (Ok(a), Ok(b)) => Ok(a || b),
+            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+            (Err(error), Err(_)) => Err(error),
+        });
+        told.unwrap_or_else(|| Err(ChainError::NoNode(account.network().clone())))
     }
 
     fn chain(&self, network: &Network) -> Result<&Chain, ChainError> {
         self.chains.get(network).ok_or_else(|| ChainError::NoNode(network.clone()))
     }
 
+    /// The chain an account is on, and its address there.
+    fn of(&self, account: &Account) -> Result<(&Chain, Address), ChainError> {
+        let address = account.as_evm().ok_or_else(|| ChainError::NoNode(account.network().clone()))?;
+        Ok((self.chain(account.network())?, address))
+    }
+
     async fn testify(&self, chain: &Chain, node: &Node, signed: &Authorization) -> Result<Testimony, ChainError> {
         let line = &self.line;
+        let question = signed.evm_question();
         // The final block is read before the head, so that the head is never behind it.
         let (on_chain, finalized) = tokio::join!(node.is_on(line, chain.id), node.block(line, At::Finalized));
         on_chain?;
-        let (used, at, head) = state(line, node, signed).await.map_err(|failure| node.says(failure))?;
+        let (used, at, head) = state(line, node, signed, &question).await.map_err(|failure| node.says(failure))?;
         let finalized = match (finalized, chain.confirmations) {
             (Ok(Some(block)), _) => Some(block),
             (_, Some(behind)) => node.block(line, At::Number(head.saturating_sub(behind))).await.ok().flatten(),
             (_, None) => None,
         };
         // The logs say more about a use, and their silence nothing against it.
-        let transfer = match used {
-            true => tokio::time::timeout(limits::RPC_WAIT * 3, transfer(line, node, signed, at)).await,
-            false => Ok(Ok(None)),
+        let fate = match used {
+            true => {
+                let found = tokio::time::timeout(limits::RPC_WAIT * 3, trace(line, node, signed, &question, at)).await;
+                found.ok().and_then(Result::ok).flatten().unwrap_or(Use::Used(None))
+            }
+            false => Use::Unused,
         };
-        let transfer = transfer.ok().and_then(Result::ok).flatten();
-        Ok(Testimony { node: node.name.clone(), used, at, finalized, transfer })
+        Ok(Testimony { node: node.name.clone(), fate, at, finalized })
     }
 
     /// Whether a node has the chain transaction, with this very log in it. The teller's own will do: that a node makes up
@@ -118,6 +128,23 @@ impl Rpc {
         let asked = chain.nodes.iter().map(|node| node.receipt(&self.line, log.transaction_hash));
         let has_it = |seen: &EventLog| seen.address == log.address && seen.topics == log.topics;
         join_all(asked).await.into_iter().flatten().any(|logs| logs.iter().any(has_it))
+    }
+
+    /// What a chain transaction was called with, as any node has it; none where all say that there is no such one.
+    async fn input(&self, chain: &Chain, chain_tx: B256) -> Result<Option<Bytes>, ChainError> {
+        let asked = chain
+            .nodes
+            .iter()
+            .map(|node| async { node.input(&self.line, chain_tx).await.map_err(|failure| node.says(failure)) });
+        join_all(asked)
+            .await
+            .into_iter()
+            .reduce(|a, b| match (a, b) {
+                (Ok(Some(found)), _) | (_, Ok(Some(found))) => Ok(Some(found)),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+                (Ok(None), Ok(None)) => Ok(None),
+            })
+            .unwrap_or(Ok(None))
     }
 
     async fn sight(
@@ -140,25 +167,32 @@ impl Rpc {
 
 #[async_trait]
 impl Chains for Rpc {
-    async fn balance(&self, network: &Network, asset: Address, owner: Address) -> Result<Amount, ChainError> {
-        let chain = self.chain(network)?;
-        let asked = token::balanceOfCall { owner }.abi_encode();
+    async fn balance(&self, asset: &Account, owner: &Account) -> Result<Amount, ChainError> {
+        let owner = owner.as_evm().ok_or_else(|| ChainError::NoNode(owner.network().clone()))?;
+        let data = token::balanceOfCall { owner }.abi_encode();
+        // One node may say too little and stop everything; too much only costs a payment that fails.
+        let word = self.know(&Fact::Call { to: asset.clone(), data }).await?;
+        Ok(Amount(U256::from_be_bytes(word.0)))
+    }
+
+    /// The largest of what the nodes answer.
+    async fn know(&self, fact: &Fact) -> Result<B256, ChainError> {
+        let Fact::Call { to, data } = fact;
+        let (chain, contract) = self.of(to)?;
         let told = join_all(chain.nodes.iter().map(|node| async {
             node.is_on(&self.line, chain.id).await?;
-            node.word(&self.line, asset, &asked, At::Latest).await.map_err(|failure| node.says(failure))
+            node.word(&self.line, contract, data, At::Latest).await.map_err(|failure| node.says(failure))
         }));
-        // One node may say too little and stop everything; too much only costs a payment that fails.
         let highest = told.await.into_iter().reduce(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => Ok(a.max(b)),
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
             (Err(error), Err(_)) => Err(error),
         });
-        let word = highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))?;
-        Ok(Amount(U256::from_be_bytes(word.0)))
+        highest.unwrap_or_else(|| Err(ChainError::NoNode(to.network().clone())))
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
-        match self.chain(&authorization.network) {
+        match self.chain(authorization.facts().asset.network()) {
             Ok(chain) => join_all(chain.nodes.iter().map(|node| self.testify(chain, node, authorization))).await,
             Err(none) => vec![Err(none)],
         }
@@ -166,31 +200,50 @@ impl Chains for Rpc {
 
     async fn sightings(
         &self,
-        network: &Network,
-        asset: Address,
-        owner: Address,
-        from_block: Option<u64>,
-    ) -> Result<(Vec<Sighting>, u64), ChainError> {
-        let chain = self.chain(network)?;
-        let filter = left(asset, owner);
-        let told = join_all(chain.nodes.iter().map(|node| self.sight(chain, node, &filter, from_block))).await;
-        let Some(read_to) = told.iter().flatten().map(|(_, read_to)| *read_to).min() else {
-            let failed = told.into_iter().find_map(Result::err);
-            return Err(failed.unwrap_or_else(|| ChainError::NoNode(network.clone())));
-        };
-        let mut seen: BTreeMap<Departure, (EventLog, BTreeSet<usize>)> = BTreeMap::new();
-        for (nth, (logs, _)) in told.iter().enumerate().filter_map(|(nth, told)| Some((nth, told.as_ref().ok()?))) {
+        asset: &Account,
+        owner: &Account,
+        since: &SearchedTo,
+    ) -> Result<(Vec<Sighting>, SearchedTo), ChainError> {
+        let (chain, contract) = self.of(asset)?;
+        let filter = left(contract, owner.as_evm().ok_or_else(|| ChainError::NoNode(owner.network().clone()))?);
+        let asked = chain
+            .nodes
+            .iter()
+            .map(|node| self.sight(chain, node, &filter, since.get(&node.name).or(since.get("")).copied()));
+        let told = join_all(asked).await;
+        if let Some(failed) =
+            told.iter().find_map(|told| told.as_ref().err()).filter(|_| !told.iter().any(Result::is_ok))
+        {
+            return Err(failed.clone());
+        }
+        let told: Vec<_> =
+            chain.nodes.iter().zip(told).filter_map(|(node, told)| Some((&node.name, told.ok()?))).collect();
+        let searched: SearchedTo = told.iter().map(|(name, (_, read_to))| ((*name).clone(), *read_to)).collect();
+        let mut seen: BTreeMap<Departure, (EventLog, BTreeSet<&String>)> = BTreeMap::new();
+        for (name, (logs, _)) in &told {
             for (which, log) in departures(logs) {
-                seen.entry(which).or_insert_with(|| (log.clone(), BTreeSet::new())).1.insert(nth);
+                seen.entry(which).or_insert_with(|| (log.clone(), BTreeSet::new())).1.insert(name);
             }
         }
         let mut sightings = Vec::new();
-        for ((chain_tx, nonce, _), (log, tellers)) in seen {
-            let is_confirmed = tellers.len() > 1 || self.receipt_shows(chain, &log).await;
-            let (network, block) = (network.clone(), log.block_number);
-            sightings.push(Sighting { network, asset, nonce, chain_tx, block, is_confirmed });
+        for ((chain_tx, used, _), (log, tellers)) in seen {
+            let how = match used {
+                Some(handle) => Departed::By(handle),
+                None => Departed::Unnamed {
+                    to: log.topics.get(2).map(|to| Account::evm(asset.network(), Address::from_word(*to))),
+                    called_with: self.input(chain, chain_tx).await.ok().map(|input| input.unwrap_or_default().to_vec()),
+                },
+            };
+            sightings.push(Sighting {
+                asset: asset.clone(),
+                how,
+                chain_tx: chain_tx.to_string(),
+                block: log.block_number,
+                is_confirmed: tellers.len() > 1 || self.receipt_shows(chain, &log).await,
+                seen_by: tellers.into_iter().cloned().collect(),
+            });
         }
-        Ok((sightings, read_to))
+        Ok((sightings, searched))
     }
 
     async fn heads(&self, network: &Network) -> Vec<Result<Block, ChainError>> {
@@ -218,66 +271,63 @@ impl Chain {
 
 /// Whether it was used, the block that was read at, and the head. The block is asked for by number, so that it is
 /// certain which one answered.
-async fn state(line: &Line, node: &Node, signed: &Authorization) -> Result<(bool, Block, u64), NodeFailure> {
+async fn state(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    question: &EvmQuestion,
+) -> Result<(bool, Block, u64), NodeFailure> {
     let newest = head(line, node).await?;
-    match state_at(line, node, signed, newest).await {
+    match state_at(line, node, signed, question, newest).await {
         Err(NodeFailure::Refused(_)) => {
             let behind = At::Number(newest.number.saturating_sub(BEHIND_HEAD));
             let block =
                 node.block(line, behind).await?.ok_or_else(|| NodeFailure::Nonsense("no recent block".to_owned()))?;
-            Ok((state_at(line, node, signed, block).await?, block, newest.number))
+            Ok((state_at(line, node, signed, question, block).await?, block, newest.number))
         }
         read => Ok((read?, newest, newest.number)),
     }
 }
 
-async fn state_at(line: &Line, node: &Node, signed: &Authorization, block: Block) -> Result<bool, NodeFailure> {
-    let asked = token::authorizationStateCall { authorizer: signed.from, nonce: signed.nonce }.abi_encode();
-    let word = node.word(line, signed.asset, &asked, At::Number(block.number)).await?;
-    match U256::from_be_bytes(word.0) {
-        U256::ZERO => Ok(false),
-        U256::ONE => Ok(true),
-        _ => Err(NodeFailure::Nonsense("that is neither yes nor no".to_owned())),
-    }
+async fn state_at(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    question: &EvmQuestion,
+    block: Block,
+) -> Result<bool, NodeFailure> {
+    let word = node.word(line, question.contract, &question.call, At::Number(block.number)).await?;
+    let answer = signed.is_used(U256::from_be_bytes(word.0));
+    answer.ok_or_else(|| NodeFailure::Nonsense("that is neither yes nor no".to_owned()))
 }
 
 async fn head(line: &Line, node: &Node) -> Result<Block, NodeFailure> {
     node.block(line, At::Latest).await?.ok_or_else(|| NodeFailure::Nonsense("no newest block".to_owned()))
 }
 
-/// The transfer of the chain transaction that used the authorization.
-async fn transfer(
+/// What became of it, by the logs that its use or its end left.
+async fn trace(
     line: &Line,
     node: &Node,
     signed: &Authorization,
+    question: &EvmQuestion,
     at: Block,
-) -> Result<Option<Transfer>, NodeFailure> {
-    let (from, to) = blocks_of_window(line, node, signed, at).await?;
-    let mut filter = used_by(signed.asset, signed.from);
-    filter.topics.push(signed.nonce);
-    let (logs, _) = search(line, node, &filter, from, to).await?;
-    let Some(used) = logs.first() else { return Ok(None) };
-    let receipt = node.receipt(line, used.transaction_hash).await?;
-    Ok(transfer_in(&receipt, used, signed))
-}
-
-/// The transfer among a receipt's logs: the one that was signed, or else the next from our address after the use, for
-/// somebody to look at. One chain transaction can settle several authorizations.
-fn transfer_in(receipt: &[EventLog], used: &EventLog, signed: &Authorization) -> Option<Transfer> {
-    let of_ours =
-        |log: &&EventLog| log.address == signed.asset && log.transaction_hash == used.transaction_hash && !log.removed;
-    let transfers: Vec<(u64, Transfer)> =
-        receipt.iter().filter(of_ours).filter_map(|log| Some((log.log_index, read_transfer(log)?))).collect();
-    let from_us = || transfers.iter().filter(|(_, transfer)| transfer.from == signed.from);
-    let exact = from_us().find(|(_, found)| found.to == signed.to && found.amount.0 == signed.value);
-    let next = || from_us().filter(|(index, _)| *index > used.log_index).min_by_key(|(index, _)| *index);
-    exact.or_else(next).map(|(_, transfer)| transfer.clone())
-}
-
-fn read_transfer(log: &EventLog) -> Option<Transfer> {
-    let token::Transfer { from, to, value } =
-        token::Transfer::decode_raw_log(log.topics.iter().copied(), &log.data).ok()?;
-    Some(Transfer { chain_tx: log.transaction_hash, block: log.block_number, from, to, amount: Amount(value) })
+) -> Result<Option<Use>, NodeFailure> {
+    let (from, to) = blocks_of_window(line, node, question, at).await?;
+    for filter in &question.traces {
+        let (logs, _) = search(line, node, filter, from, to).await?;
+        for trace in logs.into_iter().take(TRACES) {
+            let input = match question.reads_input {
+                true => node.input(line, trace.transaction_hash).await?.unwrap_or_default(),
+                false => Bytes::new(),
+            };
+            let tx = ChainTx { input, logs: node.receipt(line, trace.transaction_hash).await?, trace };
+            if let Some(fate) = signed.fate_in(&tx) {
+                return Ok(Some(fate));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The chain transaction, the authorization that was used, and otherwise which log it is.
@@ -286,7 +336,7 @@ type Departure = (B256, Option<B256>, u64);
 /// What left, one by one, each with a name that every node has for it. A use and the transfer it makes are one, so of
 /// the transfers of a chain transaction only those beyond its uses left by another way.
 fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
-    let is_use = |log: &EventLog| log.topics.first() == Some(&token::AuthorizationUsed::SIGNATURE_HASH);
+    let is_use = |log: &EventLog| log.topics.first() == Some(&eip3009_use());
     let uses = logs.iter().filter(|log| is_use(log)).filter_map(|log| {
         let nonce = *log.topics.get(2)?;
         Some(((log.transaction_hash, Some(nonce), 0), log))
@@ -303,25 +353,17 @@ fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
     found
 }
 
-fn used_by(asset: Address, owner: Address) -> LogFilter {
-    LogFilter {
-        contract: asset,
-        kinds: vec![token::AuthorizationUsed::SIGNATURE_HASH],
-        topics: vec![owner.into_word()],
-    }
-}
-
 /// What leaves an account tells it in one of these, or in both.
-fn left(asset: Address, owner: Address) -> LogFilter {
-    let kinds = vec![token::AuthorizationUsed::SIGNATURE_HASH, token::Transfer::SIGNATURE_HASH];
-    LogFilter { kinds, ..used_by(asset, owner) }
+fn left(contract: Address, owner: Address) -> LogFilter {
+    let kinds = vec![eip3009_use(), token::Transfer::SIGNATURE_HASH];
+    LogFilter { contract, kinds, topics: vec![owner.into_word()] }
 }
 
 /// The blocks in which the window lay, by the pace of recent ones, with room for a pace that changed.
 async fn blocks_of_window(
     line: &Line,
     node: &Node,
-    signed: &Authorization,
+    question: &EvmQuestion,
     at: Block,
 ) -> Result<(u64, u64), NodeFailure> {
     let earlier = node.block(line, At::Number(at.number.saturating_sub(PACE_BLOCKS))).await?.unwrap_or(at);
@@ -336,7 +378,7 @@ async fn blocks_of_window(
         let back = if room < 0 { back.saturating_sub(spare) } else { back.saturating_add(spare) };
         at.number.saturating_sub(back)
     };
-    Ok((back_to(signed.valid_after, 1), back_to(signed.valid_before, -1)))
+    Ok((back_to(question.since_secs, 1), back_to(question.until_secs, -1)))
 }
 
 /// Logs between two blocks in bounded questions, oldest first, and the block that was read up to. A range that a node

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::settlement::Block;
+use crate::settlement::{Block, EventLog};
 use crate::{limits, text};
 
 /// Why a question has no answer.
@@ -19,26 +19,31 @@ pub enum NodeFailure {
 }
 
 /// A log as `eth_getLogs` and receipts have it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct EventLog {
-    /// The contract that wrote it.
-    pub address: Address,
-    /// What the log is about.
-    pub topics: Vec<B256>,
-    /// What else the log says.
-    pub data: Bytes,
-    /// In which block.
+struct Log {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
     #[serde(deserialize_with = "read_quantity")]
-    pub block_number: u64,
-    /// Which log of its block.
+    block_number: u64,
     #[serde(deserialize_with = "read_quantity")]
-    pub log_index: u64,
-    /// The chain transaction it stands in.
-    pub transaction_hash: B256,
-    /// Its block is no longer part of the chain.
+    log_index: u64,
+    transaction_hash: B256,
     #[serde(default)]
-    pub removed: bool,
+    removed: bool,
+}
+
+impl From<Log> for EventLog {
+    fn from(log: Log) -> EventLog {
+        let Log { address, topics, data, block_number, log_index, transaction_hash, removed } = log;
+        EventLog { address, topics, data, block_number, log_index, transaction_hash, removed }
+    }
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    input: Bytes,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +74,7 @@ struct Header {
 struct Receipt {
     #[serde(deserialize_with = "read_quantity")]
     status: u64,
-    logs: Vec<EventLog>,
+    logs: Vec<Log>,
 }
 
 /// The result of one JSON-RPC answer.
@@ -109,13 +114,21 @@ pub fn word(said: Value) -> Result<Option<B256>, NodeFailure> {
 
 /// The logs of an answer.
 pub fn logs(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
-    Ok(shaped(said)?.unwrap_or_default())
+    let logs: Vec<Log> = shaped(said)?.unwrap_or_default();
+    Ok(logs.into_iter().map(EventLog::from).collect())
+}
+
+/// What a chain transaction was called with; none where there is no such one.
+pub fn input(said: Value) -> Result<Option<Bytes>, NodeFailure> {
+    let sent: Option<Sent> = shaped(said)?;
+    Ok(sent.map(|sent| sent.input))
 }
 
 /// The logs in a receipt; none where the chain transaction failed, or is not there.
 pub fn logs_of_success(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
     let receipt: Option<Receipt> = shaped(said)?;
-    Ok(receipt.filter(|receipt| receipt.status == 1).map_or_else(Vec::new, |receipt| receipt.logs))
+    let logs = receipt.filter(|receipt| receipt.status == 1).map_or_else(Vec::new, |receipt| receipt.logs);
+    Ok(logs.into_iter().map(EventLog::from).collect())
 }
 
 /// A result in the shape it must have; none where it is `null`.
@@ -176,7 +189,7 @@ mod tests {
             let _ = quantity(&said);
             for odd in [said, json!(number), json!([text]), json!({ "number": text, "timestamp": number })] {
                 let _ = shaped::<Header>(odd.clone());
-                let _ = shaped::<Vec<EventLog>>(odd.clone());
+                let _ = shaped::<Vec<Log>>(odd.clone());
                 let _ = shaped::<Bytes>(odd);
             }
         }

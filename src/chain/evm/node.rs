@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::reply::{self, EventLog, NodeFailure};
-use crate::settlement::{Block, ChainError};
+use super::reply::{self, NodeFailure};
+use crate::settlement::{Block, ChainError, EventLog, LogFilter};
 use crate::{limits, text};
 
 /// A month of one wallet's logs is far below this; what is above it was not asked for.
@@ -40,14 +40,6 @@ pub enum At {
     Number(u64),
 }
 
-/// Events of one contract: any of some kinds, then by their topics; an absent one matches anything.
-#[derive(Clone, Debug)]
-pub struct LogFilter {
-    pub contract: Address,
-    pub kinds: Vec<B256>,
-    pub topics: Vec<B256>,
-}
-
 impl Node {
     pub fn new(url: Url) -> Node {
         let host = text::quoted(url.host_str().unwrap_or("a node without a host"), limits::QUOTED_CHARS);
@@ -72,7 +64,7 @@ impl Node {
 
     /// A block's number and time; none where the node has no such block.
     pub async fn block(&self, line: &Line, at: At) -> Result<Option<Block>, NodeFailure> {
-        let said = self.ask(line, "eth_getBlockByNumber", json!([at.word(), false])).await?;
+        let said = self.ask(line, "eth_getBlockByNumber", json!([at.spelt(), false])).await?;
         match (at, reply::block(said)?) {
             (At::Number(asked), Some(Block { number, .. })) if asked != number => {
                 Err(NodeFailure::Nonsense(format!("block {number}, asked for {asked}")))
@@ -84,14 +76,14 @@ impl Node {
     /// One 32-byte word from a contract.
     pub async fn word(&self, line: &Line, contract: Address, data: &[u8], at: At) -> Result<B256, NodeFailure> {
         let call = json!({ "to": contract, "data": alloy_primitives::hex::encode_prefixed(data) });
-        let said = self.ask(line, "eth_call", json!([call, at.word()])).await?;
+        let said = self.ask(line, "eth_call", json!([call, at.spelt()])).await?;
         let word = reply::word(said)?;
         word.ok_or_else(|| NodeFailure::Nonsense(format!("no contract answers at {contract}")))
     }
 
     /// Whether there is code at an address: a contract, or what an account was delegated to.
     pub async fn has_code(&self, line: &Line, address: Address) -> Result<bool, NodeFailure> {
-        let said = self.ask(line, "eth_getCode", json!([address, At::Latest.word()])).await?;
+        let said = self.ask(line, "eth_getCode", json!([address, At::Latest.spelt()])).await?;
         let code = said.as_str().ok_or_else(|| NodeFailure::Nonsense("code that is no text".to_owned()))?;
         Ok(!matches!(code, "0x" | "0x0"))
     }
@@ -104,9 +96,9 @@ impl Node {
         from: u64,
         to: u64,
     ) -> Result<Vec<EventLog>, NodeFailure> {
-        let (from_block, to_block) = (At::Number(from).word(), At::Number(to).word());
+        let (from_block, to_block) = (At::Number(from).spelt(), At::Number(to).spelt());
         let asked = json!([{
-            "address": filter.contract, "topics": filter.wanted(), "fromBlock": from_block, "toBlock": to_block,
+            "address": filter.contract, "topics": wanted(filter), "fromBlock": from_block, "toBlock": to_block,
         }]);
         let said = self.ask(line, "eth_getLogs", asked).await?;
         let fits = |log: &EventLog| filter.matches(log) && (from..=to).contains(&log.block_number);
@@ -116,6 +108,11 @@ impl Node {
     /// The logs of a chain transaction that succeeded; none where it did not, or is not there.
     pub async fn receipt(&self, line: &Line, chain_tx: B256) -> Result<Vec<EventLog>, NodeFailure> {
         reply::logs_of_success(self.ask(line, "eth_getTransactionReceipt", json!([chain_tx])).await?)
+    }
+
+    /// What a chain transaction was called with; none where it is not there.
+    pub async fn input(&self, line: &Line, chain_tx: B256) -> Result<Option<Bytes>, NodeFailure> {
+        reply::input(self.ask(line, "eth_getTransactionByHash", json!([chain_tx])).await?)
     }
 
     pub fn says(&self, failure: NodeFailure) -> ChainError {
@@ -166,7 +163,7 @@ impl Line {
 }
 
 impl At {
-    fn word(self) -> String {
+    fn spelt(self) -> String {
         match self {
             At::Latest => "latest".to_owned(),
             At::Finalized => "finalized".to_owned(),
@@ -175,20 +172,10 @@ impl At {
     }
 }
 
-impl LogFilter {
-    /// As nodes are asked for them.
-    fn wanted(&self) -> Vec<Value> {
-        let kind = if let [only] = self.kinds.as_slice() { json!(only) } else { json!(self.kinds) };
-        std::iter::once(kind).chain(self.topics.iter().map(|topic| json!(topic))).collect()
-    }
-
-    fn matches(&self, log: &EventLog) -> bool {
-        let is_one = log
-            .topics
-            .split_first()
-            .is_some_and(|(kind, topics)| self.kinds.contains(kind) && topics.starts_with(&self.topics));
-        !log.removed && log.address == self.contract && is_one
-    }
+/// As nodes are asked for them.
+fn wanted(filter: &LogFilter) -> Vec<Value> {
+    let kind = if let [only] = filter.kinds.as_slice() { json!(only) } else { json!(filter.kinds) };
+    std::iter::once(kind).chain(filter.topics.iter().map(|topic| json!(topic))).collect()
 }
 
 fn build() -> reqwest::Result<Client> {

@@ -1,0 +1,45 @@
+//! What a scheme must know of a chain before it signs: the ground it stands on.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, U256};
+
+use crate::money::Account;
+
+/// One thing to know. The answer to each is one word of 32 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// What a contract answers to a call.
+    Call {
+        /// The contract.
+        to: Account,
+        /// The function and its arguments.
+        data: Vec<u8>,
+    },
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ground(BTreeMap<Fact, B256>);
+
+impl Fact {
+    /// Whom it is about.
+    pub fn account(&self) -> &Account {
+        match self {
+            Fact::Call { to, .. } => to,
+        }
+    }
+}
+
+impl Ground {
+    /// A fact as a number, where it is known.
+    pub fn number(&self, fact: &Fact) -> Option<U256> {
+        self.0.get(fact).map(|word| U256::from_be_bytes(word.0))
+    }
+}
+
+impl FromIterator<(Fact, B256)> for Ground {
+    fn from_iter<T: IntoIterator<Item = (Fact, B256)>>(facts: T) -> Ground {
+        Ground(facts.into_iter().collect())
+    }
+}

@@ -1,0 +1,7 @@
+//! EVM chains, over JSON-RPC.
+
+mod node;
+pub mod reply;
+mod rpc;
+
+pub use self::rpc::{Nodes, Rpc};

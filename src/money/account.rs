@@ -1,0 +1,147 @@
+//! An account, whatever the rail: a network, and an address in the one spelling its rail has for it.
+
+use std::fmt;
+
+use alloy_primitives::Address;
+use serde::{Deserialize, Serialize};
+
+use super::Network;
+
+/// Who pays, who is paid, or where an asset's contract is. Two accounts are the same where their texts are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Account {
+    network: Network,
+    address: String,
+}
+
+/// As somebody wrote it: in any spelling that can be read.
+#[derive(Deserialize)]
+struct Written {
+    network: Network,
+    address: String,
+}
+
+/// Why a text is no address.
+#[expect(missing_docs, reason = "each text says what it means")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAddress {
+    #[error("not an address: 0x and 40 hex digits")]
+    Shape,
+    #[error("an address with a wrong checksum: a digit of it may be mistaken")]
+    WrongChecksum,
+}
+
+impl Account {
+    /// Reads an address of this network.
+    pub fn parse(network: &Network, text: &str) -> Result<Account, NotAnAddress> {
+        match network.chain_id() {
+            Some(_) => Ok(Account { network: network.clone(), address: address(text)? }),
+            None => Err(NotAnAddress::Shape),
+        }
+    }
+
+    /// An account of an EVM chain.
+    pub fn evm(network: &Network, address: Address) -> Account {
+        Account { network: network.clone(), address: address.to_checksum(None) }
+    }
+
+    /// Nobody in particular: for what is only imagined.
+    pub fn anybody(network: &Network) -> Account {
+        Account::evm(network, Address::repeat_byte(0x11))
+    }
+
+    /// On which network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The address, as its rail writes it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether nobody can spend from it: zero, what chains keep for themselves, and `0x…dEaD`.
+    pub fn is_nobodys(&self) -> bool {
+        self.as_evm().is_some_and(|address| address[..18].iter().all(|byte| *byte == 0))
+    }
+
+    /// The address of an EVM chain's account; none where it is on another rail.
+    pub fn as_evm(&self) -> Option<Address> {
+        self.network.chain_id()?;
+        self.address.parse().ok()
+    }
+}
+
+/// The address alone: lines that show it name the network beside it.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+impl TryFrom<Written> for Account {
+    type Error = NotAnAddress;
+
+    fn try_from(written: Written) -> Result<Account, NotAnAddress> {
+        Account::parse(&written.network, &written.address)
+    }
+}
+
+/// An address of any rail in its one spelling, where nothing says which network it is of. Two cases in one EVM address
+/// are a checksum, and it must hold.
+pub fn address(text: &str) -> Result<String, NotAnAddress> {
+    let digits = text.strip_prefix("0x").ok_or(NotAnAddress::Shape)?;
+    if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(NotAnAddress::Shape);
+    }
+    let address: Address = text.parse().map_err(|_| NotAnAddress::Shape)?;
+    let spelt = address.to_checksum(None);
+    let any = |is: fn(&u8) -> bool| digits.bytes().any(|b| is(&b));
+    match any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && spelt != text {
+        true => Err(NotAnAddress::WrongChecksum),
+        false => Ok(spelt),
+    }
+}
+
+/// The same where a wrong checksum says nothing: which address is meant is compared with one that is known.
+pub fn address_in_any_case(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("0x")?.to_ascii_lowercase();
+    address(&format!("0x{digits}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+
+    #[test]
+    fn an_account_has_one_spelling() {
+        let base = Network::eip155(8453);
+        for text in [USDC, &USDC.to_lowercase(), &format!("0x{}", USDC[2..].to_uppercase())] {
+            let account = Account::parse(&base, text).unwrap();
+            assert_eq!((account.address(), account.to_string().as_str()), (USDC, USDC));
+            assert_eq!(Some(account), USDC.parse().ok().map(|address| Account::evm(&base, address)));
+        }
+    }
+
+    #[test]
+    fn a_text_that_may_be_mistaken_is_no_address() {
+        let base = Network::eip155(8453);
+        assert_eq!(Account::parse(&base, &USDC.replace("fCD6", "fcd6")), Err(NotAnAddress::WrongChecksum));
+        for text in ["", "0x", &USDC[2..], &USDC[..41], "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"] {
+            assert_eq!(Account::parse(&base, text), Err(NotAnAddress::Shape), "{text}");
+        }
+        assert_eq!(Account::parse(&Network::new("stellar:pubnet"), USDC), Err(NotAnAddress::Shape));
+    }
+
+    #[test]
+    fn it_is_read_in_any_spelling_and_written_in_one() {
+        let read: Account =
+            serde_json::from_value(serde_json::json!({ "network": "eip155:1", "address": USDC.to_lowercase() }))
+                .unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::json!({ "network": "eip155:1", "address": USDC }));
+        assert!(serde_json::from_value::<Account>(serde_json::json!({ "network": "x", "address": USDC })).is_err());
+    }
+}
