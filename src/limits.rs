@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const CHALLENGE_HEADER_BYTES: usize = 64 * 1024;
 /// A v1 challenge is a body; with HTML around it, it still fits.
 pub const CHALLENGE_BODY_BYTES: usize = 256 * 1024;
+/// Of one parameter of an MPP challenge the reference servers read this much themselves.
+pub const MPP_PARAMETER_BYTES: usize = 16 * 1024;
 /// A seller on every known chain with every scheme stays below this.
 pub const OFFERS: usize = 32;
 /// Followed by hand, each hop checked like the first.

@@ -8,6 +8,7 @@ mod base64;
 mod cashu;
 mod l402;
 mod mpp;
+mod mpp_evm;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
@@ -20,13 +21,17 @@ mod x402_v2;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+pub use self::mpp::CredentialHeader;
+pub use self::mpp_evm::Prescribed;
 pub use self::payment::payment_header;
 pub use self::receipt::{Receipt, receipt};
 pub use self::x402_v2::names_purchase;
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
 use crate::reason::{Reason, Who};
+use crate::request::Request;
 use crate::text;
+use crate::time::Time;
 
 /// The language of a 402.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,6 +103,15 @@ pub enum Echo {
         /// The whole `extensions` object.
         extensions: Option<String>,
     },
+    /// Of MPP.
+    Mpp {
+        /// The parameters of the challenge that go back, as an object.
+        challenge: String,
+        /// Where they go.
+        header: CredentialHeader,
+        /// What was read from them, and is not ours to choose.
+        prescribed: Prescribed,
+    },
 }
 
 /// One entry of a challenge.
@@ -133,7 +147,7 @@ pub struct Unpayable {
 /// Everything a 402 offers, in the seller's order within each dialect; what can be paid first comes from x402.
 pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
     let mut listed = x402::offers(headers, body, assets);
-    listed.extend(mpp::offers(headers));
+    listed.extend(mpp::offers(headers, assets));
     listed.extend(l402::offers(headers));
     listed.extend(cashu::offers(headers));
     listed.extend(pay_per_crawl::offers(headers));
@@ -145,6 +159,21 @@ pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
         listed.push(more_than_are_read());
     }
     listed
+}
+
+/// Of what a 402 offers, what can be paid with the request it was the answer to, at the time it arrived. The rest says
+/// why not.
+pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
+    let fitted = |entry| match entry {
+        Listed::Payable(offer) => offer.fit(request, at),
+        Listed::Unpayable(_) => entry,
+    };
+    listed.into_iter().map(fitted).collect()
+}
+
+/// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.
+pub fn is_current(headers: &HeaderMap, at: Time) -> bool {
+    !mpp::is_over(headers, at)
 }
 
 fn nothing_understood() -> Listed {
@@ -183,6 +212,56 @@ impl Offer {
         match self.echo {
             Echo::X402V1 { .. } => Dialect::X402V1,
             Echo::X402V2 { .. } => Dialect::X402V2,
+            Echo::Mpp { .. } => Dialect::Mpp,
+        }
+    }
+
+    /// What its dialect leaves no choice about, where it does not.
+    pub fn prescribed(&self) -> Option<&Prescribed> {
+        match &self.echo {
+            Echo::X402V1 { .. } | Echo::X402V2 { .. } => None,
+            Echo::Mpp { prescribed, .. } => Some(prescribed),
+        }
+    }
+
+    /// Among offers that cost the same on the same network, the lowest is taken: x402, whose nonces are ours, before MPP.
+    /// Where an MPP challenge says what software checks it, that one comes first: the x402 beside it turns away whoever
+    /// does not bind a payment to MPP's challenge.
+    pub fn preference(&self) -> u8 {
+        match &self.echo {
+            Echo::Mpp { prescribed, .. } if prescribed.is_certain => 0,
+            Echo::X402V2 { .. } => 1,
+            Echo::X402V1 { .. } => 2,
+            Echo::Mpp { .. } => 3,
+        }
+    }
+
+    fn fit(mut self: Box<Offer>, request: &Request, at: Time) -> Listed {
+        let window = match &self.echo {
+            Echo::X402V1 { .. } | Echo::X402V2 { .. } => Ok(self.window_secs),
+            Echo::Mpp { challenge, header, prescribed } => {
+                mpp::fits(challenge, *header, prescribed.valid_before, request, at)
+            }
+        };
+        match window {
+            Ok(window_secs) => {
+                self.window_secs = window_secs;
+                Listed::Payable(self)
+            }
+            Err(reason) => self.unpayable(reason).into(),
+        }
+    }
+
+    /// The same as an entry that cannot be paid, for this reason.
+    pub fn unpayable(&self, reason: Reason) -> Unpayable {
+        Unpayable {
+            dialect: self.dialect(),
+            scheme: self.scheme.name().to_owned(),
+            network: self.network().to_string(),
+            asset: self.asset.symbol.clone(),
+            amount: self.amount.to_string(),
+            payee: self.payee.to_string(),
+            reason,
         }
     }
 }
@@ -215,7 +294,11 @@ impl Echo {
         match dialect {
             Dialect::X402V1 => Some(Echo::X402V1 { accepted }),
             Dialect::X402V2 => Some(Echo::X402V2 { accepted, resource: None, extensions: None }),
-            Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => None,
+            Dialect::Mpp => {
+                let header = CredentialHeader::Authorization;
+                Some(Echo::Mpp { challenge: accepted, header, prescribed: Prescribed::default() })
+            }
+            Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => None,
         }
     }
 }

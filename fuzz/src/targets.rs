@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use alloy_primitives::Address;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bursar::authorization::{Authorization, Ground, Signature, Signatures};
 use bursar::chain::evm::reply;
 use bursar::config::Config;
@@ -44,15 +44,27 @@ static COINS: LazyLock<[Asset; 2]> =
 static POLICY: LazyLock<Policy> = LazyLock::new(Policy::built_in);
 static HERE: LazyLock<Url> = LazyLock::new(|| "https://api.example.com/thing".parse().expect("a URL"));
 const US: Address = Address::repeat_byte(0x11);
+const NOW: Time = Time::from_secs(1_800_000_000);
 
 /// A challenge in headers: JSON is put into base64 first, so that one flipped bit is not all it takes to end it.
 fn challenge_header(data: &[u8]) {
-    let packed = data.starts_with(b"{").then(|| STANDARD.encode(data));
-    let data = packed.as_ref().map_or(data, |text| text.as_bytes());
-    let Ok(value) = HeaderValue::from_bytes(data) else { return };
-    let names = ["payment-required", "www-authenticate", "x-cashu", "crawler-price"];
-    let headers = HeaderMap::from_iter(names.map(|name| (name.parse().expect("a name"), value.clone())));
+    let is_json = data.starts_with(b"{");
+    let packed = if is_json { STANDARD.encode(data).into_bytes() } else { data.to_vec() };
+    let charge = if is_json { charge_for(data).into_bytes() } else { data.to_vec() };
+    let (Ok(value), Ok(charge)) = (HeaderValue::from_bytes(&packed), HeaderValue::from_bytes(&charge)) else { return };
+    let names = ["payment-required", "x-cashu", "crawler-price"];
+    let mut headers = HeaderMap::from_iter(names.map(|name| (name.parse().expect("a name"), value.clone())));
+    headers.insert("www-authenticate", charge);
     holds(&headers, b"");
+}
+
+/// A challenge of MPP whose request is this.
+fn charge_for(request: &[u8]) -> String {
+    let request = URL_SAFE_NO_PAD.encode(request);
+    format!(
+        "Payment id=\"x\", realm=\"api.example.com\", method=\"evm\", intent=\"charge\", request=\"{request}\", \
+         expires=\"2027-01-15T08:05:00Z\""
+    )
 }
 
 fn challenge_body(data: &[u8]) {
@@ -63,10 +75,11 @@ fn challenge_body(data: &[u8]) {
 fn holds(headers: &HeaderMap, body: &[u8]) {
     let listed = offer::parse(headers, body, &ASSETS);
     assert!(!listed.is_empty() && listed.len() <= limits::OFFERS + 1, "{} entries", listed.len());
+    let request = Request { method: "GET".to_owned(), url: HERE.clone(), headers: vec![], body: vec![] };
+    let listed = offer::fit(listed, &request, NOW);
     listed.iter().for_each(shown_is_clean);
     listed.iter().filter_map(Listed::offer).for_each(offer_is_sound);
     let funds = Funds::default();
-    let request = Request { method: "GET".to_owned(), url: HERE.clone(), headers: vec![], body: vec![] };
     let question = Question { request: &request, max_price: None, funds: &funds };
     let decided = policy::decide(&POLICY, &question, &listed, &Snapshot::default());
     if let Decision::Allow(offer) = decided.decision {
@@ -88,8 +101,7 @@ fn offer_is_sound(offer: &Offer) {
     assert_eq!(ASSETS.known(&offer.asset.account), Some(&offer.asset));
     assert!((10..=900).contains(&offer.window_secs) && offer.scheme.name() == "exact", "{offer:?}");
     let us = Account::evm(offer.network(), US);
-    let now = Time::from_secs(1_800_000_000);
-    let Ok(draft) = Authorization::draft(offer, &us, now, [0; 32], &Ground::default()) else {
+    let Ok(draft) = Authorization::draft(offer, &us, NOW, [0; 32], &Ground::default()) else {
         assert_eq!(offer.payee, us);
         return;
     };
@@ -104,20 +116,32 @@ fn payment_is_json(offer: &Offer, draft: &Authorization) {
     let signatures = Signatures(draft.messages().iter().map(|_| Signature([0x1b; 65])).collect());
     let (_, header) = offer::payment_header(offer, &draft.x402_payload(&signatures), Some("pay_0123456789abcdef"));
     assert!(HeaderValue::from_str(&header).is_ok());
-    let payment = STANDARD.decode(header).expect("base64");
+    let payment = match header.strip_prefix("Payment ") {
+        Some(credential) => URL_SAFE_NO_PAD.decode(credential),
+        None => STANDARD.decode(header),
+    };
+    let payment = payment.expect("base64");
     // Numbers that no reader holds are JSON all the same.
     let payment: Result<Box<serde_json::value::RawValue>, _> = serde_json::from_slice(&payment);
     let written = payment.expect("JSON").to_string();
     match &offer.echo {
         Echo::X402V1 { .. } => {}
         Echo::X402V2 { accepted, .. } => assert!(written.contains(accepted)),
+        Echo::Mpp { challenge, prescribed, .. } => {
+            assert!(written.contains(challenge) && draft.facts().handle == prescribed.nonce);
+        }
     }
 }
 
 fn receipt(data: &[u8]) {
     let packed = if data.starts_with(b"{") { STANDARD.encode(data).into_bytes() } else { data.to_vec() };
     let Ok(value) = HeaderValue::from_bytes(&packed) else { return };
-    for (dialect, name) in [(Dialect::X402V1, "x-payment-response"), (Dialect::X402V2, "payment-response")] {
+    let names = [
+        (Dialect::X402V1, "x-payment-response"),
+        (Dialect::X402V2, "payment-response"),
+        (Dialect::Mpp, "payment-receipt"),
+    ];
+    for (dialect, name) in names {
         let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
         let Some(receipt) = offer::receipt(dialect, &headers) else { continue };
         for shown in [Some(receipt.network), receipt.error_reason].into_iter().flatten() {

@@ -58,7 +58,10 @@ impl Eip3009 {
     /// What would be signed for an offer now.
     pub fn draft(offer: &Offer, from: &Account, now: Time, random: [u8; 32]) -> Result<Eip3009, CannotDraft> {
         let evm = |account: &Account| account.as_evm().ok_or(CannotDraft::NotEvm);
-        let (valid_after, valid_before) = window(offer.window_secs, now)?;
+        let prescribed = offer.prescribed();
+        let left = |ends: u64| ends.saturating_sub(u64::try_from(now.secs()).unwrap_or_default());
+        let asked = prescribed.map_or(offer.window_secs, |prescribed| left(prescribed.valid_before));
+        let (valid_after, valid_before) = window(asked, now)?;
         Ok(Eip3009 {
             network: offer.network().clone(),
             asset: evm(&offer.asset.account)?,
@@ -67,9 +70,9 @@ impl Eip3009 {
             from: evm(from)?,
             to: evm(&offer.payee)?,
             value: offer.amount.0,
-            valid_after,
+            valid_after: prescribed.map_or(valid_after, |prescribed| prescribed.valid_after),
             valid_before,
-            nonce: nonce(random),
+            nonce: prescribed.map_or_else(|| nonce(random), |prescribed| prescribed.nonce),
         })
     }
 

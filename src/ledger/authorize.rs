@@ -17,7 +17,7 @@ use crate::crash;
 use crate::money::Usd;
 use crate::offer::{Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
-use crate::reason::Reason;
+use crate::reason::{Reason, Who};
 use crate::request::Request;
 use crate::settlement::Standing;
 use crate::time::Time;
@@ -150,10 +150,22 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         Decision::Ask(_, reasons) => return Ok(Claimed::Refused { reasons, ask: true, rules }),
         Decision::Refuse(reasons) => return Ok(Claimed::Refused { reasons, ask: false, rules }),
     }
+    if is_used(conn, &draft)? {
+        let message = "the seller gave one challenge to two purchases of this wallet, and a payment answers it once";
+        let reasons = vec![Reason::new("challenge_used", "offer", message, Who::Time)];
+        return Ok(Claimed::Refused { reasons, ask: false, rules });
+    }
     let row = record(conn, &draft, reused, &rules, holder, now)?;
     notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
     crash::point("claimed");
     Ok(Claimed::Row(row))
+}
+
+/// Whether another purchase has an authorization of this name: where the seller prescribes it, it may name two alike.
+fn is_used(conn: &Connection, draft: &Draft) -> Result<bool, LedgerError> {
+    let handle = draft.authorization.facts().handle;
+    let found = conn.prepare_cached("SELECT 1 FROM purchase WHERE handle = ?1")?.exists([handle.as_slice()])?;
+    Ok(found)
 }
 
 /// Whether somebody was faster, and which row is this purchase's if nobody was.

@@ -12,6 +12,11 @@ pub(super) fn encode(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
+/// The same in the alphabet of URLs, without padding.
+pub(super) fn encode_for_urls(text: &str) -> String {
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_ascii();
     let alphabet: &Alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };

@@ -1,6 +1,6 @@
 //! The bytes that pay an offer: the seller's own words, and beside them what was signed. Each dialect writes its own.
 
-use super::{Echo, Offer, x402_v1, x402_v2};
+use super::{Echo, Offer, mpp, x402_v1, x402_v2};
 
 /// Name and value of the header that carries what was signed, as its scheme writes it. `id` goes to sellers that declare
 /// `payment-identifier`: the same one for every showing of one purchase.
@@ -11,6 +11,7 @@ pub fn payment_header(offer: &Offer, payload: &str, id: Option<&str>) -> (String
             let (resource, extensions) = (resource.as_deref(), extensions.as_deref());
             (x402_v2::PAYMENT, x402_v2::payment(accepted, resource, extensions, payload, id))
         }
+        Echo::Mpp { challenge, header, .. } => (header.name(), mpp::payment(offer, challenge, payload)),
     };
     (name.to_owned(), value)
 }

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, in_its_words, shown, x402_v1, x402_v2};
+use super::{Dialect, base64, in_its_words, mpp, shown, x402_v1, x402_v2};
 use crate::json;
 use crate::limits;
 use crate::money::{Account, Amount, address_in_any_case};
@@ -46,12 +46,13 @@ impl Receipt {
 
 /// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.
 pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
-    let names: &[&str] = match dialect {
-        Dialect::X402V1 => &[x402_v1::RECEIPT, x402_v2::RECEIPT],
-        Dialect::X402V2 => &[x402_v2::RECEIPT, x402_v1::RECEIPT],
-        Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => &[],
+    let (names, read): (&[&str], fn(&Value) -> Option<Receipt>) = match dialect {
+        Dialect::X402V1 => (&[x402_v1::RECEIPT, x402_v2::RECEIPT], x402),
+        Dialect::X402V2 => (&[x402_v2::RECEIPT, x402_v1::RECEIPT], x402),
+        Dialect::Mpp => (&[mpp::RECEIPT], of_mpp),
+        Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => return None,
     };
-    names.iter().find_map(|name| read(only(headers, name)?))
+    names.iter().find_map(|name| read(&claim(only(headers, name)?)?))
 }
 
 /// The name of a chain transaction, in one spelling.
@@ -75,11 +76,27 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// One that can be read in two ways is none: the money then counts as gone until the chain is asked.
-fn read(text: &str) -> Option<Receipt> {
+fn claim(text: &str) -> Option<Value> {
     if text.len() > limits::CHALLENGE_HEADER_BYTES {
         return None;
     }
-    let claim = json::strict(&base64::decode_text(text)?).ok()?;
+    json::strict(&base64::decode_text(text)?).ok()
+}
+
+/// Its reference is what the method calls a payment by: here, a chain transaction.
+fn of_mpp(claim: &Value) -> Option<Receipt> {
+    let text = |key: &str| claim.get(key).and_then(Value::as_str);
+    Some(Receipt {
+        success: text("status")? == "success",
+        chain_tx: text("reference").and_then(chain_tx),
+        network: String::new(),
+        payer: None,
+        error_reason: None,
+        amount: None,
+    })
+}
+
+fn x402(claim: &Value) -> Option<Receipt> {
     let text = |key: &str| claim.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     Some(Receipt {
         success: claim.get("success")?.as_bool()?,

@@ -5,6 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod mpp;
+
 use super::*;
 use crate::authorization::{Authorization, Ground, Signature, Signatures};
 use crate::time::Time;
@@ -344,7 +346,7 @@ fn other_dialects_are_recognised_by_name() {
     ));
     let mut headers = HeaderMap::new();
     let authenticate = format!(
-        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"evm\", intent=\"charge\", request=\"{request}\""
+        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"tempo\", intent=\"charge\", request=\"{request}\""
     );
     headers.append("www-authenticate", authenticate.parse().unwrap());
     headers.append("www-authenticate", "LSAT macaroon=\"m\", invoice=\"lnbc1\"".parse().unwrap());
@@ -355,9 +357,10 @@ fn other_dialects_are_recognised_by_name() {
     let listed = read(&headers, "");
     let dialects: Vec<_> = listed.iter().map(Listed::dialect).collect();
     assert_eq!(dialects, [Dialect::Mpp, Dialect::L402, Dialect::Cashu, Dialect::PayPerCrawl]);
-    assert!(codes(&listed).iter().all(|code| *code == "dialect_not_supported"));
+    let other = "dialect_not_supported";
+    assert_eq!(codes(&listed), ["method_not_supported", other, other, other]);
     let mpp = &listed[0];
-    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("evm/charge", "eip155:8453", USDC));
+    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("tempo/charge", "eip155:8453", USDC));
     assert_eq!((mpp.amount_atomic().as_str(), mpp.payee().as_str(), mpp.amount_usd()), ("10000", PAYEE, None));
     assert_eq!((listed[3].asset(), listed[3].amount_atomic().as_str()), ("USD", "0.01"));
 }
@@ -366,7 +369,7 @@ fn other_dialects_are_recognised_by_name() {
 fn a_payable_offer_stands_beside_other_dialects() {
     let mut headers = challenge_header(&json!({ "x402Version": 2, "accepts": [v2_entry()] }).to_string());
     headers.insert("www-authenticate", "Payment method=tempo, intent=charge".parse().unwrap());
-    assert_eq!(codes(&read(&headers, "")), ["payable", "dialect_not_supported"]);
+    assert_eq!(codes(&read(&headers, "")), ["payable", "method_not_supported"]);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn moves_by_eip3009(extra: &Fields) -> Result<(), Reason> {
     Err(refusal(TRANSFER_NOT_SUPPORTED, why))
 }
 
-fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&'a Asset, Reason> {
+pub(super) fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&'a Asset, Reason> {
     let unknown = || {
         let message = "bursar does not know this asset on this network, so it cannot tell what it is worth; \
                        the owner can add it to config.toml as an [[asset]]";
@@ -266,7 +266,7 @@ fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&
 
 /// A name or version other than ours gives a signature that settles nothing, and other decimals another price, whoever
 /// is wrong.
-fn is_the_asset_we_know(extra: &Fields, asset: &Asset) -> Result<(), Reason> {
+pub(super) fn is_the_asset_we_know(extra: &Fields, asset: &Asset) -> Result<(), Reason> {
     let agrees = |key: &str, ours: &str| Ok::<_, Reason>(extra.text(key)?.is_none_or(|theirs| theirs == ours));
     let message = if !agrees("name", &asset.eip712_name)? || !agrees("version", &asset.eip712_version)? {
         "the seller gives this asset a signing name or version other than the one bursar knows"
@@ -292,7 +292,7 @@ fn amount(wire: &Wire, fields: &Fields) -> Result<Amount, Reason> {
     Ok(amount)
 }
 
-fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Account, Reason> {
+pub(super) fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Account, Reason> {
     let bad = |message: &str| refusal("bad_payee", message);
     let payee = Account::parse(network, fields.required("payTo")?).map_err(|cause| match cause {
         NotAnAddress::Shape => bad("the payee is not an address: 0x and 40 hex digits"),
@@ -322,7 +322,7 @@ fn whole(number: f64) -> Option<u64> {
 }
 
 /// The fields of an entry. `null` is the same as absent, everywhere.
-struct Fields(Map<String, Value>);
+pub(super) struct Fields(pub(super) Map<String, Value>);
 
 impl Fields {
     fn text(&self, key: &str) -> Result<Option<&str>, Reason> {
@@ -333,12 +333,12 @@ impl Fields {
         }
     }
 
-    fn required(&self, key: &str) -> Result<&str, Reason> {
+    pub(super) fn required(&self, key: &str) -> Result<&str, Reason> {
         self.text(key)?.ok_or_else(|| malformed(&format!("`{key}` is missing")))
     }
 
     /// A whole number; some sellers write it as text.
-    fn number(&self, key: &str) -> Result<Option<u64>, Reason> {
+    pub(super) fn number(&self, key: &str) -> Result<Option<u64>, Reason> {
         let read = match self.0.get(key) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
@@ -348,7 +348,7 @@ impl Fields {
         read.map(Some).ok_or_else(|| malformed(&format!("`{key}` is not a whole number")))
     }
 
-    fn object(&self, key: &str) -> Result<Fields, Reason> {
+    pub(super) fn object(&self, key: &str) -> Result<Fields, Reason> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(Fields(Map::new())),
             Some(Value::Object(object)) => Ok(Fields(object.clone())),
@@ -365,7 +365,7 @@ impl Fields {
     }
 }
 
-fn malformed(message: &str) -> Reason {
+pub(super) fn malformed(message: &str) -> Reason {
     refusal("malformed_offer", message)
 }
 

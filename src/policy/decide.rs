@@ -1,13 +1,11 @@
 //! Pure: the decision. Every rule is asked about every offer; then the best of what is allowed is chosen.
 
-use std::cmp::Reverse;
-
 use serde::Serialize;
 
 use super::rules::{self, Case, Said};
 use super::{ApprovedBy, Decided, Decision, Policy, Question, Snapshot, Terms, Verdict};
 use crate::money::Usd;
-use crate::offer::{Dialect, Listed, Offer};
+use crate::offer::{Listed, Offer};
 use crate::reason::{Reason, Who};
 
 /// What one rule said of one offer, for people who ask why.
@@ -105,8 +103,8 @@ fn is_approved(case: &Case<'_>, questions: &[Reason]) -> bool {
 }
 
 /// Lowest first: what the policy allows before what it asks about, then what only lacks funds, then what it refuses;
-/// within that the cheapest, on the network the owner likes best, in the newer dialect, as listed.
-fn rank(policy: &Policy, listed: &Listed, verdict: &Verdict) -> (u8, Usd, usize, Reverse<bool>) {
+/// within that the cheapest, on the network the owner likes best, in the dialect bursar likes best, as listed.
+fn rank(policy: &Policy, listed: &Listed, verdict: &Verdict) -> (u8, Usd, usize, u8) {
     let standing = match verdict {
         Verdict::Allow => 0,
         Verdict::Ask(_) => 1,
@@ -115,10 +113,10 @@ fn rank(policy: &Policy, listed: &Listed, verdict: &Verdict) -> (u8, Usd, usize,
         Verdict::Unpayable(_) => 4,
     };
     let Some(offer) = payable(listed) else {
-        return (standing, Usd::MAX, usize::MAX, Reverse(false));
+        return (standing, Usd::MAX, usize::MAX, u8::MAX);
     };
     let preference = policy.networks.iter().position(|network| network == offer.network()).unwrap_or(usize::MAX);
-    (standing, offer.usd, preference, Reverse(offer.dialect() == Dialect::X402V2))
+    (standing, offer.usd, preference, offer.preference())
 }
 
 fn payable(listed: &Listed) -> Option<&Offer> {
@@ -186,7 +184,7 @@ mod tests {
     use super::super::scene::*;
     use super::super::*;
     use super::*;
-    use crate::offer::Echo;
+    use crate::offer::{Dialect, Echo};
     use crate::time::Time;
 
     #[test]

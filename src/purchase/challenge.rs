@@ -6,6 +6,7 @@ use super::consider::Considered;
 use super::{Purchase, Stop};
 use crate::ledger::Challenge;
 use crate::limits;
+use crate::offer;
 use crate::parts::Look;
 use crate::ports::Reply;
 use crate::time::Time;
@@ -28,7 +29,8 @@ impl Purchase {
         let kept = self.house.ledger.approved_challenge(identity, headers, look.said).await;
         let kept = kept.map_err(|cause| self.stop(cause))?;
         let is_young = |at: Time| at <= look.said && look.said.since(at) <= limits::CHALLENGE_KEPT;
-        Ok(kept.filter(|kept| is_young(kept.at)).map(|kept| heard(kept, look)))
+        let kept = kept.filter(|kept| is_young(kept.at)).map(|kept| heard(kept, look));
+        Ok(kept.filter(|kept| offer::is_current(&kept.reply.headers, look.said)))
     }
 }
 

@@ -35,6 +35,7 @@ impl Parts {
         let HeardChallenge { reply, at, look } = heard;
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
+        let listed = offer::fit(listed, &reply.request, at);
         let funds = self.funds_for(&listed).await;
         Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers: Value::Null })
     }

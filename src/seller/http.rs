@@ -219,6 +219,9 @@ fn written(request: &Request, payment: Option<(&str, &str)>) -> Result<(Method, 
         let (name, mut value) = header(name, value)?;
         // A bearer debit: never indexed by HTTP/2's header compression, never shown by anyone's Debug.
         value.set_sensitive(true);
+        if headers.contains_key(&name) {
+            return Err(format!("header `{name}` is the payment's, and this call has one of its own"));
+        }
         headers.insert(name, value);
     }
     Ok((method, headers))

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::Address;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bursar::time::Time;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub struct Case {
@@ -16,7 +17,8 @@ pub struct Case {
     pub wire: Option<Expect>,
     /// The seller sends its callers to another path of its own first.
     pub redirected: bool,
-    pub headers: HeaderMap,
+    /// As they are written: [`Case::headers_at`] says what they are at a time.
+    headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -66,6 +68,12 @@ impl Case {
         let headers = headers(&head).unwrap_or_else(|| panic!("{name}: these are no headers"));
         let redirected = said("redirected:") == Some("yes");
         Case { expect, wire, redirected, headers, body: spelled_out(body, us), name }
+    }
+
+    /// Its headers when it is sent: `<<in 300>>` is a time so many seconds from now.
+    pub fn headers_at(&self, now: u64) -> HeaderMap {
+        let at = |value: &HeaderValue| HeaderValue::from_bytes(&timed(value.as_bytes(), now)).expect("a value");
+        self.headers.iter().map(|(name, value)| (name.clone(), at(value))).collect()
     }
 
     pub fn agent(&self) -> String {
@@ -131,7 +139,16 @@ fn packed(value: &[u8]) -> Option<HeaderValue> {
     }
 }
 
-/// `<<us>>` is the wallet's own address, and `<<9000 x [>>` nine thousand brackets.
+fn timed(text: &[u8], now: u64) -> Vec<u8> {
+    let Some((before, rest)) = cut(text, b"<<in ") else { return text.to_vec() };
+    let (secs, after) = cut(rest, b">>").expect("`<<in 300>>`");
+    let secs: i64 = std::str::from_utf8(secs).ok().and_then(|secs| secs.parse().ok()).expect("how many seconds");
+    let time = Time::from_secs(now as i64 + secs).to_string();
+    [before, time.as_bytes(), &timed(after, now)].concat()
+}
+
+/// `<<us>>` is the wallet's own address, `<<9000 x [>>` nine thousand brackets, and `<<b64 {}>>` what follows in the base64
+/// of URLs.
 fn spelled_out(text: &[u8], us: Address) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -148,6 +165,12 @@ fn spelled_out(text: &[u8], us: Address) -> Vec<u8> {
 fn shorthand(inside: &[u8], us: Address) -> Vec<u8> {
     if inside == b"us" {
         return us.to_string().into_bytes();
+    }
+    if let Some(plain) = inside.strip_prefix(b"b64 ") {
+        return URL_SAFE_NO_PAD.encode(plain.trim_ascii()).into_bytes();
+    }
+    if inside.starts_with(b"in ") {
+        return [b"<<", inside, b">>"].concat();
     }
     let (times, text) = cut(inside, b" x ").expect("`<<9000 x [>>`");
     text.repeat(std::str::from_utf8(times).ok().and_then(|times| times.parse().ok()).expect("how many times"))

@@ -18,6 +18,7 @@ use bursar::offer;
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::reason::Reason;
 use bursar::request::Request;
+use bursar::time::Time;
 use bursar::wish::Call;
 use case::{Case, Expect, cases};
 use sandbox::chain::{ASSET, NETWORK};
@@ -41,7 +42,8 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     let question = Question { request: &request, max_price: None, funds: &funds };
     let mut wrong = Vec::new();
     for case in all(us) {
-        let listed = offer::parse(&case.headers, &case.body, &Assets::default());
+        let listed = offer::parse(&case.headers_at(scene::START), &case.body, &Assets::default());
+        let listed = offer::fit(listed, &request, Time::from_secs(scene::START as i64));
         let said = match policy::decide(&policy, &question, &listed, &Snapshot::default()).decision {
             Decision::Allow(offer) => {
                 Expect::Pay { amount: offer.amount.to_string(), payee: offer.payee.as_evm().unwrap() }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, hex};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderValue, Response};
-use sandbox::chain::PlayChain;
+use http::{HeaderMap, HeaderValue, Response};
+use sandbox::chain::{PlayChain, Transfer};
 use sandbox::http::{Request, Server, Wire, json, response};
 use sandbox::sellers::x402::{Payment, Version};
 use serde_json::{Value, json};
@@ -75,12 +75,15 @@ impl Seller {
 impl Shop {
     fn answer(&self, request: &Request) -> Response<Bytes> {
         let path = request.uri.path();
-        let mut reply = match (path.strip_prefix("/moved"), self.cases.get(path), Payment::presented(&request.headers))
-        {
-            (Some(there), ..) => moved(there),
-            (_, Some(case), None) => challenge(case),
-            (_, Some(case), Some(payment)) => self.take(case, &payment),
-            (_, None, _) => response(404, "text/plain", "no such case"),
+        let (x402, mpp) = (Payment::presented(&request.headers), Credential::presented(&request.headers));
+        let mut reply = match (path.strip_prefix("/moved"), self.cases.get(path)) {
+            (Some(there), _) => moved(there),
+            (_, None) => response(404, "text/plain", "no such case"),
+            (_, Some(case)) => match (x402, mpp) {
+                (Some(payment), _) => self.take(case, &payment),
+                (None, Some(credential)) => self.take_credential(case, &credential),
+                (None, None) => challenge(case, self.chain.now()),
+            },
         };
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(self.chain.now());
         reply.headers_mut().insert("date", httpdate::fmt_http_date(now).parse().unwrap());
@@ -100,6 +103,70 @@ impl Shop {
         }
         reply
     }
+
+    fn take_credential(&self, case: &Case, credential: &Credential) -> Response<Bytes> {
+        let mut seen = self.seen.lock().unwrap();
+        seen.paid += 1;
+        seen.complaints.extend(credential.complaint(case, self.chain.now()));
+        seen.last = Some((credential.transfer.value.to_string(), credential.transfer.to));
+        let mut reply = json(200, &json!({ "goods": case.name }));
+        match self.chain.transfer_with_authorization(&credential.transfer, &credential.signature) {
+            Ok(tx) => {
+                let receipt =
+                    json!({ "method": "evm", "status": "success", "reference": tx, "timestamp": "" }).to_string();
+                let receipt = URL_SAFE_NO_PAD.encode(receipt).parse().unwrap();
+                reply.headers_mut().insert("payment-receipt", receipt);
+            }
+            Err(reverted) => seen.complaints.push(reverted.to_string()),
+        }
+        reply
+    }
+}
+
+/// What answers a challenge of MPP.
+struct Credential {
+    challenge: Value,
+    header: &'static str,
+    transfer: Transfer,
+    signature: Vec<u8>,
+}
+
+impl Credential {
+    fn presented(headers: &HeaderMap) -> Option<Credential> {
+        let carried =
+            |header: &'static str| Some((header, headers.get(header)?.to_str().ok()?.strip_prefix("Payment ")?));
+        let (header, text) = carried("authorization").or_else(|| carried("payment-authorization"))?;
+        let said: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let text = |key: &str| said["payload"][key].as_str();
+        let transfer = Transfer {
+            from: text("from")?.parse().ok()?,
+            to: text("to")?.parse().ok()?,
+            value: text("value")?.parse().ok()?,
+            valid_after: text("validAfter")?.parse().ok()?,
+            valid_before: text("validBefore")?.parse().ok()?,
+            nonce: text("nonce")?.parse().ok()?,
+        };
+        let signature = hex::decode(text("signature")?).ok()?;
+        Some(Credential { challenge: said["challenge"].clone(), header, transfer, signature })
+    }
+
+    /// Each parameter comes back as it was sent, in the header that was asked for.
+    fn complaint(&self, case: &Case, now: u64) -> Option<String> {
+        let headers = case.headers_at(now);
+        let sent = headers.get_all("www-authenticate").iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let sent = sent.collect::<Vec<_>>().join(", ").to_lowercase();
+        let params = self.challenge.as_object().cloned().unwrap_or_default();
+        let is_sent = |(name, value): (&String, &Value)| {
+            let value = value.as_str().unwrap_or_default().replace('\\', "\\\\").replace('"', "\\\"");
+            let bare = sent.contains(&format!("{name}={}", value.to_lowercase()));
+            bare || sent.replace(" = ", "=").contains(&format!("{name}=\"{}\"", value.to_lowercase()))
+        };
+        let wanted = if params.contains_key("header") { "payment-authorization" } else { "authorization" };
+        match params.iter().all(is_sent) && params.len() >= 6 {
+            false => Some(format!("another challenge came back: {}", self.challenge)),
+            true => (self.header != wanted).then(|| format!("the credential came in {}", self.header)),
+        }
+    }
 }
 
 fn moved(there: &str) -> Response<Bytes> {
@@ -108,10 +175,10 @@ fn moved(there: &str) -> Response<Bytes> {
     reply
 }
 
-fn challenge(case: &Case) -> Response<Bytes> {
+fn challenge(case: &Case, now: u64) -> Response<Bytes> {
     let mut reply = Response::new(Bytes::from(case.body.clone()));
     *reply.status_mut() = http::StatusCode::PAYMENT_REQUIRED;
-    *reply.headers_mut() = case.headers.clone();
+    *reply.headers_mut() = case.headers_at(now);
     reply
 }
 
@@ -144,7 +211,7 @@ fn echoes(sent: &Value, back: &Value) -> bool {
 
 /// The challenge of this version that a case sends.
 fn asked(case: &Case, version: Version) -> Option<Value> {
-    let header = case.headers.get("payment-required").and_then(unpacked);
+    let header = case.headers_at(0).get("payment-required").and_then(unpacked);
     let body = std::str::from_utf8(&case.body).ok().and_then(|text| read(text.trim_start_matches('\u{feff}')));
     let is_this = |challenge: &Value| match &challenge["x402Version"] {
         Value::String(text) => *text == version.number().to_string(),

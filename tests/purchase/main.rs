@@ -14,6 +14,7 @@ mod freezing;
 mod identity;
 mod keyring;
 mod ledger_identity;
+mod mpp;
 mod network;
 mod nodes;
 mod passphrase;

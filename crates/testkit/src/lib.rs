@@ -3,6 +3,7 @@
 
 pub mod house;
 pub mod keys;
+pub mod mpp;
 pub mod processes;
 pub mod scene;
 #[cfg(unix)]

@@ -257,6 +257,12 @@ impl Scene {
         write_rules(&self.home, &opened(markets, &self.doors), rules);
     }
 
+    /// Opens a host and port to the rules, beside the markets', and leaves the rest to the built-in ones.
+    pub fn open_door(&mut self, door: &str) {
+        self.doors.push(door.to_owned());
+        self.write_rules("");
+    }
+
     /// Moves the hand of every clock in the scene.
     pub fn pass(&self, secs: u64) {
         self.clock.hand.fetch_add(secs, Ordering::Relaxed);
