@@ -4,13 +4,13 @@ use http::StatusCode;
 
 use super::door::{Flash, Visitor};
 use super::reply::{self, PageReply};
-use super::request::Fields;
+use super::request::FormFields;
 use super::route::{ReviewSite, words_of};
 use super::words;
 use crate::answer::{Pending, PolicyChange, Refusal};
 
 /// Does what a form asks for. Whoever calls this has made sure that the visitor sent it.
-pub async fn act(window: &ReviewSite, visitor: &Visitor, action: &str, form: &Fields) -> PageReply {
+pub async fn act(window: &ReviewSite, visitor: &Visitor, action: &str, form: &FormFields) -> PageReply {
     let passphrase = form.get("passphrase");
     let (done, next) = match action {
         "approve" => (approve(window, form, passphrase).await, "pending"),
@@ -37,20 +37,20 @@ pub async fn act(window: &ReviewSite, visitor: &Visitor, action: &str, form: &Fi
     reply::see(next)
 }
 
-async fn approve(window: &ReviewSite, form: &Fields, passphrase: Option<&str>) -> Result<String, Refusal> {
+async fn approve(window: &ReviewSite, form: &FormFields, passphrase: Option<&str>) -> Result<String, Refusal> {
     let approved = window.bursar.approve(&shown(window, form).await?, passphrase).await?;
     let until = approved.approved_until.map(|until| words::when(until, window.bursar.now())).unwrap_or_default();
     let (price, domain) = (approved.amount_usd, &approved.domain);
     Ok(format!("Approved: ${price} to {domain}. The agent's next try goes through; the yes ends {until}."))
 }
 
-async fn deny(window: &ReviewSite, form: &Fields) -> Result<String, Refusal> {
+async fn deny(window: &ReviewSite, form: &FormFields) -> Result<String, Refusal> {
     let denied = window.bursar.deny(&shown(window, form).await?).await?;
     Ok(format!("Denied: ${} to {} is not paid.", denied.amount_usd, denied.domain))
 }
 
 /// The question as the form showed it: its terms are the form's, so an answer to other terms finds nothing.
-async fn shown(window: &ReviewSite, form: &Fields) -> Result<Pending, Refusal> {
+async fn shown(window: &ReviewSite, form: &FormFields) -> Result<Pending, Refusal> {
     let is_meant = |question: &Pending| {
         form.get("agent") == Some(&question.agent) && form.get("id") == Some(&question.purchase_id)
     };
@@ -62,7 +62,7 @@ async fn shown(window: &ReviewSite, form: &Fields) -> Result<Pending, Refusal> {
     Ok(Pending { terms: form.get("terms").unwrap_or_default().to_owned(), ..question })
 }
 
-async fn freeze(window: &ReviewSite, form: &Fields) -> Result<String, Refusal> {
+async fn freeze(window: &ReviewSite, form: &FormFields) -> Result<String, Refusal> {
     window.bursar.freeze(form.get("why").unwrap_or("stopped on the review page")).await?;
     Ok("Frozen. Nothing is signed until you thaw.".to_owned())
 }
@@ -73,7 +73,7 @@ async fn thaw(window: &ReviewSite, passphrase: Option<&str>) -> Result<String, R
 }
 
 /// The change as the form showed it: if the file has changed since, nothing is put into force.
-async fn apply(window: &ReviewSite, form: &Fields, passphrase: Option<&str>) -> Result<String, Refusal> {
+async fn apply(window: &ReviewSite, form: &FormFields, passphrase: Option<&str>) -> Result<String, Refusal> {
     let change = window.bursar.policy_change().await?;
     let is_shown = |change: &PolicyChange| form.get("from") == Some(&change.from) && form.get("to") == Some(&change.to);
     let Some(change) = change.filter(is_shown) else {

@@ -47,7 +47,7 @@ mod tests {
     use http::HeaderMap;
     use http::header::{HeaderName, HeaderValue};
 
-    use super::super::request::Fields;
+    use super::super::request::FormFields;
     use super::*;
 
     const HOST: &str = "127.0.0.1:4242";
@@ -58,7 +58,7 @@ mod tests {
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        PageRequest { method, uri: uri.parse().unwrap(), headers: map, form: Fields::default() }
+        PageRequest { method, uri: uri.parse().unwrap(), headers: map, form: FormFields::default() }
     }
 
     fn check_all(method: Method, headers: &[(&str, &str)]) -> Result<(), Stopped> {

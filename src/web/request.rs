@@ -12,23 +12,23 @@ pub struct PageRequest {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
-    pub form: Fields,
+    pub form: FormFields,
 }
 
 /// Names and values, of a form or behind `?`.
 #[derive(Clone, Debug, Default)]
-pub struct Fields(Vec<(String, String)>);
+pub struct FormFields(Vec<(String, String)>);
 
 impl PageRequest {
     /// `None`: its body is longer than any form of ours.
     pub async fn read(request: http::Request<Incoming>) -> Option<PageRequest> {
         let (head, body) = request.into_parts();
         let body: Bytes = Limited::new(body, limits::REVIEW_FORM_BYTES).collect().await.ok()?.to_bytes();
-        Some(PageRequest { method: head.method, uri: head.uri, headers: head.headers, form: Fields::read(&body) })
+        Some(PageRequest { method: head.method, uri: head.uri, headers: head.headers, form: FormFields::read(&body) })
     }
 
-    pub fn query(&self) -> Fields {
-        Fields::read(self.uri.query().unwrap_or_default().as_bytes())
+    pub fn query(&self) -> FormFields {
+        FormFields::read(self.uri.query().unwrap_or_default().as_bytes())
     }
 
     /// The only value a header has: none if it has several, or one that is not plain text.
@@ -39,9 +39,9 @@ impl PageRequest {
     }
 }
 
-impl Fields {
-    pub fn read(text: &[u8]) -> Fields {
-        Fields(url::form_urlencoded::parse(text).into_owned().collect())
+impl FormFields {
+    pub fn read(text: &[u8]) -> FormFields {
+        FormFields(url::form_urlencoded::parse(text).into_owned().collect())
     }
 
     /// What was written into a field; `None` where that is nothing.

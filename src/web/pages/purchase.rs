@@ -11,10 +11,10 @@ use crate::limits;
 use crate::text;
 use crate::time::Time;
 use crate::web::html::{Html, html};
-use crate::web::request::Fields;
+use crate::web::request::FormFields;
 use crate::web::words;
 
-pub async fn purchase(view: &PageView<'_>, query: &Fields) -> Result<Html, Refusal> {
+pub async fn purchase(view: &PageView<'_>, query: &FormFields) -> Result<Html, Refusal> {
     let story = view.bursar.why(query.get("id").unwrap_or_default()).await?;
     let question = view.bursar.pending().await?.into_iter().find(|question| is_about(question, &story));
     let offset = query.get("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0);

@@ -9,7 +9,7 @@ use crate::owner::{Mark, Order, Search, SearchPage};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 use crate::web::html::{Html, html};
-use crate::web::request::Fields;
+use crate::web::request::FormFields;
 use crate::web::words;
 
 const ROWS: usize = 50;
@@ -18,7 +18,7 @@ const STATES: [&str; 9] =
 const SPANS: [(&str, &str); 4] = [("1h", "hour"), ("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")];
 const ORDERS: [(&str, &str); 3] = [("", "newest first"), ("oldest", "oldest first"), ("dearest", "dearest first")];
 
-pub async fn purchases(view: &PageView<'_>, query: &Fields) -> Result<Html, Refusal> {
+pub async fn purchases(view: &PageView<'_>, query: &FormFields) -> Result<Html, Refusal> {
     let asked = Asked::read(query);
     let found = view.bursar.search(&asked.search(query.get("after"))?).await?;
     let content = html!(
@@ -42,7 +42,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(query: &'a Fields) -> Asked<'a> {
+    fn read(query: &'a FormFields) -> Asked<'a> {
         let field = |name| query.get(name).map(str::trim).unwrap_or_default();
         Asked {
             text: field("q"),
