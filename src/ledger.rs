@@ -26,6 +26,7 @@ mod schema;
 mod take_over;
 #[cfg(test)]
 mod tests;
+mod unmet;
 mod writer;
 
 use std::fs::{OpenOptions, TryLockError};
@@ -49,6 +50,7 @@ pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
 pub use take_over::{Again, TakenUp};
+pub use unmet::RefusedOffers;
 use writer::{Sync, Writer};
 
 use crate::answer::Refusal;

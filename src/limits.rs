@@ -62,6 +62,8 @@ pub const CHALLENGE_KEPT: Duration = Duration::from_secs(600);
 pub const PENDING_QUESTIONS: usize = 5;
 /// Refusals one agent may add to the log in a minute; further ones are counted only.
 pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
+/// Refused purchases that are added up by what was missing; each has its offers with it.
+pub const REFUSALS_ADDED_UP: usize = 100_000;
 /// Free answers one agent may add to the log and the store in a minute; further ones are counted only.
 pub const FREE_LISTED_PER_MINUTE: usize = 10;
 /// A clock further off than this signs windows that are not what they say.

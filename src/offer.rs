@@ -9,6 +9,7 @@ mod cashu;
 mod l402;
 mod mpp;
 mod mpp_evm;
+mod needs;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
+pub use self::needs::Needs;
 pub use self::payment::payment_header;
 pub use self::receipt::{Receipt, receipt};
 pub use self::x402_v2::names_purchase;
@@ -158,7 +160,7 @@ pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
         listed.truncate(limits::OFFERS);
         listed.push(more_than_are_read());
     }
-    listed
+    listed.into_iter().map(Listed::explained).collect()
 }
 
 /// Of what a 402 offers, what can be paid with the request it was the answer to, at the time it arrived. The rest says
@@ -263,6 +265,7 @@ impl Offer {
             payee: self.payee.to_string(),
             reason,
         }
+        .explained()
     }
 }
 
@@ -333,6 +336,21 @@ impl Listed {
         match self {
             Listed::Payable(_) => None,
             Listed::Unpayable(entry) => Some(&entry.reason),
+        }
+    }
+
+    /// What it would take to pay it, where it cannot be paid.
+    pub fn needs(&self) -> Option<Needs> {
+        match self {
+            Listed::Payable(_) => None,
+            Listed::Unpayable(entry) => Some(entry.needs()),
+        }
+    }
+
+    fn explained(self) -> Listed {
+        match self {
+            Listed::Payable(_) => self,
+            Listed::Unpayable(entry) => entry.explained().into(),
         }
     }
 

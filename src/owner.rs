@@ -6,6 +6,7 @@ mod overview;
 pub(crate) mod passphrase;
 mod replay;
 mod rules;
+mod unmet;
 
 pub use glance::{Glance, glance};
 pub use overview::*;

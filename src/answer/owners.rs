@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Event, OfferVerdict, Row, SpendQuery, Totals};
 use crate::money::Usd;
+use crate::offer::Needs;
 use crate::policy;
 use crate::reason::{Reason, Who};
 use crate::time::Time;
@@ -171,6 +172,34 @@ pub struct Sum {
     /// What all of them add up to.
     #[serde(flatten)]
     pub totals: Totals,
+}
+
+/// What could not be bought for lack of one way to pay, added up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unmet {
+    /// What is missing.
+    pub needs: Needs,
+    /// The same, for people.
+    pub what: &'static str,
+    /// How many purchases.
+    pub count: u64,
+    /// At how many hosts.
+    pub hosts: u64,
+    /// What the sellers asked for, where it was in an asset that is known.
+    pub claimed_usd: Usd,
+    /// How many of the purchases that is of.
+    pub priced: u64,
+}
+
+/// All of it, the most wanted first.
+#[derive(Clone, Debug, Default)]
+pub struct UnmetDemand {
+    /// A line for each thing that is missing. A purchase that several of them would pay for is in each.
+    pub lines: Vec<Unmet>,
+    /// How many purchases that is in all.
+    pub count: u64,
+    /// Older refusals were not looked at any more.
+    pub is_cut: bool,
 }
 
 /// What has happened since a place in the history.

@@ -2,6 +2,7 @@
 
 mod follow;
 mod sums;
+mod unmet;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ Example:
   bursar log --follow
   bursar log --by domain --since 30d
   bursar log --unreviewed
+  bursar log --unpayable --since 30d
   bursar log --domain api.example.com --csv > spend.csv
   bursar log --hledger | hledger -f- balance
   bursar log --json | jq -r 'select(.state == \"refused\") | .reasons[].message'")]
@@ -60,6 +62,9 @@ pub struct LogCommand {
     /// What it adds up to, by one of these, instead of single purchases
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["follow", "csv", "beancount", "hledger", "limit"])]
     by: Option<Grouping>,
+    /// What could not be bought because bursar cannot pay it, added up by what was missing
+    #[arg(long, conflicts_with_all = ["by", "follow", "csv", "beancount", "hledger", "limit", "state", "unmasked"])]
+    unpayable: bool,
     /// Go on showing what is new and what changes, until Ctrl-C
     #[arg(long, short, conflicts_with_all = ["until", "csv", "beancount", "hledger"])]
     follow: bool,
@@ -106,6 +111,7 @@ impl LogCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
         match (self.by, self.follow) {
+            _ if self.unpayable => self.unmet(&bursar, context).await?,
             (Some(by), _) => self.sums(&bursar, by.into(), context).await?,
             (None, true) => follow::until_ctrl_c(&self, &bursar, context).await?,
             (None, false) => self.list(&bursar, context).await?,
@@ -118,6 +124,15 @@ impl LogCommand {
         match self.json {
             true => sums.iter().for_each(|sum| context.out.json_line(sum)),
             false => sums::lines(&sums, by, context.out.width()).iter().for_each(|line| context.out.line(line)),
+        }
+        Ok(())
+    }
+
+    async fn unmet(&self, bursar: &Owner, context: &Context) -> Result<(), Failure> {
+        let demand = bursar.unmet(&self.query(1, None)).await?;
+        match self.json {
+            true => demand.lines.iter().for_each(|line| context.out.json_line(line)),
+            false => unmet::lines(&demand, context.out.width()).iter().for_each(|line| context.out.line(line)),
         }
         Ok(())
     }

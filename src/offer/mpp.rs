@@ -30,7 +30,7 @@ pub enum CredentialHeader {
 }
 
 /// What a challenge says, once all of it has one reading.
-pub(super) struct Said {
+pub(super) struct PaymentChallenge {
     pub(super) id: String,
     pub(super) realm: String,
     pub(super) request: Fields,
@@ -65,11 +65,11 @@ fn listed(challenge: &AuthChallenge, assets: &Assets) -> Listed {
 
 fn payable(challenge: &AuthChallenge, assets: &Assets) -> Result<Offer, Reason> {
     is_spoken(challenge)?;
-    let said = Said::read(challenge)?;
-    let Said { header, ref echo, .. } = said;
+    let said = PaymentChallenge::read(challenge)?;
+    let PaymentChallenge { header, ref echo, .. } = said;
     let (terms, prescribed) = mpp_evm::terms(&said, assets)?;
     let echo = Echo::Mpp { challenge: echo.clone(), header, prescribed };
-    let mpp_evm::Terms { scheme, asset, amount, usd, payee } = terms;
+    let mpp_evm::ChargeTerms { scheme, asset, amount, usd, payee } = terms;
     let window_secs = limits::WINDOW_ENDS_WITHIN.as_secs();
     Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, echo })
 }
@@ -114,8 +114,8 @@ fn twice() -> Reason {
 /// Those that are bound to a challenge's id, and go back with it. Its `description` is nothing but words.
 const ECHOED: [&str; 9] = ["id", "realm", "method", "intent", "request", "expires", "digest", "header", "opaque"];
 
-impl Said {
-    fn read(challenge: &AuthChallenge) -> Result<Said, Reason> {
+impl PaymentChallenge {
+    fn read(challenge: &AuthChallenge) -> Result<PaymentChallenge, Reason> {
         if challenge.repeats() {
             return Err(twice());
         }
@@ -130,7 +130,7 @@ impl Said {
         let Value::Object(request) = json::strict(&request)? else {
             return Err(refusal("malformed_challenge", "the challenge's `request` is not an object"));
         };
-        Ok(Said {
+        Ok(PaymentChallenge {
             id: required(challenge, "id")?,
             realm: required(challenge, "realm")?,
             request: Fields(request),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::mpp::Said;
+use super::mpp::PaymentChallenge;
 use super::x402::{self, Fields, malformed};
 use super::{Scheme, base64, refusal};
 use crate::json;
@@ -27,7 +27,7 @@ pub struct Prescribed {
 }
 
 /// What a charge says, once all of it has been checked.
-pub(super) struct Terms<'a> {
+pub(super) struct ChargeTerms<'a> {
     pub(super) scheme: Scheme,
     pub(super) asset: &'a Asset,
     pub(super) amount: Amount,
@@ -36,7 +36,7 @@ pub(super) struct Terms<'a> {
 }
 
 /// The same checks as an entry of x402 goes through, of the same things under other names.
-pub(super) fn terms<'a>(said: &Said, assets: &'a Assets) -> Result<(Terms<'a>, Prescribed), Reason> {
+pub(super) fn terms<'a>(said: &PaymentChallenge, assets: &'a Assets) -> Result<(ChargeTerms<'a>, Prescribed), Reason> {
     let request = &said.request;
     let details = request.object("methodDetails")?;
     takes_authorizations(&details)?;
@@ -58,7 +58,7 @@ pub(super) fn terms<'a>(said: &Said, assets: &'a Assets) -> Result<(Terms<'a>, P
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
     let payee = x402::payee(&renamed, &network, assets)?;
-    Ok((Terms { scheme: Scheme::Eip3009, asset, amount, usd, payee }, prescribed(said)?))
+    Ok((ChargeTerms { scheme: Scheme::Eip3009, asset, amount, usd, payee }, prescribed(said)?))
 }
 
 /// In full, to one payee, by a signature that the seller takes to the chain itself.
@@ -90,7 +90,7 @@ fn amount(text: &str) -> Result<Amount, Reason> {
     }
 }
 
-fn prescribed(said: &Said) -> Result<Prescribed, Reason> {
+fn prescribed(said: &PaymentChallenge) -> Result<Prescribed, Reason> {
     // Servers take no credential of a challenge that never ends.
     let expires = said.expires.as_deref().ok_or_else(|| malformed("`expires` is missing"))?;
     let expires = expires.parse::<Timestamp>().map_err(|_| malformed("`expires` is not a time"))?;
@@ -101,8 +101,8 @@ fn prescribed(said: &Said) -> Result<Prescribed, Reason> {
 
 /// Two forms are in use. That of the specification, unless the challenge has the marks of software that has the other:
 /// `docs/decisions/one-nonce-per-challenge.md`.
-fn nonce(said: &Said, is_of_json: bool) -> B256 {
-    let Said { id, realm, .. } = said;
+fn nonce(said: &PaymentChallenge, is_of_json: bool) -> B256 {
+    let PaymentChallenge { id, realm, .. } = said;
     match is_of_json {
         true => keccak256(json!([id, realm]).to_string()),
         false => keccak256(format!("{id}{realm}")),
@@ -110,7 +110,7 @@ fn nonce(said: &Said, is_of_json: bool) -> B256 {
 }
 
 /// pympp puts a number of its own into every challenge, and the place it is for into every request.
-fn names_its_software(said: &Said) -> bool {
+fn names_its_software(said: &PaymentChallenge) -> bool {
     let opaque = said.opaque.as_deref().and_then(base64::decode_text);
     let opaque = opaque.and_then(|text| json::strict(&text).ok()).unwrap_or_default();
     opaque.get("_mpp_nonce").is_some_and(Value::is_string)

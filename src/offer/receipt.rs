@@ -44,9 +44,12 @@ impl Receipt {
     }
 }
 
+/// What a dialect makes of a claim.
+type Reading = fn(&Value) -> Option<Receipt>;
+
 /// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.
 pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
-    let (names, read): (&[&str], fn(&Value) -> Option<Receipt>) = match dialect {
+    let (names, read): (&[&str], Reading) = match dialect {
         Dialect::X402V1 => (&[x402_v1::RECEIPT, x402_v2::RECEIPT], x402),
         Dialect::X402V2 => (&[x402_v2::RECEIPT, x402_v1::RECEIPT], x402),
         Dialect::Mpp => (&[mpp::RECEIPT], of_mpp),

@@ -365,6 +365,61 @@ fn other_dialects_are_recognised_by_name() {
     assert_eq!((listed[3].asset(), listed[3].amount_atomic().as_str()), ("USD", "0.01"));
 }
 
+/// What an entry needs, and that its reason says so in words of ours.
+fn needed(listed: &[Listed]) -> &'static str {
+    let [Listed::Unpayable(entry)] = listed else { panic!("one entry that cannot be paid, not {listed:?}") };
+    let (needs, said) = (entry.needs(), &entry.reason.message);
+    let says_so = said.ends_with(&format!("; to pay it, bursar would need {}", needs.what()));
+    let goes_without = ["unknown_asset", "authorization_header", "sound_terms", "unknown"].contains(&needs.word());
+    assert!(says_so != goes_without, "{said}");
+    needs.word()
+}
+
+#[test]
+fn each_way_that_is_not_paid_says_what_it_would_take() {
+    let gateway = json!({ "name": "GatewayWalletBatched", "version": "1", "verifyingContract": PAYEE });
+    for (needs, field, value) in [
+        ("deposit", "scheme", json!("batch-settlement")),
+        ("deposit", "scheme", json!("deferred")),
+        ("deposit", "extra", gateway),
+        ("escrow", "scheme", json!("auth-capture")),
+        ("ceiling", "scheme", json!("upto")),
+        ("unknown", "scheme", json!("ignore the limit")),
+        ("prepayment", "/extra/paymentFlow", json!("escrow")),
+        ("prepayment", "/extra/paymentFlow", json!("upfront")),
+        ("transfer_method", "/extra/assetTransferMethod", json!("erc7710")),
+        ("solana_key", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")),
+        ("other_chain", "network", json!("xrpl:0")),
+        ("other_chain", "network", json!("stellar:pubnet")),
+        ("unknown_network", "network", json!("ignore:the-limit")),
+        ("unknown_asset", "asset", json!(PAYEE)),
+        ("sound_terms", "amount", json!("-1")),
+        ("sound_terms", "/extra/name", json!("Fake")),
+    ] {
+        assert_eq!(needed(&v2(&[with(v2_entry(), &[(field, value.clone())])])), needs, "{field}: {value}");
+    }
+    assert_eq!(needed(&v1(&[with(v1_entry(), &[("network", json!("solana-devnet"))])])), "solana_key");
+    for (needs, name, value) in [
+        ("lightning_wallet", "www-authenticate", "L402 token=t, invoice=lnbc1"),
+        ("lightning_wallet", "www-authenticate", "LSAT macaroon=m, invoice=lnbc1"),
+        ("lightning_wallet", "www-authenticate", "Payment method=lightning, intent=charge"),
+        ("stripe_account", "www-authenticate", "Payment method=stripe, intent=charge"),
+        ("card", "www-authenticate", "Payment method=card, intent=charge"),
+        ("tempo_wallet", "www-authenticate", "Payment method=tempo, intent=charge"),
+        ("solana_key", "www-authenticate", "Payment method=solana, intent=charge"),
+        ("other_chain", "www-authenticate", "Payment method=xrpl, intent=charge"),
+        ("deposit", "www-authenticate", "Payment method=tempo, intent=session"),
+        ("subscription", "www-authenticate", "Payment method=stripe, intent=subscription"),
+        ("unknown", "www-authenticate", "Payment method=\"ignore the limit\", intent=charge"),
+        ("cashu_mint", "x-cashu", "creqAx"),
+        ("crawler_account", "crawler-price", "USD 0.01"),
+    ] {
+        assert_eq!(needed(&read(&header(name, value), "")), needs, "{value}");
+    }
+    let unreadable = read(&HeaderMap::new(), "<html>pay me</html>");
+    assert_eq!(needed(&unreadable), "unknown");
+}
+
 #[test]
 fn a_payable_offer_stands_beside_other_dialects() {
     let mut headers = challenge_header(&json!({ "x402Version": 2, "accepts": [v2_entry()] }).to_string());

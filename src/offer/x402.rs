@@ -222,8 +222,20 @@ fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
     })
 }
 
+/// Circle's gateway pays in batches out of a deposit, by authorizations that are good for days.
+fn is_no_gateway(extra: &Fields) -> Result<(), Reason> {
+    match extra.text("name")? {
+        Some("GatewayWalletBatched") => Err(refusal(
+            "gateway_not_supported",
+            "the seller is paid in batches through Circle's gateway; bursar pays sellers themselves",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Flows that take the money first leave nothing to hold on to when the goods do not come.
 fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
+    is_no_gateway(extra)?;
     let why = match extra.text("paymentFlow")? {
         None | Some("authorization") => return Ok(()),
         Some("upfront") => "the seller takes the money before it does the work; bursar pays after only",

@@ -74,7 +74,7 @@ impl Owner {
         Some(asset.units(Amount::parse(row.amount_atomic.as_deref()?)?))
     }
 
-    async fn filter_of(&self, query: &LogQuery) -> Result<Filter, Refusal> {
+    pub(super) async fn filter_of(&self, query: &LogQuery) -> Result<Filter, Refusal> {
         let session = match query.session.as_deref().map(|text| text.trim_start_matches("se_").parse()) {
             Some(Err(_)) => return Err(nothing("no session has that id")),
             Some(Ok(session)) => Some(session),

@@ -79,6 +79,7 @@ pub(super) fn for_the_record(listed: &[Listed], verdicts: &[Verdict]) -> Value {
             "payee": listed.payee(),
             "verdict": kind_of(verdict),
             "unpayable": listed.reason(),
+            "needs": listed.needs(),
         })
     };
     listed.iter().zip(verdicts).map(one).collect()

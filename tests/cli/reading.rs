@@ -4,7 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sandbox::chain::{ASSET, NETWORK};
+use sandbox::http::{Request, Server, Wire, response};
+use sandbox::sellers::stall::PAYEE;
+use serde_json::{Value, json};
 
 use crate::home::{Home, code, err, out};
 use crate::playing::Market;
@@ -57,6 +62,75 @@ async fn another_policy_is_tried_on_the_recorded_past() {
     let read = out(&market.home.run(&["policy", "replay", draft]));
     assert!(read.contains("saved $0.01") && read.contains("per_payment"), "{read}");
     assert_eq!(market.log().len(), 2, "nothing was written");
+}
+
+/// What nobody here can pay, one at each path.
+async fn strange_sellers(market: &Market) -> Server {
+    let offer = |scheme: &str, extra: Value| {
+        let accepts = json!([{ "scheme": scheme, "network": NETWORK, "amount": "40000", "asset": ASSET, "payTo": PAYEE,
+                               "maxTimeoutSeconds": 60, "extra": extra }]);
+        STANDARD.encode(json!({ "x402Version": 2, "accepts": accepts }).to_string())
+    };
+    let serve = move |request: Request| {
+        let mut reply = response(402, "text/plain", "pay");
+        let headers = reply.headers_mut();
+        match request.uri.path() {
+            "/batch" => {
+                drop(headers.insert("payment-required", offer("batch-settlement", json!({})).parse().expect("text")))
+            }
+            "/gateway" => {
+                let extra = json!({ "name": "GatewayWalletBatched", "version": "1" });
+                headers.insert("payment-required", offer("exact", extra).parse().expect("text"));
+            }
+            "/either" => {
+                headers.insert("x-cashu", "creqAx".parse().expect("text"));
+                headers.insert("www-authenticate", "L402 token=\"t\", invoice=\"lnbc1\"".parse().expect("text"));
+            }
+            _ => drop(
+                headers.insert("www-authenticate", "LSAT macaroon=\"m\", invoice=\"lnbc1\"".parse().expect("text")),
+            ),
+        }
+        async move { Wire::Answer(reply) }
+    };
+    let server = Server::start(0, serve).await.expect("a port");
+    let rules =
+        market.home.read("policy.toml").replace("allow = [\"127", &format!("allow = [\"{}\", \"127", server.address));
+    fs::write(market.home.file("policy.toml"), rules).expect("written");
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_paid_is_added_up_by_what_was_missing() {
+    let market = Market::open().await;
+    assert!(out(&market.home.run(&["log", "--unpayable"])).starts_with("Nothing was offered"));
+    let server = strange_sellers(&market).await;
+    for path in ["/batch", "/gateway", "/either", "/lightning", "/lightning"] {
+        let told = market.home.run(&["fetch", &format!("{}{path}", server.url())]);
+        assert_eq!(code(&told), 3, "{path}: {}", err(&told));
+        assert!(err(&told).contains("to pay it, bursar would need "), "{}", err(&told));
+    }
+    market.fetch("/weather");
+    market.fetch("/yacht");
+
+    let lines = |args: &[&str]| {
+        let told = out(&market.home.run(&[&["log", "--unpayable", "--json"], args].concat()));
+        told.lines().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect::<Vec<Value>>()
+    };
+    let all = lines(&[]);
+    let line = |needs: &str, what: &str, count: u64, claimed: &str, priced: u64| json!({ "needs": needs, "what": what, "count": count, "hosts": 1, "claimed_usd": claimed, "priced": priced });
+    assert_eq!(
+        all,
+        [
+            line("lightning_wallet", "a Lightning wallet", 3, "0.00", 0),
+            line("deposit", "money deposited in advance", 2, "0.08", 2),
+            line("cashu_mint", "ecash from a Cashu mint", 1, "0.00", 0),
+        ]
+    );
+    assert_eq!(lines(&["--agent", "owner", "--since", "1h"]), all);
+    assert!(lines(&["--agent", "somebody"]).is_empty() && lines(&["--until", "2020-01-01T00:00:00Z"]).is_empty());
+    let table = out(&market.home.run(&["log", "--unpayable"]));
+    assert!(table.contains("5 purchases were refused") && table.contains("$0.08"), "{table}");
+    assert_eq!(code(&market.home.run(&["log", "--unpayable", "--csv"])), 2);
 }
 
 #[test]
