@@ -97,7 +97,8 @@ contract PlayPermit2 {
             "transferFrom(address,address,uint256)", owner, transferDetails.to, transferDetails.requestedAmount
         );
         (bool done, bytes memory answer) = token.call(call);
-        bool agreed = answer.length == 0 ? token.code.length != 0 : abi.decode(answer, (bool));
-        require(done && agreed, "TRANSFER_FROM_FAILED");
+        require(
+            done && (answer.length == 0 ? token.code.length != 0 : abi.decode(answer, (bool))), "TRANSFER_FROM_FAILED"
+        );
     }
 }

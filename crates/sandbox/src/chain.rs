@@ -351,7 +351,7 @@ mod tests {
 
     use super::contracts::PlayDollar;
     use super::*;
-    use crate::eip3009::payer::Payer;
+    use crate::payer::Payer;
 
     const START: u64 = 1_800_000_000;
 

@@ -65,64 +65,12 @@ pub fn address_of(key: &VerifyingKey) -> Address {
     Address::from_raw_public_key(&key.to_encoded_point(false).as_bytes()[1..])
 }
 
-/// A payer for the sandbox's own tests.
-#[cfg(test)]
-pub(crate) mod payer {
-    use alloy_primitives::{B256, U256, address, b256};
-
-    use super::*;
-    use crate::chain::PlayChain;
-    use crate::key::{Key, WELL_KNOWN};
-
-    pub(crate) struct Payer {
-        pub(crate) key: Key,
-        pub(crate) address: Address,
-    }
-
-    impl Payer {
-        /// The first account of every test node.
-        pub(crate) fn well_known() -> Self {
-            let key = Key::new(&WELL_KNOWN).expect("a valid key");
-            let address = key.address;
-            Self { key, address }
-        }
-
-        pub(crate) fn sign(&self, transfer: &Transfer) -> Vec<u8> {
-            self.key.sign(signing_hash(transfer)).to_vec()
-        }
-
-        /// One cent to the spec's example payee, valid for a minute, with a nonce of the caller's choice.
-        pub(crate) fn one_cent(&self, chain: &PlayChain, nonce: u8) -> Transfer {
-            Transfer {
-                from: self.address,
-                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
-                value: U256::from(10_000),
-                valid_after: U256::from(chain.now() - 600),
-                valid_before: U256::from(chain.now() + 60),
-                nonce: B256::repeat_byte(nonce),
-            }
-        }
-
-        /// The message of the published signing vector.
-        pub(crate) fn vector(&self) -> Transfer {
-            Transfer {
-                from: self.address,
-                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
-                value: U256::from(10_000),
-                valid_after: U256::from(1_740_672_089u64),
-                valid_before: U256::from(1_740_672_154u64),
-                nonce: b256!("f3746613c2d920b5fdabc0856f2aeb2d4f88ee6037b8cc5d04a71a4462f13480"),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{address, b256, hex};
 
-    use super::payer::Payer;
     use super::*;
+    use crate::payer::Payer;
 
     #[test]
     fn the_published_vector_hashes_and_signs_as_published() {

@@ -19,6 +19,8 @@ pub mod eip3009;
 pub mod host;
 pub mod http;
 pub mod key;
+#[cfg(test)]
+mod payer;
 pub mod permit2;
 pub mod rpc;
 pub mod sellers;

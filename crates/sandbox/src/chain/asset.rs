@@ -105,3 +105,72 @@ fn transfer_call(t: &Transfer, signature: &[u8]) -> PlayDollar::transferWithAuth
 pub(super) fn parts(signature: &[u8; 65]) -> (B256, B256, u8) {
     (B256::from_slice(&signature[..32]), B256::from_slice(&signature[32..64]), signature[64])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{ASSET, ChainOptions, DOLLAR, SEQUENCE_ASSET, SEQUENCE_DOLLAR};
+    use crate::eip3009::{cancellation_hash, signing_hash_in};
+    use crate::payer::Payer;
+
+    /// A payer with a dollar of either kind.
+    fn scene() -> (PlayChain, Payer) {
+        let chain = PlayChain::new(ChainOptions { idle_blocks: false, ..ChainOptions::default() });
+        let payer = Payer::well_known();
+        for asset in [ASSET, SEQUENCE_ASSET] {
+            chain.asset(asset).mint(payer.address, U256::from(1_000_000)).expect("minted");
+        }
+        (chain, payer)
+    }
+
+    #[test]
+    fn a_cancelled_authorization_is_used_and_never_settles() {
+        let (chain, payer) = scene();
+        let cent = payer.one_cent(&chain, 1);
+        let signature = payer.key.sign(cancellation_hash(&DOLLAR, payer.address, cent.nonce));
+        let dollar = chain.asset(ASSET);
+        let tx = dollar.cancel_authorization(payer.address, cent.nonce, &signature).expect("cancelled");
+        let logs = chain.block_of(tx).and_then(|block| block.receipt).expect("a receipt").logs;
+        assert_eq!(logs[0].topics()[0], alloy_primitives::keccak256("AuthorizationCanceled(address,bytes32)"));
+        assert!(chain.authorization_used(payer.address, cent.nonce));
+        let settled = chain.transfer_with_authorization(&cent, &payer.sign(&cent));
+        assert_eq!(settled.expect_err("worthless").reason, "PlayDollar: authorization is used or cancelled");
+        let other = B256::repeat_byte(2);
+        let wrong = dollar.cancel_authorization(payer.address, other, &signature);
+        assert_eq!(wrong.expect_err("not what was signed").reason, "PlayDollar: signature is not the payer's");
+        assert!(!chain.authorization_used(payer.address, other));
+    }
+
+    #[test]
+    fn a_nonce_of_the_sequence_dollar_is_a_queue_and_the_place_in_it() {
+        let (chain, payer) = scene();
+        let asset = chain.asset(SEQUENCE_ASSET);
+        let settle = |nonce: B256| {
+            let cent = Transfer { nonce, ..payer.one_cent(&chain, 0) };
+            let signature = payer.key.sign(signing_hash_in(&SEQUENCE_DOLLAR, &cent));
+            asset.transfer_with_authorization(&cent, &signature).map_err(|e| e.reason)
+        };
+        let nonce = |queue: u64, place: u64| B256::from((U256::from(queue) << 64) | U256::from(place));
+        let not_next = Err("PlaySequenceDollar: nonce is not the next of its queue".to_owned());
+        assert_eq!(settle(B256::repeat_byte(7)), not_next);
+        assert_eq!(settle(nonce(5, 1)), not_next);
+        for (queue, place) in [(5, 0), (5, 1), (6, 0)] {
+            assert!(!asset.authorization_used(payer.address, nonce(queue, place)));
+            settle(nonce(queue, place)).expect("the next of its queue");
+            assert!(asset.authorization_used(payer.address, nonce(queue, place)));
+        }
+        assert_eq!(settle(nonce(5, 1)), not_next);
+        assert_eq!(asset.balance_of(payer.address), U256::from(970_000));
+        assert_eq!(chain.balance_of(payer.address), U256::from(1_000_000));
+    }
+
+    #[test]
+    fn an_allowance_is_what_its_owner_said_last() {
+        let (chain, payer) = scene();
+        let dollar = chain.asset(ASSET);
+        dollar.approve(payer.address, SETTLER, U256::from(5)).expect("approved");
+        dollar.approve(payer.address, SETTLER, U256::from(2)).expect("approved");
+        assert_eq!(dollar.allowance(payer.address, SETTLER), U256::from(2));
+        assert_eq!(dollar.allowance(payer.address, PERMIT2), U256::ZERO);
+    }
+}

@@ -124,3 +124,6 @@ fn place(nonce: U256) -> (U256, U256) {
     let bit: usize = nonce.as_limbs()[0] as usize & 0xff;
     (nonce >> 8, U256::ONE << bit)
 }
+
+#[cfg(test)]
+mod tests;

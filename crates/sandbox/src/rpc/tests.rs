@@ -5,7 +5,7 @@ use alloy_primitives::{U256, keccak256};
 use super::*;
 use crate::chain::{ASSET, ChainOptions, PERMIT2};
 use crate::client;
-use crate::eip3009::payer::Payer;
+use crate::payer::Payer;
 use crate::tx::{SignedTx, Tx};
 
 const AUTHORIZATION_USED: &str = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";

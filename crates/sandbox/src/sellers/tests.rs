@@ -9,7 +9,7 @@ use super::stall;
 use super::*;
 use crate::chain::{ChainOptions, Transfer};
 use crate::client::{self, Reply};
-use crate::eip3009::payer::Payer;
+use crate::payer::Payer;
 use crate::{Options, Sandbox};
 
 /// A market, and a buyer with one dollar.
