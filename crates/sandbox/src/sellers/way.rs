@@ -1,0 +1,46 @@
+//! The ways a stall can be paid, and what the challenge says of each.
+
+use serde_json::{Value, json};
+
+use crate::chain::{PlayAsset, SETTLER};
+
+/// One way to pay. Only the first is spoken in x402 v1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `exact`, by an authorization that the asset itself takes.
+    Eip3009,
+    /// `exact`, by a transfer out of the allowance that Permit2 has.
+    Permit2,
+    /// `upto`: the same, and the seller says afterwards how much of it to take.
+    Upto,
+}
+
+impl Way {
+    /// The scheme as the challenge names it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Eip3009 | Self::Permit2 => "exact",
+            Self::Upto => "upto",
+        }
+    }
+
+    /// Only exact payments can be settled before the goods are made.
+    pub fn can_be_upfront(self) -> bool {
+        self != Self::Upto
+    }
+
+    /// The `extra` of its entry in a v2 challenge.
+    pub(super) fn extra(self, asset: &PlayAsset, upfront: bool) -> Value {
+        let mut extra = json!({"name": asset.name, "version": asset.version});
+        if self != Self::Eip3009 {
+            extra["assetTransferMethod"] = json!("permit2");
+        }
+        if self == Self::Upto {
+            extra["facilitatorAddress"] = json!(SETTLER.to_string());
+        }
+        if upfront && self.can_be_upfront() {
+            extra["paymentFlow"] = json!("upfront");
+        }
+        extra
+    }
+}
