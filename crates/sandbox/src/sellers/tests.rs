@@ -12,6 +12,8 @@ use crate::client::{self, Reply};
 use crate::payer::Payer;
 use crate::{Options, Sandbox};
 
+mod ways;
+
 /// A market, and a buyer with one dollar.
 struct Scene {
     sandbox: Sandbox,
