@@ -40,6 +40,7 @@ impl AssetContract<'_> {
         self.approve(owner, PERMIT2, value)
     }
 
+    /// What an account has.
     pub fn balance_of(&self, owner: Address) -> U256 {
         self.ask(PlayDollar::balanceOfCall { owner }).unwrap_or_default()
     }
