@@ -11,11 +11,11 @@ use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 pub use self::eip3009::Eip3009;
-pub use self::ground::{Fact, Ground};
+pub use self::ground::{Fact, Ground, Need};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
 use crate::limits;
 use crate::money::{Account, Amount};
-use crate::offer::{Offer, Scheme};
+use crate::offer::{self, Offer, Paid, Scheme};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 
@@ -85,7 +85,7 @@ impl Authorization {
         from: &Account,
         now: Time,
         random: [u8; 32],
-        _ground: &Ground,
+        _: &Ground,
     ) -> Result<Authorization, CannotDraft> {
         if offer.payee == *from {
             return Err(CannotDraft::PaysItself);
@@ -95,8 +95,15 @@ impl Authorization {
         }
     }
 
+    /// Whether an offer could be signed for, as far as the ground goes.
+    pub fn stands(offer: &Offer, _: &Account, _: &Ground) -> Result<(), CannotDraft> {
+        match offer.scheme {
+            Scheme::Eip3009 => Ok(()),
+        }
+    }
+
     /// What must be known of the chain before an offer is signed for.
-    pub fn needs(offer: &Offer, _from: &Account) -> Vec<Fact> {
+    pub fn needs(offer: &Offer, _: &Account) -> Vec<Need> {
         match offer.scheme {
             Scheme::Eip3009 => Vec::new(),
         }
@@ -125,10 +132,25 @@ impl Authorization {
         messages.len() == signatures.0.len() && messages.iter().zip(&signatures.0).all(is_by_payer)
     }
 
+    /// Name and value of the header that pays an offer with it. `id` goes to sellers that know purchases by an id: the same
+    /// one for every showing of one purchase.
+    pub fn payment_header(&self, offer: &Offer, signatures: &Signatures, id: Option<&str>) -> (String, String) {
+        let (payload, extension) = (self.x402_payload(signatures), self.x402_extension(signatures));
+        let extension = extension.as_ref().map(|(name, members)| (*name, members.as_str()));
+        offer::payment_header(offer, &Paid { payload: &payload, id, extension })
+    }
+
     /// How x402 writes what was signed: the `payload` of a payment.
-    pub fn x402_payload(&self, signatures: &Signatures) -> String {
+    fn x402_payload(&self, signatures: &Signatures) -> String {
         match self {
             Authorization::Eip3009(signed) => signed.x402_payload(signatures),
+        }
+    }
+
+    /// What goes into an extension of x402 beside it: the extension's name, and what its `info` is to say.
+    fn x402_extension(&self, _: &Signatures) -> Option<(&'static str, String)> {
+        match self {
+            Authorization::Eip3009(_) => None,
         }
     }
 }
@@ -167,7 +189,10 @@ impl CannotDraft {
 
 impl From<CannotDraft> for Reason {
     fn from(cannot: CannotDraft) -> Reason {
-        let who = if cannot == CannotDraft::ClockWrong { Who::Owner } else { Who::Agent };
+        let who = match cannot {
+            CannotDraft::ClockWrong => Who::Owner,
+            CannotDraft::WindowTooShort | CannotDraft::PaysItself | CannotDraft::NotEvm => Who::Agent,
+        };
         Reason::new(cannot.code(), "offer", cannot.to_string(), who)
     }
 }

@@ -20,7 +20,7 @@ mod x402_v2;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::payment::payment_header;
+pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
 pub use self::x402_v2::names_purchase;
 use crate::limits;
@@ -147,6 +147,12 @@ pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
     listed
 }
 
+/// Why a reply to a payment is a challenge once more, although its status is not 402: what the scheme stands on is not
+/// as it was.
+pub fn asks_again(_: u16, _: &HeaderMap) -> Option<Reason> {
+    None
+}
+
 fn nothing_understood() -> Listed {
     let message = "the seller asks to be paid in a way bursar does not know";
     Unpayable::bare(Dialect::Unknown, refusal("challenge_not_understood", message)).into()
@@ -176,6 +182,19 @@ impl Offer {
     /// The network it is on.
     pub fn network(&self) -> &Network {
         self.asset.network()
+    }
+
+    /// The same as an entry that cannot be paid, for this reason.
+    pub fn unpayable(&self, reason: Reason) -> Unpayable {
+        Unpayable {
+            dialect: self.dialect(),
+            scheme: self.scheme.name().to_owned(),
+            network: self.network().to_string(),
+            asset: self.asset.symbol.clone(),
+            amount: self.amount.to_string(),
+            payee: self.payee.to_string(),
+            reason,
+        }
     }
 
     /// The language it was made in.

@@ -93,8 +93,9 @@ impl Eip3009 {
 
     pub(super) fn x402_payload(&self, signatures: &Signatures) -> String {
         let Eip3009 { from, to, value, valid_after, valid_before, nonce, .. } = self;
+        let signature = signatures.of_authorization();
         format!(
-            r#"{{"signature":"{signatures}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
+            r#"{{"signature":"{signature}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
         )
     }
 

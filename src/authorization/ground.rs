@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, U256};
 
-use crate::money::Account;
+use crate::money::{Account, Network};
 
 /// One thing to know. The answer to each is one word of 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,15 +18,36 @@ pub enum Fact {
     },
 }
 
+/// A fact that a scheme must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Which.
+    pub fact: Fact,
+    /// It may be known from a while ago. Otherwise it is asked for each time: each use changes it.
+    pub is_steady: bool,
+}
+
+impl Need {
+    /// One that may be known from a while ago.
+    pub fn steady(fact: Fact) -> Need {
+        Need { fact, is_steady: true }
+    }
+
+    /// One that each use changes.
+    pub fn fresh(fact: Fact) -> Need {
+        Need { fact, is_steady: false }
+    }
+}
+
 /// What is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ground(BTreeMap<Fact, B256>);
 
 impl Fact {
-    /// Whom it is about.
-    pub fn account(&self) -> &Account {
+    /// Of which network.
+    pub fn network(&self) -> &Network {
         match self {
-            Fact::Call { to, .. } => to,
+            Fact::Call { to, .. } => to.network(),
         }
     }
 }

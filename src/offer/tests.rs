@@ -407,7 +407,7 @@ fn signed(offer: &Offer) -> (Authorization, Signatures) {
 
 fn paid(offer: &Offer, id: Option<&str>) -> (String, String) {
     let (authorization, signatures) = signed(offer);
-    let (name, value) = payment_header(offer, &authorization.x402_payload(&signatures), id);
+    let (name, value) = authorization.payment_header(offer, &signatures, id);
     assert!(HeaderValue::from_str(&value).is_ok());
     (name, base64::decode_text(&value).unwrap())
 }

@@ -34,8 +34,11 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
             let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
-            let cut = reply.cut.map(cut_off).into_iter().collect();
-            (Presentation::Reply { status: reply.status, receipt }, Some(reply), cut)
+            let asks_again = offer::asks_again(reply.status, &reply.headers);
+            // Whatever its status, it means what every challenge means.
+            let status = if asks_again.is_some() { 402 } else { reply.status };
+            let reasons = reply.cut.map(cut_off).into_iter().chain(asks_again).collect();
+            (Presentation::Reply { status, receipt }, Some(reply), reasons)
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
@@ -71,6 +74,10 @@ impl Purchase {
             None => None,
         };
         crash::point("kept");
+        if !judged.judgement.answered && judged.reply.is_some() {
+            // Asked once more: what was known of the chain may not be so any more.
+            self.house.ground.forget();
+        }
         let closing = Closing {
             standing: judged.judgement.standing,
             presented: judged.presented,
