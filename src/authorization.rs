@@ -3,15 +3,19 @@
 //! Nothing here is a digest somebody else made: the signer takes an [`Authorization`], and whoever wants to know what
 //! was signed rebuilds it from the same fields. What the rest of the house asks of one is its [`Facts`].
 
+mod approval;
 mod eip3009;
 mod ground;
+mod permit2;
 mod signature;
 
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
+pub use self::approval::Approval;
 pub use self::eip3009::Eip3009;
 pub use self::ground::{Fact, Ground, Need};
+pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
 use crate::limits;
 use crate::money::{Account, Amount};
@@ -28,6 +32,8 @@ pub type Handle = B256;
 pub enum Authorization {
     /// EIP-3009 `TransferWithAuthorization`.
     Eip3009(Eip3009),
+    /// Permit2 `PermitWitnessTransferFrom`, of all of it or of a part.
+    Permit2(Permit2),
 }
 
 /// What every authorization has, whatever its scheme.
@@ -75,6 +81,13 @@ pub enum CannotDraft {
     NotEvm,
     #[error("the clock of this machine is wrong")]
     ClockWrong,
+    #[error("how much Permit2 may move of this asset could not be read from its chain")]
+    AllowanceUnknown,
+    #[error(
+        "the seller is paid by Permit2, which may not move so much of this asset out of this wallet; the owner can \
+         allow it an amount: bursar wallet allow-permit2"
+    )]
+    NoAllowance,
 }
 
 impl Authorization {
@@ -85,27 +98,30 @@ impl Authorization {
         from: &Account,
         now: Time,
         random: [u8; 32],
-        _: &Ground,
+        ground: &Ground,
     ) -> Result<Authorization, CannotDraft> {
         if offer.payee == *from {
             return Err(CannotDraft::PaysItself);
         }
         match offer.scheme {
             Scheme::Eip3009 => Eip3009::draft(offer, from, now, random).map(Authorization::Eip3009),
+            Scheme::Permit2 => Permit2::draft(offer, None, from, now, random, ground).map(Authorization::Permit2),
         }
     }
 
     /// Whether an offer could be signed for, as far as the ground goes.
-    pub fn stands(offer: &Offer, _: &Account, _: &Ground) -> Result<(), CannotDraft> {
+    pub fn stands(offer: &Offer, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
         match offer.scheme {
             Scheme::Eip3009 => Ok(()),
+            Scheme::Permit2 => Permit2::stands(offer, from, ground),
         }
     }
 
     /// What must be known of the chain before an offer is signed for.
-    pub fn needs(offer: &Offer, _: &Account) -> Vec<Need> {
+    pub fn needs(offer: &Offer, from: &Account) -> Vec<Need> {
         match offer.scheme {
             Scheme::Eip3009 => Vec::new(),
+            Scheme::Permit2 => Permit2::needs(offer, from),
         }
     }
 
@@ -113,6 +129,7 @@ impl Authorization {
     pub fn facts(&self) -> Facts {
         match self {
             Authorization::Eip3009(signed) => signed.facts(),
+            Authorization::Permit2(signed) => signed.facts(),
         }
     }
 
@@ -120,6 +137,7 @@ impl Authorization {
     pub fn messages(&self) -> Vec<Message> {
         match self {
             Authorization::Eip3009(signed) => vec![Message::Evm(signed.digest())],
+            Authorization::Permit2(signed) => signed.messages(),
         }
     }
 
@@ -144,13 +162,15 @@ impl Authorization {
     fn x402_payload(&self, signatures: &Signatures) -> String {
         match self {
             Authorization::Eip3009(signed) => signed.x402_payload(signatures),
+            Authorization::Permit2(signed) => signed.x402_payload(signatures),
         }
     }
 
     /// What goes into an extension of x402 beside it: the extension's name, and what its `info` is to say.
-    fn x402_extension(&self, _: &Signatures) -> Option<(&'static str, String)> {
+    fn x402_extension(&self, signatures: &Signatures) -> Option<(&'static str, String)> {
         match self {
             Authorization::Eip3009(_) => None,
+            Authorization::Permit2(signed) => signed.x402_extension(signatures),
         }
     }
 }
@@ -183,6 +203,8 @@ impl CannotDraft {
             CannotDraft::PaysItself => "bad_payee",
             CannotDraft::NotEvm => "network_not_supported",
             CannotDraft::ClockWrong => "clock_skew",
+            CannotDraft::AllowanceUnknown => "permit2_allowance_unknown",
+            CannotDraft::NoAllowance => "permit2_allowance_required",
         }
     }
 }
@@ -190,7 +212,8 @@ impl CannotDraft {
 impl From<CannotDraft> for Reason {
     fn from(cannot: CannotDraft) -> Reason {
         let who = match cannot {
-            CannotDraft::ClockWrong => Who::Owner,
+            CannotDraft::ClockWrong | CannotDraft::NoAllowance => Who::Owner,
+            CannotDraft::AllowanceUnknown => Who::Time,
             CannotDraft::WindowTooShort | CannotDraft::PaysItself | CannotDraft::NotEvm => Who::Agent,
         };
         Reason::new(cannot.code(), "offer", cannot.to_string(), who)

@@ -79,6 +79,24 @@ pub struct Offer {
 pub enum Scheme {
     /// A transfer of exactly the amount, by EIP-3009.
     Eip3009,
+    /// A transfer of exactly the amount, by Permit2.
+    Permit2,
+}
+
+/// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sponsoring {
+    /// An EIP-2612 permit.
+    pub permits: bool,
+    /// A chain transaction that approves.
+    pub approvals: bool,
+}
+
+impl Sponsoring {
+    /// The extension of x402 that offers the first.
+    pub const PERMITS: &'static str = "eip2612GasSponsoring";
+    /// The extension of x402 that offers the other.
+    pub const APPROVALS: &'static str = "erc20ApprovalGasSponsoring";
 }
 
 /// What the seller wrote, byte for byte: texts, never rebuilt from values. Each dialect that can be paid keeps its own.
@@ -149,8 +167,11 @@ pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
 
 /// Why a reply to a payment is a challenge once more, although its status is not 402: what the scheme stands on is not
 /// as it was.
-pub fn asks_again(_: u16, _: &HeaderMap) -> Option<Reason> {
-    None
+pub fn asks_again(status: u16, headers: &HeaderMap) -> Option<Reason> {
+    let message = "the seller says that Permit2 may not move so much of this asset out of the wallet, which is also so \
+                   where the payment was taken already";
+    let is_challenge = status == 412 && x402_v2::header(headers).is_some();
+    is_challenge.then(|| Reason::new("permit2_allowance_required", "seller", message, Who::Owner))
 }
 
 fn nothing_understood() -> Listed {
@@ -184,6 +205,17 @@ impl Offer {
         self.asset.network()
     }
 
+    /// What the seller would put on the chain for us.
+    pub fn sponsoring(&self) -> Sponsoring {
+        match &self.echo {
+            Echo::X402V1 { .. } => Sponsoring::default(),
+            Echo::X402V2 { extensions, .. } => {
+                let declared = |name| x402_v2::declares(extensions.as_deref(), name);
+                Sponsoring { permits: declared(Sponsoring::PERMITS), approvals: declared(Sponsoring::APPROVALS) }
+            }
+        }
+    }
+
     /// The same as an entry that cannot be paid, for this reason.
     pub fn unpayable(&self, reason: Reason) -> Unpayable {
         Unpayable {
@@ -210,14 +242,15 @@ impl Scheme {
     /// As policies and records name it: by what it may take.
     pub fn name(self) -> &'static str {
         match self {
-            Scheme::Eip3009 => "exact",
+            Scheme::Eip3009 | Scheme::Permit2 => "exact",
         }
     }
 
     /// A transfer of exactly the amount, as an asset moves by itself.
     pub fn exact(asset: &Asset) -> Scheme {
         match asset.transfer {
-            TransferMethod::Eip3009 | TransferMethod::Permit2 => Scheme::Eip3009,
+            TransferMethod::Eip3009 => Scheme::Eip3009,
+            TransferMethod::Permit2 => Scheme::Permit2,
         }
     }
 

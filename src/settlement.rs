@@ -15,6 +15,7 @@
 mod eip3009;
 mod evidence;
 mod evm;
+mod permit2;
 
 use std::fmt;
 use std::str::FromStr;

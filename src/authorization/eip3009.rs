@@ -238,8 +238,10 @@ mod tests {
 
     fn draft(offer: &Offer, now: i64) -> Result<Eip3009, CannotDraft> {
         let from = Account::evm(offer.network(), ANVIL);
-        Authorization::draft(offer, &from, Time::from_secs(now), [7; 32], &Ground::default())
-            .map(|Authorization::Eip3009(drafted)| drafted)
+        match Authorization::draft(offer, &from, Time::from_secs(now), [7; 32], &Ground::default())? {
+            Authorization::Eip3009(drafted) => Ok(drafted),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn drafted(window_secs: u64) -> Result<Eip3009, CannotDraft> {

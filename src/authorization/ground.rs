@@ -16,6 +16,10 @@ pub enum Fact {
         /// The function and its arguments.
         data: Vec<u8>,
     },
+    /// How many chain transactions an account has sent.
+    Sent(Account),
+    /// What a unit of gas costs, in wei.
+    GasPrice(Network),
 }
 
 /// A fact that a scheme must know.
@@ -47,7 +51,8 @@ impl Fact {
     /// Of which network.
     pub fn network(&self) -> &Network {
         match self {
-            Fact::Call { to, .. } => to.network(),
+            Fact::Call { to: account, .. } | Fact::Sent(account) => account.network(),
+            Fact::GasPrice(network) => network,
         }
     }
 }

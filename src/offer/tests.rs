@@ -172,7 +172,6 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("flow_not_supported", "extra/paymentFlow", json!("escrow")),
         ("flow_not_supported", "extra/paymentFlow", json!("tomorrow")),
         ("malformed_offer", "extra/paymentFlow", json!(1)),
-        ("transfer_method_not_supported", "extra/assetTransferMethod", json!("permit2")),
         ("transfer_method_not_supported", "extra/assetTransferMethod", json!("erc7710")),
         ("transfer_method_not_supported", "extra/assetTransferMethod", json!("cheque")),
         ("unknown_asset", "asset", json!(PAYEE)),
@@ -228,10 +227,26 @@ fn every_entry_bursar_must_not_pay_says_why() {
 }
 
 #[test]
-fn a_permit2_asset_is_not_signed_for_as_if_it_were_another() {
-    let radius = json!({ "network": "eip155:72344", "asset": "0x33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb" });
-    let changes = [("network", radius["network"].clone()), ("asset", radius["asset"].clone())];
-    assert_eq!(codes(&v2(&[with(v2_entry(), &changes)])), ["transfer_method_not_supported"]);
+fn an_asset_is_moved_as_the_seller_says_and_else_as_it_moves_by_itself() {
+    const SBC: &str = "0x33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb";
+    let radius = |method: Value| {
+        let place = [("network", json!("eip155:72344")), ("asset", json!(SBC))];
+        let extra = json!({ "name": "Stable Coin", "version": "1", "assetTransferMethod": method });
+        v2(&[with(with(v2_entry(), &place), &[("extra", extra)])])
+    };
+    let usdc = |method: Value| v2(&[with(v2_entry(), &[("/extra/assetTransferMethod", method)])]);
+    for (listed, scheme) in [
+        (usdc(Value::Null), Scheme::Eip3009),
+        (usdc(json!("eip3009")), Scheme::Eip3009),
+        (usdc(json!("permit2")), Scheme::Permit2),
+        (radius(Value::Null), Scheme::Permit2),
+        (radius(json!("permit2")), Scheme::Permit2),
+    ] {
+        assert_eq!((codes(&listed), the_offer(&listed).scheme), (vec!["payable"], scheme));
+    }
+    assert_eq!(codes(&radius(json!("eip3009"))), ["transfer_method_not_supported"]);
+    let old = with(v1_entry(), &[("/extra/assetTransferMethod", json!("permit2"))]);
+    assert_eq!(codes(&v1(&[old])), ["transfer_method_not_supported"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Echo, Listed, Offer, Scheme, Unpayable, refusal, shown, x402_v1, x402_v2};
+use super::{Dialect, Echo, Listed, Offer, Scheme, Sponsoring, Unpayable, refusal, shown, x402_v1, x402_v2};
 use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
@@ -77,7 +77,7 @@ fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
 
 /// Extensions are offers, which one may leave alone; but a seller can say that it takes no payment without one.
 fn demands_nothing_unknown(extensions: &str) -> Result<(), Reason> {
-    const SPOKEN: [&str; 1] = ["payment-identifier"];
+    const SPOKEN: [&str; 3] = ["payment-identifier", Sponsoring::PERMITS, Sponsoring::APPROVALS];
     let is_required = |declared| named(declared, "info").iter().any(|info| named(info, "required").contains(&"true"));
     let declared = json::members(extensions);
     let mut unknown = declared.iter().flat_map(json::Members::iter).filter(|(name, _)| !SPOKEN.contains(name));
@@ -183,21 +183,14 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let network = network(wire, fields)?;
     let extra = fields.object("extra")?;
     settles_after_delivery(&extra)?;
-    moves_by_eip3009(&extra)?;
     let asset = asset(&network, fields, assets)?;
+    let scheme = moved_by(wire, &extra, asset)?;
     is_the_asset_we_know(&extra, asset)?;
     let amount = amount(wire, fields)?;
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
-    Ok(Terms {
-        scheme: Scheme::Eip3009,
-        asset,
-        amount,
-        usd,
-        payee: payee(fields, &network, assets)?,
-        window_secs: window(fields)?,
-    })
+    Ok(Terms { scheme, asset, amount, usd, payee: payee(fields, &network, assets)?, window_secs: window(fields)? })
 }
 
 const EXACT: &str = "exact";
@@ -235,12 +228,22 @@ fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
 
 const TRANSFER_NOT_SUPPORTED: &str = "transfer_method_not_supported";
 
-fn moves_by_eip3009(extra: &Fields) -> Result<(), Reason> {
-    let why = match extra.text("assetTransferMethod")? {
-        None | Some("eip3009") => return Ok(()),
-        Some("permit2") => "the seller wants a Permit2 transfer; bursar signs EIP-3009 authorizations only",
-        Some("erc7710") => "the seller wants an ERC-7710 delegation; bursar signs EIP-3009 authorizations only",
-        Some(_) => "the seller wants the asset moved in a way bursar does not know",
+/// By which scheme exactly the amount is moved: as the seller says, or else as the asset moves by itself.
+fn moved_by(wire: &Wire, extra: &Fields, asset: &Asset) -> Result<Scheme, Reason> {
+    let why = match (extra.text("assetTransferMethod")?, asset.transfer) {
+        // The first version knows one way only.
+        (None, TransferMethod::Permit2) | (Some("permit2"), _) if wire.dialect == Dialect::X402V1 => {
+            "the seller wants a Permit2 transfer, which the first version of x402 does not have"
+        }
+        (None | Some("eip3009"), TransferMethod::Eip3009) => return Ok(Scheme::Eip3009),
+        (None | Some("permit2"), TransferMethod::Permit2) | (Some("permit2"), TransferMethod::Eip3009) => {
+            return Ok(Scheme::Permit2);
+        }
+        (Some("eip3009"), TransferMethod::Permit2) => {
+            "the seller wants an EIP-3009 transfer, which this asset does not have; it moves by Permit2"
+        }
+        (Some("erc7710"), _) => "the seller wants an ERC-7710 delegation, which a plain account does not have",
+        (Some(_), _) => "the seller wants the asset moved in a way bursar does not know",
     };
     Err(refusal(TRANSFER_NOT_SUPPORTED, why))
 }
@@ -254,14 +257,7 @@ fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) -> Result<&
     // A seller's own spelling of a contract is not ours to correct: which one it means is certain.
     let address = address_in_any_case(fields.required("asset")?);
     let account = address.and_then(|address| Account::parse(network, &address).ok());
-    let asset = account.and_then(|account| assets.known(&account)).ok_or_else(unknown)?;
-    match asset.transfer {
-        TransferMethod::Eip3009 => Ok(asset),
-        TransferMethod::Permit2 => Err(refusal(
-            TRANSFER_NOT_SUPPORTED,
-            "this asset moves by Permit2; bursar signs EIP-3009 authorizations only",
-        )),
-    }
+    account.and_then(|account| assets.known(&account)).ok_or_else(unknown)
 }
 
 /// A name or version other than ours gives a signature that settles nothing, and other decimals another price, whoever

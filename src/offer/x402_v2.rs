@@ -38,6 +38,11 @@ pub(super) const PAYMENT: &str = "PAYMENT-SIGNATURE";
 /// The header that carries a receipt.
 pub(super) const RECEIPT: &str = "payment-response";
 
+/// Whether the seller declares an extension.
+pub(super) fn declares(extensions: Option<&str>, name: &str) -> bool {
+    extensions.and_then(json::members).is_some_and(|declared| declared.has(name))
+}
+
 /// What pays an entry: what the seller wrote of it and around it, and what was signed.
 pub(super) fn payment(accepted: &str, resource: Option<&str>, extensions: Option<&str>, paid: &Paid<'_>) -> String {
     let Paid { payload, id, extension } = paid;

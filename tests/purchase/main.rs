@@ -17,6 +17,7 @@ mod ledger_identity;
 mod network;
 mod nodes;
 mod passphrase;
+mod permit2;
 mod proxy;
 mod redirects;
 mod refusals;

@@ -177,18 +177,23 @@ impl Chains for Rpc {
 
     /// The largest of what the nodes answer.
     async fn know(&self, fact: &Fact) -> Result<B256, ChainError> {
-        let Fact::Call { to, data } = fact;
-        let (chain, contract) = self.of(to)?;
+        let (line, network) = (&self.line, fact.network());
+        let chain = self.chain(network)?;
         let told = join_all(chain.nodes.iter().map(|node| async {
-            node.is_on(&self.line, chain.id).await?;
-            node.word(&self.line, contract, data, At::Latest).await.map_err(|failure| node.says(failure))
+            node.is_on(line, chain.id).await?;
+            let word = match fact {
+                Fact::Call { to, data } => node.word(line, self.of(to)?.1, data, At::Latest).await,
+                Fact::Sent(account) => node.sent(line, self.of(account)?.1).await,
+                Fact::GasPrice(_) => node.gas_price(line).await,
+            };
+            word.map_err(|failure| node.says(failure))
         }));
         let highest = told.await.into_iter().reduce(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => Ok(a.max(b)),
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
             (Err(error), Err(_)) => Err(error),
         });
-        highest.unwrap_or_else(|| Err(ChainError::NoNode(to.network().clone())))
+        highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
