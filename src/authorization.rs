@@ -103,25 +103,28 @@ impl Authorization {
         if offer.payee == *from {
             return Err(CannotDraft::PaysItself);
         }
-        match offer.scheme {
+        match &offer.scheme {
             Scheme::Eip3009 => Eip3009::draft(offer, from, now, random).map(Authorization::Eip3009),
             Scheme::Permit2 => Permit2::draft(offer, None, from, now, random, ground).map(Authorization::Permit2),
+            Scheme::Upto(facilitator) => {
+                Permit2::draft(offer, Some(facilitator), from, now, random, ground).map(Authorization::Permit2)
+            }
         }
     }
 
     /// Whether an offer could be signed for, as far as the ground goes.
     pub fn stands(offer: &Offer, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
-        match offer.scheme {
+        match &offer.scheme {
             Scheme::Eip3009 => Ok(()),
-            Scheme::Permit2 => Permit2::stands(offer, from, ground),
+            Scheme::Permit2 | Scheme::Upto(_) => Permit2::stands(offer, from, ground),
         }
     }
 
     /// What must be known of the chain before an offer is signed for.
     pub fn needs(offer: &Offer, from: &Account) -> Vec<Need> {
-        match offer.scheme {
+        match &offer.scheme {
             Scheme::Eip3009 => Vec::new(),
-            Scheme::Permit2 => Permit2::needs(offer, from),
+            Scheme::Permit2 | Scheme::Upto(_) => Permit2::needs(offer, from),
         }
     }
 

@@ -61,7 +61,7 @@ pub struct Offer {
     pub scheme: Scheme,
     /// Which asset.
     pub asset: Asset,
-    /// How much, in atomic units.
+    /// How much, or how much at the most, in atomic units.
     pub amount: Amount,
     /// What `amount` counts for, rounded up.
     pub usd: Usd,
@@ -74,13 +74,15 @@ pub struct Offer {
 }
 
 /// What is signed for an offer. Each has its file in `authorization/` and one in `settlement/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// A transfer of exactly the amount, by EIP-3009.
     Eip3009,
     /// A transfer of exactly the amount, by Permit2.
     Permit2,
+    /// A transfer of as much as the seller likes and no more than the amount, by Permit2: this account says how much.
+    Upto(Account),
 }
 
 /// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
@@ -240,9 +242,10 @@ impl Offer {
 
 impl Scheme {
     /// As policies and records name it: by what it may take.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Scheme::Eip3009 | Scheme::Permit2 => "exact",
+            Scheme::Upto(_) => "upto",
         }
     }
 
@@ -256,7 +259,11 @@ impl Scheme {
 
     /// By the name a row has it under.
     pub fn named(name: &str, asset: &Asset) -> Option<Scheme> {
-        (name == "exact").then(|| Scheme::exact(asset))
+        match name {
+            "exact" => Some(Scheme::exact(asset)),
+            "upto" => Some(Scheme::Upto(Account::anybody(asset.network()))),
+            _ => None,
+        }
     }
 }
 

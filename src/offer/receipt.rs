@@ -28,6 +28,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether it says that money was taken. Of a ceiling, a seller may take nothing, and say so.
+    pub fn says_taken(&self) -> bool {
+        self.success && self.amount.is_none_or(|amount| !amount.is_zero())
+    }
+
     /// What it says of a payment that is not so; nothing where it fits. What is left out contradicts nothing.
     pub fn contradicts(&self, payer: &Account, most: Amount, is_ceiling: bool) -> Vec<&'static str> {
         let is_amount = |claimed: Amount| claimed == most || (is_ceiling && claimed < most);

@@ -154,7 +154,7 @@ fn honest_oddities_are_payable() {
 fn every_entry_bursar_must_not_pay_says_why() {
     let upper = PAYEE.to_uppercase().replace('X', "x").replace("BC6A", "bC6A");
     let cases: Vec<(&str, &str, Value)> = vec![
-        ("scheme_not_supported", "scheme", json!("upto")),
+        ("malformed_offer", "scheme", json!("upto")),
         ("scheme_not_supported", "scheme", json!("batch-settlement")),
         ("scheme_not_supported", "scheme", json!("auth-capture")),
         ("scheme_not_supported", "scheme", json!("Exact")),
@@ -242,11 +242,28 @@ fn an_asset_is_moved_as_the_seller_says_and_else_as_it_moves_by_itself() {
         (radius(Value::Null), Scheme::Permit2),
         (radius(json!("permit2")), Scheme::Permit2),
     ] {
-        assert_eq!((codes(&listed), the_offer(&listed).scheme), (vec!["payable"], scheme));
+        assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &scheme));
     }
     assert_eq!(codes(&radius(json!("eip3009"))), ["transfer_method_not_supported"]);
     let old = with(v1_entry(), &[("/extra/assetTransferMethod", json!("permit2"))]);
     assert_eq!(codes(&v1(&[old])), ["transfer_method_not_supported"]);
+}
+
+#[test]
+fn a_ceiling_names_who_says_how_much_is_taken() {
+    let named = json!({ "name": "USDC", "version": "2", "facilitatorAddress": PAYEE });
+    let upto = |extra: &Value| with(v2_entry(), &[("scheme", json!("upto")), ("extra", extra.clone())]);
+    let listed = v2(&[upto(&named)]);
+    let facilitator = Account::parse(&Network::eip155(84532), PAYEE).unwrap();
+    assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &Scheme::Upto(facilitator)));
+    let without = with(named.clone(), &[("facilitatorAddress", Value::Null)]);
+    assert_eq!(codes(&v2(&[upto(&without)])), ["malformed_offer"]);
+    let nobody = with(named.clone(), &[("facilitatorAddress", json!("0x12"))]);
+    assert_eq!(codes(&v2(&[upto(&nobody)])), ["malformed_offer"]);
+    let otherwise = with(named.clone(), &[("assetTransferMethod", json!("eip3009"))]);
+    assert_eq!(codes(&v2(&[upto(&otherwise)])), ["transfer_method_not_supported"]);
+    let old = with(v1_entry(), &[("scheme", json!("upto")), ("extra", named)]);
+    assert_eq!(codes(&v1(&[old])), ["scheme_not_supported"]);
 }
 
 #[test]

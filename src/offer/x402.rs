@@ -179,12 +179,15 @@ struct Terms<'a> {
 
 /// From what it is, over what it is paid in, to how much and to whom: the first thing in the way is the reason.
 fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'a>, Reason> {
-    is_exact(fields)?;
+    let way = way(fields)?;
     let network = network(wire, fields)?;
     let extra = fields.object("extra")?;
     settles_after_delivery(&extra)?;
     let asset = asset(&network, fields, assets)?;
-    let scheme = moved_by(wire, &extra, asset)?;
+    let scheme = match way {
+        Way::Exact => moved_by(wire, &extra, asset)?,
+        Way::Upto => Scheme::Upto(facilitator(wire, &extra, &network)?),
+    };
     is_the_asset_we_know(&extra, asset)?;
     let amount = amount(wire, fields)?;
     let usd = asset
@@ -193,19 +196,37 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     Ok(Terms { scheme, asset, amount, usd, payee: payee(fields, &network, assets)?, window_secs: window(fields)? })
 }
 
-const EXACT: &str = "exact";
+/// How much an entry lets the seller take.
+enum Way {
+    /// The amount.
+    Exact,
+    /// Up to the amount.
+    Upto,
+}
 
-fn is_exact(fields: &Fields) -> Result<(), Reason> {
+fn way(fields: &Fields) -> Result<Way, Reason> {
     let why = match fields.required("scheme")? {
-        EXACT => return Ok(()),
-        "upto" => "`upto` lets the seller decide how much it takes; bursar pays `exact` prices only",
+        "exact" => return Ok(Way::Exact),
+        "upto" => return Ok(Way::Upto),
         "batch-settlement" => {
-            "`batch-settlement` asks for a deposit larger than the price; bursar pays `exact` prices only"
+            "`batch-settlement` asks for a deposit larger than the price; bursar pays `exact` and `upto` only"
         }
-        "auth-capture" => "`auth-capture` locks money until the seller decides; bursar pays `exact` prices only",
-        _ => "bursar pays `exact` prices only",
+        "auth-capture" => "`auth-capture` locks money until the seller decides; bursar pays `exact` and `upto` only",
+        _ => "bursar pays `exact` and `upto` only",
     };
     Err(refusal("scheme_not_supported", why))
+}
+
+/// Who says how much is taken of a ceiling.
+fn facilitator(wire: &Wire, extra: &Fields, network: &Network) -> Result<Account, Reason> {
+    if wire.dialect == Dialect::X402V1 {
+        return Err(refusal("scheme_not_supported", "the first version of x402 does not have `upto`"));
+    }
+    if !matches!(extra.text("assetTransferMethod")?, None | Some("permit2")) {
+        return Err(refusal(TRANSFER_NOT_SUPPORTED, "bursar pays `upto` by Permit2 only"));
+    }
+    let named = extra.required("facilitatorAddress")?;
+    Account::parse(network, named).map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))
 }
 
 fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {

@@ -33,7 +33,7 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         Presented::NeverConnected(cause) => (Presentation::Nothing, None, vec![seller_reason(&cause)]),
         Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
-            let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
+            let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.says_taken());
             let asks_again = offer::asks_again(reply.status, &reply.headers);
             // Whatever its status, it means what every challenge means.
             let status = if asks_again.is_some() { 402 } else { reply.status };
@@ -107,7 +107,7 @@ impl Purchase {
 impl Purchase {
     /// A receipt that names another payer, amount or network than ours is no receipt for this payment: the owner hears.
     async fn compare(&self, recorded: &Recorded, judged: &Judged) {
-        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.success) else { return };
+        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.says_taken()) else { return };
         let Facts { from, most, is_ceiling, .. } = recorded.authorization().facts();
         let wrong = receipt.contradicts(&from, most, is_ceiling);
         if wrong.is_empty() {
