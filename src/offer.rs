@@ -69,6 +69,8 @@ pub struct Offer {
     pub payee: Account,
     /// How long the seller wants the authorization to be good for, as it said; clamped when signing.
     pub window_secs: u64,
+    /// The seller takes the money before it does the work.
+    pub takes_first: bool,
     /// What goes back to the seller as it wrote it.
     pub echo: Echo,
 }
@@ -165,6 +167,11 @@ pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
         listed.push(more_than_are_read());
     }
     listed
+}
+
+/// Whether a payment was made to a seller that takes the money before it does the work.
+pub fn takes_first(header_value: &str) -> bool {
+    x402_v2::takes_first(header_value)
 }
 
 /// Why a reply to a payment is a challenge once more, although its status is not 402: what the scheme stands on is not

@@ -259,6 +259,7 @@ impl Owner {
             amount,
             payee: payee.unwrap_or_else(|| Account::anybody(asset.network())),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2)?,
             asset,
         })

@@ -231,6 +231,7 @@ mod tests {
             usd: Usd::micros(10_000),
             payee: Account::evm(&network, address!("209693Bc6afc0C5328bA36FaF03C514EF312287C")),
             window_secs,
+            takes_first: false,
             asset,
             echo: Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None },
         }

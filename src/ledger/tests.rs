@@ -93,6 +93,7 @@ impl Kit {
             usd: Usd::micros(micros),
             payee: self.payee(),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         };
         let random = B256::right_padding_from(&(nth + 1).to_be_bytes());

@@ -168,7 +168,6 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("network_not_supported", "network", json!("EIP155:84532")),
         ("unknown_asset", "network", json!("eip155:8453")),
         ("unknown_asset", "network", json!("eip155:999999")),
-        ("flow_not_supported", "extra/paymentFlow", json!("upfront")),
         ("flow_not_supported", "extra/paymentFlow", json!("escrow")),
         ("flow_not_supported", "extra/paymentFlow", json!("tomorrow")),
         ("malformed_offer", "extra/paymentFlow", json!(1)),

@@ -144,6 +144,7 @@ impl Envelope<'_> {
             usd: terms.usd,
             payee: terms.payee,
             window_secs: terms.window_secs,
+            takes_first: terms.takes_first,
             echo: match self.is_v1() {
                 true => Echo::X402V1 { accepted },
                 false => Echo::X402V2 { accepted, resource: kept(self.resource), extensions: kept(self.extensions) },
@@ -175,6 +176,7 @@ struct Terms<'a> {
     usd: crate::money::Usd,
     payee: Account,
     window_secs: u64,
+    takes_first: bool,
 }
 
 /// From what it is, over what it is paid in, to how much and to whom: the first thing in the way is the reason.
@@ -182,7 +184,7 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let way = way(fields)?;
     let network = network(wire, fields)?;
     let extra = fields.object("extra")?;
-    settles_after_delivery(&extra)?;
+    let takes_first = takes_first(&extra)?;
     let asset = asset(&network, fields, assets)?;
     let scheme = match way {
         Way::Exact => moved_by(wire, &extra, asset)?,
@@ -193,7 +195,15 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
-    Ok(Terms { scheme, asset, amount, usd, payee: payee(fields, &network, assets)?, window_secs: window(fields)? })
+    Ok(Terms {
+        scheme,
+        asset,
+        amount,
+        usd,
+        payee: payee(fields, &network, assets)?,
+        window_secs: window(fields)?,
+        takes_first,
+    })
 }
 
 /// How much an entry lets the seller take.
@@ -236,11 +246,11 @@ fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
     })
 }
 
-/// Flows that take the money first leave nothing to hold on to when the goods do not come.
-fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
+/// Whether the money is taken before the work is done: then nothing is left to hold on to when the goods do not come.
+fn takes_first(extra: &Fields) -> Result<bool, Reason> {
     let why = match extra.text("paymentFlow")? {
-        None | Some("authorization") => return Ok(()),
-        Some("upfront") => "the seller takes the money before it does the work; bursar pays after only",
+        None | Some("authorization") => return Ok(false),
+        Some("upfront") => return Ok(true),
         Some("escrow") => "the seller wants the money in escrow first; bursar pays after the work only",
         Some(_) => "the seller wants the payment in an order bursar does not know",
     };

@@ -74,6 +74,17 @@ pub fn names_purchase(header_value: &str) -> bool {
     payment.is_some_and(|payment| named(&payment) == Some(true))
 }
 
+/// Whether a payment says that the money is taken first, as its seller wrote.
+pub(super) fn takes_first(header_value: &str) -> bool {
+    let flow = |payment: &str| {
+        let accepted = json::members(payment)?.member("accepted").ok()??;
+        let extra = json::members(accepted)?.member("extra").ok()??;
+        Some(json::members(extra)?.member("paymentFlow").ok()?? == "\"upfront\"")
+    };
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
+    payment.is_some_and(|payment| flow(&payment) == Some(true))
+}
+
 const IDENTIFIER: &str = "payment-identifier";
 const IDENTIFIER_CHARS: RangeInclusive<usize> = 16..=128;
 

@@ -37,7 +37,9 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
             let asks_again = offer::asks_again(reply.status, &reply.headers);
             // Whatever its status, it means what every challenge means.
             let status = if asks_again.is_some() { 402 } else { reply.status };
-            let reasons = reply.cut.map(cut_off).into_iter().chain(asks_again).collect();
+            let (_, payment) = recorded.payment_header();
+            let first = offer::takes_first(payment).then(money_went_first);
+            let reasons = reply.cut.map(cut_off).into_iter().chain(asks_again).chain(first).collect();
             (Presentation::Reply { status, receipt }, Some(reply), reasons)
         }
     };
@@ -47,6 +49,11 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
     // What did not come to its end was not delivered: the same bytes may bring it whole.
     judgement.delivered &= reply.as_ref().is_none_or(|reply| reply.cut != Some(Cut::TooSlow));
     Judged { judgement, presented, reply, receipt, reasons }
+}
+
+fn money_went_first() -> Reason {
+    let message = "this seller takes the money before it does the work: whatever came back, the money is likely gone";
+    Reason::new("paid_upfront", "seller", message, Who::Agent)
 }
 
 fn cut_off(cut: Cut) -> Reason {

@@ -261,6 +261,7 @@ impl History {
             usd: Usd::micros(micros),
             payee: Account::evm(self.asset.network(), Address::repeat_byte(0x20 + payee as u8)),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         }
     }

@@ -24,6 +24,7 @@ mod refusals;
 mod repeats;
 mod resuming;
 mod review;
+mod upfront;
 mod upto;
 mod witnesses;
 use testkit::scene;
