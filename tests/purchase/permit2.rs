@@ -39,6 +39,7 @@ async fn exactly_the_price_is_paid_where_permit2_is_allowed_to() {
 #[tokio::test]
 async fn without_an_allowance_nothing_is_signed_and_the_owner_is_named() {
     let scene = market([Stall::paid(Way::Permit2, "/thing", CENT)]).open().await;
+    allow(&scene, 0);
     let answer = scene.get("/thing").await;
     is(&answer, Outcome::Refused, Charged::No);
     assert_eq!(codes(&answer), ["permit2_allowance_required"]);
@@ -52,6 +53,7 @@ async fn without_an_allowance_nothing_is_signed_and_the_owner_is_named() {
 async fn an_offer_that_lacks_an_allowance_does_not_hide_one_that_can_be_paid() {
     let both = Stall { ways: vec![Way::Permit2, Way::Eip3009], ..Stall::get("/thing", CENT) };
     let scene = market([both]).open().await;
+    allow(&scene, 0);
     bought(&scene.get("/thing").await);
     assert_eq!((scene.spent(), allowed(&scene)), (CENT, U256::ZERO));
     scene.end().await;
@@ -60,6 +62,7 @@ async fn an_offer_that_lacks_an_allowance_does_not_hide_one_that_can_be_paid() {
 #[tokio::test]
 async fn a_seller_that_sponsors_a_permit_is_given_one_for_exactly_the_price() {
     let scene = market([Stall::paid(Way::Permit2, "/thing", CENT).sponsoring_permits()]).open().await;
+    allow(&scene, 0);
     bought(&scene.get("/thing").await);
     assert_eq!((scene.spent(), allowed(&scene)), (CENT, U256::ZERO));
     let (one, two) = tokio::join!(scene.get("/thing?1"), scene.get("/thing?2"));
@@ -70,6 +73,7 @@ async fn a_seller_that_sponsors_a_permit_is_given_one_for_exactly_the_price() {
 #[tokio::test]
 async fn a_seller_that_sponsors_an_approval_is_given_one_for_exactly_the_price() {
     let scene = market([Stall::paid(Way::Permit2, "/thing", CENT).sponsoring_approvals()]).open().await;
+    allow(&scene, 0);
     bought(&scene.get("/thing").await);
     bought(&scene.get("/thing?again").await);
     assert_eq!((scene.spent(), allowed(&scene)), (2 * CENT, U256::ZERO));

@@ -2,14 +2,14 @@
 
 use bursar::answer::{Answer, Charged, Outcome};
 use http::StatusCode;
-use sandbox::sellers::{Stall, stall};
+use sandbox::sellers::{Stall, Way, stall};
 
 use crate::scene::*;
 
 const UPFRONT: &str = "[schemes]\nallow = [\"exact\", \"upfront\"]\n";
 
 fn first(path: &str) -> Stall {
-    Stall { upfront: true, ..Stall::get(path, CENT) }
+    Stall { upfront: true, ways: vec![Way::Eip3009], ..Stall::get(path, CENT) }
 }
 
 fn codes(answer: &Answer) -> Vec<&str> {
@@ -18,7 +18,7 @@ fn codes(answer: &Answer) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_policy_that_does_not_say_so_pays_nobody_first() {
-    let scene = market([first("/thing")]).open().await;
+    let scene = market([first("/thing")]).rules("[schemes]\nallow = [\"exact\"]\n").open().await;
     let answer = scene.get("/thing").await;
     is(&answer, Outcome::Refused, Charged::No);
     assert_eq!(codes(&answer), ["scheme_not_allowed"]);

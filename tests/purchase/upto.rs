@@ -71,7 +71,7 @@ async fn a_seller_that_takes_nothing_leaves_it_counted_until_it_cannot_take_anyt
 
 #[tokio::test]
 async fn a_policy_that_does_not_name_it_does_not_pay_it() {
-    let scene = market([taking(CENT)]).open().await;
+    let scene = market([taking(CENT)]).rules("[schemes]\nallow = [\"exact\"]\n").open().await;
     scene.sandbox.chain.asset(ASSET).approve_permit2(scene.address, U256::from(50 * CENT)).unwrap();
     let answer = scene.get("/thing").await;
     is(&answer, Outcome::Refused, Charged::No);

@@ -118,7 +118,7 @@ impl Stall {
             path: path.to_owned(),
             methods: vec![Method::GET],
             dialect: Dialect::V2,
-            ways: vec![Way::Eip3009],
+            ways: vec![Way::of_this_run()],
             asset: DOLLAR,
             price_atomic,
             upfront: false,

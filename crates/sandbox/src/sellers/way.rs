@@ -1,5 +1,7 @@
 //! The ways a stall can be paid, and what the challenge says of each.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use crate::chain::{PlayAsset, SETTLER};
@@ -16,6 +18,18 @@ pub enum Way {
 }
 
 impl Way {
+    /// How stalls are paid that say nothing of it: by what the asset itself takes, unless `PLAY_WAY` says otherwise, so
+    /// that whole suites run over another way.
+    pub fn of_this_run() -> Self {
+        static WAY: LazyLock<Way> = LazyLock::new(|| match std::env::var("PLAY_WAY").as_deref() {
+            Err(_) | Ok("eip3009") => Way::Eip3009,
+            Ok("permit2") => Way::Permit2,
+            Ok("upto") => Way::Upto,
+            Ok(other) => panic!("PLAY_WAY={other}: there are eip3009, permit2 and upto"),
+        });
+        *WAY
+    }
+
     /// The scheme as the challenge names it.
     pub fn scheme(self) -> &'static str {
         match self {
