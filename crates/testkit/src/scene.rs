@@ -501,7 +501,7 @@ fn opened(markets: [String; 2], doors: &[String]) -> Vec<String> {
 }
 
 /// Opens the way that this run pays by, where the rules do not say which are open.
-pub(crate) fn schemes_for(rules: &str) -> &'static str {
+pub fn schemes_for(rules: &str) -> &'static str {
     match PaidBy::of_this_run() {
         PaidBy::Upto if !rules.contains("[schemes]") => "[schemes]\nallow = [\"exact\", \"upto\"]\n",
         PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => "",
@@ -509,7 +509,7 @@ pub(crate) fn schemes_for(rules: &str) -> &'static str {
 }
 
 /// Where this run pays by Permit2, it may move all there is.
-pub(crate) fn allow_the_way(sandbox: &Sandbox, wallet: Address) {
+pub fn allow_the_way(sandbox: &Sandbox, wallet: Address) {
     if PaidBy::of_this_run() != PaidBy::Eip3009 {
         sandbox.chain.asset(ASSET).approve_permit2(wallet, U256::MAX).unwrap();
     }
