@@ -1,5 +1,6 @@
 //! What only the owner may know or do. Whoever makes this handle has made sure that it is the owner.
 
+mod allowance;
 mod glance;
 mod log;
 mod overview;

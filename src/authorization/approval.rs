@@ -55,9 +55,21 @@ impl Approval {
         })
     }
 
+    /// What it costs at the most, in whole units of the chain's own coin.
+    pub fn costs_at_most(&self) -> String {
+        let wei = u128::from(GAS) * u128::from(self.max_fee);
+        let text = format!("{}.{:018}", wei / 1_000_000_000_000_000_000, wei % 1_000_000_000_000_000_000);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// What is signed.
     pub fn digest(&self) -> B256 {
         keccak256(self.written(None))
+    }
+
+    /// Whether this is that account's signature over this very approval.
+    pub fn is_signed_by(&self, signature: &Signature, account: Address) -> bool {
+        signature.recovers(self.digest()) == Some(account)
     }
 
     /// As a node takes it.

@@ -39,7 +39,7 @@ impl Receipt {
         let network = payer.network();
         let is_network = self.network.is_empty()
             || self.network == network.as_str()
-            || x402_v1::name(network) == Some(self.network.as_str());
+            || network.v1_name() == Some(self.network.as_str());
         let wrong = [
             ("network", !is_network),
             ("payer", self.payer.as_ref().is_some_and(|claimed| claimed != payer.address())),

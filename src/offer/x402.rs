@@ -4,7 +4,7 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Echo, Listed, Offer, Scheme, Sponsoring, Unpayable, refusal, shown, x402_v1, x402_v2};
+use super::{Dialect, Echo, Listed, Offer, Scheme, Unpayable, refusal, shown, x402_v1, x402_v2};
 use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
@@ -77,7 +77,7 @@ fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
 
 /// Extensions are offers, which one may leave alone; but a seller can say that it takes no payment without one.
 fn demands_nothing_unknown(extensions: &str) -> Result<(), Reason> {
-    const SPOKEN: [&str; 3] = ["payment-identifier", Sponsoring::PERMITS, Sponsoring::APPROVALS];
+    const SPOKEN: [&str; 1] = ["payment-identifier"];
     let is_required = |declared| named(declared, "info").iter().any(|info| named(info, "required").contains(&"true"));
     let declared = json::members(extensions);
     let mut unknown = declared.iter().flat_map(json::Members::iter).filter(|(name, _)| !SPOKEN.contains(name));
@@ -184,7 +184,7 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let way = way(fields)?;
     let network = network(wire, fields)?;
     let extra = fields.object("extra")?;
-    let takes_first = takes_first(&extra)?;
+    let takes_first = takes_first(wire, &extra)?;
     let asset = asset(&network, fields, assets)?;
     let scheme = match way {
         Way::Exact => moved_by(wire, &extra, asset)?,
@@ -247,10 +247,10 @@ fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
 }
 
 /// Whether the money is taken before the work is done: then nothing is left to hold on to when the goods do not come.
-fn takes_first(extra: &Fields) -> Result<bool, Reason> {
+fn takes_first(wire: &Wire, extra: &Fields) -> Result<bool, Reason> {
     let why = match extra.text("paymentFlow")? {
         None | Some("authorization") => return Ok(false),
-        Some("upfront") => return Ok(true),
+        Some("upfront") if wire.dialect == Dialect::X402V2 => return Ok(true),
         Some("escrow") => "the seller wants the money in escrow first; bursar pays after the work only",
         Some(_) => "the seller wants the payment in an order bursar does not know",
     };

@@ -40,16 +40,20 @@ impl Parts {
         let HeardChallenge { reply, at, look } = heard;
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
-        let (listed, grounds) = self.grounded(listed).await;
+        let (listed, grounds) = self.grounded(listed, &policy).await;
         let funds = self.funds_for(&listed).await;
         Ok(Considered { policy, funds, reply, heard_at: at, look, listed, grounds, offers: Value::Null })
     }
 
     /// What each offer stands on. One that could not be signed for is none that can be paid.
-    async fn grounded(&self, listed: Vec<Listed>) -> (Vec<Listed>, Vec<(Offer, Ground)>) {
+    async fn grounded(&self, listed: Vec<Listed>, policy: &Policy) -> (Vec<Listed>, Vec<(Offer, Ground)>) {
         let Some(wallet) = &self.wallet else { return (listed, Vec::new()) };
         let looked = join_all(listed.into_iter().map(|entry| async {
             let Listed::Payable(offer) = entry else { return (entry, None) };
+            // What the policy refuses anyway need not be looked at.
+            if !policy.networks.contains(offer.network()) {
+                return (Listed::Payable(offer), None);
+            }
             let ground = ground::of(self, &offer).await;
             match Authorization::stands(&offer, &wallet.account(offer.network()), &ground) {
                 Ok(()) => (Listed::Payable(offer.clone()), Some((*offer, ground))),

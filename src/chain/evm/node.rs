@@ -91,6 +91,12 @@ impl Node {
         self.number(line, "eth_gasPrice", json!([])).await
     }
 
+    /// Hands over a signed chain transaction.
+    pub async fn push(&self, line: &Line, signed: &[u8]) -> Result<(), NodeFailure> {
+        let signed = alloy_primitives::hex::encode_prefixed(signed);
+        self.ask(line, "eth_sendRawTransaction", json!([signed])).await.map(drop)
+    }
+
     async fn number(&self, line: &Line, method: &str, params: Value) -> Result<B256, NodeFailure> {
         let said = self.ask(line, method, params).await?;
         Ok(B256::from(U256::from(reply::quantity(&said)?)))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -194,6 +194,22 @@ impl Chains for Rpc {
             (Err(error), Err(_)) => Err(error),
         });
         highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
+    }
+
+    /// To the first node that takes it; the others hear of it from that one.
+    async fn push(&self, network: &Network, signed: &[u8]) -> Result<String, ChainError> {
+        let mut failed = ChainError::NoNode(network.clone());
+        let chain = self.chain(network)?;
+        for node in &chain.nodes {
+            match node.is_on(&self.line, chain.id).await {
+                Ok(()) => match node.push(&self.line, signed).await {
+                    Ok(()) => return Ok(keccak256(signed).to_string()),
+                    Err(failure) => failed = node.says(failure),
+                },
+                Err(cause) => failed = cause,
+            }
+        }
+        Err(failed)
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {

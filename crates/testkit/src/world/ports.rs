@@ -188,6 +188,10 @@ impl Chains for WorldChains {
         Ok(B256::repeat_byte(0xff))
     }
 
+    async fn push(&self, network: &Network, _: &[u8]) -> Result<String, ChainError> {
+        Err(ChainError::NoNode(network.clone()))
+    }
+
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
         vec![self.ask("one", authorization), self.ask("two", authorization)]
     }
