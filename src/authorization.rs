@@ -3,8 +3,8 @@
 //! Nothing here is a digest somebody else made: the signer takes an [`Authorization`], and whoever wants to know what
 //! was signed rebuilds it from the same fields. What the rest of the house asks of one is its [`Facts`].
 
-mod approval;
 mod eip3009;
+mod erc20_approval;
 mod ground;
 mod permit2;
 mod signature;
@@ -12,8 +12,8 @@ mod signature;
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
-pub use self::approval::Approval;
 pub use self::eip3009::Eip3009;
+pub use self::erc20_approval::Erc20Approval;
 pub use self::ground::{Fact, Ground, Need};
 pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, U256, address};
 use alloy_sol_types::{Eip712Domain, SolCall, SolStruct, eip712_domain, sol};
 use serde::{Deserialize, Serialize};
 
-use super::approval::Approval;
+use super::erc20_approval::Erc20Approval;
 use super::{CannotDraft, Ends, Fact, Facts, Ground, Message, Need, Signatures, window};
 use crate::money::{Account, Amount, Asset, Network};
 use crate::offer::{Offer, Sponsoring};
@@ -102,7 +102,7 @@ pub enum Allowance {
         nonce: U256,
     },
     /// By a chain transaction of ours that approves exactly the amount.
-    Approve(Approval),
+    Approve(Erc20Approval),
 }
 
 /// What Permit2 is allowed to move of an asset.
@@ -125,7 +125,7 @@ impl Permit2 {
             needs.extend(of_sponsor(next_permit(&offer.asset, from)));
         }
         if approvals {
-            needs.extend(Approval::needs(from).into_iter().map(Need::fresh));
+            needs.extend(Erc20Approval::needs(from).into_iter().map(Need::fresh));
         }
         needs
     }
@@ -278,7 +278,9 @@ fn allowance(offer: &Offer, from: &Account, ground: &Ground) -> Result<Allowance
         let (asset_name, asset_version) = (eip712_name.clone(), eip712_version.clone());
         return Ok(Allowance::Permit { asset_name, asset_version, nonce });
     }
-    if let Some(approval) = Approval::draft(&offer.asset, PERMIT2, offer.amount, from, ground).filter(|_| approvals) {
+    if let Some(approval) =
+        Erc20Approval::draft(&offer.asset, PERMIT2, offer.amount, from, ground).filter(|_| approvals)
+    {
         return Ok(Allowance::Approve(approval));
     }
     Err(CannotDraft::NoAllowance)
@@ -366,8 +368,14 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_a_row_as_it_was() {
-        let approval =
-            Approval { chain: 84532, nth: 7, max_fee: u64::MAX, asset: ANVIL, spender: PERMIT2, amount: U256::MAX };
+        let approval = Erc20Approval {
+            chain: 84532,
+            nth: 7,
+            max_fee: u64::MAX,
+            asset: ANVIL,
+            spender: PERMIT2,
+            amount: U256::MAX,
+        };
         let approved = Permit2 { allowance: Allowance::Approve(approval), ..example() };
         for signed in [example(), permitted(), approved].map(Authorization::Permit2) {
             let row = serde_json::to_string(&signed).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{Owner, nothing};
 use crate::answer::Refusal;
-use crate::authorization::{Approval, Fact, Ground, PERMIT2, allowance_of};
+use crate::authorization::{Erc20Approval, Fact, Ground, PERMIT2, allowance_of};
 use crate::ledger::SentApproval;
 use crate::money::{Account, Amount, Asset, Network};
 use crate::parts::wallet_reason;
@@ -19,7 +19,7 @@ pub struct AllowancePlan {
     pub amount: Amount,
     /// How much it may move now.
     pub now: Amount,
-    approval: Approval,
+    approval: Erc20Approval,
 }
 
 impl AllowancePlan {
@@ -60,10 +60,10 @@ impl Owner {
         let unread = || Refusal::of("chain_unknown", "the chain could not be asked", "try again; nothing was sent");
         let fact = allowance_of(&asset, &from).ok_or_else(unread)?;
         let mut facts = vec![fact.clone()];
-        facts.extend(Approval::needs(&from));
+        facts.extend(Erc20Approval::needs(&from));
         let ground = self.look(facts).await?;
         let now = Amount(ground.number(&fact).ok_or_else(unread)?);
-        let approval = Approval::draft(&asset, PERMIT2, amount, &from, &ground).ok_or_else(unread)?;
+        let approval = Erc20Approval::draft(&asset, PERMIT2, amount, &from, &ground).ok_or_else(unread)?;
         Ok(AllowancePlan { from, asset, amount, now, approval })
     }
 

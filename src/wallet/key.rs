@@ -8,7 +8,7 @@ use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
 use super::WalletError;
-use crate::authorization::{Approval, Authorization, Message, Signature, Signatures, address_of};
+use crate::authorization::{Authorization, Erc20Approval, Message, Signature, Signatures, address_of};
 
 /// A private key. It leaves this room only as signatures.
 pub struct Key {
@@ -49,7 +49,7 @@ impl Key {
     }
 
     /// Signs an approval, the only kind of chain transaction there is.
-    pub fn sign_approval(&self, approval: &Approval) -> Result<Signature, WalletError> {
+    pub fn sign_approval(&self, approval: &Erc20Approval) -> Result<Signature, WalletError> {
         let signature = self.sign_one(&Message::Evm(approval.digest()))?;
         match approval.is_signed_by(&signature, self.address) {
             true => Ok(signature),

@@ -19,7 +19,7 @@ const TIP: u64 = 100_000_000;
 
 /// An approval, ready to be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
+pub struct Erc20Approval {
     /// The number of the chain.
     pub chain: u64,
     /// The how manieth chain transaction of our account it is.
@@ -34,17 +34,23 @@ pub struct Approval {
     pub amount: U256,
 }
 
-impl Approval {
+impl Erc20Approval {
     /// What must be known before one is drafted.
     pub fn needs(from: &Account) -> [Fact; 2] {
         [Fact::Sent(from.clone()), Fact::GasPrice(from.network().clone())]
     }
 
     /// One for exactly this amount; none where what must be known is not.
-    pub fn draft(asset: &Asset, spender: Address, amount: Amount, from: &Account, ground: &Ground) -> Option<Approval> {
-        let [sent, price] = Approval::needs(from).map(|fact| ground.number(&fact));
+    pub fn draft(
+        asset: &Asset,
+        spender: Address,
+        amount: Amount,
+        from: &Account,
+        ground: &Ground,
+    ) -> Option<Erc20Approval> {
+        let [sent, price] = Erc20Approval::needs(from).map(|fact| ground.number(&fact));
         let price = u64::try_from(price?).ok()?;
-        Some(Approval {
+        Some(Erc20Approval {
             chain: asset.network().chain_id()?,
             nth: u64::try_from(sent?).ok()?,
             // Prices of gas move: twice as much as now lasts for some blocks.
@@ -132,8 +138,8 @@ mod tests {
 
     use super::*;
 
-    fn approval() -> Approval {
-        Approval {
+    fn approval() -> Erc20Approval {
+        Erc20Approval {
             chain: 84532,
             nth: 7,
             max_fee: 2_000_000_000,
