@@ -141,7 +141,7 @@ async fn presigned(scene: &Scene, client: &reqwest::Client) -> Vec<(String, (Str
         let from = Account::evm(offer.network(), key.address());
         let authorization = Authorization::draft(offer, &from, now, random.0, &Ground::default()).expect("drafted");
         let signatures = key.sign(&authorization).expect("signed");
-        payments.push((url, offer::payment_header(offer, &authorization.x402_payload(&signatures), None)));
+        payments.push((url, authorization.payment_header(offer, &signatures, None)));
     }
     payments
 }

@@ -4,18 +4,22 @@
 //! was signed rebuilds it from the same fields. What the rest of the house asks of one is its [`Facts`].
 
 mod eip3009;
+mod erc20_approval;
 mod ground;
+mod permit2;
 mod signature;
 
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 pub use self::eip3009::Eip3009;
-pub use self::ground::{Fact, Ground};
+pub use self::erc20_approval::Erc20Approval;
+pub use self::ground::{Fact, Ground, Need};
+pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
 use crate::limits;
 use crate::money::{Account, Amount};
-use crate::offer::{Offer, Scheme};
+use crate::offer::{self, Offer, Paid, Scheme};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
 
@@ -28,6 +32,8 @@ pub type Handle = B256;
 pub enum Authorization {
     /// EIP-3009 `TransferWithAuthorization`.
     Eip3009(Eip3009),
+    /// Permit2 `PermitWitnessTransferFrom`, of all of it or of a part.
+    Permit2(Permit2),
 }
 
 /// What every authorization has, whatever its scheme.
@@ -75,6 +81,13 @@ pub enum CannotDraft {
     NotEvm,
     #[error("the clock of this machine is wrong")]
     ClockWrong,
+    #[error("how much Permit2 may move of this asset could not be read from its chain")]
+    AllowanceUnknown,
+    #[error(
+        "the seller is paid by Permit2, which may not move so much of this asset out of this wallet; the owner can \
+         allow it an amount: bursar wallet allow-permit2"
+    )]
+    NoAllowance,
 }
 
 impl Authorization {
@@ -85,20 +98,33 @@ impl Authorization {
         from: &Account,
         now: Time,
         random: [u8; 32],
-        _ground: &Ground,
+        ground: &Ground,
     ) -> Result<Authorization, CannotDraft> {
         if offer.payee == *from {
             return Err(CannotDraft::PaysItself);
         }
-        match offer.scheme {
+        match &offer.scheme {
             Scheme::Eip3009 => Eip3009::draft(offer, from, now, random).map(Authorization::Eip3009),
+            Scheme::Permit2 => Permit2::draft(offer, None, from, now, random, ground).map(Authorization::Permit2),
+            Scheme::Upto(facilitator) => {
+                Permit2::draft(offer, Some(facilitator), from, now, random, ground).map(Authorization::Permit2)
+            }
+        }
+    }
+
+    /// Whether an offer could be signed for, as far as the ground goes.
+    pub fn stands(offer: &Offer, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
+        match &offer.scheme {
+            Scheme::Eip3009 => Ok(()),
+            Scheme::Permit2 | Scheme::Upto(_) => Permit2::stands(offer, from, ground),
         }
     }
 
     /// What must be known of the chain before an offer is signed for.
-    pub fn needs(offer: &Offer, _from: &Account) -> Vec<Fact> {
-        match offer.scheme {
+    pub fn needs(offer: &Offer, from: &Account) -> Vec<Need> {
+        match &offer.scheme {
             Scheme::Eip3009 => Vec::new(),
+            Scheme::Permit2 | Scheme::Upto(_) => Permit2::needs(offer, from),
         }
     }
 
@@ -106,6 +132,7 @@ impl Authorization {
     pub fn facts(&self) -> Facts {
         match self {
             Authorization::Eip3009(signed) => signed.facts(),
+            Authorization::Permit2(signed) => signed.facts(),
         }
     }
 
@@ -113,6 +140,7 @@ impl Authorization {
     pub fn messages(&self) -> Vec<Message> {
         match self {
             Authorization::Eip3009(signed) => vec![Message::Evm(signed.digest())],
+            Authorization::Permit2(signed) => signed.messages(),
         }
     }
 
@@ -125,10 +153,27 @@ impl Authorization {
         messages.len() == signatures.0.len() && messages.iter().zip(&signatures.0).all(is_by_payer)
     }
 
+    /// Name and value of the header that pays an offer with it. `id` goes to sellers that know purchases by an id: the same
+    /// one for every showing of one purchase.
+    pub fn payment_header(&self, offer: &Offer, signatures: &Signatures, id: Option<&str>) -> (String, String) {
+        let (payload, extension) = (self.x402_payload(signatures), self.x402_extension(signatures));
+        let extension = extension.as_ref().map(|(name, members)| (*name, members.as_str()));
+        offer::payment_header(offer, &Paid { payload: &payload, id, extension })
+    }
+
     /// How x402 writes what was signed: the `payload` of a payment.
-    pub fn x402_payload(&self, signatures: &Signatures) -> String {
+    fn x402_payload(&self, signatures: &Signatures) -> String {
         match self {
             Authorization::Eip3009(signed) => signed.x402_payload(signatures),
+            Authorization::Permit2(signed) => signed.x402_payload(signatures),
+        }
+    }
+
+    /// What goes into an extension of x402 beside it: the extension's name, and what its `info` is to say.
+    fn x402_extension(&self, signatures: &Signatures) -> Option<(&'static str, String)> {
+        match self {
+            Authorization::Eip3009(_) => None,
+            Authorization::Permit2(signed) => signed.x402_extension(signatures),
         }
     }
 }
@@ -161,13 +206,19 @@ impl CannotDraft {
             CannotDraft::PaysItself => "bad_payee",
             CannotDraft::NotEvm => "network_not_supported",
             CannotDraft::ClockWrong => "clock_skew",
+            CannotDraft::AllowanceUnknown => "permit2_allowance_unknown",
+            CannotDraft::NoAllowance => "permit2_allowance_required",
         }
     }
 }
 
 impl From<CannotDraft> for Reason {
     fn from(cannot: CannotDraft) -> Reason {
-        let who = if cannot == CannotDraft::ClockWrong { Who::Owner } else { Who::Agent };
+        let who = match cannot {
+            CannotDraft::ClockWrong | CannotDraft::NoAllowance => Who::Owner,
+            CannotDraft::AllowanceUnknown => Who::Time,
+            CannotDraft::WindowTooShort | CannotDraft::PaysItself | CannotDraft::NotEvm => Who::Agent,
+        };
         Reason::new(cannot.code(), "offer", cannot.to_string(), who)
     }
 }

@@ -22,6 +22,7 @@ use crate::house::House;
 use crate::owner::Owner;
 use crate::wallet::PassphraseSource;
 
+mod allow_permit2;
 mod approve;
 mod audit;
 mod balance;

@@ -4,7 +4,7 @@
 use alloy_primitives::B256;
 use futures_util::future::join_all;
 
-use crate::authorization::{Authorization, Fact, Ground};
+use crate::authorization::{Authorization, Fact, Ground, Need};
 use crate::limits;
 use crate::offer::Offer;
 use crate::parts::Parts;
@@ -12,20 +12,16 @@ use crate::parts::Parts;
 /// What is known of what an offer stands on. What is not known is asked for now, and not waited for long.
 pub(crate) async fn of(house: &Parts, offer: &Offer) -> Ground {
     let Some(wallet) = &house.wallet else { return Ground::default() };
-    let facts = Authorization::needs(offer, &wallet.account(offer.network()));
-    let asked = facts.into_iter().map(|fact| async move {
-        let known = match house.ground.recall(&fact, house.now()) {
+    let needs = Authorization::needs(offer, &wallet.account(offer.network()));
+    let asked = needs.into_iter().map(|Need { fact, is_steady }| async move {
+        let known = house.ground.recall(&fact, house.now()).filter(|_| is_steady);
+        let word = match known {
             Some(word) => Some(word),
             None => ask(house, &fact).await,
         };
-        known.map(|word| (fact, word))
+        word.map(|word| (fact, word))
     });
     join_all(asked).await.into_iter().flatten().collect()
-}
-
-/// Whatever was known may be otherwise now: a payment has just been presented.
-pub(crate) fn forget(house: &Parts) {
-    house.ground.forget();
 }
 
 async fn ask(house: &Parts, fact: &Fact) -> Option<B256> {

@@ -78,6 +78,10 @@ pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
 pub const GROUND_WAIT: Duration = Duration::from_secs(5);
 /// An allowance changes when its owner or a payment changes it; after this long it is read anew all the same.
 pub const GROUND_KEPT: Duration = Duration::from_secs(60);
+/// An approval is in a block within this, or its owner looks again.
+pub const APPROVAL_WAIT: Duration = Duration::from_secs(60);
+/// How often it is looked for.
+pub const APPROVAL_LOOK: Duration = Duration::from_secs(1);
 /// So many blocks are searched once more for money that left: a second node may have been behind.
 pub const SEARCHED_AGAIN: u64 = 300;
 /// Of what a chain transaction was called with, this much is searched for authorizations of ours: what settles one is far

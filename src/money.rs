@@ -4,6 +4,7 @@
 //! Names, decimals and signing domains of assets come from our table; what a seller says about them is only compared.
 
 mod account;
+mod networks;
 
 use std::fmt;
 use std::str::FromStr;
@@ -243,6 +244,11 @@ impl Asset {
         let scale = U256::from(10).checked_pow(U256::from(self.decimals))?;
         let amount = U256::from(usd.0).checked_mul(scale)? / U256::from(1_000_000);
         Some(Amount(amount))
+    }
+
+    /// An amount that a person writes in whole units, exactly.
+    pub fn amount(&self, units: &str) -> Result<Amount, NotDecimal> {
+        decimal(units, u32::from(self.decimals)).map(|atomic| Amount(U256::from(atomic)))
     }
 
     /// An amount in whole units, exactly: `10000` of a 6-decimal asset is `0.01`.

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
 pub use self::needs::Needs;
-pub use self::payment::payment_header;
+pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
 pub use self::x402_v2::names_purchase;
 use crate::limits;
@@ -68,7 +68,7 @@ pub struct Offer {
     pub scheme: Scheme,
     /// Which asset.
     pub asset: Asset,
-    /// How much, in atomic units.
+    /// How much, or how much at the most, in atomic units.
     pub amount: Amount,
     /// What `amount` counts for, rounded up.
     pub usd: Usd,
@@ -76,16 +76,38 @@ pub struct Offer {
     pub payee: Account,
     /// How long the seller wants the authorization to be good for, as it said; clamped when signing.
     pub window_secs: u64,
+    /// The seller takes the money before it does the work.
+    pub takes_first: bool,
     /// What goes back to the seller as it wrote it.
     pub echo: Echo,
 }
 
 /// What is signed for an offer. Each has its file in `authorization/` and one in `settlement/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// A transfer of exactly the amount, by EIP-3009.
     Eip3009,
+    /// A transfer of exactly the amount, by Permit2.
+    Permit2,
+    /// A transfer of as much as the seller likes and no more than the amount, by Permit2: this account says how much.
+    Upto(Account),
+}
+
+/// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sponsoring {
+    /// An EIP-2612 permit.
+    pub permits: bool,
+    /// A chain transaction that approves.
+    pub approvals: bool,
+}
+
+impl Sponsoring {
+    /// The extension of x402 that offers the first.
+    pub const PERMITS: &'static str = "eip2612GasSponsoring";
+    /// The extension of x402 that offers the other.
+    pub const APPROVALS: &'static str = "erc20ApprovalGasSponsoring";
 }
 
 /// What the seller wrote, byte for byte: texts, never rebuilt from values. Each dialect that can be paid keeps its own.
@@ -178,6 +200,20 @@ pub fn is_current(headers: &HeaderMap, at: Time) -> bool {
     !mpp::is_over(headers, at)
 }
 
+/// Whether a payment was made to a seller that takes the money before it does the work.
+pub fn takes_first(header_value: &str) -> bool {
+    x402_v2::takes_first(header_value)
+}
+
+/// Why a reply to a payment is a challenge once more, although its status is not 402: what the scheme stands on is not
+/// as it was.
+pub fn asks_again(status: u16, headers: &HeaderMap) -> Option<Reason> {
+    let message = "the seller says that Permit2 may not move so much of this asset out of the wallet, which is also so \
+                   where the payment was taken already";
+    let is_challenge = status == 412 && x402_v2::header(headers).is_some();
+    is_challenge.then(|| Reason::new("permit2_allowance_required", "seller", message, Who::Owner))
+}
+
 fn nothing_understood() -> Listed {
     let message = "the seller asks to be paid in a way bursar does not know";
     Unpayable::bare(Dialect::Unknown, refusal("challenge_not_understood", message)).into()
@@ -207,6 +243,17 @@ impl Offer {
     /// The network it is on.
     pub fn network(&self) -> &Network {
         self.asset.network()
+    }
+
+    /// What the seller would put on the chain for us.
+    pub fn sponsoring(&self) -> Sponsoring {
+        match &self.echo {
+            Echo::X402V1 { .. } | Echo::Mpp { .. } => Sponsoring::default(),
+            Echo::X402V2 { extensions, .. } => {
+                let declared = |name| x402_v2::declares(extensions.as_deref(), name);
+                Sponsoring { permits: declared(Sponsoring::PERMITS), approvals: declared(Sponsoring::APPROVALS) }
+            }
+        }
     }
 
     /// The language it was made in.
@@ -271,22 +318,28 @@ impl Offer {
 
 impl Scheme {
     /// As policies and records name it: by what it may take.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Scheme::Eip3009 => "exact",
+            Scheme::Eip3009 | Scheme::Permit2 => "exact",
+            Scheme::Upto(_) => "upto",
         }
     }
 
     /// A transfer of exactly the amount, as an asset moves by itself.
     pub fn exact(asset: &Asset) -> Scheme {
         match asset.transfer {
-            TransferMethod::Eip3009 | TransferMethod::Permit2 => Scheme::Eip3009,
+            TransferMethod::Eip3009 => Scheme::Eip3009,
+            TransferMethod::Permit2 => Scheme::Permit2,
         }
     }
 
     /// By the name a row has it under.
     pub fn named(name: &str, asset: &Asset) -> Option<Scheme> {
-        (name == "exact").then(|| Scheme::exact(asset))
+        match name {
+            "exact" => Some(Scheme::exact(asset)),
+            "upto" => Some(Scheme::Upto(Account::anybody(asset.network()))),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only the owner may know or do. Whoever makes this handle has made sure that it is the owner.
 
+mod allowance;
 mod glance;
 mod log;
 mod overview;
@@ -260,6 +261,7 @@ impl Owner {
             amount,
             payee: payee.unwrap_or_else(|| Account::anybody(asset.network())),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2)?,
             asset,
         })

@@ -111,6 +111,7 @@ impl GroundBook {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.clone(), (now, word));
     }
 
+    /// What was known turned out to be otherwise.
     pub(crate) fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -190,6 +190,9 @@ pub trait Chains: Send + Sync {
     /// What a scheme must know before it signs.
     async fn know(&self, fact: &Fact) -> Result<B256, ChainError>;
 
+    /// Sends a signed chain transaction, as its rail writes it. Answers with its name.
+    async fn push(&self, network: &Network, signed: &[u8]) -> Result<String, ChainError>;
+
     /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
 

@@ -39,10 +39,9 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
-use crate::ground;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
 use crate::limits;
-use crate::offer::{self, Listed, Offer};
+use crate::offer::{Listed, Offer};
 use crate::parts::{Look, Parts, wallet_reason};
 use crate::policy::{self, Decision, Policy};
 use crate::ports::{Caller, Egress};
@@ -276,11 +275,11 @@ impl Purchase {
         // Read again: the owner may have changed it since the offer was decided on.
         let policy = self.house.policy()?;
         seal::check_policy(&self.house, &policy).await?;
-        let ground = ground::of(&self.house, offer).await;
         let random = random::bytes().map_err(|_| refuse::no_randomness())?;
         let now = self.house.now();
         self.check_clock(now, considered)?;
-        let authorization = Authorization::draft(offer, &wallet.account(offer.network()), now, random, &ground)?;
+        let authorization =
+            Authorization::draft(offer, &wallet.account(offer.network()), now, random, &considered.ground_of(offer))?;
         let signatures = key.sign(&authorization).map_err(|cause| wallet_reason(&cause))?;
         Ok(InMemory { authorization, signatures, policy, now })
     }
@@ -301,7 +300,7 @@ impl Purchase {
             max_price: self.wish.max_price,
             policy,
             funds: considered.funds.clone(),
-            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), Some(&id)),
+            payment_header: authorization.payment_header(&offer, &signatures, Some(&id)),
             offer,
             authorization,
             signatures,
@@ -350,7 +349,6 @@ impl Purchase {
 
     async fn present(self, recorded: Recorded) -> (Stop, Option<i64>) {
         seal::note_anchor(&self.house);
-        ground::forget(&self.house);
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
         crash::point("loaded");

@@ -15,6 +15,7 @@
 mod eip3009;
 mod evidence;
 mod evm;
+mod permit2;
 
 use std::fmt;
 use std::str::FromStr;
@@ -221,6 +222,9 @@ fn is_delivery(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
+/// Logs are looked for this long.
+const A_DAY_SECS: u64 = 24 * 3600;
+
 /// At least one node saw it used. A node that is behind cannot contradict it, one that is ahead can.
 fn used(told: &[&Testimony], asked: usize, signed: &Facts) -> Evidence {
     let transfers = || told.iter().filter_map(|t| t.transfer().map(|found| (*t, found)));
@@ -234,8 +238,9 @@ fn used(told: &[&Testimony], asked: usize, signed: &Facts) -> Evidence {
     // Each node's word is held against the latest block that any of them names.
     let latest = transfers().map(|(_, found)| found.block).max();
     let is_final = |t: &Testimony| t.is_used() && is_final_at(t, latest, signed.ends.secs());
-    // Where less may be taken than was signed, final is what says how much it was.
-    let is_told = transfer.is_some() || !signed.is_ceiling;
+    // Where less may be taken than was signed, final is what says how much it was; or, a day later, that nobody can say.
+    let is_old = told.iter().all(|t| t.finalized.is_some_and(|last| last.time_secs > signed.ends.secs() + A_DAY_SECS));
+    let is_told = transfer.is_some() || !signed.is_ceiling || is_old;
     match is_told && told.len() == asked && told.iter().all(|t| is_final(t)) {
         true => Evidence::SettledByChain { transfer },
         false => Evidence::SettledAsSeen { transfer },
@@ -750,6 +755,9 @@ mod tests {
         }
         assert!(matches!(of(taking(10_001)), Evidence::Mismatch { .. }));
         assert_eq!(of(used(None)), Evidence::SettledAsSeen { transfer: None });
+        let head = ENDS + A_DAY_SECS + 20;
+        let a_day_later = Testimony { fate: Use::Used(None), ..unused(head, Some(head - 10)) };
+        assert_eq!(of(a_day_later), Evidence::SettledByChain { transfer: None });
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn offer_is_sound(offer: &Offer) {
 /// What the seller wrote stands in our answer, and the whole is still JSON in a header.
 fn payment_is_json(offer: &Offer, draft: &Authorization) {
     let signatures = Signatures(draft.messages().iter().map(|_| Signature([0x1b; 65])).collect());
-    let (_, header) = offer::payment_header(offer, &draft.x402_payload(&signatures), Some("pay_0123456789abcdef"));
+    let (_, header) = draft.payment_header(offer, &signatures, Some("pay_0123456789abcdef"));
     assert!(HeaderValue::from_str(&header).is_ok());
     let payment = match header.strip_prefix("Payment ") {
         Some(credential) => URL_SAFE_NO_PAD.decode(credential),

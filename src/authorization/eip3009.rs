@@ -96,8 +96,9 @@ impl Eip3009 {
 
     pub(super) fn x402_payload(&self, signatures: &Signatures) -> String {
         let Eip3009 { from, to, value, valid_after, valid_before, nonce, .. } = self;
+        let signature = signatures.of_authorization();
         format!(
-            r#"{{"signature":"{signatures}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
+            r#"{{"signature":"{signature}","authorization":{{"from":"{from}","to":"{to}","value":"{value}","validAfter":"{valid_after}","validBefore":"{valid_before}","nonce":"{nonce}"}}}}"#
         )
     }
 
@@ -233,6 +234,7 @@ mod tests {
             usd: Usd::micros(10_000),
             payee: Account::evm(&network, address!("209693Bc6afc0C5328bA36FaF03C514EF312287C")),
             window_secs,
+            takes_first: false,
             asset,
             echo: Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None },
         }
@@ -240,8 +242,10 @@ mod tests {
 
     fn draft(offer: &Offer, now: i64) -> Result<Eip3009, CannotDraft> {
         let from = Account::evm(offer.network(), ANVIL);
-        Authorization::draft(offer, &from, Time::from_secs(now), [7; 32], &Ground::default())
-            .map(|Authorization::Eip3009(drafted)| drafted)
+        match Authorization::draft(offer, &from, Time::from_secs(now), [7; 32], &Ground::default())? {
+            Authorization::Eip3009(drafted) => Ok(drafted),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn drafted(window_secs: u64) -> Result<Eip3009, CannotDraft> {

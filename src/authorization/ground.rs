@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, U256};
 
-use crate::money::Account;
+use crate::money::{Account, Network};
 
 /// One thing to know. The answer to each is one word of 32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +16,31 @@ pub enum Fact {
         /// The function and its arguments.
         data: Vec<u8>,
     },
+    /// How many chain transactions an account has sent.
+    Sent(Account),
+    /// What a unit of gas costs, in wei.
+    GasPrice(Network),
+}
+
+/// A fact that a scheme must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Which.
+    pub fact: Fact,
+    /// It may be known from a while ago. Otherwise it is asked for each time: each use changes it.
+    pub is_steady: bool,
+}
+
+impl Need {
+    /// One that may be known from a while ago.
+    pub fn steady(fact: Fact) -> Need {
+        Need { fact, is_steady: true }
+    }
+
+    /// One that each use changes.
+    pub fn fresh(fact: Fact) -> Need {
+        Need { fact, is_steady: false }
+    }
 }
 
 /// What is known.
@@ -23,10 +48,11 @@ pub enum Fact {
 pub struct Ground(BTreeMap<Fact, B256>);
 
 impl Fact {
-    /// Whom it is about.
-    pub fn account(&self) -> &Account {
+    /// Of which network.
+    pub fn network(&self) -> &Network {
         match self {
-            Fact::Call { to, .. } => to,
+            Fact::Call { to: account, .. } | Fact::Sent(account) => account.network(),
+            Fact::GasPrice(network) => network,
         }
     }
 }

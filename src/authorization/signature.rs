@@ -15,6 +15,13 @@ pub struct Signature(pub [u8; 65]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signatures(pub Vec<Signature>);
 
+impl Signatures {
+    /// The authorization's own; nobody's where there is none.
+    pub fn of_authorization(&self) -> Signature {
+        self.0.first().copied().unwrap_or(Signature([0; 65]))
+    }
+}
+
 /// Not a signature in the one form that is used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a signature is 0x and 130 hex digits")]

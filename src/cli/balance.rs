@@ -40,7 +40,7 @@ fn lines(balances: &Balances, width: usize) -> Vec<String> {
     let mut table = Table::headed(&["NETWORK", "AMOUNT", "ASSET", "USD"]);
     for balance in &balances.balances {
         table.push(vec![
-            cell(&balance.network),
+            cell(&words::network(&balance.network)),
             cell(&balance.amount).right(),
             cell(&balance.asset),
             cell(&words::dollars(balance.usd)).right(),

@@ -148,9 +148,8 @@ fn rules(home: &Home, policy: &Policy) -> Vec<Check> {
     if let Some(error) = &policy.payee.deny_list_error {
         checks.push(fail("policy", error, "make the deny list readable; nothing is paid until then"));
     }
-    let real = |network: &Network| network.chain_id() == Some(8453);
-    let test = |network: &Network| network.chain_id() == Some(84532);
-    if policy.networks.iter().any(real) && policy.networks.iter().any(test) {
+    let tests = policy.networks.iter().filter(|network| network.is_test()).count();
+    if tests > 0 && tests < policy.networks.len() {
         checks.push(warn("policy", "real and test money are both allowed", "keep one of them in [networks] allow"));
     }
     checks
@@ -183,14 +182,27 @@ async fn nodes(config: &Config, network: &Network) -> Vec<Check> {
             Err(error) => warn("node", error, "payments go on; proof of lost ones waits for it"),
         });
     }
-    if checks.iter().all(|check| check.state == State::Warn) {
-        checks.push(fail(
-            "node",
-            format!("no node of {network} answers"),
-            "check the network, or [chains] in config.toml",
-        ));
-    }
+    checks.push(summary(config, network, &checks));
     checks
+}
+
+/// One line for a chain: whether it can be asked, and what is paid with there.
+fn summary(config: &Config, network: &Network, nodes: &[Check]) -> Check {
+    let (title, answer) =
+        (network.title(), nodes.iter().filter(|check| check.what == "node" && check.state == State::Ok).count());
+    let assets = config.assets();
+    let symbols: Vec<&str> = assets.on(network).map(|asset| asset.symbol.as_str()).collect();
+    if nodes.iter().all(|check| check.state == State::Warn) {
+        return fail("chain", format!("no node of {title} answers"), "check the network, or [chains] in config.toml");
+    }
+    match symbols.is_empty() {
+        true => warn("chain", format!("bursar knows no asset on {title}"), "add an [[asset]] to config.toml"),
+        false => {
+            let found =
+                format!("{title}: {answer} of {} nodes answer; {} is paid with there", nodes.len(), symbols.join(", "));
+            ok("chain", found)
+        }
+    }
 }
 
 /// An account with code is not the plain one it is taken for: whoever it was delegated to (EIP-7702) can move its money.
@@ -201,7 +213,10 @@ async fn account(config: &Config, network: &Network) -> Option<Check> {
     match chain::Rpc::new([(network.clone(), nodes)]).has_code(&account).await {
         Ok(true) => Some(warn(
             "account",
-            format!("{account} has code on {network}: it was delegated to a contract, which can move its money"),
+            format!(
+                "{account} has code on {}: it was delegated to a contract, which can move its money",
+                network.title()
+            ),
             "undo the delegation, or move what it holds to a new wallet",
         )),
         // That a node does not answer is said already.
@@ -217,10 +232,10 @@ fn against_our_clock(node: &str, network: &Network, newest: Time) -> Check {
         return fail("clock", found, "set the clock; nothing is signed until then");
     }
     if behind > limits::CLOCK_SKEW + limits::BLOCKS_MAY_LAG {
-        let found = format!("the newest block {node} knows on {network} is {} old", words::lasting(behind));
+        let found = format!("the newest block {node} knows on {} is {} old", network.title(), words::lasting(behind));
         return warn("clock", found, "the node is behind, or this computer's clock is ahead");
     }
-    ok("node", format!("{node} answers for {network}"))
+    ok("node", format!("{node} answers for {}", network.title()))
 }
 
 async fn ledger(home: &Home) -> Vec<Check> {

@@ -11,7 +11,7 @@ use crate::cli::owner::Terminal;
 use crate::cli::wallet::{self, KeyPlace};
 use crate::cli::{Context, out, passphrase};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
-use crate::money::Network;
+use crate::money::{Assets, Network};
 use crate::policy::Policy;
 
 /// Make a wallet and limits, and show how to fund it and plug it in
@@ -23,11 +23,13 @@ use crate::policy::Policy;
 Example:
   bursar init
   bursar init --network testnet --host claude-code
-  bursar init --network mainnet --store file --host codex --host cursor")]
+  bursar init --network mainnet --store file --host codex --host cursor
+  bursar init --network base --network polygon")]
 pub struct Init {
-    /// Which money: free test dollars, or real ones. Never both
-    #[arg(long, value_name = "NETWORK")]
-    network: Option<Money>,
+    /// Which money: testnet (free test dollars), mainnet (real ones), or a chain by its name. Never test and real money
+    /// together
+    #[arg(long = "network", value_name = "NETWORK")]
+    networks: Vec<String>,
     /// Where to keep the key [default: keyring]
     #[arg(long, value_name = "PLACE")]
     store: Option<KeyPlace>,
@@ -36,13 +38,8 @@ pub struct Init {
     hosts: Vec<Host>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Money {
-    /// Base Sepolia: dollars from a faucet, worth nothing
-    Testnet,
-    /// Base: real dollars
-    Mainnet,
-}
+/// The chains a fresh policy allows: all of real money, or all of test money.
+struct Money(Vec<Network>);
 
 impl Init {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -64,7 +61,7 @@ impl Init {
             context.out.line(format_args!("{} policy   {} (as it was)", out::good("ok"), path.display()));
             return self.same_money(&policy.networks);
         }
-        let money = self.network.map_or_else(asked_for_money, Ok)?;
+        let money = if self.networks.is_empty() { asked_for_money()? } else { Money::of(&self.networks)? };
         write_private(&path, money.policy().as_bytes())
             .map_err(|cause| Failure::new("not_written", format!("the policy could not be written: {cause}"), ""))?;
         context.out.line(format_args!("{} policy   {} (new: {})", out::good("ok"), path.display(), money.in_words()));
@@ -73,13 +70,14 @@ impl Init {
 
     /// The owner's file wins, and is not changed behind the owner's back.
     fn same_money(&self, allowed: &[Network]) -> Result<(), Failure> {
-        match self.network {
-            Some(money) if !allowed.contains(&money.network()) => Err(Failure::new(
+        let wanted = Money::of(&self.networks)?;
+        match wanted.0.iter().find(|network| !allowed.contains(network)) {
+            Some(other) => Err(Failure::new(
                 "other_network",
-                format!("the policy that is there does not allow {}", money.in_words()),
+                format!("the policy that is there does not allow {}", other.title()),
                 "edit [networks] in it, or use another folder with --home",
             )),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -147,26 +145,60 @@ fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
 }
 
 impl Money {
-    fn network(self) -> Network {
-        match self {
-            Money::Testnet => Network::eip155(84532),
-            Money::Mainnet => Network::eip155(8453),
+    const TEST: u64 = 84532;
+    const REAL: u64 = 8453;
+
+    fn of(names: &[String]) -> Result<Money, Failure> {
+        let networks = names.iter().map(|name| meant(name)).collect::<Result<Vec<Network>, _>>()?;
+        let tests = networks.iter().filter(|network| network.is_test()).count();
+        if tests > 0 && tests < networks.len() {
+            return Err(Failure::usage("test money and real money do not go together", "leave out one of them"));
         }
+        Ok(Money(networks))
     }
 
-    fn policy(self) -> &'static str {
-        match self {
-            Money::Testnet => include_str!("../../policies/testnet.toml"),
-            Money::Mainnet => Policy::built_in_text(),
-        }
+    fn is_test(&self) -> bool {
+        self.0.iter().all(Network::is_test)
     }
 
-    fn in_words(self) -> &'static str {
-        match self {
-            Money::Testnet => "test dollars on Base Sepolia",
-            Money::Mainnet => "real dollars on Base",
-        }
+    /// The policy in the box, with these chains in it.
+    fn policy(&self) -> String {
+        let (text, boxed) = match self.is_test() {
+            true => (include_str!("../../policies/testnet.toml"), Money::TEST),
+            false => (Policy::built_in_text(), Money::REAL),
+        };
+        let names: Vec<String> = self.0.iter().map(|network| format!("\"{network}\"")).collect();
+        let titles: Vec<&str> = self.0.iter().map(Network::title).collect();
+        let boxed = Network::eip155(boxed);
+        text.replacen(&format!("allow = [\"{boxed}\"]"), &format!("allow = [{}]", names.join(", ")), 1).replacen(
+            &format!("{boxed} is {}.", boxed.title()),
+            &format!("These are: {}.", titles.join(", ")),
+            1,
+        )
     }
+
+    fn in_words(&self) -> String {
+        let titles: Vec<&str> = self.0.iter().map(Network::title).collect();
+        format!("{} dollars on {}", if self.is_test() { "test" } else { "real" }, titles.join(" and "))
+    }
+}
+
+/// A chain by whatever a person calls it, with an asset on it that bursar knows.
+fn meant(name: &str) -> Result<Network, Failure> {
+    let network = match name {
+        "testnet" => Network::eip155(Money::TEST),
+        "mainnet" => Network::eip155(Money::REAL),
+        name => Network::meant(name).unwrap_or_else(|| Network::new(name)),
+    };
+    let known = Assets::default().networks();
+    if known.contains(&network) {
+        return Ok(network);
+    }
+    let names: Vec<&str> = known.iter().map(Network::title).collect();
+    Err(Failure::usage(
+        format!("bursar knows no asset on `{}`", out::clean(name)),
+        format!("say testnet, mainnet, or one of: {}", names.join(", ")),
+    ))
 }
 
 /// Where money for this wallet comes from, by what the policy allows.
@@ -177,7 +209,11 @@ fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), F
         let line = match network.chain_id() {
             Some(84532) => format!("test USDC on Base Sepolia to {address}, free at https://faucet.circle.com"),
             Some(8453) => format!("a few dollars of USDC on Base to {address}; no other asset, not even for fees"),
-            _ => format!("USDC on {network} to {address}"),
+            _ => {
+                let assets = Config::load(home)?.assets();
+                let symbols: Vec<&str> = assets.on(network).map(|asset| asset.symbol.as_str()).collect();
+                format!("{} on {} to {address}", symbols.join(" or "), network.title())
+            }
         };
         context.out.line(format_args!("  {line}"));
     }
@@ -191,13 +227,15 @@ fn asked_for_money() -> Result<Money, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(unsaid());
     }
-    eprint!("Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  [1]: ");
+    eprint!(
+        "Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  or the name of a chain  [1]: "
+    );
     std::io::stderr().flush().map_err(|_| unsaid())?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed).map_err(|_| unsaid())?;
     match typed.trim() {
-        "" | "1" => Ok(Money::Testnet),
-        "2" => Ok(Money::Mainnet),
-        _ => Err(unsaid()),
+        "" | "1" => Ok(Money(vec![Network::eip155(Money::TEST)])),
+        "2" => Ok(Money(vec![Network::eip155(Money::REAL)])),
+        name => Money::of(&[name.to_owned()]),
     }
 }

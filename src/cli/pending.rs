@@ -50,7 +50,7 @@ pub fn lines(question: &answer::Pending, now: Time) -> Vec<String> {
         "  {} {} on {} to {}",
         out::clean(&question.amount),
         out::clean(&question.asset),
-        out::clean(&question.network),
+        out::clean(&words::network(&question.network)),
         out::clean(&question.payee)
     ));
     lines.extend(question.reasons.iter().map(|reason| format!("  {}", story::reason(reason))));

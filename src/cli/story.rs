@@ -87,7 +87,7 @@ fn offers(offers: &Value) -> Vec<String> {
         table.push(vec![
             cell(&amount).right(),
             cell(&field(offer, "asset")),
-            cell(&field(offer, "network")),
+            cell(&words::network(&field(offer, "network"))),
             cell(&field(offer, "payee")),
             cell(&format!("{} {}", field(offer, "dialect"), field(offer, "scheme"))),
             cell(&field(offer, "verdict")).styled(words::verdict(&field(offer, "verdict"))),

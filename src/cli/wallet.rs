@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use crate::cli::allow_permit2::AllowPermit2;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, words};
@@ -31,6 +32,7 @@ enum Action {
     List(List),
     Export(Export),
     Remove(Remove),
+    AllowPermit2(AllowPermit2),
 }
 
 /// Where a key is kept
@@ -112,6 +114,7 @@ impl WalletCommand {
             Action::List(list) => list.run(context).await,
             Action::Export(Export {}) => export(context).await,
             Action::Remove(Remove {}) => remove(context).await,
+            Action::AllowPermit2(allow) => allow.run(context).await,
         }
     }
 }

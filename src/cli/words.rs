@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::money::Usd;
+use crate::money::{Network, Usd};
 use crate::time::Time;
 
 pub use crate::time::{lasting, when};
@@ -20,6 +20,11 @@ pub fn local(at: Time) -> (String, String) {
     let timestamp = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
     let there = timestamp.to_zoned(jiff::tz::TimeZone::system());
     (there.strftime("%Y-%m-%d").to_string(), there.strftime("%H:%M:%S").to_string())
+}
+
+/// `Base Sepolia`; what is no chain of ours as it is written.
+pub fn network(caip2: &str) -> String {
+    Network::new(caip2).title().to_owned()
 }
 
 /// `$0.25`

@@ -16,7 +16,7 @@ use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, damaged, events, record};
 use crate::crash;
 use crate::limits;
-use crate::money::{Amount, Usd};
+use crate::money::{Account, Amount, Usd};
 use crate::settlement::{Standing, State};
 use crate::time::Time;
 
@@ -44,6 +44,19 @@ pub struct Taken {
     pub amount: Amount,
     /// What that counts for.
     pub usd: Usd,
+}
+
+/// A chain transaction of ours that lets somebody move so much of an asset.
+#[derive(Clone, Debug)]
+pub struct SentApproval {
+    /// Of which asset.
+    pub asset: Account,
+    /// Who may move it.
+    pub spender: String,
+    /// How much.
+    pub amount: Amount,
+    /// The how manieth chain transaction of our account it is.
+    pub nth: u64,
 }
 
 /// What presenting came to.
@@ -183,6 +196,24 @@ impl Ledger {
                 conn.execute("UPDATE ledger SET frozen_why = ?1", [&why])?;
                 let kind = if why.is_some() { "frozen" } else { "thawed" };
                 events::append(conn, None, now, kind, &json!({ "why": why }))
+            })
+            .await
+    }
+
+    /// Notes an approval before it is sent.
+    pub async fn note_approval(&self, sent: SentApproval, now: Time) -> Result<(), LedgerError> {
+        self.writer
+            .write(Sync::Durable, move |conn| {
+                let now = ledger_time(conn, now)?;
+                let SentApproval { asset, spender, amount, nth } = sent;
+                let detail = json!({
+                    "network": asset.network().as_str(),
+                    "asset": asset.address(),
+                    "spender": spender,
+                    "amount": amount.to_string(),
+                    "nth": nth,
+                });
+                events::append(conn, None, now, "approval_sent", &detail)
             })
             .await
     }

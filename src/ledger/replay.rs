@@ -170,6 +170,7 @@ pub(super) fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
         usd: *most_usd,
         payee,
         window_secs: 60,
+        takes_first: false,
         echo: Echo::imagined(Dialect::named(dialect))?,
     })
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use super::*;
 use crate::authorization::{Authorization, Ground};
 use crate::money::{Account, Amount, Asset, Assets, Network, Usd};
-use crate::offer::{self, Dialect, Echo, Offer, Scheme};
+use crate::offer::{Dialect, Echo, Offer, Scheme};
 use crate::policy::{ApprovedBy, Funds, Policy, Question, Snapshot, Terms, Window};
 use crate::reason::{Reason, Who};
 use crate::settlement::Standing;
@@ -93,6 +93,7 @@ impl Kit {
             usd: Usd::micros(micros),
             payee: self.payee(),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         };
         let random = B256::right_padding_from(&(nth + 1).to_be_bytes());
@@ -112,7 +113,7 @@ impl Kit {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), None),
+            payment_header: authorization.payment_header(&offer, &signatures, None),
             offer,
             authorization,
             signatures,
@@ -572,8 +573,7 @@ async fn a_payment_that_names_its_purchase_is_presented_ten_times() {
     let extensions = Some(r#"{"payment-identifier":{"info":{}}}"#.into());
     let echo = Echo::X402V2 { accepted: "{}".into(), resource: None, extensions };
     let offer = Offer { echo, ..draft.offer.clone() };
-    let payload = draft.authorization.x402_payload(&draft.signatures);
-    draft.payment_header = offer::payment_header(&offer, &payload, Some("pay_0123456789abcdef"));
+    draft.payment_header = draft.authorization.payment_header(&offer, &draft.signatures, Some("pay_0123456789abcdef"));
     let row = kit.pay(draft).await.row();
     kit.close(row, Standing::HELD, None).await;
     for _ in 1..limits::PRESENTS_BY_ID {

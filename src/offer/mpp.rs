@@ -71,7 +71,7 @@ fn payable(challenge: &AuthChallenge, assets: &Assets) -> Result<Offer, Reason> 
     let echo = Echo::Mpp { challenge: echo.clone(), header, prescribed };
     let mpp_evm::ChargeTerms { scheme, asset, amount, usd, payee } = terms;
     let window_secs = limits::WINDOW_ENDS_WITHIN.as_secs();
-    Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, echo })
+    Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, takes_first: false, echo })
 }
 
 /// By what way money would move, and for what.

@@ -32,12 +32,10 @@ pub enum Needs {
     Deposit,
     /// For money that somebody else keeps until it is decided on.
     Escrow,
-    /// For money that moves before the goods.
-    Prepayment,
+    /// For Permit2, where the owner has not allowed it the asset.
+    Allowance,
     /// For a debit that comes again.
     Subscription,
-    /// For prices that are known afterwards.
-    Ceiling,
     /// For assets moved by another contract, by fees of ours, or to several at once.
     TransferMethod,
     /// For a credential in a header that is taken.
@@ -52,7 +50,7 @@ pub enum Needs {
 
 impl Needs {
     /// All of them, in the order they are listed in.
-    pub const ALL: [Needs; 20] = [
+    pub const ALL: [Needs; 19] = [
         Needs::LightningWallet,
         Needs::CashuMint,
         Needs::CrawlerAccount,
@@ -65,9 +63,8 @@ impl Needs {
         Needs::UnknownAsset,
         Needs::Deposit,
         Needs::Escrow,
-        Needs::Prepayment,
+        Needs::Allowance,
         Needs::Subscription,
-        Needs::Ceiling,
         Needs::TransferMethod,
         Needs::AuthorizationHeader,
         Needs::Extension,
@@ -104,9 +101,8 @@ impl Needs {
             Needs::UnknownAsset => ("unknown_asset", "the asset in config.toml, as an [[asset]]"),
             Needs::Deposit => ("deposit", "money deposited in advance"),
             Needs::Escrow => ("escrow", "money locked away until the seller decides"),
-            Needs::Prepayment => ("prepayment", "money that moves before the work is done"),
+            Needs::Allowance => ("allowance", "an allowance for Permit2, which the owner can give"),
             Needs::Subscription => ("subscription", "a standing permission to charge"),
-            Needs::Ceiling => ("ceiling", "a permission to take up to an amount"),
             Needs::TransferMethod => {
                 ("transfer_method", "another way to move the asset than a signed transfer of its own")
             }
@@ -119,7 +115,10 @@ impl Needs {
 
     /// Whether the reason beside it does not say so already.
     fn is_news(self) -> bool {
-        !matches!(self, Needs::UnknownAsset | Needs::AuthorizationHeader | Needs::SoundTerms | Needs::Unknown)
+        !matches!(
+            self,
+            Needs::UnknownAsset | Needs::Allowance | Needs::AuthorizationHeader | Needs::SoundTerms | Needs::Unknown
+        )
     }
 }
 
@@ -140,7 +139,8 @@ impl Unpayable {
             "scheme_not_supported" => by_scheme(&self.scheme),
             "network_not_supported" => by_network(&self.network),
             "unknown_asset" => Needs::UnknownAsset,
-            "flow_not_supported" => Needs::Prepayment,
+            "flow_not_supported" => Needs::Escrow,
+            "permit2_allowance_required" | "permit2_allowance_unknown" => Needs::Allowance,
             "gateway_not_supported" => Needs::Deposit,
             "transfer_method_not_supported" | "splits_not_supported" => Needs::TransferMethod,
             "authorization_header_taken" => Needs::AuthorizationHeader,
@@ -182,7 +182,6 @@ fn by_scheme(scheme: &str) -> Needs {
         "batch-settlement" | "deferred" => Needs::Deposit,
         "auth-capture" | "escrow" => Needs::Escrow,
         "subscription" => Needs::Subscription,
-        "upto" => Needs::Ceiling,
         _ => Needs::Unknown,
     }
 }

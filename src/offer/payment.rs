@@ -2,16 +2,26 @@
 
 use super::{Echo, Offer, mpp, x402_v1, x402_v2};
 
-/// Name and value of the header that carries what was signed, as its scheme writes it. `id` goes to sellers that declare
-/// `payment-identifier`: the same one for every showing of one purchase.
-pub fn payment_header(offer: &Offer, payload: &str, id: Option<&str>) -> (String, String) {
+/// What was signed, as its scheme writes it for a dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Paid<'a> {
+    /// The authorization with its signature.
+    pub payload: &'a str,
+    /// For sellers that declare `payment-identifier`: the same one for every showing of one purchase.
+    pub id: Option<&'a str>,
+    /// What goes into an extension that the seller declares: its name, and the members of its `info`.
+    pub extension: Option<(&'a str, &'a str)>,
+}
+
+/// Name and value of the header that carries a payment.
+pub fn payment_header(offer: &Offer, paid: &Paid<'_>) -> (String, String) {
     let (name, value) = match &offer.echo {
-        Echo::X402V1 { accepted } => (x402_v1::PAYMENT, x402_v1::payment(offer, accepted, payload)),
+        Echo::X402V1 { accepted } => (x402_v1::PAYMENT, x402_v1::payment(offer, accepted, paid.payload)),
         Echo::X402V2 { accepted, resource, extensions } => {
             let (resource, extensions) = (resource.as_deref(), extensions.as_deref());
-            (x402_v2::PAYMENT, x402_v2::payment(accepted, resource, extensions, payload, id))
+            (x402_v2::PAYMENT, x402_v2::payment(accepted, resource, extensions, paid))
         }
-        Echo::Mpp { challenge, header, .. } => (header.name(), mpp::payment(offer, challenge, payload)),
+        Echo::Mpp { challenge, header, .. } => (header.name(), mpp::payment(offer, challenge, paid.payload)),
     };
     (name.to_owned(), value)
 }

@@ -28,13 +28,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether it says that money was taken. Of a ceiling, a seller may take nothing, and say so.
+    pub fn says_taken(&self) -> bool {
+        self.success && self.amount.is_none_or(|amount| !amount.is_zero())
+    }
+
     /// What it says of a payment that is not so; nothing where it fits. What is left out contradicts nothing.
     pub fn contradicts(&self, payer: &Account, most: Amount, is_ceiling: bool) -> Vec<&'static str> {
         let is_amount = |claimed: Amount| claimed == most || (is_ceiling && claimed < most);
         let network = payer.network();
         let is_network = self.network.is_empty()
             || self.network == network.as_str()
-            || x402_v1::name(network) == Some(self.network.as_str());
+            || network.v1_name() == Some(self.network.as_str());
         let wrong = [
             ("network", !is_network),
             ("payer", self.payer.as_ref().is_some_and(|claimed| claimed != payer.address())),

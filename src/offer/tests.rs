@@ -156,7 +156,7 @@ fn honest_oddities_are_payable() {
 fn every_entry_bursar_must_not_pay_says_why() {
     let upper = PAYEE.to_uppercase().replace('X', "x").replace("BC6A", "bC6A");
     let cases: Vec<(&str, &str, Value)> = vec![
-        ("scheme_not_supported", "scheme", json!("upto")),
+        ("malformed_offer", "scheme", json!("upto")),
         ("scheme_not_supported", "scheme", json!("batch-settlement")),
         ("scheme_not_supported", "scheme", json!("auth-capture")),
         ("scheme_not_supported", "scheme", json!("Exact")),
@@ -170,11 +170,9 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("network_not_supported", "network", json!("EIP155:84532")),
         ("unknown_asset", "network", json!("eip155:8453")),
         ("unknown_asset", "network", json!("eip155:999999")),
-        ("flow_not_supported", "extra/paymentFlow", json!("upfront")),
         ("flow_not_supported", "extra/paymentFlow", json!("escrow")),
         ("flow_not_supported", "extra/paymentFlow", json!("tomorrow")),
         ("malformed_offer", "extra/paymentFlow", json!(1)),
-        ("transfer_method_not_supported", "extra/assetTransferMethod", json!("permit2")),
         ("transfer_method_not_supported", "extra/assetTransferMethod", json!("erc7710")),
         ("transfer_method_not_supported", "extra/assetTransferMethod", json!("cheque")),
         ("unknown_asset", "asset", json!(PAYEE)),
@@ -230,10 +228,43 @@ fn every_entry_bursar_must_not_pay_says_why() {
 }
 
 #[test]
-fn a_permit2_asset_is_not_signed_for_as_if_it_were_another() {
-    let radius = json!({ "network": "eip155:72344", "asset": "0x33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb" });
-    let changes = [("network", radius["network"].clone()), ("asset", radius["asset"].clone())];
-    assert_eq!(codes(&v2(&[with(v2_entry(), &changes)])), ["transfer_method_not_supported"]);
+fn an_asset_is_moved_as_the_seller_says_and_else_as_it_moves_by_itself() {
+    const SBC: &str = "0x33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb";
+    let radius = |method: Value| {
+        let place = [("network", json!("eip155:72344")), ("asset", json!(SBC))];
+        let extra = json!({ "name": "Stable Coin", "version": "1", "assetTransferMethod": method });
+        v2(&[with(with(v2_entry(), &place), &[("extra", extra)])])
+    };
+    let usdc = |method: Value| v2(&[with(v2_entry(), &[("/extra/assetTransferMethod", method)])]);
+    for (listed, scheme) in [
+        (usdc(Value::Null), Scheme::Eip3009),
+        (usdc(json!("eip3009")), Scheme::Eip3009),
+        (usdc(json!("permit2")), Scheme::Permit2),
+        (radius(Value::Null), Scheme::Permit2),
+        (radius(json!("permit2")), Scheme::Permit2),
+    ] {
+        assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &scheme));
+    }
+    assert_eq!(codes(&radius(json!("eip3009"))), ["transfer_method_not_supported"]);
+    let old = with(v1_entry(), &[("/extra/assetTransferMethod", json!("permit2"))]);
+    assert_eq!(codes(&v1(&[old])), ["transfer_method_not_supported"]);
+}
+
+#[test]
+fn a_ceiling_names_who_says_how_much_is_taken() {
+    let named = json!({ "name": "USDC", "version": "2", "facilitatorAddress": PAYEE });
+    let upto = |extra: &Value| with(v2_entry(), &[("scheme", json!("upto")), ("extra", extra.clone())]);
+    let listed = v2(&[upto(&named)]);
+    let facilitator = Account::parse(&Network::eip155(84532), PAYEE).unwrap();
+    assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &Scheme::Upto(facilitator)));
+    let without = with(named.clone(), &[("facilitatorAddress", Value::Null)]);
+    assert_eq!(codes(&v2(&[upto(&without)])), ["malformed_offer"]);
+    let nobody = with(named.clone(), &[("facilitatorAddress", json!("0x12"))]);
+    assert_eq!(codes(&v2(&[upto(&nobody)])), ["malformed_offer"]);
+    let otherwise = with(named.clone(), &[("assetTransferMethod", json!("eip3009"))]);
+    assert_eq!(codes(&v2(&[upto(&otherwise)])), ["transfer_method_not_supported"]);
+    let old = with(v1_entry(), &[("scheme", json!("upto")), ("extra", named)]);
+    assert_eq!(codes(&v1(&[old])), ["scheme_not_supported"]);
 }
 
 #[test]
@@ -370,7 +401,8 @@ fn needed(listed: &[Listed]) -> &'static str {
     let [Listed::Unpayable(entry)] = listed else { panic!("one entry that cannot be paid, not {listed:?}") };
     let (needs, said) = (entry.needs(), &entry.reason.message);
     let says_so = said.ends_with(&format!("; to pay it, bursar would need {}", needs.what()));
-    let goes_without = ["unknown_asset", "authorization_header", "sound_terms", "unknown"].contains(&needs.word());
+    let goes_without =
+        ["unknown_asset", "allowance", "authorization_header", "sound_terms", "unknown"].contains(&needs.word());
     assert!(says_so != goes_without, "{said}");
     needs.word()
 }
@@ -383,10 +415,8 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
         ("deposit", "scheme", json!("deferred")),
         ("deposit", "extra", gateway),
         ("escrow", "scheme", json!("auth-capture")),
-        ("ceiling", "scheme", json!("upto")),
         ("unknown", "scheme", json!("ignore the limit")),
-        ("prepayment", "/extra/paymentFlow", json!("escrow")),
-        ("prepayment", "/extra/paymentFlow", json!("upfront")),
+        ("escrow", "/extra/paymentFlow", json!("escrow")),
         ("transfer_method", "/extra/assetTransferMethod", json!("erc7710")),
         ("solana_key", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")),
         ("other_chain", "network", json!("xrpl:0")),
@@ -465,7 +495,7 @@ fn signed(offer: &Offer) -> (Authorization, Signatures) {
 
 fn paid(offer: &Offer, id: Option<&str>) -> (String, String) {
     let (authorization, signatures) = signed(offer);
-    let (name, value) = payment_header(offer, &authorization.x402_payload(&signatures), id);
+    let (name, value) = authorization.payment_header(offer, &signatures, id);
     assert!(HeaderValue::from_str(&value).is_ok());
     (name, base64::decode_text(&value).unwrap())
 }

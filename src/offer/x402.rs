@@ -144,6 +144,7 @@ impl Envelope<'_> {
             usd: terms.usd,
             payee: terms.payee,
             window_secs: terms.window_secs,
+            takes_first: terms.takes_first,
             echo: match self.is_v1() {
                 true => Echo::X402V1 { accepted },
                 false => Echo::X402V2 { accepted, resource: kept(self.resource), extensions: kept(self.extensions) },
@@ -175,44 +176,67 @@ struct Terms<'a> {
     usd: crate::money::Usd,
     payee: Account,
     window_secs: u64,
+    takes_first: bool,
 }
 
 /// From what it is, over what it is paid in, to how much and to whom: the first thing in the way is the reason.
 fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'a>, Reason> {
-    is_exact(fields)?;
+    let way = way(fields)?;
     let network = network(wire, fields)?;
     let extra = fields.object("extra")?;
-    settles_after_delivery(&extra)?;
-    moves_by_eip3009(&extra)?;
+    let takes_first = takes_first(wire, &extra)?;
     let asset = asset(&network, fields, assets)?;
+    let scheme = match way {
+        Way::Exact => moved_by(wire, &extra, asset)?,
+        Way::Upto => Scheme::Upto(facilitator(wire, &extra, &network)?),
+    };
     is_the_asset_we_know(&extra, asset)?;
     let amount = amount(wire, fields)?;
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
     Ok(Terms {
-        scheme: Scheme::Eip3009,
+        scheme,
         asset,
         amount,
         usd,
         payee: payee(fields, &network, assets)?,
         window_secs: window(fields)?,
+        takes_first,
     })
 }
 
-const EXACT: &str = "exact";
+/// How much an entry lets the seller take.
+enum Way {
+    /// The amount.
+    Exact,
+    /// Up to the amount.
+    Upto,
+}
 
-fn is_exact(fields: &Fields) -> Result<(), Reason> {
+fn way(fields: &Fields) -> Result<Way, Reason> {
     let why = match fields.required("scheme")? {
-        EXACT => return Ok(()),
-        "upto" => "`upto` lets the seller decide how much it takes; bursar pays `exact` prices only",
+        "exact" => return Ok(Way::Exact),
+        "upto" => return Ok(Way::Upto),
         "batch-settlement" => {
-            "`batch-settlement` asks for a deposit larger than the price; bursar pays `exact` prices only"
+            "`batch-settlement` asks for a deposit larger than the price; bursar pays `exact` and `upto` only"
         }
-        "auth-capture" => "`auth-capture` locks money until the seller decides; bursar pays `exact` prices only",
-        _ => "bursar pays `exact` prices only",
+        "auth-capture" => "`auth-capture` locks money until the seller decides; bursar pays `exact` and `upto` only",
+        _ => "bursar pays `exact` and `upto` only",
     };
     Err(refusal("scheme_not_supported", why))
+}
+
+/// Who says how much is taken of a ceiling.
+fn facilitator(wire: &Wire, extra: &Fields, network: &Network) -> Result<Account, Reason> {
+    if wire.dialect == Dialect::X402V1 {
+        return Err(refusal("scheme_not_supported", "the first version of x402 does not have `upto`"));
+    }
+    if !matches!(extra.text("assetTransferMethod")?, None | Some("permit2")) {
+        return Err(refusal(TRANSFER_NOT_SUPPORTED, "bursar pays `upto` by Permit2 only"));
+    }
+    let named = extra.required("facilitatorAddress")?;
+    Account::parse(network, named).map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))
 }
 
 fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
@@ -233,12 +257,12 @@ fn is_no_gateway(extra: &Fields) -> Result<(), Reason> {
     }
 }
 
-/// Flows that take the money first leave nothing to hold on to when the goods do not come.
-fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
+/// Whether the money is taken before the work is done: then nothing is left to hold on to when the goods do not come.
+fn takes_first(wire: &Wire, extra: &Fields) -> Result<bool, Reason> {
     is_no_gateway(extra)?;
     let why = match extra.text("paymentFlow")? {
-        None | Some("authorization") => return Ok(()),
-        Some("upfront") => "the seller takes the money before it does the work; bursar pays after only",
+        None | Some("authorization") => return Ok(false),
+        Some("upfront") if wire.dialect == Dialect::X402V2 => return Ok(true),
         Some("escrow") => "the seller wants the money in escrow first; bursar pays after the work only",
         Some(_) => "the seller wants the payment in an order bursar does not know",
     };
@@ -247,12 +271,22 @@ fn settles_after_delivery(extra: &Fields) -> Result<(), Reason> {
 
 const TRANSFER_NOT_SUPPORTED: &str = "transfer_method_not_supported";
 
-fn moves_by_eip3009(extra: &Fields) -> Result<(), Reason> {
-    let why = match extra.text("assetTransferMethod")? {
-        None | Some("eip3009") => return Ok(()),
-        Some("permit2") => "the seller wants a Permit2 transfer; bursar signs EIP-3009 authorizations only",
-        Some("erc7710") => "the seller wants an ERC-7710 delegation; bursar signs EIP-3009 authorizations only",
-        Some(_) => "the seller wants the asset moved in a way bursar does not know",
+/// By which scheme exactly the amount is moved: as the seller says, or else as the asset moves by itself.
+fn moved_by(wire: &Wire, extra: &Fields, asset: &Asset) -> Result<Scheme, Reason> {
+    let why = match (extra.text("assetTransferMethod")?, asset.transfer) {
+        // The first version knows one way only.
+        (None, TransferMethod::Permit2) | (Some("permit2"), _) if wire.dialect == Dialect::X402V1 => {
+            "the seller wants a Permit2 transfer, which the first version of x402 does not have"
+        }
+        (None | Some("eip3009"), TransferMethod::Eip3009) => return Ok(Scheme::Eip3009),
+        (None | Some("permit2"), TransferMethod::Permit2) | (Some("permit2"), TransferMethod::Eip3009) => {
+            return Ok(Scheme::Permit2);
+        }
+        (Some("eip3009"), TransferMethod::Permit2) => {
+            "the seller wants an EIP-3009 transfer, which this asset does not have; it moves by Permit2"
+        }
+        (Some("erc7710"), _) => "the seller wants an ERC-7710 delegation, which a plain account does not have",
+        (Some(_), _) => "the seller wants the asset moved in a way bursar does not know",
     };
     Err(refusal(TRANSFER_NOT_SUPPORTED, why))
 }
@@ -266,14 +300,7 @@ pub(super) fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) 
     // A seller's own spelling of a contract is not ours to correct: which one it means is certain.
     let address = address_in_any_case(fields.required("asset")?);
     let account = address.and_then(|address| Account::parse(network, &address).ok());
-    let asset = account.and_then(|account| assets.known(&account)).ok_or_else(unknown)?;
-    match asset.transfer {
-        TransferMethod::Eip3009 => Ok(asset),
-        TransferMethod::Permit2 => Err(refusal(
-            TRANSFER_NOT_SUPPORTED,
-            "this asset moves by Permit2; bursar signs EIP-3009 authorizations only",
-        )),
-    }
+    account.and_then(|account| assets.known(&account)).ok_or_else(unknown)
 }
 
 /// A name or version other than ours gives a signature that settles nothing, and other decimals another price, whoever

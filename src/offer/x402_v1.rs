@@ -21,7 +21,7 @@ pub(super) fn payment(offer: &Offer, accepted: &str, payload: &str) -> String {
 /// A v1 seller compares the network's name with its own, so it gets back the text it wrote.
 fn network_as_written(network: &Network, accepted: &str) -> String {
     let written = json::members(accepted).and_then(|entry| entry.member("network").ok().flatten());
-    let ours = || format!("\"{}\"", name(network).unwrap_or(network.as_str()));
+    let ours = || format!("\"{}\"", network.v1_name().unwrap_or(network.as_str()));
     written.map_or_else(ours, str::to_owned)
 }
 
@@ -30,46 +30,16 @@ fn network(name: &str) -> Option<Network> {
     if name.contains(':') {
         return Some(Network::new(name));
     }
-    if let Some((_, chain)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Some(Network::eip155(*chain));
+    if let Some(network) = Network::of_v1(name) {
+        return Some(network);
     }
     SOLANA.iter().find(|(known, _)| *known == name).map(|(_, caip2)| Network::new(*caip2))
 }
 
-/// The name a v1 seller knows a chain by.
-pub(super) fn name(network: &Network) -> Option<&'static str> {
-    let chain = network.chain_id()?;
-    NAMES.iter().find(|(_, known)| *known == chain).map(|(name, _)| *name)
-}
-
 /// Whether a v1 seller means a network by this.
 pub(super) fn is_name(text: &str) -> bool {
-    NAMES.iter().any(|(known, _)| *known == text) || SOLANA.iter().any(|(known, _)| *known == text)
+    Network::of_v1(text).is_some() || SOLANA.iter().any(|(known, _)| *known == text)
 }
-
-const NAMES: [(&str, u64); 21] = [
-    ("ethereum", 1),
-    ("sepolia", 11155111),
-    ("abstract", 2741),
-    ("abstract-testnet", 11124),
-    ("base", 8453),
-    ("base-sepolia", 84532),
-    ("avalanche", 43114),
-    ("avalanche-fuji", 43113),
-    ("iotex", 4689),
-    ("sei", 1329),
-    ("sei-testnet", 1328),
-    ("polygon", 137),
-    ("polygon-amoy", 80002),
-    ("peaq", 3338),
-    ("story", 1514),
-    ("educhain", 41923),
-    ("skale-base-sepolia", 324705682),
-    ("megaeth", 4326),
-    ("monad", 143),
-    ("stable", 988),
-    ("stable-testnet", 2201),
-];
 
 const SOLANA: [(&str, &str); 3] = [
     ("solana", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"),

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use http::HeaderMap;
 
+use super::payment::Paid;
 use super::x402::Wire;
 use super::{Dialect, base64, refusal};
 use crate::json;
@@ -37,16 +38,22 @@ pub(super) const PAYMENT: &str = "PAYMENT-SIGNATURE";
 /// The header that carries a receipt.
 pub(super) const RECEIPT: &str = "payment-response";
 
+/// Whether the seller declares an extension.
+pub(super) fn declares(extensions: Option<&str>, name: &str) -> bool {
+    extensions.and_then(json::members).is_some_and(|declared| declared.has(name))
+}
+
 /// What pays an entry: what the seller wrote of it and around it, and what was signed.
-pub(super) fn payment(
-    accepted: &str,
-    resource: Option<&str>,
-    extensions: Option<&str>,
-    payload: &str,
-    id: Option<&str>,
-) -> String {
+pub(super) fn payment(accepted: &str, resource: Option<&str>, extensions: Option<&str>, paid: &Paid<'_>) -> String {
+    let Paid { payload, id, extension } = paid;
     let resource = member("resource", resource);
-    let extensions = extensions.map(|text| with_identifier(text, id));
+    let extensions = extensions.map(|text| {
+        let text = with_identifier(text, *id);
+        match extension {
+            Some((name, members)) => with_info(&text, name, members),
+            None => text,
+        }
+    });
     let extensions = member("extensions", extensions.as_deref());
     base64::encode(&format!(r#"{{"x402Version":2{resource},"accepted":{accepted},"payload":{payload}{extensions}}}"#))
 }
@@ -59,7 +66,7 @@ fn member(key: &str, text: Option<&str>) -> String {
 pub fn names_purchase(header_value: &str) -> bool {
     let named = |payment: &str| {
         let extensions = json::members(payment)?.member("extensions").ok()??;
-        let declared = json::members(extensions)?.member("payment-identifier").ok()??;
+        let declared = json::members(extensions)?.member(IDENTIFIER).ok()??;
         let info = json::members(declared)?.member("info").ok()??;
         Some(json::members(info)?.has("id"))
     };
@@ -67,6 +74,18 @@ pub fn names_purchase(header_value: &str) -> bool {
     payment.is_some_and(|payment| named(&payment) == Some(true))
 }
 
+/// Whether a payment says that the money is taken first, as its seller wrote.
+pub(super) fn takes_first(header_value: &str) -> bool {
+    let flow = |payment: &str| {
+        let accepted = json::members(payment)?.member("accepted").ok()??;
+        let extra = json::members(accepted)?.member("extra").ok()??;
+        Some(json::members(extra)?.member("paymentFlow").ok()?? == "\"upfront\"")
+    };
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
+    payment.is_some_and(|payment| flow(&payment) == Some(true))
+}
+
+const IDENTIFIER: &str = "payment-identifier";
 const IDENTIFIER_CHARS: RangeInclusive<usize> = 16..=128;
 
 /// The seller's extensions with our id put into the one place where it belongs; every other byte stays.
@@ -74,11 +93,19 @@ fn with_identifier(extensions: &str, id: Option<&str>) -> String {
     let allowed = |id: &&str| {
         IDENTIFIER_CHARS.contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
-    match (id.filter(allowed), place_for_id(extensions)) {
-        (Some(id), Some(Place { at, comma })) => {
-            format!(r#"{}"id":"{id}"{}{}"#, &extensions[..at], if comma { "," } else { "" }, &extensions[at..])
+    match id.filter(allowed) {
+        Some(id) => with_info(extensions, IDENTIFIER, &format!(r#""id":"{id}""#)),
+        None => extensions.to_owned(),
+    }
+}
+
+/// The seller's extensions with members of ours put into the `info` of one of them.
+fn with_info(extensions: &str, name: &str, members: &str) -> String {
+    match place_in_info(extensions, name, members) {
+        Some(Place { at, comma }) => {
+            format!(r#"{}{members}{}{}"#, &extensions[..at], if comma { "," } else { "" }, &extensions[at..])
         }
-        _ => extensions.to_owned(),
+        None => extensions.to_owned(),
     }
 }
 
@@ -88,11 +115,14 @@ struct Place {
     comma: bool,
 }
 
-/// Nowhere if the seller does not declare the extension, or already wrote an id: its values are never replaced.
-fn place_for_id(extensions: &str) -> Option<Place> {
-    let declared = json::members(extensions)?.member("payment-identifier").ok()??;
+/// Nowhere if the seller does not declare the extension, or already wrote one of our members: its values are never
+/// replaced.
+fn place_in_info(extensions: &str, name: &str, members: &str) -> Option<Place> {
+    let declared = json::members(extensions)?.member(name).ok()??;
     let info = json::members(declared)?.member("info").ok()??;
-    if json::members(info)?.has("id") {
+    let written = json::members(info)?;
+    let ours = format!("{{{members}}}");
+    if json::members(&ours)?.iter().any(|(name, _)| written.has(name)) {
         return None;
     }
     // `info` is a part of the same text, so the distance of the two is where it begins.

@@ -20,8 +20,8 @@ use crate::text::quoted;
 /// The policy of a wallet whose owner wrote none.
 const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
-/// Schemes bursar can pay. Another word in `[schemes] allow` is a mistake that would read like a permission.
-const SCHEMES: [&str; 1] = ["exact"];
+/// Schemes bursar can pay, and the flow that its owner has to open. Another word in `[schemes] allow` is a mistake that would read like a permission.
+const SCHEMES: [&str; 3] = ["exact", "upto", "upfront"];
 
 const DAY: u64 = 24 * 3600;
 /// No span in a policy is longer: what is meant to last for ever should not be a number.
@@ -638,9 +638,9 @@ mod tests {
 
     #[test]
     fn a_scheme_is_one_that_can_be_paid() {
-        insta::assert_snapshot!(complaint("[schemes]\nallow = [\"upto\"]\n"), @"
-        policy.toml:3:10: `allow` in [schemes]: bursar cannot pay by the scheme `upto`
-          what it can pay: exact
+        insta::assert_snapshot!(complaint("[schemes]\nallow = [\"batch-settlement\"]\n"), @"
+        policy.toml:3:10: `allow` in [schemes]: bursar cannot pay by the scheme `batch-settlement`
+          what it can pay: exact, upto, upfront
         ");
     }
 

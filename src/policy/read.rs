@@ -382,32 +382,9 @@ pub(crate) fn network(text: &str) -> Result<Network, Complaint> {
         return Ok(network);
     }
     let what = format!("`{}` is not a network's CAIP-2 name", quoted(text, 60));
-    Err(match caip2_of(text) {
-        Some(name) => Complaint::new(what, format!("write \"{name}\"")),
+    Err(match Network::meant(text) {
+        Some(network) => Complaint::new(what, format!("write \"{network}\"")),
         None => Complaint::new(what, "write it as \"eip155:\" and the chain id: \"eip155:8453\" is Base"),
-    })
-}
-
-/// What people (and x402 v1) call a chain, and what it is called here.
-fn caip2_of(name: &str) -> Option<&'static str> {
-    let name = name.trim().to_lowercase().replace([' ', '_'], "-");
-    Some(match name.as_str() {
-        "base" | "base-mainnet" | "8453" => "eip155:8453",
-        "base-sepolia" | "84532" => "eip155:84532",
-        "ethereum" | "mainnet" | "1" => "eip155:1",
-        "sepolia" | "11155111" => "eip155:11155111",
-        "polygon" | "137" => "eip155:137",
-        "polygon-amoy" | "80002" => "eip155:80002",
-        "arbitrum" | "arbitrum-one" | "42161" => "eip155:42161",
-        "arbitrum-sepolia" | "421614" => "eip155:421614",
-        "optimism" | "10" => "eip155:10",
-        "avalanche" | "43114" => "eip155:43114",
-        "avalanche-fuji" | "43113" => "eip155:43113",
-        "celo" | "42220" => "eip155:42220",
-        "sei" | "1329" => "eip155:1329",
-        "iotex" | "4689" => "eip155:4689",
-        "peaq" | "3338" => "eip155:3338",
-        _ => return None,
     })
 }
 

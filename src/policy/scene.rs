@@ -55,7 +55,7 @@ pub fn offer_on(chain: u64, price: &str) -> Offer {
     let echo = Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None };
     let amount = Amount(U256::from(usd.as_micros()));
     let payee = Account::parse(asset.network(), PAYEE).unwrap();
-    Offer { scheme: Scheme::Eip3009, asset, amount, usd, payee, window_secs: 60, echo }
+    Offer { scheme: Scheme::Eip3009, asset, amount, usd, payee, window_secs: 60, takes_first: false, echo }
 }
 
 pub fn listed(offer: Offer) -> Listed {

@@ -33,9 +33,14 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         Presented::NeverConnected(cause) => (Presentation::Nothing, None, vec![seller_reason(&cause)]),
         Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
-            let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.success);
-            let cut = reply.cut.map(cut_off).into_iter().collect();
-            (Presentation::Reply { status: reply.status, receipt }, Some(reply), cut)
+            let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.says_taken());
+            let asks_again = offer::asks_again(reply.status, &reply.headers);
+            // Whatever its status, it means what every challenge means.
+            let status = if asks_again.is_some() { 402 } else { reply.status };
+            let (_, payment) = recorded.payment_header();
+            let first = offer::takes_first(payment).then(money_went_first);
+            let reasons = reply.cut.map(cut_off).into_iter().chain(asks_again).chain(first).collect();
+            (Presentation::Reply { status, receipt }, Some(reply), reasons)
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
@@ -44,6 +49,11 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
     // What did not come to its end was not delivered: the same bytes may bring it whole.
     judgement.delivered &= reply.as_ref().is_none_or(|reply| reply.cut != Some(Cut::TooSlow));
     Judged { judgement, presented, reply, receipt, reasons }
+}
+
+fn money_went_first() -> Reason {
+    let message = "this seller takes the money before it does the work: whatever came back, the money is likely gone";
+    Reason::new("paid_upfront", "seller", message, Who::Agent)
 }
 
 fn cut_off(cut: Cut) -> Reason {
@@ -71,6 +81,10 @@ impl Purchase {
             None => None,
         };
         crash::point("kept");
+        if !judged.judgement.answered && judged.reply.is_some() {
+            // Asked once more: what was known of the chain may not be so any more.
+            self.house.ground.forget();
+        }
         let closing = Closing {
             standing: judged.judgement.standing,
             presented: judged.presented,
@@ -100,7 +114,7 @@ impl Purchase {
 impl Purchase {
     /// A receipt that names another payer, amount or network than ours is no receipt for this payment: the owner hears.
     async fn compare(&self, recorded: &Recorded, judged: &Judged) {
-        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.success) else { return };
+        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.says_taken()) else { return };
         let Facts { from, most, is_ceiling, .. } = recorded.authorization().facts();
         let wrong = receipt.contradicts(&from, most, is_ceiling);
         if wrong.is_empty() {

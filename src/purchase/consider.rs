@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::challenge::Heard as HeardChallenge;
+use crate::authorization::{Authorization, Ground};
 use crate::funds;
+use crate::ground;
 use crate::ledger::{LedgerError, View};
 use crate::limits;
 use crate::offer::{self, Listed, Offer};
@@ -25,6 +28,8 @@ pub(super) struct Considered {
     pub heard_at: Time,
     pub look: Look,
     pub listed: Vec<Listed>,
+    /// What is known of what each offer stands on.
+    grounds: Vec<(Offer, Ground)>,
     /// What the record says of them, once it is decided.
     pub offers: Value,
 }
@@ -36,8 +41,28 @@ impl Parts {
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
         let listed = offer::fit(listed, &reply.request, at);
+        let (listed, grounds) = self.grounded(listed, &policy).await;
         let funds = self.funds_for(&listed).await;
-        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, offers: Value::Null })
+        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, grounds, offers: Value::Null })
+    }
+
+    /// What each offer stands on. One that could not be signed for is none that can be paid.
+    async fn grounded(&self, listed: Vec<Listed>, policy: &Policy) -> (Vec<Listed>, Vec<(Offer, Ground)>) {
+        let Some(wallet) = &self.wallet else { return (listed, Vec::new()) };
+        let looked = join_all(listed.into_iter().map(|entry| async {
+            let Listed::Payable(offer) = entry else { return (entry, None) };
+            // What the policy refuses anyway need not be looked at.
+            if !policy.networks.contains(offer.network()) {
+                return (Listed::Payable(offer), None);
+            }
+            let ground = ground::of(self, &offer).await;
+            match Authorization::stands(&offer, &wallet.account(offer.network()), &ground) {
+                Ok(()) => (Listed::Payable(offer.clone()), Some((*offer, ground))),
+                Err(cannot) => (offer.unpayable(cannot.into()).into(), None),
+            }
+        }));
+        let (listed, grounds): (Vec<Listed>, Vec<Option<(Offer, Ground)>>) = looked.await.into_iter().unzip();
+        (listed, grounds.into_iter().flatten().collect())
     }
 
     /// Balances that were never read are read once, beside the unpaid leg, and not waited for long.
@@ -68,6 +93,12 @@ impl Considered {
         let snapshot = house.ledger.snapshot(self.view(wish, house.now())).await?;
         let decided = policy::decide(&self.policy, &self.question(wish), &self.listed, &snapshot);
         Ok((decided, snapshot))
+    }
+
+    /// What is known of what an offer stands on.
+    pub fn ground_of(&self, offer: &Offer) -> Ground {
+        let found = self.grounds.iter().find(|(of, _)| of == offer);
+        found.map(|(_, ground)| ground.clone()).unwrap_or_default()
     }
 
     pub fn question(&self, wish: &Wish) -> Question<'_> {

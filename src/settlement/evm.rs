@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
 
-use super::{Transfer, Use, eip3009};
+use super::{Transfer, Use, eip3009, permit2};
 use crate::authorization::Authorization;
 use crate::money::{Account, Amount, Network};
 
@@ -88,6 +88,7 @@ impl Authorization {
     pub fn evm_question(&self) -> EvmQuestion {
         match self {
             Authorization::Eip3009(signed) => eip3009::question(signed),
+            Authorization::Permit2(signed) => permit2::question(signed),
         }
     }
 
@@ -95,6 +96,7 @@ impl Authorization {
     pub fn is_used(&self, answer: U256) -> Option<bool> {
         match self {
             Authorization::Eip3009(_) => eip3009::is_used(answer),
+            Authorization::Permit2(signed) => Some(permit2::is_used(signed, answer)),
         }
     }
 
@@ -102,8 +104,14 @@ impl Authorization {
     pub fn fate_in(&self, tx: &ChainTx) -> Option<Use> {
         match self {
             Authorization::Eip3009(signed) => eip3009::fate_in(signed, tx),
+            Authorization::Permit2(signed) => permit2::fate_in(signed, tx),
         }
     }
+}
+
+/// The log of a transfer of an ERC-20 asset.
+pub(super) fn transfer_log() -> B256 {
+    erc20::Transfer::SIGNATURE_HASH
 }
 
 /// The transfers of a chain transaction out of an account, by the place of their logs.

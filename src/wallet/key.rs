@@ -8,7 +8,7 @@ use k256::ecdsa::SigningKey;
 use zeroize::Zeroizing;
 
 use super::WalletError;
-use crate::authorization::{Authorization, Message, Signature, Signatures, address_of};
+use crate::authorization::{Authorization, Erc20Approval, Message, Signature, Signatures, address_of};
 
 /// A private key. It leaves this room only as signatures.
 pub struct Key {
@@ -44,6 +44,15 @@ impl Key {
         let signatures = Signatures(messages.iter().map(|message| self.sign_one(message)).collect::<Result<_, _>>()?);
         match authorization.is_signed(&signatures) {
             true => Ok(signatures),
+            false => Err(WalletError::BadSignature),
+        }
+    }
+
+    /// Signs an approval, the only kind of chain transaction there is.
+    pub fn sign_approval(&self, approval: &Erc20Approval) -> Result<Signature, WalletError> {
+        let signature = self.sign_one(&Message::Evm(approval.digest()))?;
+        match approval.is_signed_by(&signature, self.address) {
+            true => Ok(signature),
             false => Err(WalletError::BadSignature),
         }
     }

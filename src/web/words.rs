@@ -2,7 +2,7 @@
 
 use super::html::{Html, html};
 use crate::limits;
-use crate::money::Usd;
+use crate::money::{Network, Usd};
 use crate::text;
 use crate::time::Time;
 
@@ -12,6 +12,11 @@ pub use crate::time::{lasting, when};
 pub fn time(at: Time, now: Time) -> Html {
     let moment = at.to_string();
     html!("<time datetime=\"{}\" title=\"{}\">{}</time>", moment, moment, when(at, now))
+}
+
+/// `Base Sepolia`; what is no chain of ours as it is written.
+pub fn network(caip2: &str) -> String {
+    line(Network::new(caip2).title())
 }
 
 /// The state of a purchase: a word, and a colour that repeats it.

@@ -149,3 +149,22 @@ fn the_home_may_be_named_by_flag_or_variable() {
         assert_eq!(out(&command.output().expect("started")), address);
     }
 }
+
+#[test]
+fn init_makes_limits_for_any_chain_it_knows_and_never_for_test_and_real_money() {
+    let home = Home::empty();
+    let made = home.run(&["init", "--network", "polygon", "--network", "Arbitrum", "--store", "file"]);
+    assert!(out(&made).contains("real dollars on Polygon and Arbitrum"), "{}", out(&made));
+    assert!(out(&made).contains("USDC on Polygon to 0x"), "{}", out(&made));
+    assert!(home.read("policy.toml").contains("allow = [\"eip155:137\", \"eip155:42161\"]"));
+    assert_eq!(code(&home.run(&["policy", "check"])), 0);
+    for (args, why) in [
+        (&["--network", "base", "--network", "base-sepolia"][..], "do not go together"),
+        (&["--network", "dogecoin"], "knows no asset on `dogecoin`"),
+    ] {
+        let refused = Home::empty().run(&[&["init", "--store", "file"], args].concat());
+        assert!(err(&refused).contains(why), "{}", err(&refused));
+    }
+    let other = home.run(&["init", "--network", "base"]);
+    assert!(err(&other).contains("does not allow Base"), "{}", err(&other));
+}

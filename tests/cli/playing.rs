@@ -192,7 +192,7 @@ async fn the_doctor_tells_of_code_at_the_wallets_address() {
     let market = Market::open().await;
     market.sandbox.rpc.set_mood(sandbox::rpc::Mood::Delegated);
     let told = out(&market.home.run(&["doctor"]));
-    assert!(told.contains("has code on eip155:84532"), "{told}");
+    assert!(told.contains("has code on Base Sepolia"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,6 +271,35 @@ mod with_an_owner {
         assert_eq!(code(&ended), 0, "{}", err(&ended));
         assert_eq!(code(&market.fetch("/report")), 0);
         assert_eq!(market.left_on_chain(), 4_750_000);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn permit2_is_allowed_the_amount_the_owner_types_and_no_more_than_a_month() {
+        let market = Market::open().await;
+        let allowed = || {
+            market
+                .sandbox
+                .chain
+                .asset(sandbox::chain::ASSET)
+                .allowance(ADDRESS.parse().expect("an address"), sandbox::chain::PERMIT2)
+        };
+        let mut owner = AtTerminal::start(&mut market.home.command(&["wallet", "allow-permit2", "--amount", "2.50"]));
+        let shown = owner.until("allow 2.5 USDC: ");
+        assert!(shown.contains("may move 0 USDC") && shown.contains("on Base Sepolia"), "{shown}");
+        owner.types("2.5");
+        let ended = owner.ends();
+        assert_eq!(code(&ended), 0, "{}", err(&ended));
+        assert_eq!(allowed(), alloy_primitives::U256::from(2_500_000));
+        assert_eq!(code(&market.home.run(&["audit"])), 0);
+        let much = AtTerminal::start(&mut market.home.command(&["wallet", "allow-permit2", "--amount", "1000000"]));
+        let refused = much.ends();
+        assert_eq!(code(&refused), 1);
+        assert!(err(&refused).contains("in a month"), "{}", err(&refused));
+        let mut owner = AtTerminal::start(&mut market.home.command(&["wallet", "allow-permit2", "--amount", "0"]));
+        owner.until("allow 0 USDC: ");
+        owner.types("0");
+        assert_eq!(code(&owner.ends()), 0);
+        assert_eq!(allowed(), alloy_primitives::U256::ZERO);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,7 @@ impl House {
         let wallet = Wallet::import(&Store::file(home.dir(), passphrase(&home)), key).await.unwrap();
         Config::write_wallet(&home, config::StoreKind::File, wallet).unwrap();
         sandbox.chain.mint(wallet, U256::from(FUNDS)).unwrap();
+        testkit::scene::allow_the_way(&sandbox, wallet);
         House { sandbox, other, ahead, home, wallet, _dir: dir }
     }
 
@@ -151,7 +152,8 @@ fn policy(host: &str) -> String {
         "version = 1\n[wallet]\nper_hour = \"none\"\nper_day = \"none\"\nper_month = \"none\"\n\
          payments_per_minute = \"none\"\n[session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\n\
          per_day = \"none\"\n[payee]\nper_day = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n\
-         [egress]\nallow = [\"{host}\"]\n"
+         [egress]\nallow = [\"{host}\"]\n{}",
+        testkit::scene::schemes_for("")
     )
 }
 

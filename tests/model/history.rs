@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256};
 use bursar::authorization::{Authorization, Ground};
 use bursar::ledger::{Authorized, Closing, Draft, Ledger, View};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Usd};
-use bursar::offer::{self, Dialect, Echo, Offer, Scheme};
+use bursar::offer::{Dialect, Echo, Offer, Scheme};
 use bursar::policy::{Funds, Meter, Policy, Scope, Window};
 use bursar::request::Request;
 use bursar::settlement::Standing;
@@ -244,7 +244,7 @@ impl History {
             max_price: None,
             policy: self.policy.clone(),
             funds: Funds::default(),
-            payment_header: offer::payment_header(&offer, &authorization.x402_payload(&signatures), None),
+            payment_header: authorization.payment_header(&offer, &signatures, None),
             offer,
             authorization,
             signatures,
@@ -261,6 +261,7 @@ impl History {
             usd: Usd::micros(micros),
             payee: Account::evm(self.asset.network(), Address::repeat_byte(0x20 + payee as u8)),
             window_secs: 60,
+            takes_first: false,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         }
     }

@@ -3,7 +3,7 @@
 use bursar::answer::{Charged, Outcome};
 use bursar::wish::Call;
 use sandbox::sellers::stall::{self, PAYEE};
-use sandbox::sellers::{Behaviour, Dialect, Stall};
+use sandbox::sellers::{Behaviour, Dialect, Stall, Way};
 use serde_json::json;
 
 use crate::scene::*;
@@ -22,7 +22,8 @@ async fn a_v2_purchase_moves_exactly_its_price() {
 
 #[tokio::test]
 async fn a_v1_purchase_moves_exactly_its_price() {
-    let scene = market([Stall { dialect: Dialect::V1, ..Stall::get("/thing", CENT) }]).open().await;
+    let scene =
+        market([Stall { dialect: Dialect::V1, ways: vec![Way::Eip3009], ..Stall::get("/thing", CENT) }]).open().await;
     let answer = scene.get("/thing").await;
     bought(&answer);
     assert_eq!((scene.spent(), scene.received(PAYEE)), (CENT, CENT));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bursar::answer::{Charged, Outcome};
 use bursar::limits;
 use bursar::wish::Call;
-use sandbox::sellers::{Behaviour, Stall, stall};
+use sandbox::sellers::{Behaviour, Stall, Way, stall};
 
 use crate::scene::*;
 
@@ -80,7 +80,9 @@ async fn another_402_after_presenting_is_never_signed() {
 
 #[tokio::test]
 async fn a_seller_that_honours_the_same_bytes_delivers_when_no_chain_can_be_asked() {
-    let scene = one(Behaviour::HonoursSameBytes).open().await;
+    // By Permit2 nothing is signed where its allowance cannot be read.
+    let stall = Stall { ways: vec![Way::Eip3009], ..Stall::that(Behaviour::HonoursSameBytes, "/thing", CENT) };
+    let scene = market([stall]).open().await;
     scene.sandbox.rpc.set_down(true);
     is(&scene.get("/thing").await, Outcome::Held, Charged::Unknown);
     let answer = scene.get("/thing").await;

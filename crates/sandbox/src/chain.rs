@@ -1,6 +1,6 @@
-//! A chain of play money: the play dollar running on a real EVM, in memory, in this process.
+//! A chain of play money: the play contracts running on a real EVM, in memory, in this process.
 //!
-//! It calls itself Base Sepolia and keeps its dollar at USDC's address there, so everything that reads, signs or pays
+//! It calls itself Base Sepolia and keeps its dollar at USDC's address there and Permit2 at its own, so everything that reads, signs or pays
 //! treats it like the real test network. Settling makes a block; so does `mine`; and, as on a chain that lives, blocks
 //! appear while the clock runs (`idle_blocks`). The clock can be replaced, so tests pass windows without waiting.
 
@@ -8,13 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U256, address, hex, keccak256};
-use alloy_sol_types::{Revert, SolCall, SolError, sol};
-use revm::context::result::ExecutionResult;
-use revm::context::{BlockEnv, TxEnv};
-use revm::database::{CacheDB, EmptyDB};
-use revm::state::{AccountInfo, Bytecode, EvmState};
-use revm::{Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext};
+use alloy_primitives::{Address, B256, Bytes, Log, U256, address, keccak256};
+use alloy_sol_types::SolCall;
+
+use self::evm::{Message, Undo, World};
+
+mod asset;
+mod contracts;
+mod evm;
+mod permit2;
+mod raw;
+
+pub use asset::AssetContract;
+pub use contracts::{ASSET, DOLLAR, EXACT_PROXY, PERMIT2, PlayAsset, SEQUENCE_ASSET, SEQUENCE_DOLLAR, UPTO_PROXY};
+pub use permit2::{Permit2Settlement, Sponsored};
 
 /// The chain id of Base Sepolia.
 pub const CHAIN_ID: u64 = 84532;
@@ -22,29 +29,12 @@ pub const CHAIN_ID: u64 = 84532;
 pub const NETWORK: &str = "eip155:84532";
 /// The same, as x402 v1 writes it.
 pub const NETWORK_V1: &str = "base-sepolia";
-/// Where USDC lives on Base Sepolia, and the play dollar lives here.
-pub const ASSET: Address = address!("036CbD53842c5426634e7929541eC2318f3dCF7e");
 
-/// Who sends the chain transactions: a settler with no key and no gas to pay.
-const SETTLER: Address = address!("00000000000000000000000000000000005e771e");
-/// Enough for any call of the play dollar, below the protocol's cap for one chain transaction.
-const GAS_LIMIT: u64 = 1_000_000;
+/// Who sends the facilitator's chain transactions: a settler with no key and no gas to pay. It is the facilitator that
+/// `upto` payments name.
+pub const SETTLER: Address = address!("00000000000000000000000000000000005e771e");
 /// Base makes a block every two seconds.
 const IDLE_BLOCK_S: u64 = 2;
-const CODE: &str = include_str!("../../../contracts/PlayDollar.hex");
-
-sol! {
-    interface PlayDollar {
-        function mint(address to, uint256 value);
-        function transfer(address to, uint256 value) returns (bool);
-        function balanceOf(address owner) returns (uint256);
-        function authorizationState(address authorizer, bytes32 nonce) returns (bool);
-        function transferWithAuthorization(
-            address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce,
-            bytes signature
-        );
-    }
-}
 
 /// Seconds since 1970, from wherever the chain's owner says time comes from.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -104,15 +94,21 @@ pub struct Block {
     pub parent: B256,
     pub timestamp: u64,
     pub receipt: Option<Receipt>,
-    /// The play dollar's storage slots this block changed, with what they held before.
-    undo: Vec<(U256, U256)>,
+    undo: Option<Undo>,
 }
 
+/// What a chain transaction was, and what became of it.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     pub tx: B256,
     pub from: Address,
     pub to: Address,
+    /// How many its sender had sent before.
+    pub nonce: u64,
+    /// What the contract was called with.
+    pub input: Bytes,
+    /// Only what others signed can revert in a block.
+    pub succeeded: bool,
     pub gas_used: u64,
     pub logs: Vec<Log>,
 }
@@ -123,14 +119,14 @@ pub struct PlayChain {
 }
 
 struct State {
-    db: CacheDB<EmptyDB>,
+    world: World,
     /// Never empty; the index is the number.
     blocks: Vec<Block>,
 }
 
 impl PlayChain {
     pub fn new(options: ChainOptions) -> Self {
-        let state = State::with_play_dollar((options.clock)());
+        let state = State::new((options.clock)());
         Self { options, state: Mutex::new(state) }
     }
 
@@ -141,60 +137,61 @@ impl PlayChain {
 
     /// Makes dollars out of nothing.
     pub fn mint(&self, to: Address, value: U256) -> Result<B256, Reverted> {
-        self.send(PlayDollar::mintCall { to, value }.abi_encode().into())
+        self.asset(ASSET).mint(to, value)
     }
 
-    /// Takes a signed authorization to the contract. What would revert is not sent, so it leaves no block.
+    /// Takes a signed authorization to the play dollar. What would revert is not sent, so it leaves no block.
     pub fn transfer_with_authorization(&self, transfer: &Transfer, signature: &[u8]) -> Result<B256, Reverted> {
-        self.send(transfer_call(transfer, signature))
+        self.asset(ASSET).transfer_with_authorization(transfer, signature)
     }
 
     /// What sending the same would say now, without sending it.
     pub fn simulate_transfer(&self, transfer: &Transfer, signature: &[u8]) -> Result<(), Reverted> {
-        self.call(ASSET, transfer_call(transfer, signature)).map(drop)
+        self.asset(ASSET).simulate_transfer(transfer, signature)
     }
 
+    /// How many dollars an account has.
     pub fn balance_of(&self, owner: Address) -> U256 {
-        self.ask(PlayDollar::balanceOfCall { owner }).unwrap_or_default()
+        self.asset(ASSET).balance_of(owner)
     }
 
+    /// Whether an authorization over dollars was used or cancelled.
     pub fn authorization_used(&self, authorizer: Address, nonce: B256) -> bool {
-        self.ask(PlayDollar::authorizationStateCall { authorizer, nonce }).unwrap_or_default()
+        self.asset(ASSET).authorization_used(authorizer, nonce)
+    }
+
+    /// A plain transfer of dollars, as whoever has the key of `from` would send it.
+    pub fn transfer(&self, from: Address, to: Address, value: U256) -> Result<B256, Reverted> {
+        self.asset(ASSET).transfer(from, to, value)
     }
 
     /// Runs a call on the latest state, as if in the next block, and keeps nothing.
     pub fn call(&self, to: Address, data: Bytes) -> Result<Bytes, Reverted> {
         let mut state = self.state();
-        let now = state.head().timestamp.max(self.now());
-        let State { db, blocks } = &mut *state;
-        execute(db, (blocks.len() as u64, now), SETTLER, to, data).map(|done| done.output)
+        let block = state.next_block(self.now());
+        state.world.ask(block, &Message::new(SETTLER, to, data))
     }
 
     /// Runs a call on the state a block left behind; a block that does not exist yet counts as the latest.
     pub fn call_at(&self, block: u64, to: Address, data: Bytes) -> Result<Bytes, Reverted> {
-        let mut state = self.state();
-        let State { db, blocks } = &mut *state;
-        let newer = blocks.get((block as usize).saturating_add(1)..).unwrap_or_default();
-        let at = &blocks[blocks.len() - 1 - newer.len()];
-        if newer.is_empty() {
-            // No copy for the latest state, which is asked for most.
-            return execute(db, (at.number, at.timestamp), SETTLER, to, data).map(|done| done.output);
-        }
-        let mut db = db.clone();
-        newer.iter().rev().for_each(|block| undo(&mut db, block));
-        execute(&mut db, (at.number, at.timestamp), SETTLER, to, data).map(|done| done.output)
+        self.call_from_at(block, SETTLER, to, data)
     }
 
-    /// The code at an address: the play dollar's, or none.
+    /// The same, where it matters who asks.
+    pub fn call_from_at(&self, block: u64, from: Address, to: Address, data: Bytes) -> Result<Bytes, Reverted> {
+        self.at(block, |world, at| world.ask(at, &Message::new(from, to, data)))
+    }
+
+    /// The code at an address; none where no contract is.
     pub fn code_at(&self, address: Address) -> Bytes {
-        if address == ASSET { play_dollar_code() } else { Bytes::new() }
+        contracts::code_at(address)
     }
 
     /// Adds empty blocks.
     pub fn mine(&self, blocks: u64) {
         let mut state = self.state();
         for _ in 0..blocks {
-            state.append(self.now(), None, Vec::new());
+            state.append(self.now(), None, None);
         }
     }
 
@@ -202,8 +199,8 @@ impl PlayChain {
     pub fn reorganize(&self, blocks: u64) {
         let mut state = self.state();
         for _ in 0..blocks.min(state.head().number) {
-            if let Some(gone) = state.blocks.pop() {
-                undo(&mut state.db, &gone);
+            if let Some(undo) = state.blocks.pop().and_then(|gone| gone.undo) {
+                state.world.take_back(&undo);
             }
         }
     }
@@ -241,31 +238,29 @@ impl PlayChain {
         in_range.take_while(|b| b.number <= to).filter(|b| b.receipt.is_some()).cloned().collect()
     }
 
-    /// A plain transfer, as whoever has the key of `from` would send it.
-    pub fn transfer(&self, from: Address, to: Address, value: U256) -> Result<B256, Reverted> {
-        self.send_from(from, PlayDollar::transferCall { to, value }.abi_encode().into())
+    fn send(&self, from: Address, to: Address, data: Bytes) -> Result<B256, Reverted> {
+        let now = self.now();
+        self.state().include(now, &Message::new(from, to, data), None, false)
     }
 
-    fn send(&self, data: Bytes) -> Result<B256, Reverted> {
-        self.send_from(SETTLER, data)
-    }
-
-    fn send_from(&self, from: Address, data: Bytes) -> Result<B256, Reverted> {
-        let mut state = self.state();
-        let now = state.head().timestamp.max(self.now());
-        let number = state.blocks.len() as u64;
-        let done = execute(&mut state.db, (number, now), from, ASSET, data.clone())?;
-        let undo = slots_before(&done.changes);
-        state.db.commit(done.changes);
-        let tx = tx_hash(number, &data);
-        let receipt = Receipt { tx, from, to: ASSET, gas_used: done.gas_used, logs: done.logs };
-        state.append(now, Some(receipt), undo);
-        Ok(tx)
-    }
-
-    fn ask<C: SolCall>(&self, call: C) -> Option<C::Return> {
-        let output = self.call(ASSET, call.abi_encode().into()).ok()?;
+    fn ask<C: SolCall>(&self, to: Address, call: C) -> Option<C::Return> {
+        let output = self.call(to, call.abi_encode().into()).ok()?;
         C::abi_decode_returns(&output).ok()
+    }
+
+    /// Looks at the state a block left behind, with the block's number and time.
+    fn at<T>(&self, block: u64, look: impl FnOnce(&mut World, (u64, u64)) -> T) -> T {
+        let mut state = self.state();
+        let State { world, blocks } = &mut *state;
+        let newer = blocks.get((block as usize).saturating_add(1)..).unwrap_or_default();
+        let at = &blocks[blocks.len() - 1 - newer.len()];
+        if newer.is_empty() {
+            // No copy for the latest state, which is asked for most.
+            return look(world, (at.number, at.timestamp));
+        }
+        let mut world = world.clone();
+        newer.iter().rev().filter_map(|block| block.undo.as_ref()).for_each(|undo| world.take_back(undo));
+        look(&mut world, (at.number, at.timestamp))
     }
 
     /// The only way in, so whoever looks finds the blocks that time has brought.
@@ -278,20 +273,10 @@ impl PlayChain {
     }
 }
 
-struct Executed {
-    output: Bytes,
-    logs: Vec<Log>,
-    gas_used: u64,
-    changes: EvmState,
-}
-
 impl State {
-    fn with_play_dollar(now: u64) -> Self {
-        let mut db = CacheDB::new(EmptyDB::default());
-        let code = Bytecode::new_raw(play_dollar_code());
-        db.insert_account_info(ASSET, AccountInfo::from_bytecode(code));
-        let mut state = Self { db, blocks: Vec::new() };
-        state.append(now, None, Vec::new());
+    fn new(now: u64) -> Self {
+        let mut state = Self { world: World::new(), blocks: Vec::new() };
+        state.append(now, None, None);
         state
     }
 
@@ -299,8 +284,43 @@ impl State {
         &self.blocks[self.blocks.len() - 1]
     }
 
+    /// The number and time of the block that would come now.
+    fn next_block(&self, now: u64) -> (u64, u64) {
+        (self.blocks.len() as u64, self.head().timestamp.max(now))
+    }
+
+    /// Makes a block of one call. One without a hash of its own gets one; one that reverts is left out unless told.
+    fn include(
+        &mut self,
+        now: u64,
+        message: &Message,
+        hash: Option<B256>,
+        reverted_too: bool,
+    ) -> Result<B256, Reverted> {
+        let block = self.next_block(now);
+        let mut done = self.world.run(block, message)?;
+        let succeeded = done.outcome.is_ok();
+        if !reverted_too {
+            done.outcome.clone()?;
+        }
+        let tx = hash.unwrap_or_else(|| tx_hash(block.0, &message.data));
+        let receipt = Receipt {
+            tx,
+            from: message.from,
+            to: message.to,
+            nonce: self.world.nonce_of(message.from),
+            input: message.data.clone(),
+            succeeded,
+            gas_used: done.gas_used,
+            logs: std::mem::take(&mut done.logs),
+        };
+        let undo = self.world.commit(message.from, done);
+        self.append(block.1, Some(receipt), Some(undo));
+        Ok(tx)
+    }
+
     /// Blocks never go back in time; several may share a second.
-    fn append(&mut self, now: u64, receipt: Option<Receipt>, undo: Vec<(U256, U256)>) {
+    fn append(&mut self, now: u64, receipt: Option<Receipt>, undo: Option<Undo>) {
         let parent = self.blocks.last();
         let number = self.blocks.len() as u64;
         let timestamp = parent.map_or(now, |p| p.timestamp.max(now));
@@ -315,82 +335,9 @@ impl State {
     fn catch_up(&mut self, now: u64, finality_depth: u64) {
         let missed = now.saturating_sub(self.head().timestamp) / IDLE_BLOCK_S;
         for ago in (0..missed.min(finality_depth + 1)).rev() {
-            self.append(now - ago * IDLE_BLOCK_S, None, Vec::new());
+            self.append(now - ago * IDLE_BLOCK_S, None, None);
         }
     }
-}
-
-/// Runs a call without committing what it changes.
-fn execute(
-    db: &mut CacheDB<EmptyDB>,
-    (number, timestamp): (u64, u64),
-    caller: Address,
-    to: Address,
-    data: Bytes,
-) -> Result<Executed, Reverted> {
-    let block = BlockEnv { number: U256::from(number), timestamp: U256::from(timestamp), ..BlockEnv::default() };
-    let call = TxEnv {
-        caller,
-        gas_limit: GAS_LIMIT,
-        kind: TxKind::Call(to),
-        data,
-        chain_id: Some(CHAIN_ID),
-        ..TxEnv::default()
-    };
-    let mut evm = Context::mainnet()
-        .with_db(db)
-        .with_block(block)
-        .modify_cfg_chained(|cfg| {
-            cfg.chain_id = CHAIN_ID;
-            cfg.disable_nonce_check = true;
-        })
-        .build_mainnet();
-    let ran = evm.transact(call).map_err(|e| halted(&e.to_string()))?;
-    executed(ran.result, ran.state)
-}
-
-fn executed(result: ExecutionResult, changes: EvmState) -> Result<Executed, Reverted> {
-    let gas_used = result.tx_gas_used();
-    match result {
-        ExecutionResult::Success { logs, output, .. } => {
-            Ok(Executed { output: output.into_data(), logs, gas_used, changes })
-        }
-        ExecutionResult::Revert { output, .. } => Err(Reverted {
-            reason: Revert::abi_decode(&output).map_or_else(|_| "reverted without a reason".into(), |r| r.reason),
-            data: output,
-        }),
-        ExecutionResult::Halt { reason, .. } => Err(halted(&format!("{reason:?}"))),
-    }
-}
-
-fn halted(reason: &str) -> Reverted {
-    Reverted { reason: reason.to_owned(), data: Bytes::new() }
-}
-
-fn slots_before(changes: &EvmState) -> Vec<(U256, U256)> {
-    let slots = changes.get(&ASSET).map(|asset| &asset.storage);
-    let changed = slots.into_iter().flatten().filter(|(_, v)| v.is_changed());
-    changed.map(|(slot, v)| (*slot, v.original_value)).collect()
-}
-
-fn undo(db: &mut CacheDB<EmptyDB>, block: &Block) {
-    for (slot, before) in &block.undo {
-        // The database beneath is empty, so there is nothing to read that could fail.
-        let Ok(()) = db.insert_account_storage(ASSET, *slot, *before);
-    }
-}
-
-fn transfer_call(t: &Transfer, signature: &[u8]) -> Bytes {
-    let call = PlayDollar::transferWithAuthorizationCall {
-        from: t.from,
-        to: t.to,
-        value: t.value,
-        validAfter: t.valid_after,
-        validBefore: t.valid_before,
-        nonce: t.nonce,
-        signature: signature.to_vec().into(),
-    };
-    call.abi_encode().into()
 }
 
 /// Unique on this chain, because a block holds one chain transaction at most.
@@ -398,14 +345,13 @@ fn tx_hash(block: u64, data: &Bytes) -> B256 {
     keccak256([&block.to_be_bytes()[..], data].concat())
 }
 
-fn play_dollar_code() -> Bytes {
-    hex::decode(CODE.trim()).unwrap_or_default().into()
-}
-
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::hex;
+
+    use super::contracts::PlayDollar;
     use super::*;
-    use crate::eip3009::payer::Payer;
+    use crate::payer::Payer;
 
     const START: u64 = 1_800_000_000;
 

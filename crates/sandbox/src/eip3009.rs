@@ -3,10 +3,10 @@
 //! Written apart from the wallet's signing code on purpose: when both agree, and the contract with them, they are right.
 
 use alloy_primitives::{Address, B256};
-use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
+use alloy_sol_types::{SolStruct, sol};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 
-use super::chain::{ASSET, CHAIN_ID, Transfer};
+use super::chain::{DOLLAR, PlayAsset, Transfer};
 
 sol! {
     struct TransferWithAuthorization {
@@ -17,18 +17,20 @@ sol! {
         uint256 validBefore;
         bytes32 nonce;
     }
+
+    struct CancelAuthorization {
+        address authorizer;
+        bytes32 nonce;
+    }
 }
 
-/// The play dollar's signing domain, USDC's on Base Sepolia.
-const DOMAIN: Eip712Domain = eip712_domain! {
-    name: "USDC",
-    version: "2",
-    chain_id: CHAIN_ID,
-    verifying_contract: ASSET,
-};
-
-/// The 32 bytes a payer signs.
+/// The 32 bytes a payer of dollars signs.
 pub fn signing_hash(transfer: &Transfer) -> B256 {
+    signing_hash_in(&DOLLAR, transfer)
+}
+
+/// The 32 bytes a payer of any play asset signs.
+pub fn signing_hash_in(asset: &PlayAsset, transfer: &Transfer) -> B256 {
     let message = TransferWithAuthorization {
         from: transfer.from,
         to: transfer.to,
@@ -37,7 +39,12 @@ pub fn signing_hash(transfer: &Transfer) -> B256 {
         validBefore: transfer.valid_before,
         nonce: transfer.nonce,
     };
-    message.eip712_signing_hash(&DOMAIN)
+    message.eip712_signing_hash(&asset.domain())
+}
+
+/// The 32 bytes a payer signs to make an authorization worthless.
+pub fn cancellation_hash(asset: &PlayAsset, authorizer: Address, nonce: B256) -> B256 {
+    CancelAuthorization { authorizer, nonce }.eip712_signing_hash(&asset.domain())
 }
 
 /// Who made a 65-byte `r s v` signature over a hash, if anyone. High `s` and a `v` other than 27 or 28 are nobody's.
@@ -58,67 +65,12 @@ pub fn address_of(key: &VerifyingKey) -> Address {
     Address::from_raw_public_key(&key.to_encoded_point(false).as_bytes()[1..])
 }
 
-/// A payer for the sandbox's own tests.
-#[cfg(test)]
-pub(crate) mod payer {
-    use alloy_primitives::{B256, U256, address, b256, hex};
-    use k256::ecdsa::SigningKey;
-
-    use super::*;
-    use crate::chain::PlayChain;
-
-    pub(crate) struct Payer {
-        key: SigningKey,
-        pub(crate) address: Address,
-    }
-
-    impl Payer {
-        /// The first account of every test node; its key is public knowledge.
-        pub(crate) fn well_known() -> Self {
-            let key = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
-            let key = SigningKey::from_slice(&key).expect("a valid key");
-            let address = address_of(key.verifying_key());
-            Self { key, address }
-        }
-
-        pub(crate) fn sign(&self, transfer: &Transfer) -> Vec<u8> {
-            let hash = signing_hash(transfer);
-            let (signature, recovery) = self.key.sign_prehash_recoverable(hash.as_slice()).expect("a signature");
-            [&signature.to_bytes()[..], &[27 + recovery.to_byte()]].concat()
-        }
-
-        /// One cent to the spec's example payee, valid for a minute, with a nonce of the caller's choice.
-        pub(crate) fn one_cent(&self, chain: &PlayChain, nonce: u8) -> Transfer {
-            Transfer {
-                from: self.address,
-                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
-                value: U256::from(10_000),
-                valid_after: U256::from(chain.now() - 600),
-                valid_before: U256::from(chain.now() + 60),
-                nonce: B256::repeat_byte(nonce),
-            }
-        }
-
-        /// The message of the published signing vector.
-        pub(crate) fn vector(&self) -> Transfer {
-            Transfer {
-                from: self.address,
-                to: address!("209693Bc6afc0C5328bA36FaF03C514EF312287C"),
-                value: U256::from(10_000),
-                valid_after: U256::from(1_740_672_089u64),
-                valid_before: U256::from(1_740_672_154u64),
-                nonce: b256!("f3746613c2d920b5fdabc0856f2aeb2d4f88ee6037b8cc5d04a71a4462f13480"),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{address, b256, hex};
 
-    use super::payer::Payer;
     use super::*;
+    use crate::payer::Payer;
 
     #[test]
     fn the_published_vector_hashes_and_signs_as_published() {
@@ -129,6 +81,18 @@ mod tests {
             hex::encode(payer.sign(&transfer)),
             "dc53a4a579de989368a0fae2ef2172ff2f474b4297013f865d171239f17ef4c3\
              157b4b4030f1bebc53d55ace15c2377dff501a60e1e56c291f1000d6e78f082f1b"
+        );
+    }
+
+    #[test]
+    fn the_published_cancellation_hashes_and_signs_as_published() {
+        let payer = Payer::well_known();
+        let hash = cancellation_hash(&DOLLAR, payer.address, payer.vector().nonce);
+        assert_eq!(hash, b256!("45e97d47031ec4364bfe4ecea623d633bb70474f2a5578deb04c1b0c1b177352"));
+        assert_eq!(
+            hex::encode(payer.key.sign(hash)),
+            "ea4cb0d5a213d4f2b4d43322696c95e6354101b9720ed9a7d22cedf382d2f3ad\
+             531ff00b5c7a027b0385d4f31d49a7c79127c998ddb7ae9bd879f1967b8c739c1c"
         );
     }
 

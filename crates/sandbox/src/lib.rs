@@ -14,11 +14,17 @@ use self::sellers::{Sellers, Stall, catalogue};
 pub mod chain;
 #[cfg(test)]
 mod client;
+pub mod eip2612;
 pub mod eip3009;
 pub mod host;
 pub mod http;
+pub mod key;
+#[cfg(test)]
+mod payer;
+pub mod permit2;
 pub mod rpc;
 pub mod sellers;
+pub mod tx;
 
 /// Ports of 0 take any free one; the stalls are the demo's unless others are given.
 pub struct Options {

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, Bytes, Log, hex};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::chain::{Block, CHAIN_ID, PlayChain, Receipt, Reverted};
+use super::chain::{Block, CHAIN_ID, PlayChain, Receipt, Reverted, SETTLER};
 use super::http::{self as wire, Request, Server, Wire};
 
 /// How a node behaves.
@@ -142,6 +142,10 @@ impl Node<'_> {
             "eth_call" => self.call(params),
             "eth_getLogs" => self.logs(params),
             "eth_getTransactionReceipt" => self.receipt(params),
+            "eth_getTransactionByHash" => self.tx(params),
+            "eth_getTransactionCount" => self.tx_count(params),
+            "eth_sendRawTransaction" => self.send_raw(params),
+            "eth_gasPrice" | "eth_maxPriorityFeePerGas" => Ok(quantity(0)),
             "eth_getBalance" => Ok(quantity(0)), // nobody here owns ether, and nothing costs any
             "eth_getCode" if self.mood == Mood::Delegated => {
                 Ok(json!("0xef01005e11e50000000000000000000000000000000004"))
@@ -229,19 +233,41 @@ impl Node<'_> {
         let to: Address = parse(call.get("to").unwrap_or(&Value::Null))?;
         let data = call.get("input").or_else(|| call.get("data"));
         let data: Bytes = data.map_or(Ok(Bytes::new()), parse)?;
-        let block = self.find(params.get(1))?;
+        let from = call.get("from").map_or(Ok(SETTLER), parse)?;
+        let block = self.state_of(params.get(1))?;
+        match (self.mood, used(&data)) {
+            (Mood::Blind, Some(_)) => Ok(bytes(B256::ZERO)),
+            (Mood::Lying | Mood::FromTheFuture(_), Some(used)) => Ok(bytes(used)),
+            _ => Ok(bytes(self.chain.call_from_at(block, from, to, data)?)),
+        }
+    }
+
+    /// The number of a block this node still has the state of.
+    fn state_of(&self, which: Option<&Value>) -> Result<u64, Failure> {
+        let block = self.find(which)?;
         let block = block.ok_or_else(|| Failure::new(-32000, "header not found"))?;
         if self.is_pruned(block.number) {
             return Err(Failure::new(-32000, "missing trie node"));
         }
-        match self.mood {
-            Mood::Blind if data.starts_with(&AUTHORIZATION_STATE) => return Ok(bytes(B256::ZERO)),
-            Mood::Lying | Mood::FromTheFuture(_) if data.starts_with(&AUTHORIZATION_STATE) => {
-                return Ok(bytes(B256::with_last_byte(1)));
-            }
-            _ => {}
-        }
-        Ok(bytes(self.chain.call_at(block.number, to, data)?))
+        Ok(block.number)
+    }
+
+    fn tx_count(&self, params: &Params) -> Outcome {
+        let block = self.state_of(params.get(1))?;
+        Ok(quantity(self.chain.nonce_at(block, params.at(0)?)))
+    }
+
+    fn tx(&self, params: &Params) -> Outcome {
+        let block = self.chain.block_of(params.at(0)?);
+        let seen = block.filter(|b| b.number <= self.head() && self.mood != Mood::Blind);
+        let tx = seen.and_then(|b| Some(tx_json(&b, b.receipt.as_ref()?)));
+        Ok(tx.unwrap_or(Value::Null))
+    }
+
+    fn send_raw(&self, params: &Params) -> Outcome {
+        let raw: Bytes = params.at(0)?;
+        let sent = self.chain.send_raw(&raw);
+        Ok(bytes(sent.map_err(|refused| Failure::new(-32000, &refused.reason))?))
     }
 
     fn receipt(&self, params: &Params) -> Outcome {
@@ -284,6 +310,16 @@ impl Node<'_> {
 
 /// The selector of `authorizationState(address,bytes32)`.
 const AUTHORIZATION_STATE: [u8; 4] = [0xe9, 0x4a, 0x01, 0x02];
+/// The selector of `nonceBitmap(address,uint256)`.
+const NONCE_BITMAP: [u8; 4] = [0x4f, 0xe0, 0x2b, 0x44];
+
+/// What says yes to a call that asks whether an authorization was used, for every one it can be about.
+fn used(data: &[u8]) -> Option<B256> {
+    if data.starts_with(&AUTHORIZATION_STATE) {
+        return Some(B256::with_last_byte(1));
+    }
+    data.starts_with(&NONCE_BITMAP).then(|| B256::repeat_byte(0xff))
+}
 
 /// Which logs a caller wants: for the address and for each topic, any of a list; an empty list is anything.
 struct Filter {
@@ -414,12 +450,30 @@ fn receipt_json(block: &Block, receipt: &Receipt) -> Value {
         "from": bytes(receipt.from),
         "to": bytes(receipt.to),
         "contractAddress": null,
-        "status": quantity(1), // what would revert is never sent
+        "status": quantity(receipt.succeeded.into()),
         "gasUsed": quantity(receipt.gas_used),
         "cumulativeGasUsed": quantity(receipt.gas_used),
         "effectiveGasPrice": quantity(0),
         "type": quantity(2),
         "logs": logs,
+    })
+}
+
+/// Without what a signature would add: most here were sent by nobody's key.
+fn tx_json(block: &Block, receipt: &Receipt) -> Value {
+    json!({
+        "hash": bytes(receipt.tx),
+        "blockHash": bytes(block.hash),
+        "blockNumber": quantity(block.number),
+        "transactionIndex": quantity(0),
+        "from": bytes(receipt.from),
+        "to": bytes(receipt.to),
+        "nonce": quantity(receipt.nonce),
+        "input": bytes(&receipt.input),
+        "value": quantity(0),
+        "gasPrice": quantity(0),
+        "chainId": quantity(CHAIN_ID),
+        "type": quantity(2),
     })
 }
 
@@ -445,178 +499,4 @@ fn log_json(block: &Block, receipt: &Receipt, index: usize, log: &Log) -> Value 
 }
 
 #[cfg(test)]
-mod tests {
-    use alloy_primitives::U256;
-
-    use super::*;
-    use crate::chain::{ASSET, ChainOptions};
-    use crate::client;
-    use crate::eip3009::payer::Payer;
-
-    const AUTHORIZATION_USED: &str = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5";
-
-    struct Scene {
-        chain: Arc<PlayChain>,
-        rpc: Rpc,
-        payer: Payer,
-    }
-
-    impl Scene {
-        async fn new() -> Self {
-            let chain = Arc::new(PlayChain::new(ChainOptions { idle_blocks: false, ..ChainOptions::default() }));
-            let payer = Payer::well_known();
-            chain.mint(payer.address, U256::from(1_000_000)).expect("minted");
-            let rpc = Rpc::start(chain.clone(), 0).await.expect("listening");
-            Self { chain, rpc, payer }
-        }
-
-        fn settle(&self, nonce: u8) -> B256 {
-            let cent = self.payer.one_cent(&self.chain, nonce);
-            self.chain.transfer_with_authorization(&cent, &self.payer.sign(&cent)).expect("settled")
-        }
-
-        async fn post(&self, body: &Value) -> Value {
-            let reply = client::post(&self.rpc.url(), &[], body.to_string()).await.expect("a reply");
-            serde_json::from_slice(&reply.body).expect("JSON")
-        }
-
-        async fn ask(&self, method: &str, params: Value) -> Value {
-            let call = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
-            let answer = self.post(&call).await;
-            assert_eq!(answer["id"], 7);
-            answer["result"].clone()
-        }
-
-        fn authorization_state(&self, nonce: u8) -> Value {
-            let nonce = B256::repeat_byte(nonce);
-            let data = format!("0xe94a0102{}{}", self.payer.address.into_word(), nonce);
-            json!({"to": ASSET.to_string(), "data": data.replace("0x", "").replacen("", "0x", 1)})
-        }
-    }
-
-    #[tokio::test]
-    async fn a_node_says_which_chain_it_is_and_where_it_stands() {
-        let s = Scene::new().await;
-        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x14a34");
-        assert_eq!(s.ask("net_version", json!([])).await, "84532");
-        assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
-        let code = s.ask("eth_getCode", json!([ASSET.to_string(), "latest"])).await;
-        assert!(code.as_str().expect("hex").len() > 1_000);
-    }
-
-    #[tokio::test]
-    async fn finalized_lags_behind_latest_and_unknown_blocks_are_null() {
-        let s = Scene::new().await;
-        s.chain.mine(4);
-        for (tag, number) in [
-            ("latest", "0x5"),
-            ("pending", "0x5"),
-            ("safe", "0x3"),
-            ("finalized", "0x3"),
-            ("earliest", "0x0"),
-            ("0x2", "0x2"),
-        ] {
-            let block = s.ask("eth_getBlockByNumber", json!([tag, false])).await;
-            assert_eq!(block["number"], number, "{tag}");
-        }
-        let unknown = s.ask("eth_getBlockByNumber", json!(["0x99", false])).await;
-        assert_eq!(unknown, Value::Null);
-    }
-
-    #[tokio::test]
-    async fn an_authorization_is_used_at_latest_before_it_is_used_at_finalized() {
-        let s = Scene::new().await;
-        s.settle(1);
-        let call = s.authorization_state(1);
-        let used = |answer: Value| answer.as_str().expect("hex").ends_with('1');
-        assert!(used(s.ask("eth_call", json!([call, "latest"])).await));
-        assert!(!used(s.ask("eth_call", json!([call, "finalized"])).await));
-        s.chain.mine(2);
-        assert!(used(s.ask("eth_call", json!([call, "finalized"])).await));
-        let hash = json!({"blockHash": bytes(s.chain.head().hash)});
-        assert!(used(s.ask("eth_call", json!([call, hash])).await));
-    }
-
-    #[tokio::test]
-    async fn an_exact_filter_finds_the_one_log_and_its_receipt() {
-        let s = Scene::new().await;
-        s.settle(1);
-        let tx = s.settle(2);
-        let who = s.payer.address.into_word();
-        let filter = json!({"address": ASSET.to_string(), "fromBlock": "0x0", "toBlock": "latest",
-            "topics": [AUTHORIZATION_USED, bytes(who), bytes(B256::repeat_byte(2))]});
-        let logs = s.ask("eth_getLogs", json!([filter])).await;
-        assert_eq!(logs.as_array().expect("a list").len(), 1);
-        assert_eq!(logs[0]["transactionHash"], bytes(tx));
-        let receipt = s.ask("eth_getTransactionReceipt", json!([bytes(tx)])).await;
-        assert_eq!(receipt["status"], "0x1");
-        assert_eq!(receipt["logs"].as_array().expect("a list").len(), 2);
-    }
-
-    #[tokio::test]
-    async fn topics_may_be_lists_or_holes() {
-        let s = Scene::new().await;
-        s.settle(1);
-        s.settle(2);
-        let nonces = [1, 2].map(|n| bytes(B256::repeat_byte(n)));
-        let count = async |topics: Value| {
-            let filter = json!({"fromBlock": "earliest", "topics": topics});
-            let logs = s.ask("eth_getLogs", json!([filter])).await;
-            logs.as_array().expect("a list").len()
-        };
-        assert_eq!(count(json!([AUTHORIZATION_USED, null, nonces])).await, 2);
-        assert_eq!(count(json!([AUTHORIZATION_USED, null, nonces[0]])).await, 1);
-        assert_eq!(count(json!([])).await, 5);
-    }
-
-    #[tokio::test]
-    async fn a_batch_is_answered_in_order_with_errors_in_their_places() {
-        let s = Scene::new().await;
-        let batch = json!([
-            {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"},
-            {"jsonrpc": "2.0", "id": 2, "method": "eth_sendRawTransaction", "params": []},
-            {"jsonrpc": "2.0", "id": 3, "method": "eth_call", "params": [{"to": "nowhere"}]},
-            "nonsense",
-        ]);
-        let answers = s.post(&batch).await;
-        assert_eq!(answers[0]["result"], "0x14a34");
-        assert_eq!(answers[1]["error"]["code"], -32601);
-        assert_eq!(answers[2]["error"]["code"], -32602);
-        assert_eq!(answers[3]["error"]["code"], -32600);
-    }
-
-    #[tokio::test]
-    async fn a_revert_carries_the_contract_s_reason() {
-        let s = Scene::new().await;
-        let call = json!({"to": ASSET.to_string(), "data": "0xdeadbeef"});
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call]});
-        assert_eq!(s.post(&request).await["error"]["code"], 3);
-    }
-
-    #[tokio::test]
-    async fn a_node_that_is_down_hangs_up_and_comes_back() {
-        let s = Scene::new().await;
-        s.rpc.set_down(true);
-        assert!(client::post(&s.rpc.url(), &[], "{}").await.is_err());
-        s.rpc.set_down(false);
-        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x14a34");
-    }
-
-    #[tokio::test]
-    async fn a_node_lies_as_it_is_told() {
-        let s = Scene::new().await;
-        s.settle(1);
-        s.rpc.set_mood(Mood::WrongChain(1));
-        assert_eq!(s.ask("eth_chainId", json!([])).await, "0x1");
-        s.rpc.set_mood(Mood::StaleSince(1));
-        assert_eq!(s.ask("eth_blockNumber", json!([])).await, "0x1");
-        let unused = B256::ZERO;
-        let call = s.authorization_state(1);
-        assert_eq!(s.ask("eth_call", json!([call, "latest"])).await, bytes(unused));
-        s.rpc.set_mood(Mood::Blind);
-        assert_eq!(s.ask("eth_call", json!([call, "latest"])).await, bytes(unused));
-        assert_eq!(s.ask("eth_getLogs", json!([{"fromBlock": "0x0"}])).await, json!([]));
-        s.rpc.set_mood(Mood::Failing);
-        assert_eq!(s.ask("eth_chainId", json!([])).await, Value::Null);
-    }
-}
+mod tests;

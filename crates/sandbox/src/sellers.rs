@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use serde_json::json;
@@ -21,12 +21,15 @@ use super::http::{self as wire, Request, Server, Wire};
 
 pub mod catalogue;
 pub mod facilitator;
+mod payload;
 pub mod recorder;
 pub mod stall;
+pub mod way;
 pub mod x402;
 
 pub use recorder::Seen;
 pub use stall::{Behaviour, Dialect, Stall};
+pub use way::Way;
 
 /// The market; it closes when dropped.
 pub struct Sellers {
@@ -75,10 +78,17 @@ impl Sellers {
         self.seen_at(path).len()
     }
 
-    /// Takes a payment seen earlier to the chain, as a dishonest or tardy seller could at any time in its window.
+    /// Takes a payment seen earlier to the chain, all of it, as a dishonest or tardy seller could at any time in its
+    /// window.
     pub fn redeem(&self, seen: &Seen) -> Result<B256, Reason> {
         let payment = Payment::presented(&seen.headers).ok_or("invalid_payload")?;
         facilitator::settle(&self.market.chain, &payment)
+    }
+
+    /// The same with this much of an `upto` payment.
+    pub fn redeem_amount(&self, seen: &Seen, amount: u64) -> Result<B256, Reason> {
+        let payment = Payment::presented(&seen.headers).ok_or("invalid_payload")?;
+        facilitator::settle_amount(&self.market.chain, &payment, U256::from(amount))
     }
 }
 
@@ -178,6 +188,13 @@ impl Market {
     }
 }
 
+/// What a keeper took, or says it took.
+struct Taken {
+    /// None where nothing was taken.
+    tx: Option<B256>,
+    amount: U256,
+}
+
 /// One request at one stall that wants money.
 struct Sale<'a> {
     market: &'a Market,
@@ -195,9 +212,14 @@ impl Sale<'_> {
         if let Some(answer) = self.answered_before(&payment) {
             return Wire::Answer(answer);
         }
+        if let Err(reason) = facilitator::agrees(&self.offer, &payment) {
+            return self.challenge(reason);
+        }
         match facilitator::verify(&self.market.chain, &self.offer, &payment) {
-            Err(reason) => self.challenge(reason),
             Ok(()) => self.sell(request, &payment).await,
+            // Whoever settles first finds out by settling.
+            Err(reason) if self.offer.settles_first(payment.way()) => self.settlement_failed(&payment, reason),
+            Err(reason) => self.challenge(reason),
         }
     }
 
@@ -224,36 +246,74 @@ impl Sale<'_> {
             Behaviour::RefuseAlways => return self.challenge("payment was not accepted"),
             Behaviour::NeverAnswers => return Wire::Silence,
             Behaviour::DropBeforeSettling => return Wire::HangUp,
-            Behaviour::Slow(pause) => tokio::time::sleep(*pause).await,
             _ => {}
         }
-        let goods = (self.stall.handler)(request);
+        match self.offer.settles_first(payment.way()) {
+            true => self.settle_then_deliver(request, payment).await,
+            false => self.deliver_then_settle(request, payment).await,
+        }
+    }
+
+    /// A handler that fails costs nothing.
+    async fn deliver_then_settle(&self, request: &Request, payment: &Payment) -> Wire {
+        let goods = self.goods(request).await;
         if goods.status().as_u16() >= 400 {
             return Wire::Answer(goods);
         }
         match self.settle(payment) {
-            Ok(tx) => self.hand_over(goods, payment, tx),
-            Err(reason) => Wire::Answer(self.offer.settlement_failed(payment, reason)),
+            Ok(taken) => self.hand_over(goods, payment, taken),
+            Err(reason) => self.settlement_failed(payment, reason),
         }
     }
 
-    fn settle(&self, payment: &Payment) -> Result<B256, Reason> {
+    /// A handler that fails has been paid.
+    async fn settle_then_deliver(&self, request: &Request, payment: &Payment) -> Wire {
+        match self.settle(payment) {
+            Ok(taken) => self.hand_over(self.goods(request).await, payment, taken),
+            Err(reason) => self.settlement_failed(payment, reason),
+        }
+    }
+
+    async fn goods(&self, request: &Request) -> Response<Bytes> {
+        if let Behaviour::Slow(pause) = &self.stall.behaviour {
+            tokio::time::sleep(*pause).await;
+        }
+        (self.stall.handler)(request)
+    }
+
+    fn settle(&self, payment: &Payment) -> Result<Taken, Reason> {
+        let amount = self.amount(payment);
         match self.stall.behaviour {
             Behaviour::FailsToSettle => return Err("unexpected_settle_error"),
-            Behaviour::LieAboutSettling => return Ok(keccak256(&payment.signature)),
+            Behaviour::LieAboutSettling => return Ok(Taken { tx: Some(keccak256(&payment.signature)), amount }),
+            _ if amount == U256::ZERO => return Ok(Taken { tx: None, amount }),
             _ => {}
         }
-        let tx = facilitator::settle(&self.market.chain, payment)?;
+        let tx = facilitator::settle_offered(&self.market.chain, &self.offer, payment, amount)?;
         self.market.recorder.note_settled(self.place, tx);
-        Ok(tx)
+        Ok(Taken { tx: Some(tx), amount })
+    }
+
+    /// How much this keeper takes.
+    fn amount(&self, payment: &Payment) -> U256 {
+        match (payment.way(), self.stall.takes) {
+            (Way::Upto, Some(amount)) => U256::from(amount),
+            _ => payment.transfer.value,
+        }
+    }
+
+    fn put_receipt(&self, answer: &mut Response<Bytes>, payment: &Payment, taken: &Taken) {
+        let truth = (payment.way() == Way::Upto).then_some(taken.amount);
+        let claimed = self.stall.claims.map(U256::from);
+        payment.put_receipt_over(answer, taken.tx, claimed.or(truth));
     }
 
     /// The money has moved, or so the keeper says.
-    fn hand_over(&self, goods: Response<Bytes>, payment: &Payment, tx: B256) -> Wire {
+    fn hand_over(&self, goods: Response<Bytes>, payment: &Payment, taken: Taken) -> Wire {
         let mut answer = goods.clone();
         match self.stall.behaviour {
             Behaviour::MisstatesReceipt => payment.put_false_receipt(&mut answer),
-            _ => payment.put_receipt(&mut answer, tx),
+            _ => self.put_receipt(&mut answer, payment, &taken),
         }
         if let Some(id) = payment.identifier() {
             self.market.remember(&self.key(id), payment, &answer);
@@ -267,10 +327,7 @@ impl Sale<'_> {
             Behaviour::SettleThenStatus(status) => {
                 Wire::Answer(wire::json(status, &json!({"error": "something broke"})))
             }
-            Behaviour::RefuseAfterSettling => {
-                let reason = "unexpected_settle_error";
-                Wire::Answer(self.offer.settlement_failed(payment, reason))
-            }
+            Behaviour::RefuseAfterSettling => self.settlement_failed(payment, "unexpected_settle_error"),
             Behaviour::NoReceipt => Wire::Answer(goods),
             _ => Wire::Answer(answer),
         }
@@ -284,11 +341,18 @@ impl Sale<'_> {
     fn challenge(&self, error: &str) -> Wire {
         Wire::Answer(self.offer.challenge(error))
     }
+
+    fn settlement_failed(&self, payment: &Payment, reason: Reason) -> Wire {
+        Wire::Answer(self.offer.settlement_failed(payment, reason))
+    }
 }
 
 fn offer(stall: &Stall, price_atomic: u64, request: &Request) -> Offer {
     Offer {
         dialect: stall.dialect,
+        ways: stall.ways.clone(),
+        asset: stall.asset,
+        upfront: stall.upfront,
         resource: resource_url(&request.headers, &request.uri),
         description: stall.description.clone(),
         price_atomic,

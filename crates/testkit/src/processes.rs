@@ -15,6 +15,7 @@ use sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::program;
+use crate::scene::{allow_the_way, schemes_for};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -71,12 +72,14 @@ impl Scene {
         bursar::config::Home::at(scene.home()).prepare().expect("a home");
         let market = scene.market();
         let networks = format!("[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"{market}\"]\n");
-        scene.write(".bursar/policy.toml", &format!("version = 1\n{rules}\n{networks}"));
+        let schemes = schemes_for(rules);
+        scene.write(".bursar/policy.toml", &format!("version = 1\n{rules}\n{schemes}{networks}"));
         let rpc = scene.sandbox.rpc_url();
         let config = format!("[wallet]\nstore = \"file\"\n[chains.\"{NETWORK}\"]\nrpc = [\"{rpc}\"]\n");
         scene.write(".bursar/config.toml", &config);
         let wallet = scene.import().await;
         scene.sandbox.chain.mint(wallet, U256::from(FUNDS)).expect("funds");
+        allow_the_way(&scene.sandbox, wallet);
         Scene { wallet, ..scene }
     }
 

@@ -33,7 +33,7 @@ use bursar::wallet::{Key, Store, Wallet, WalletError};
 use bursar::wish::Call;
 use sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
 use sandbox::rpc::Rpc as Node;
-use sandbox::sellers::{Seen, Sellers, Stall};
+use sandbox::sellers::{Seen, Sellers, Stall, Way as PaidBy};
 use sandbox::{Options, Sandbox};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -143,6 +143,7 @@ impl Setting {
         };
         let funds = U256::from(self.funds);
         sandbox.chain.mint(address, funds).unwrap();
+        allow_the_way(&sandbox, address);
         let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0), jump: Mutex::default() });
         let wire = Arc::new(Wire::default());
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
@@ -505,8 +506,25 @@ fn opened(markets: [String; 2], doors: &[String]) -> Vec<String> {
     markets.chain(doors.iter().cloned()).collect()
 }
 
+/// Opens the way that this run pays by, where the rules do not say which are open.
+pub fn schemes_for(rules: &str) -> &'static str {
+    match PaidBy::of_this_run() {
+        PaidBy::Upto if !rules.contains("[schemes]") => "[schemes]\nallow = [\"exact\", \"upto\"]\n",
+        PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => "",
+    }
+}
+
+/// Where this run pays by Permit2, it may move all there is.
+pub fn allow_the_way(sandbox: &Sandbox, wallet: Address) {
+    if PaidBy::of_this_run() != PaidBy::Eip3009 {
+        sandbox.chain.asset(ASSET).approve_permit2(wallet, U256::MAX).unwrap();
+    }
+}
+
 fn write_rules(home: &Home, opened: &[String], rules: &str) {
-    let text = format!("version = 1\n{rules}\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = {opened:?}\n");
+    let schemes = schemes_for(rules);
+    let text =
+        format!("version = 1\n{rules}\n{schemes}[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = {opened:?}\n");
     std::fs::write(home.policy_file(), text).unwrap();
 }
 

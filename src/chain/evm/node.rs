@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
@@ -79,6 +79,27 @@ impl Node {
         let said = self.ask(line, "eth_call", json!([call, at.spelt()])).await?;
         let word = reply::word(said)?;
         word.ok_or_else(|| NodeFailure::Nonsense(format!("no contract answers at {contract}")))
+    }
+
+    /// How many chain transactions an account has sent.
+    pub async fn sent(&self, line: &Line, account: Address) -> Result<B256, NodeFailure> {
+        self.number(line, "eth_getTransactionCount", json!([account, "pending"])).await
+    }
+
+    /// What a unit of gas costs now.
+    pub async fn gas_price(&self, line: &Line) -> Result<B256, NodeFailure> {
+        self.number(line, "eth_gasPrice", json!([])).await
+    }
+
+    /// Hands over a signed chain transaction.
+    pub async fn push(&self, line: &Line, signed: &[u8]) -> Result<(), NodeFailure> {
+        let signed = alloy_primitives::hex::encode_prefixed(signed);
+        self.ask(line, "eth_sendRawTransaction", json!([signed])).await.map(drop)
+    }
+
+    async fn number(&self, line: &Line, method: &str, params: Value) -> Result<B256, NodeFailure> {
+        let said = self.ask(line, method, params).await?;
+        Ok(B256::from(U256::from(reply::quantity(&said)?)))
     }
 
     /// Whether there is code at an address: a contract, or what an account was delegated to.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -177,18 +177,39 @@ impl Chains for Rpc {
 
     /// The largest of what the nodes answer.
     async fn know(&self, fact: &Fact) -> Result<B256, ChainError> {
-        let Fact::Call { to, data } = fact;
-        let (chain, contract) = self.of(to)?;
+        let (line, network) = (&self.line, fact.network());
+        let chain = self.chain(network)?;
         let told = join_all(chain.nodes.iter().map(|node| async {
-            node.is_on(&self.line, chain.id).await?;
-            node.word(&self.line, contract, data, At::Latest).await.map_err(|failure| node.says(failure))
+            node.is_on(line, chain.id).await?;
+            let word = match fact {
+                Fact::Call { to, data } => node.word(line, self.of(to)?.1, data, At::Latest).await,
+                Fact::Sent(account) => node.sent(line, self.of(account)?.1).await,
+                Fact::GasPrice(_) => node.gas_price(line).await,
+            };
+            word.map_err(|failure| node.says(failure))
         }));
         let highest = told.await.into_iter().reduce(|a, b| match (a, b) {
             (Ok(a), Ok(b)) => Ok(a.max(b)),
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
             (Err(error), Err(_)) => Err(error),
         });
-        highest.unwrap_or_else(|| Err(ChainError::NoNode(to.network().clone())))
+        highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
+    }
+
+    /// To the first node that takes it; the others hear of it from that one.
+    async fn push(&self, network: &Network, signed: &[u8]) -> Result<String, ChainError> {
+        let mut failed = ChainError::NoNode(network.clone());
+        let chain = self.chain(network)?;
+        for node in &chain.nodes {
+            match node.is_on(&self.line, chain.id).await {
+                Ok(()) => match node.push(&self.line, signed).await {
+                    Ok(()) => return Ok(keccak256(signed).to_string()),
+                    Err(failure) => failed = node.says(failure),
+                },
+                Err(cause) => failed = cause,
+            }
+        }
+        Err(failed)
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {

@@ -303,7 +303,7 @@ fn credential(offer: &Offer) -> (String, Value) {
     let from = Account::evm(offer.network(), address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
     let draft = Authorization::draft(offer, &from, Time::from_secs(ASKED), [0xab; 32], &Ground::default()).unwrap();
     let signatures = Signatures(vec![Signature([0x1b; 65])]);
-    let (name, value) = payment_header(offer, &draft.x402_payload(&signatures), Some("pay_0123456789abcdef"));
+    let (name, value) = draft.payment_header(offer, &signatures, Some("pay_0123456789abcdef"));
     let packed = value.strip_prefix("Payment ").unwrap();
     assert!(packed.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{packed}");
     (name, serde_json::from_str(&base64::decode_text(packed).unwrap()).unwrap())

@@ -211,7 +211,7 @@ fn holdings(holdings: &Holdings, now: Time) -> Html {
             html!(
                 "<li class=\"pair\"><span>{} on {}</span><span class=\"num\">{}</span></li>",
                 of.asset,
-                of.network,
+                words::network(&of.network),
                 of.amount
             )
         })

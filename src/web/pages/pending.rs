@@ -39,7 +39,7 @@ pub fn card(view: &PageView<'_>, question: &Pending) -> Html {
             .map(|from| html!("<p class=\"dim\">where {} led</p>", text::quoted(from, limits::URL_CHARS))),
         question.amount,
         words::line(&question.asset),
-        words::line(&question.network),
+        words::network(&question.network),
         words::line(&question.payee),
         words::line(&question.agent),
         words::time(question.asked_at, view.now),

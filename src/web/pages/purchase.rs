@@ -86,7 +86,7 @@ fn offer(offer: &Value) -> Html {
         "<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td><td class=\"mono\">{}</td><td>{} {}</td><td>{} {}</td></tr>",
         amount,
         field(offer, "asset"),
-        field(offer, "network"),
+        words::network(&field(offer, "network")),
         field(offer, "payee"),
         field(offer, "dialect"),
         field(offer, "scheme"),

@@ -1,13 +1,17 @@
 //! The facilitator that sits inside the seller: decides whether a presented payment is good, and takes it to the chain.
 //!
-//! It is as strict as the reference ones, and speaks their error codes.
+//! It is as strict as the reference ones, and speaks their error codes. Each way to pay has its own file.
 
 use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
+use super::way::Way;
 use super::x402::{Offer, Payment, Version};
 use crate::chain::{NETWORK_V1, PlayChain};
-use crate::eip3009;
+
+mod eip3009;
+mod permit2;
+mod sponsoring;
 
 /// An authorization must live this much longer, or it could expire on its way into a block.
 const SETTLING_S: u64 = 6;
@@ -15,45 +19,79 @@ const SETTLING_S: u64 = 6;
 /// Why a payment is not taken: the code a seller puts into `error` or `errorReason`.
 pub type Reason = &'static str;
 
+/// Whether a payment is for what was offered: the seller's own check, before it asks anybody.
+pub fn agrees(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
+    match payment.version {
+        Version::V1 => is_exact_v1(offer, payment),
+        Version::V2 => matches_offer_v2(offer, payment),
+    }
+}
+
 /// Everything that can be known before settling: the terms are the offered ones, the signature is the payer's, the
 /// time is right, the money is there, and the contract would not revert.
 pub fn verify(chain: &PlayChain, offer: &Offer, payment: &Payment) -> Result<(), Reason> {
-    match payment.version {
-        Version::V1 => is_exact_v1(payment)?,
-        Version::V2 => matches_offer_v2(offer, payment)?,
+    agrees(offer, payment)?;
+    match &payment.permit2 {
+        None => eip3009::verify(chain, offer, payment),
+        Some(transfer) => permit2::verify(chain, offer, payment, transfer),
     }
-    pays_the_offer(offer, payment)?;
-    is_signed_by_its_payer(payment)?;
-    is_in_time(chain.now(), payment)?;
-    would_settle(chain, payment)
 }
 
-/// Moves the money.
+/// Moves the money, all of it.
 pub fn settle(chain: &PlayChain, payment: &Payment) -> Result<B256, Reason> {
-    chain.transfer_with_authorization(&payment.transfer, &payment.signature).map_err(|_| "invalid_transaction_state")
+    settle_amount(chain, payment, payment.transfer.value)
 }
 
-fn is_exact_v1(payment: &Payment) -> Result<(), Reason> {
+/// Moves this much of an `upto` payment; any other is moved as a whole. What the payer sent along for its allowance is
+/// used, whether anybody offered to or not.
+pub fn settle_amount(chain: &PlayChain, payment: &Payment, amount: U256) -> Result<B256, Reason> {
+    match &payment.permit2 {
+        None => eip3009::settle(chain, payment),
+        Some(transfer) => {
+            let allowance = sponsoring::sent_along(payment, |_| true)?;
+            permit2::settle(chain, payment, transfer, amount, allowance.map(|a| a.signed).as_ref())
+        }
+    }
+}
+
+/// The same for what was verified: what the seller did not offer to bring to the chain stays where it is.
+pub fn settle_offered(chain: &PlayChain, offer: &Offer, payment: &Payment, amount: U256) -> Result<B256, Reason> {
+    match &payment.permit2 {
+        None => eip3009::settle(chain, payment),
+        Some(transfer) => {
+            let allowance = sponsoring::sent_along(payment, |key| offer.extensions.contains_key(key))?;
+            permit2::settle(chain, payment, transfer, amount, allowance.map(|a| a.signed).as_ref())
+        }
+    }
+}
+
+fn is_exact_v1(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let said = &payment.said;
     ensure(said["x402Version"] == 1, "invalid_x402_version")?;
     ensure(said["scheme"] == "exact", "unsupported_scheme")?;
-    ensure(said["network"] == NETWORK_V1, "invalid_network")
+    ensure(said["network"] == NETWORK_V1, "invalid_network")?;
+    let way = Way::Eip3009;
+    ensure(offer.ways.contains(&way) && payment.way() == way, "unsupported_payload_type")
 }
 
 fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let said = &payment.said;
     ensure(said["x402Version"] == 2, "invalid_x402_version")?;
-    ensure(accepts_as_offered(&offer.accepts_v2(), &said["accepted"]), "No matching payment requirements")?;
+    let mut ways = offer.ways.iter().filter(|way| accepts_as_offered(&offer.entry_v2(**way), &said["accepted"]));
+    let way = ways.next().ok_or("No matching payment requirements")?;
+    ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
     let echoed =
         offer.extensions.iter().all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
     ensure(echoed, "extension_echo_mismatch")
 }
 
-/// Equal in every field; only `extra` may have gained keys.
+/// Equal in every field; only `extra` may have gained keys, and none that the protocol keeps for itself.
 fn accepts_as_offered(offered: &Value, accepted: &Value) -> bool {
     let mut trimmed = accepted.clone();
-    if holds_all(&offered["extra"], &accepted["extra"]) {
+    let reserved = ["assetTransferMethod", "paymentFlow"];
+    let same = reserved.iter().all(|key| offered["extra"].get(key) == accepted["extra"].get(key));
+    if same && holds_all(&offered["extra"], &accepted["extra"]) {
         trimmed["extra"] = offered["extra"].clone();
     }
     trimmed == *offered
@@ -67,38 +105,6 @@ fn holds_all(declared: &Value, echo: &Value) -> bool {
         }
         _ => declared == echo,
     }
-}
-
-fn pays_the_offer(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
-    let price = U256::from(offer.price_atomic);
-    ensure(payment.transfer.to == offer.payee, "invalid_exact_evm_payload_recipient_mismatch")?;
-    match payment.version {
-        Version::V1 => ensure(payment.transfer.value >= price, "invalid_exact_evm_payload_authorization_value"),
-        Version::V2 => {
-            ensure(payment.transfer.value == price, "invalid_exact_evm_payload_authorization_value_mismatch")
-        }
-    }
-}
-
-fn is_signed_by_its_payer(payment: &Payment) -> Result<(), Reason> {
-    let hash = eip3009::signing_hash(&payment.transfer);
-    let signer = eip3009::signer(hash, &payment.signature);
-    ensure(signer == Some(payment.transfer.from), "invalid_exact_evm_payload_signature")
-}
-
-fn is_in_time(now: u64, payment: &Payment) -> Result<(), Reason> {
-    ensure(
-        payment.transfer.valid_before >= U256::from(now + SETTLING_S),
-        "invalid_exact_evm_payload_authorization_valid_before",
-    )?;
-    ensure(payment.transfer.valid_after <= U256::from(now), "invalid_exact_evm_payload_authorization_valid_after")
-}
-
-fn would_settle(chain: &PlayChain, payment: &Payment) -> Result<(), Reason> {
-    let transfer = &payment.transfer;
-    ensure(!chain.authorization_used(transfer.from, transfer.nonce), "invalid_exact_evm_nonce_already_used")?;
-    ensure(chain.balance_of(transfer.from) >= transfer.value, "insufficient_funds")?;
-    chain.simulate_transfer(transfer, &payment.signature).map_err(|_| "invalid_exact_evm_transaction_simulation_failed")
 }
 
 fn ensure(holds: bool, otherwise: Reason) -> Result<(), Reason> {

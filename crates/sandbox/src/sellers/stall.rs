@@ -8,11 +8,18 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
+use super::way::Way;
 use super::x402::Version;
+use crate::chain::{DOLLAR, PlayAsset};
 use crate::http::{self as wire, Request};
 
 /// Who is paid unless a stall says otherwise.
 pub const PAYEE: Address = address!("5e11e50000000000000000000000000000000001");
+
+/// The extension by which a seller takes a signed EIP-2612 permit along.
+pub const EIP2612_GAS_SPONSORING: &str = "eip2612GasSponsoring";
+/// The extension by which a seller sends a signed approval first.
+pub const ERC20_APPROVAL_GAS_SPONSORING: &str = "erc20ApprovalGasSponsoring";
 
 /// Which x402 a stall speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +88,19 @@ pub struct Stall {
     pub path: String,
     pub methods: Vec<Method>,
     pub dialect: Dialect,
-    /// In millionths of a dollar.
+    /// The ways it can be paid, in the order the challenge offers them.
+    pub ways: Vec<Way>,
+    /// What it is paid in.
+    pub asset: PlayAsset,
+    /// In millionths of a dollar; the most it can be where it is paid by `upto`.
     pub price_atomic: u64,
+    /// Whether exact payments are settled before the handler runs, and the challenge says so. One that fails after it
+    /// has been paid then.
+    pub upfront: bool,
+    /// What is taken of an `upto` payment; all of it unless said. More than its most fails to settle.
+    pub takes: Option<u64>,
+    /// What the receipt says was taken. Without it an `upto` receipt says the truth, and others say nothing.
+    pub claims: Option<u64>,
     pub payee: Address,
     /// One line, for the index page and the challenge.
     pub description: String,
@@ -100,7 +118,12 @@ impl Stall {
             path: path.to_owned(),
             methods: vec![Method::GET],
             dialect: Dialect::V2,
+            ways: vec![Way::of_this_run()],
+            asset: DOLLAR,
             price_atomic,
+            upfront: false,
+            takes: None,
+            claims: None,
             payee: PAYEE,
             description: String::new(),
             max_timeout_s: 60,
@@ -123,6 +146,21 @@ impl Stall {
     /// A stall whose keeper misbehaves.
     pub fn that(behaviour: Behaviour, path: &str, price_atomic: u64) -> Self {
         Self { behaviour, ..Self::get(path, price_atomic) }
+    }
+
+    /// A stall that is paid in one way only.
+    pub fn paid(way: Way, path: &str, price_atomic: u64) -> Self {
+        Self { ways: vec![way], ..Self::get(path, price_atomic) }
+    }
+
+    /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.
+    pub fn sponsoring_permits(self) -> Self {
+        self.declare(EIP2612_GAS_SPONSORING, gas_sponsoring("a signed permit for Permit2 is brought to the chain"))
+    }
+
+    /// Offers to send a signed approval, for the same payers where the asset knows no permits.
+    pub fn sponsoring_approvals(self) -> Self {
+        self.declare(ERC20_APPROVAL_GAS_SPONSORING, gas_sponsoring("a signed approval of Permit2 is sent first"))
     }
 
     pub fn describe(mut self, description: &str) -> Self {
@@ -190,6 +228,14 @@ pub fn bazaar(query: Value) -> Value {
             "input": {"type": "http", "method": "GET", "queryParams": query},
             "output": {"type": "json"},
         },
+        "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
+    })
+}
+
+/// Either of the gas sponsoring extensions; a payer adds to its `info` what it signed.
+pub fn gas_sponsoring(description: &str) -> Value {
+    json!({
+        "info": {"description": description, "version": "1"},
         "schema": {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"},
     })
 }

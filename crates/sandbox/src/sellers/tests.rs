@@ -9,8 +9,10 @@ use super::stall;
 use super::*;
 use crate::chain::{ChainOptions, Transfer};
 use crate::client::{self, Reply};
-use crate::eip3009::payer::Payer;
+use crate::payer::Payer;
 use crate::{Options, Sandbox};
+
+mod ways;
 
 /// A market, and a buyer with one dollar.
 struct Scene {

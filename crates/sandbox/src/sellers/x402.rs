@@ -7,9 +7,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use serde_json::{Map, Value, json};
 
+use super::payload;
 use super::stall::Dialect;
-use crate::chain::{ASSET, NETWORK, NETWORK_V1, Transfer};
+use super::way::Way;
+use crate::chain::{ASSET, NETWORK, NETWORK_V1, PlayAsset, Transfer};
 use crate::http as wire;
+use crate::permit2::Permit2Transfer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -47,9 +50,16 @@ impl Version {
     }
 }
 
+/// What a facilitator says when Permit2 may not take the money yet.
+pub const ALLOWANCE_REQUIRED: &str = "permit2_allowance_required";
+
 /// What one request would cost, before it is put into either version's words.
 pub struct Offer {
     pub dialect: Dialect,
+    pub ways: Vec<Way>,
+    pub asset: PlayAsset,
+    /// Whether exact payments are settled before the goods are made.
+    pub upfront: bool,
     pub resource: String,
     pub description: String,
     pub price_atomic: u64,
@@ -59,13 +69,14 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// A 402 that asks for payment and says why.
+    /// A 402 that asks for payment and says why; a 412 where only Permit2's allowance is missing.
     pub fn challenge(&self, error: &str) -> Response<Bytes> {
+        let status = if error == ALLOWANCE_REQUIRED { 412 } else { 402 };
         let body = match self.dialect {
             Dialect::V2 => json!({}),
             Dialect::V1 | Dialect::Both => self.challenge_v1(error),
         };
-        let mut response = wire::json(402, &body);
+        let mut response = wire::json(status, &body);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.dialect != Dialect::V1 {
@@ -97,16 +108,27 @@ impl Offer {
         json!({"url": self.resource, "description": self.description, "mimeType": "application/json"})
     }
 
-    pub fn accepts_v2(&self) -> Value {
+    /// The entries of a v2 challenge, one for each way.
+    pub fn accepts_v2(&self) -> Vec<Value> {
+        self.ways.iter().map(|way| self.entry_v2(*way)).collect()
+    }
+
+    /// One entry of a v2 challenge.
+    pub fn entry_v2(&self, way: Way) -> Value {
         json!({
-            "scheme": "exact",
+            "scheme": way.scheme(),
             "network": NETWORK,
             "amount": self.price_atomic.to_string(),
-            "asset": ASSET.to_string(),
+            "asset": self.asset.address.to_string(),
             "payTo": self.payee.to_string(),
             "maxTimeoutSeconds": self.max_timeout_s,
-            "extra": {"name": "USDC", "version": "2"},
+            "extra": way.extra(&self.asset, self.upfront),
         })
+    }
+
+    /// Whether a payment this way is settled before the goods are made.
+    pub fn settles_first(&self, way: Way) -> bool {
+        self.upfront && way.can_be_upfront()
     }
 
     fn challenge_v2(&self, error: &str) -> Value {
@@ -114,7 +136,7 @@ impl Offer {
             "x402Version": 2,
             "error": error,
             "resource": self.resource_v2(),
-            "accepts": [self.accepts_v2()],
+            "accepts": self.accepts_v2(),
         });
         if !self.extensions.is_empty() {
             challenge["extensions"] = Value::Object(self.extensions.clone());
@@ -122,23 +144,26 @@ impl Offer {
         challenge
     }
 
+    /// What cannot be said in v1 is left out.
     fn challenge_v1(&self, error: &str) -> Value {
+        let ways = self.ways.iter().filter(|way| **way == Way::Eip3009);
+        let accepts: Vec<Value> = ways.map(|_| self.entry_v1()).collect();
+        json!({"x402Version": 1, "error": error, "accepts": accepts})
+    }
+
+    fn entry_v1(&self) -> Value {
         json!({
-            "x402Version": 1,
-            "error": error,
-            "accepts": [{
-                "scheme": "exact",
-                "network": NETWORK_V1,
-                "maxAmountRequired": self.price_atomic.to_string(),
-                "asset": ASSET.to_string(),
-                "payTo": self.payee.to_string(),
-                "resource": self.resource,
-                "description": self.description,
-                "mimeType": "application/json",
-                "outputSchema": null,
-                "maxTimeoutSeconds": self.max_timeout_s,
-                "extra": {"name": "USDC", "version": "2"},
-            }],
+            "scheme": "exact",
+            "network": NETWORK_V1,
+            "maxAmountRequired": self.price_atomic.to_string(),
+            "asset": self.asset.address.to_string(),
+            "payTo": self.payee.to_string(),
+            "resource": self.resource,
+            "description": self.description,
+            "mimeType": "application/json",
+            "outputSchema": null,
+            "maxTimeoutSeconds": self.max_timeout_s,
+            "extra": {"name": self.asset.name, "version": self.asset.version},
         })
     }
 }
@@ -151,7 +176,10 @@ pub struct Payment {
     pub header: String,
     /// The header, decoded.
     pub said: Value,
+    /// Who pays whom, the most it can take, and when. The nonce of a Permit2 payment is here as 32 bytes.
     pub transfer: Transfer,
+    /// What was signed, where it was signed for Permit2.
+    pub permit2: Option<Permit2Transfer>,
     pub signature: Vec<u8>,
 }
 
@@ -166,20 +194,27 @@ impl Payment {
 
     fn parse(version: Version, header: &str) -> Option<Self> {
         let said: Value = serde_json::from_slice(&STANDARD.decode(header).ok()?).ok()?;
-        let authorization = &said["payload"]["authorization"];
-        let text = |key: &str| authorization[key].as_str();
-        let number = |key| decimal(text(key)?);
-        let transfer = Transfer {
-            from: text("from")?.parse().ok()?,
-            to: text("to")?.parse().ok()?,
-            value: number("value")?,
-            valid_after: number("validAfter")?,
-            valid_before: number("validBefore")?,
-            nonce: text("nonce")?.parse().ok()?,
-        };
-        let signature = hex::decode(said["payload"]["signature"].as_str()?).ok()?;
+        let payload = &said["payload"];
+        let permit2 = payload::permit2(payload);
+        let transfer = permit2.as_ref().map(payload::in_short).or_else(|| payload::authorization(payload))?;
+        let signature = hex::decode(payload["signature"].as_str()?).ok()?;
         let header = header.to_owned();
-        Some(Self { version, header, said, transfer, signature })
+        Some(Self { version, header, said, transfer, permit2, signature })
+    }
+
+    /// The way it pays, by what was signed.
+    pub fn way(&self) -> Way {
+        match &self.permit2 {
+            None => Way::Eip3009,
+            Some(signed) if signed.facilitator.is_none() => Way::Permit2,
+            Some(_) => Way::Upto,
+        }
+    }
+
+    /// The asset it pays in. What an authorization is for only its signature says, so it is the one that was accepted.
+    pub fn asset(&self) -> Address {
+        let accepted = || self.said["accepted"]["asset"].as_str()?.parse().ok();
+        self.permit2.as_ref().map(|signed| signed.asset).or_else(accepted).unwrap_or(ASSET)
     }
 
     /// The id a client chose for its purchase, where the `payment-identifier` extension is spoken.
@@ -189,12 +224,20 @@ impl Payment {
 
     /// Adds the receipt of a settled payment to a response.
     pub fn put_receipt(&self, response: &mut Response<Bytes>, tx: B256) {
-        let receipt = json!({
+        self.put_receipt_over(response, Some(tx), None);
+    }
+
+    /// The same with the amount that was taken. Nothing taken has no chain transaction.
+    pub fn put_receipt_over(&self, response: &mut Response<Bytes>, tx: Option<B256>, amount: Option<U256>) {
+        let mut receipt = json!({
             "success": true,
-            "transaction": tx.to_string(),
+            "transaction": tx.map(|tx| tx.to_string()).unwrap_or_default(),
             "network": self.version.network(),
             "payer": self.transfer.from.to_string(),
         });
+        if let Some(amount) = amount {
+            receipt["amount"] = json!(amount.to_string());
+        }
         self.put(response, receipt);
     }
 
@@ -214,12 +257,6 @@ impl Payment {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         put_json(headers, self.version.receipt_header(), &receipt);
     }
-}
-
-/// Digits and nothing else; a sign, a space or a `0x` is not a number here.
-fn decimal(text: &str) -> Option<U256> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| U256::from_str_radix(text, 10).ok()).flatten()
 }
 
 fn put_json(headers: &mut HeaderMap, name: &'static str, value: &Value) {

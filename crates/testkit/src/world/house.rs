@@ -177,7 +177,8 @@ fn policy() -> String {
     format!(
         "version = 1\n[wallet]\nper_hour = \"0.05\"\nper_day = \"0.08\"\nper_month = \"none\"\n\
          [session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\nper_day = \"none\"\n\
-         [payee]\nper_day = \"none\"\n[price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n"
+         [payee]\nper_day = \"none\"\n[price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n{}",
+        crate::scene::schemes_for("")
     )
 }
 

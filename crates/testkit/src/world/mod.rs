@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use bursar::answer::{Answer, Charged, Outcome};
 use bursar::authorization::Facts;
 use bursar::ledger::Recorded;
@@ -165,6 +165,10 @@ impl World {
         self.chance.entry(source.to_owned()).or_insert_with(|| Random::of(seed, source)).below(below)
     }
 
+    fn between(&mut self, least: u64, most: u64) -> u64 {
+        least + if least < most { self.pick("ceilings", most - least + 1) } else { 0 }
+    }
+
     /// One time in so many, while faults are on.
     pub fn fault(&mut self, source: &str, one_in: u64) -> bool {
         self.faults.load(Ordering::Relaxed) && self.pick(source, one_in) == 0
@@ -238,6 +242,9 @@ impl World {
         if self.chain_secs >= shown.signed.ends.secs() || self.used.contains_key(&handle) {
             return false;
         }
+        // Of a ceiling, this seller takes what it likes.
+        let least = if shown.signed.is_ceiling { 1 } else { u64::try_from(value.0).unwrap() };
+        let value = Amount(U256::from(self.between(least, u64::try_from(value.0).unwrap())));
         self.used.insert(handle, Used { at_secs: self.chain_secs, to, value });
         self.tally.settled += 1;
         true

@@ -13,6 +13,7 @@ use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, WalletError};
 use http::{HeaderMap, HeaderValue};
+use sandbox::sellers::Way as PaidBy;
 
 use crate::keys::{Keys, Way};
 
@@ -124,8 +125,13 @@ fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, rece
 
 fn challenge(request: &Request) -> HeaderMap {
     let price = 1_000 * (1 + request.url.path().len() as u64);
+    let (scheme, more) = match PaidBy::of_this_run() {
+        PaidBy::Eip3009 => ("exact", ""),
+        PaidBy::Permit2 => ("exact", r#","assetTransferMethod":"permit2""#),
+        PaidBy::Upto => ("upto", r#","facilitatorAddress":"0x5E11e50000000000000000000000000000000004""#),
+    };
     let challenge = format!(
-        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"exact","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"0x5E11e50000000000000000000000000000000004","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"}}}}]}}"#,
+        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"{scheme}","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"0x5E11e50000000000000000000000000000000004","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"{more}}}}}]}}"#,
         request.url
     );
     let mut headers = HeaderMap::new();
@@ -180,6 +186,10 @@ impl Chains for WorldChains {
     /// Allowances and the like are as large as they can be.
     async fn know(&self, _: &Fact) -> Result<B256, ChainError> {
         Ok(B256::repeat_byte(0xff))
+    }
+
+    async fn push(&self, network: &Network, _: &[u8]) -> Result<String, ChainError> {
+        Err(ChainError::NoNode(network.clone()))
     }
 
     async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {

@@ -1,0 +1,60 @@
+//! The ways a stall can be paid, and what the challenge says of each.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::chain::{PlayAsset, SETTLER};
+
+/// One way to pay. Only the first is spoken in x402 v1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `exact`, by an authorization that the asset itself takes.
+    Eip3009,
+    /// `exact`, by a transfer out of the allowance that Permit2 has.
+    Permit2,
+    /// `upto`: the same, and the seller says afterwards how much of it to take.
+    Upto,
+}
+
+impl Way {
+    /// How stalls are paid that say nothing of it: by what the asset itself takes, unless `PLAY_WAY` says otherwise, so
+    /// that whole suites run over another way.
+    pub fn of_this_run() -> Self {
+        static WAY: LazyLock<Way> = LazyLock::new(|| match std::env::var("PLAY_WAY").as_deref() {
+            Err(_) | Ok("eip3009") => Way::Eip3009,
+            Ok("permit2") => Way::Permit2,
+            Ok("upto") => Way::Upto,
+            Ok(other) => panic!("PLAY_WAY={other}: there are eip3009, permit2 and upto"),
+        });
+        *WAY
+    }
+
+    /// The scheme as the challenge names it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Eip3009 | Self::Permit2 => "exact",
+            Self::Upto => "upto",
+        }
+    }
+
+    /// Only exact payments can be settled before the goods are made.
+    pub fn can_be_upfront(self) -> bool {
+        self != Self::Upto
+    }
+
+    /// The `extra` of its entry in a v2 challenge.
+    pub(super) fn extra(self, asset: &PlayAsset, upfront: bool) -> Value {
+        let mut extra = json!({"name": asset.name, "version": asset.version});
+        if self != Self::Eip3009 {
+            extra["assetTransferMethod"] = json!("permit2");
+        }
+        if self == Self::Upto {
+            extra["facilitatorAddress"] = json!(SETTLER.to_string());
+        }
+        if upfront && self.can_be_upfront() {
+            extra["paymentFlow"] = json!("upfront");
+        }
+        extra
+    }
+}

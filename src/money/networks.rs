@@ -1,0 +1,128 @@
+//! What people call the chains they pay on, and what x402 v1 does.
+
+use super::Network;
+
+/// The number of a chain, its name to a person, and its name in x402 v1 where it has one.
+type Named = (u64, &'static str, &'static str);
+
+const CHAINS: [Named; 35] = [
+    (1, "Ethereum", "ethereum"),
+    (10, "Optimism", ""),
+    (14, "Flare", ""),
+    (50, "XDC", ""),
+    (51, "XDC Apothem", ""),
+    (137, "Polygon", "polygon"),
+    (143, "Monad", "monad"),
+    (988, "Stable", "stable"),
+    (1328, "Sei Testnet", "sei-testnet"),
+    (1329, "Sei", "sei"),
+    (1514, "Story", "story"),
+    (2201, "Stable Testnet", "stable-testnet"),
+    (2741, "Abstract", "abstract"),
+    (3338, "Peaq", "peaq"),
+    (4326, "MegaETH", "megaeth"),
+    (4689, "IoTeX", "iotex"),
+    (8453, "Base", "base"),
+    (11124, "Abstract Testnet", "abstract-testnet"),
+    (31611, "Mezo Testnet", ""),
+    (31612, "Mezo", ""),
+    (41923, "EDU Chain", "educhain"),
+    (42161, "Arbitrum", ""),
+    (42220, "Celo", ""),
+    (43113, "Avalanche Fuji", "avalanche-fuji"),
+    (43114, "Avalanche", "avalanche"),
+    (72344, "Radius Testnet", ""),
+    (80002, "Polygon Amoy", "polygon-amoy"),
+    (84532, "Base Sepolia", "base-sepolia"),
+    (421614, "Arbitrum Sepolia", ""),
+    (723487, "Radius", ""),
+    (11142220, "Celo Sepolia", ""),
+    (11155111, "Sepolia", "sepolia"),
+    (324705682, "SKALE Base Sepolia", "skale-base-sepolia"),
+    (181228, "HPP Sepolia", ""),
+    (190415, "HPP", ""),
+];
+
+impl Network {
+    /// As a person calls it, or its CAIP-2 name where people have none.
+    pub fn title(&self) -> &str {
+        known(self).map_or(self.as_str(), |(_, title, _)| title)
+    }
+
+    /// Whether its money is worth nothing, as far as is known.
+    pub fn is_test(&self) -> bool {
+        const WORDS: [&str; 5] = ["Sepolia", "Testnet", "Fuji", "Amoy", "Apothem"];
+        self.title().split(' ').any(|word| WORDS.contains(&word))
+    }
+
+    /// As x402 v1 calls it.
+    pub fn v1_name(&self) -> Option<&'static str> {
+        known(self).map(|(_, _, name)| *name).filter(|name| !name.is_empty())
+    }
+
+    /// The chain that x402 v1 calls so.
+    pub fn of_v1(name: &str) -> Option<Network> {
+        let found = CHAINS.iter().find(|(_, _, known)| *known == name && !name.is_empty());
+        found.map(|(chain, ..)| Network::eip155(*chain))
+    }
+
+    /// The chain that a person means: by its name in any spelling, or its number.
+    pub fn meant(text: &str) -> Option<Network> {
+        let plain = |text: &str| text.trim().to_lowercase().replace([' ', '_'], "-");
+        let text = plain(text);
+        let is_meant = |(chain, title, name): &&Named| {
+            plain(title) == text || (*name == text && !text.is_empty()) || chain.to_string() == text
+        };
+        let also = match text.as_str() {
+            "mainnet" => Some(1),
+            "base-mainnet" => Some(8453),
+            "arbitrum-one" => Some(42161),
+            _ => None,
+        };
+        CHAINS.iter().find(is_meant).map(|(chain, ..)| *chain).or(also).map(Network::eip155)
+    }
+}
+
+fn known(network: &Network) -> Option<&'static Named> {
+    let chain = network.chain_id()?;
+    CHAINS.iter().find(|(known, ..)| *known == chain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Assets;
+
+    #[test]
+    fn chains_of_the_table_of_assets_have_names() {
+        let is_nameless = |network: &Network| network.title() == network.as_str();
+        let nameless: Vec<Network> = Assets::default().networks().into_iter().filter(is_nameless).collect();
+        assert_eq!(nameless, [36900, 38833].map(Network::eip155), "nobody has told us what these are called");
+    }
+
+    #[test]
+    fn a_chain_is_found_by_whatever_people_call_it() {
+        for text in ["Base Sepolia", "base-sepolia", "BASE_SEPOLIA", " base sepolia ", "84532"] {
+            assert_eq!(Network::meant(text), Some(Network::eip155(84532)), "{text}");
+        }
+        for text in ["", "bases", "eip155:8453"] {
+            assert_eq!(Network::meant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn test_money_is_told_from_real_money() {
+        let of = |is_test: bool| CHAINS.iter().filter(move |(chain, ..)| Network::eip155(*chain).is_test() == is_test);
+        assert_eq!(of(true).count(), 14);
+        assert!(of(false).all(|(_, title, _)| !title.to_lowercase().contains("test")));
+    }
+
+    #[test]
+    fn no_name_is_two_chains() {
+        for (at, (chain, title, name)) in CHAINS.iter().enumerate() {
+            for (other, its_title, its_name) in &CHAINS[at + 1..] {
+                assert!(chain != other && title != its_title && (name.is_empty() || name != its_name), "{title}");
+            }
+        }
+    }
+}
