@@ -10,7 +10,7 @@ use crate::scene::*;
 use crate::visitor::{Visitor, enter, form, send};
 
 const DEAR: u64 = 20 * CENT;
-const PAGES: [&str; 6] = ["overview", "purchases", "purchase?id=x", "pending", "policy", "stop"];
+const PAGES: [&str; 7] = ["overview", "purchases", "sellers", "purchase?id=x", "pending", "policy", "stop"];
 const FORMS: [&str; 6] = ["approve", "deny", "freeze", "thaw", "apply", "leave"];
 
 /// The page, and somebody who was given a link to it.
