@@ -94,7 +94,7 @@ fn says_only_error(members: &Map<String, Value>) -> bool {
 
 fn after_comment(text: &[u8]) -> Option<&[u8]> {
     let (opens, closes): (&[u8], &[u8]) = if text.starts_with(b"<!--") { (b"<!--", b"-->") } else { (b"<?xml", b"?>") };
-    let inside = &text.strip_prefix(opens)?[..];
+    let inside = text.strip_prefix(opens)?;
     let inside = &inside[..inside.len().min(BEGINNING_BYTES)];
     let at = inside.windows(closes.len()).position(|window| window == closes)?;
     Some(&text[opens.len() + at + closes.len()..])

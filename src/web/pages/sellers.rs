@@ -42,7 +42,7 @@ fn table(sellers: &[SellerRecord], now: Time) -> Html {
 
 fn row(seller: &SellerRecord, now: Time) -> Html {
     html!(
-        "<tr><td><a href=\"{}\">{}</a></td><td class=\"num\">{}</td><td class=\"num\">${}</td><td class=\"num\">{}</td>\
+        "<tr><td><a href=\"{}\">{}</a></td><td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td>\
          <td class=\"num\">{}</td><td class=\"num\" title=\"{}\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td>\
          <td>{}</td></tr>",
         words::query("purchases", &[("domain", &seller.domain)]),
@@ -53,7 +53,7 @@ fn row(seller: &SellerRecord, now: Time) -> Html {
         some(seller.not_delivered),
         kinds(seller),
         some(seller.bad()),
-        seller.per_delivery_usd.map(|usd| format!("${usd}")),
+        seller.per_delivery_usd,
         some(seller.lied),
         words::time(seller.last, now)
     )
