@@ -222,6 +222,7 @@ pub fn row(entry: &Entry, shown: Shown) -> Row {
         state: entry.state.clone(),
         delivered: entry.delivered,
         http_status: entry.http_status,
+        goods: entry.goods.as_ref().map(|goods| goods.word().to_owned()),
         amount_usd: terms.map(|terms| terms.usd),
         amount_atomic: terms.map(|terms| terms.moves().to_owned()),
         asset: terms.map(|terms| terms.asset.clone()),

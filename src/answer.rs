@@ -160,6 +160,9 @@ pub struct Quote {
     /// Index into `offers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chosen: Option<usize>,
+    /// What this wallet knows of the seller; absent where it has not dealt with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seller: Option<SellerKnown>,
     /// What the caps leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_left_usd: Option<BudgetLeft>,
@@ -169,6 +172,23 @@ pub struct Quote {
     pub next: String,
     /// Set when the question itself could not be asked.
     pub failed: bool,
+}
+
+/// What a wallet knows of a seller, of the last so many days.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SellerKnown {
+    /// The registrable domain.
+    pub domain: String,
+    /// How far back this goes.
+    pub days: u64,
+    /// Payments that it took, or may have taken.
+    pub paid: u64,
+    /// Of these, complete answers of success.
+    pub delivered: u64,
+    /// Of these, empty, an error, or of another type than was offered.
+    pub bad: u64,
+    /// Receipts of it that were not true.
+    pub lied: u64,
 }
 
 /// One way to pay, and what the policy says of it.
@@ -353,6 +373,8 @@ pub struct Row {
     pub delivered: bool,
     /// The status of the seller's answer.
     pub http_status: Option<u16>,
+    /// What came for the money, judged: `fine`, `empty`, `error_page` or `other_type`.
+    pub goods: Option<String>,
     /// How much, in US dollars.
     #[schemars(with = "Option<String>")]
     pub amount_usd: Option<Usd>,

@@ -57,6 +57,7 @@ mod release;
 mod review;
 mod reviewed;
 mod screen;
+mod sellers;
 mod serve;
 mod statusline;
 mod story;
@@ -102,6 +103,7 @@ enum Command {
     Balance(balance::BalanceCommand),
     Log(log::LogCommand),
     Why(why::Why),
+    Sellers(sellers::SellersCommand),
     Pending(pending::PendingCommand),
     Approve(approve::Approve),
     Deny(deny::Deny),
@@ -272,6 +274,7 @@ impl Command {
             Command::Balance(balance) => balance.run(context).await,
             Command::Log(log) => log.run(context).await,
             Command::Why(why) => why.run(context).await,
+            Command::Sellers(sellers) => sellers.run(context).await,
             Command::Pending(pending) => pending.run(context).await,
             Command::Approve(approve) => approve.run(context).await,
             Command::Deny(deny) => deny.run(context).await,

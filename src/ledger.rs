@@ -23,6 +23,7 @@ mod recorded;
 mod replay;
 mod review;
 mod schema;
+mod sellers;
 mod take_over;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
+pub use sellers::{SellerCounts, SellerFilter};
 pub use take_over::{Again, TakenUp};
 pub use unmet::RefusedOffers;
 use writer::{Sync, Writer};

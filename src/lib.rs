@@ -14,6 +14,7 @@ mod conclude;
 pub mod config;
 pub mod crash;
 mod funds;
+pub mod goods;
 mod ground;
 pub mod house;
 pub mod json;

@@ -101,6 +101,8 @@ pub const OPEN_AFTER_SETTLED: Duration = Duration::from_secs(24 * 3600);
 pub const PAST_WINDOW: Duration = Duration::from_secs(60);
 /// How far back a price at the same place is remembered.
 pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+/// What an agent is told of a seller before it pays goes this far back: long enough to know it, and it can mend its ways.
+pub const SELLER_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long money that brought nothing speaks against who took it.
 pub const UNDELIVERED_MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// A breaker that trips again within this is no news to the owner.

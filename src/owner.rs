@@ -7,6 +7,7 @@ mod overview;
 pub(crate) mod passphrase;
 mod replay;
 mod rules;
+mod sellers;
 mod unmet;
 
 pub use glance::{Glance, glance};
@@ -22,6 +23,7 @@ use url::Url;
 use crate::account::{Shown, event, row};
 use crate::agent::Agent;
 use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
+use crate::goods::Goods;
 use crate::ledger::{Entry, View};
 use crate::money::{Account, Asset, Rate, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
@@ -148,6 +150,7 @@ impl Owner {
             rules: json(story.rules),
             policy_hash: entry.policy.clone(),
             events: story.events.iter().map(event).collect(),
+            complaint: entry.goods.as_ref().and_then(Goods::complaint),
             receipt: story.receipt.and_then(|text| serde_json::from_str(&text).ok()),
             evidence: json(story.evidence),
             window_ends: entry.money.as_ref().map(|money| Time::from_secs(money.ends)),

@@ -85,6 +85,8 @@ pub struct Story {
     pub policy_hash: Option<String>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
+    /// What is wrong with what came for the money, if anything is.
+    pub complaint: Option<String>,
     /// What the seller says of the payment.
     pub receipt: Option<serde_json::Value>,
     /// What the chain said, when it proved something.
@@ -200,6 +202,37 @@ pub struct UnmetDemand {
     pub count: u64,
     /// Older refusals were not looked at any more.
     pub is_cut: bool,
+}
+
+/// What is known of one seller, for `bursar sellers`. Paid is what it took or may have taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct SellerRecord {
+    /// The registrable domain.
+    pub domain: String,
+    /// How many payments.
+    pub paid: u64,
+    /// What they come to, in US dollars.
+    pub paid_usd: Usd,
+    /// The part of it whose outcome is not known.
+    pub held_usd: Usd,
+    /// Complete answers of success.
+    pub delivered: u64,
+    /// Payments that brought none.
+    pub not_delivered: u64,
+    /// Delivered, and nothing was in it.
+    pub empty: u64,
+    /// Delivered, and it was an error.
+    pub error_page: u64,
+    /// Delivered, and it was of another type than was offered.
+    pub other_type: u64,
+    /// All that was paid, for each good delivery; none where there is none.
+    pub per_delivery_usd: Option<Usd>,
+    /// Receipts that were not true: for another payment, or for money that never moved.
+    pub lied: u64,
+    /// When it was first dealt with.
+    pub first: Time,
+    /// When it was last.
+    pub last: Time,
 }
 
 /// What has happened since a place in the history.

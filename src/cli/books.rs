@@ -190,6 +190,7 @@ mod tests {
             state: state.to_owned(),
             delivered: true,
             http_status: Some(200),
+            goods: None,
             amount_usd: Some(Usd::micros(12_345)),
             amount_atomic: Some("12345".to_owned()),
             asset: Some("USDC".to_owned()),

@@ -3,7 +3,7 @@
 use crate::answer::Row;
 
 /// Never re-ordered: scripts and spreadsheets count columns.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "purchase_id",
     "at",
     "agent",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 20] = [
     "chain_tx",
     "proof",
     "reasons",
+    "goods",
 ];
 
 pub fn header() -> String {
@@ -54,6 +55,7 @@ pub fn line(row: &Row) -> String {
         or_empty(&row.chain_tx),
         or_empty(&row.proof),
         reasons.join(" "),
+        or_empty(&row.goods),
     ];
     fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",")
 }

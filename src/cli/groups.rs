@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin", &["demo", "init", "doctor"]),
     ("Serve and spend", &["serve", "fetch", "balance"]),
-    ("See what was spent", &["review", "log", "why", "reviewed", "statusline", "audit"]),
+    ("See what was spent", &["review", "log", "why", "sellers", "reviewed", "statusline", "audit"]),
     ("Decide", &["pending", "approve", "deny", "freeze", "thaw", "policy", "owner"]),
     ("Put right", &["reconcile", "release", "ledger", "wallet"]),
     ("Shell", &["completions", "man"]),

@@ -293,6 +293,9 @@ fn notes(rows: &[Row]) -> Vec<String> {
             out::clean(&row.purchase_id)
         ));
     }
+    for (row, what) in rows.iter().filter_map(|row| Some((row, ill(row)?))) {
+        notes.push(format!("{} was delivered, and what came is {what}", out::clean(&row.purchase_id)));
+    }
     if rows.iter().any(|row| row.state == "held") {
         notes.push("held: nobody knows yet whether the money moved; `bursar reconcile` asks the chains".to_owned());
     }
@@ -300,6 +303,16 @@ fn notes(rows: &[Row]) -> Vec<String> {
         notes.push("needs_approval: `bursar pending` shows the questions".to_owned());
     }
     notes.into_iter().map(|note| out::dim(&note)).collect()
+}
+
+/// What is wrong with what came, in a word or two.
+fn ill(row: &Row) -> Option<&'static str> {
+    match row.goods.as_deref()? {
+        "empty" => Some("empty"),
+        "error_page" => Some("an error"),
+        "other_type" => Some("of another type than was offered"),
+        _ => None,
+    }
 }
 
 /// As few characters of the IDs as tell these rows apart.
@@ -333,6 +346,7 @@ mod tests {
             state: state.to_owned(),
             delivered: state == "settled",
             http_status: Some(200),
+            goods: None,
             amount_usd: Some(Usd::micros(cents * 10_000)),
             amount_atomic: None,
             asset: None,

@@ -41,7 +41,7 @@ pub fn heading(story: &Story, now: Time) -> Vec<String> {
     let amount = row.amount_usd.map(words::dollars).unwrap_or_else(|| "no price".to_owned());
     let client = story.client.as_ref().map(|client| format!(" ({})", out::clean(client))).unwrap_or_default();
     let session = row.session.as_ref().map(|id| format!(", session {}", out::clean(id))).unwrap_or_default();
-    vec![
+    let mut lines = vec![
         format!(
             "{}  {}  {}  {}",
             out::bold(&row.purchase_id),
@@ -51,7 +51,9 @@ pub fn heading(story: &Story, now: Time) -> Vec<String> {
         ),
         format!("{} {}", out::clean(&row.method), text::quoted(&story.url, limits::URL_CHARS)),
         format!("asked by {}{client}{session}; {}", out::clean(&row.agent), answered(row)),
-    ]
+    ];
+    lines.extend(story.complaint.as_ref().map(|complaint| out::bad(complaint)));
+    lines
 }
 
 /// One cause: what the rule says of it, and which rule that is. The numbers are in the sentence.
@@ -61,8 +63,9 @@ pub fn reason(reason: &Reason) -> String {
 }
 
 fn answered(row: &Row) -> String {
+    let goods = row.goods.as_ref().map(|word| format!(", goods: {}", word.replace('_', " "))).unwrap_or_default();
     match (row.http_status, row.delivered) {
-        (Some(status), true) => format!("answered {status}, delivered"),
+        (Some(status), true) => format!("answered {status}, delivered{goods}"),
         (Some(status), false) => format!("answered {status}, not delivered"),
         (None, _) => "no answer of the seller".to_owned(),
     }
@@ -131,8 +134,19 @@ fn events(events: &[Event]) -> Vec<String> {
 
 /// What a person wants to know of an event; `--json` has the rest.
 fn highlights(detail: &Value) -> String {
-    const TOLD: [&str; 10] =
-        ["usd", "http_status", "delivered", "block", "proof", "why", "by", "error_reason", "earliest_head", "message"];
+    const TOLD: [&str; 11] = [
+        "usd",
+        "http_status",
+        "delivered",
+        "goods",
+        "block",
+        "proof",
+        "why",
+        "by",
+        "error_reason",
+        "earliest_head",
+        "message",
+    ];
     let standing = detail.get("standing").and_then(Value::as_array).map(|standing| {
         let words: Vec<&str> = standing.iter().filter_map(Value::as_str).collect();
         format!("now {}", words.join(" by "))
@@ -286,6 +300,7 @@ mod tests {
                 state: "settled".to_owned(),
                 delivered: true,
                 http_status: Some(200),
+                goods: Some("fine".to_owned()),
                 amount_usd: Some(Usd::micros(250_000)),
                 amount_atomic: Some("250000".to_owned()),
                 asset: Some("USDC".to_owned()),
@@ -313,6 +328,7 @@ mod tests {
                 event(299, "closed", json!({ "http_status": 200, "standing": ["settled", "seller"] })),
                 event(200, "settled", json!({ "block": 31, "proof": "chain", "standing": ["settled", "chain"] })),
             ],
+            complaint: None,
             receipt: Some(json!({ "success": true, "transaction": tx, "network": "eip155:8453" })),
             evidence: json!({ "block": 31, "amount": "250000", "chain_tx": tx }),
             window_ends: Some(NOW.minus(Duration::from_secs(60))),
@@ -345,6 +361,17 @@ mod tests {
         held.window_ends = Some(NOW.plus(Duration::from_secs(90)));
         held.events.truncate(3);
         insta::assert_snapshot!(told(&held));
+    }
+
+    #[test]
+    fn the_story_of_a_page_that_came_for_goods() {
+        let mut story = story();
+        story.row.goods = Some("error_page".to_owned());
+        story.complaint = Some("what came for the money reads as an error, and not as goods".to_owned());
+        let told = told(&story);
+        let mut heading = told.lines().skip(2);
+        assert!(heading.next().unwrap_or_default().ends_with("; answered 200, delivered, goods: error page"), "{told}");
+        assert_eq!(heading.next(), Some("what came for the money reads as an error, and not as goods"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::budget::{self, Counted};
 use super::{Ledger, LedgerError, Recorded, Sync, breakers, events, notices, questions, read, review};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
+use crate::goods;
 use crate::money::Usd;
 use crate::offer::{Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
@@ -361,7 +362,7 @@ const AUTHORIZE: &str = "UPDATE purchase SET
     handle = :handle, ends = :ends,
     policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
-    delivered = 0, handed = 0
+    delivered = 0, handed = 0, named_type = :named_type, goods = 'not_judged', lied = 0
   WHERE row = :row AND handle IS NULL";
 
 /// Writes the row and its lease.
@@ -412,6 +413,7 @@ fn write_money(
         ":domain": request.url.host_str().unwrap_or_default(),
         ":place": wish::place(&request.url),
         ":site": policy::site(&request.url),
+        ":named_type": goods::named_type(&offer.echo),
     })?;
     Ok(touched == 1)
 }

@@ -61,20 +61,23 @@ pub fn tell(conn: &Connection, row: i64, news: &[Value], now: Time) -> Result<()
     news.iter().try_for_each(|detail| events::append(conn, Some(row), now, "breaker", detail))
 }
 
-/// What a domain was paid, or may have been, and has not delivered. What is under way is not late yet.
+/// What a domain was paid, or may have been, and has not delivered, or delivered as nothing or an error. What is under
+/// way is not late yet.
 fn undelivered(conn: &Connection, domain: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
     let since = now.minus(limits::UNDELIVERED_MEMORY).millis();
     let count: u32 = conn
         .prepare_cached(
             "SELECT count(*) FROM purchase
-              WHERE budget_domain = :domain AND counted_at > :since AND delivered = 0 AND state IN ('held', 'settled')",
+              WHERE budget_domain = :domain AND counted_at > :since
+                AND (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled')",
         )?
         .query_row(named_params! { ":domain": domain, ":since": since }, |row| row.get(0))?;
     // When this one has left, one too few are there.
     let last: Option<i64> = conn
         .prepare_cached(
             "SELECT counted_at FROM purchase
-              WHERE budget_domain = :domain AND counted_at > :since AND delivered = 0 AND state IN ('held', 'settled')
+              WHERE budget_domain = :domain AND counted_at > :since
+                AND (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled')
               ORDER BY counted_at DESC LIMIT 1 OFFSET :skipped",
         )?
         .query_row(named_params! { ":domain": domain, ":since": since, ":skipped": most.saturating_sub(1) }, |row| {

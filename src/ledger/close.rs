@@ -15,6 +15,7 @@ use super::budget::{self, Counted};
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, damaged, events, record};
 use crate::crash;
+use crate::goods::Goods;
 use crate::limits;
 use crate::money::{Account, Amount, Usd};
 use crate::settlement::{Standing, State};
@@ -68,6 +69,10 @@ pub struct Closing {
     pub presented: bool,
     /// The goods arrived, whole.
     pub delivered: bool,
+    /// What came, judged, if anything was delivered.
+    pub goods: Option<Goods>,
+    /// The seller's receipt says what is not so of this payment.
+    pub lied: bool,
     /// The seller's answer, if it is complete.
     pub answered: Option<Answered>,
     /// The chain transaction, as whoever is the proof names it.
@@ -300,9 +305,17 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     }
     conn.prepare_cached(
         "UPDATE purchase SET lease = NULL, chain_tx = iif(proof = 'seller', coalesce(?2, chain_tx), chain_tx), delivered = delivered OR ?3,
-                open = open AND NOT (delivered OR ?3), presents = max(presents - ?4, 0) WHERE row = ?1",
+                open = open AND NOT (delivered OR ?3), presents = max(presents - ?4, 0),
+                goods = coalesce(?5, goods), lied = lied OR ?6 WHERE row = ?1",
     )?
-    .execute(params![row, closing.chain_tx, closing.delivered, !closing.presented])?;
+    .execute(params![
+        row,
+        closing.chain_tx,
+        closing.delivered,
+        !closing.presented,
+        closing.goods.as_ref().map(Goods::word),
+        closing.lied
+    ])?;
     if let Some(receipt) = &closing.receipt {
         conn.prepare_cached("UPDATE detail SET receipt = ?2 WHERE purchase = ?1")?
             .execute(params![row, receipt.to_string()])?;
@@ -323,9 +336,11 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
         return Ok(false);
     }
     let is_over = to.state == State::Lapsed;
+    // The seller alone said that it took the money, and it never did.
+    let is_lie = from == Standing::SETTLED_BY_WORD && to == Standing::LAPSED;
     let touched = conn
         .prepare_cached(
-            "UPDATE purchase SET state = ?4, proof = ?5, open = open AND NOT ?6,
+            "UPDATE purchase SET state = ?4, proof = ?5, open = open AND NOT ?6, lied = lied OR ?8,
                     settled_at = CASE WHEN ?4 = 'settled' THEN coalesce(settled_at, ?7) ELSE settled_at END
               WHERE row = ?1 AND state = ?2 AND proof = ?3",
         )?
@@ -336,7 +351,8 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
             to.state.as_str(),
             to.proof.as_str(),
             is_over,
-            now.millis()
+            now.millis(),
+            is_lie
         ])?;
     if touched != 1 {
         return Err(damaged("a purchase moved under our hands"));

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, budget, damaged};
 use crate::authorization::{Authorization, Handle};
+use crate::goods::Goods;
 use crate::money::{Account, Amount, Network, Usd};
 use crate::reason::Reason;
 use crate::settlement::Standing;
@@ -62,6 +63,8 @@ pub struct Entry {
     pub body_kept: bool,
     /// When the seller's answer was complete.
     pub answered_at: Option<Time>,
+    /// What came for the money, where that was judged.
+    pub goods: Option<Goods>,
     /// Which session.
     pub session: Option<i64>,
     /// What was to be paid, and to whom.
@@ -184,7 +187,7 @@ pub struct Unproven {
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
-    session, usd, given_back, amount, taken, asset, asset_address, network, payee, dialect, scheme, handle IS NOT NULL AS has_money, ends,
+    goods, named_type, session, usd, given_back, amount, taken, asset, asset_address, network, payee, dialect, scheme, handle IS NOT NULL AS has_money, ends,
     settled_at, chain_tx, lease, presents";
 
 impl Ledger {
@@ -521,10 +524,17 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         body_bytes: row.get::<_, Option<i64>>("body_bytes")?.map(|bytes| bytes.max(0) as u64),
         body_kept: row.get("body_kept")?,
         answered_at: row.get::<_, Option<i64>>("answered_at")?.map(Time::from_millis),
+        goods: read_goods(row)?,
         session: row.get("session")?,
         terms: read_terms(row)?,
         money: None,
     })
+}
+
+fn read_goods(row: &Row<'_>) -> rusqlite::Result<Option<Goods>> {
+    let (word, named, came): (String, Option<String>, Option<String>) =
+        (row.get("goods")?, row.get("named_type")?, row.get("content_type")?);
+    Ok(Goods::read(&word, named.as_deref(), came.as_deref()))
 }
 
 fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {

@@ -17,6 +17,7 @@ pub struct Recorded {
     header_name: String,
     header_value: String,
     dialect: Dialect,
+    named_type: Option<String>,
     presented: bool,
 }
 
@@ -30,6 +31,7 @@ struct Stored {
     request: Option<String>,
     handle: Vec<u8>,
     dialect: String,
+    named_type: Option<String>,
     presented: bool,
 }
 
@@ -44,6 +46,7 @@ impl Stored {
             request: row.get("request")?,
             handle: row.get("handle")?,
             dialect: row.get("dialect")?,
+            named_type: row.get("named_type")?,
             presented: row.get::<_, u32>("presents")? > 1 || row.get::<_, String>("state")? != "authorized",
         })
     }
@@ -54,7 +57,7 @@ impl Recorded {
     pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
-                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect,
+                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type,
                         s.authorization, s.signature, s.header_name, s.header_value, s.request
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
             )?
@@ -72,6 +75,7 @@ impl Recorded {
             request,
             handle,
             dialect,
+            named_type,
             presented,
         } = stored;
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
@@ -82,7 +86,17 @@ impl Recorded {
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;
         let dialect = Dialect::named(&dialect);
-        Ok(Recorded { row, purchase_id, authorization, request, header_name, header_value, dialect, presented })
+        Ok(Recorded {
+            row,
+            purchase_id,
+            authorization,
+            request,
+            header_name,
+            header_value,
+            dialect,
+            named_type,
+            presented,
+        })
     }
 
     pub(crate) fn row(&self) -> i64 {
@@ -102,6 +116,11 @@ impl Recorded {
     /// The language the payment was made in.
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The media type that the offer named, if it named one.
+    pub fn named_type(&self) -> Option<&str> {
+        self.named_type.as_deref()
     }
 
     /// What was signed.

@@ -15,8 +15,17 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 8] =
-    [TABLES, LOG, BREAKERS, QUESTIONS_KEEP_THEIR_CHALLENGE, WINDOW, SEEN, WISHES_WITH_A_LONG_HISTORY, ANY_SCHEME];
+const STEPS: [&str; 9] = [
+    TABLES,
+    LOG,
+    BREAKERS,
+    QUESTIONS_KEEP_THEIR_CHALLENGE,
+    WINDOW,
+    SEEN,
+    WISHES_WITH_A_LONG_HISTORY,
+    ANY_SCHEME,
+    GOODS_ARE_JUDGED,
+];
 const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
@@ -358,6 +367,27 @@ CREATE TABLE searched (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO searched SELECT network, asset, '', block FROM searched_by_all;
 DROP TABLE searched_by_all;
+";
+
+/// What came for the money, and what is known of each seller. What came before there was a judgement was not judged; a
+/// receipt that an alarm was raised about lied then as it does now.
+const GOODS_ARE_JUDGED: &str = "
+ALTER TABLE purchase ADD COLUMN named_type TEXT;   -- the media type that the offer named
+ALTER TABLE purchase ADD COLUMN goods TEXT NOT NULL DEFAULT 'not_judged'
+    CHECK (goods IN ('not_judged', 'fine', 'empty', 'error_page', 'other_type'));
+ALTER TABLE purchase ADD COLUMN lied INTEGER NOT NULL DEFAULT 0 CHECK (lied IN (0, 1)); -- the seller's receipt is not true
+UPDATE purchase SET lied = 1 WHERE row IN (
+    SELECT e.purchase FROM event e JOIN detail d ON d.purchase = e.purchase
+     WHERE e.kind = 'alarm' AND d.receipt ->> 'success'
+       AND (e.detail ->> 'message' GLOB 'the seller''s receipt names another *'
+            OR e.detail ->> 'message' GLOB 'the seller or a node said that the money was taken, and it never was*'));
+
+-- Goods that were empty or an error are as good as none.
+DROP INDEX undelivered;
+CREATE INDEX undelivered ON purchase (budget_domain, counted_at)
+ WHERE (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled');
+CREATE INDEX by_seller ON purchase (site, at, state, delivered, goods, lied, usd)
+ WHERE state IN ('authorized', 'held', 'settled', 'lapsed');
 ";
 
 /// Brings a connection into the shape every connection of ours has.

@@ -6,6 +6,7 @@ mod log;
 mod notices;
 mod plans;
 mod replay;
+mod sellers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -151,7 +152,8 @@ impl Kit {
         let delivered = status.is_some_and(|status| (200..300).contains(&status));
         let detail = json!({});
         let (chain_tx, receipt, now) = (None, None, self.now);
-        Closing { standing, presented: true, delivered, answered, chain_tx, receipt, detail, now }
+        let (presented, goods, lied) = (true, None, false);
+        Closing { standing, presented, delivered, goods, lied, answered, chain_tx, receipt, detail, now }
     }
 
     async fn close(&self, row: i64, standing: Standing, status: Option<u16>) -> Entry {

@@ -73,7 +73,8 @@ fn opening(row: &Row) -> String {
     let Row { purchase_id, state, method, url, at, .. } = row;
     let delivered = if row.delivered { "delivered" } else { "not delivered" };
     let status = row.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
-    format!("{purchase_id}: {state}, {delivered}{status}. {method} {}, {at}", tell::clean(url))
+    let goods = row.goods.as_ref().map(|word| format!(", goods: {}", word.replace('_', " "))).unwrap_or_default();
+    format!("{purchase_id}: {state}, {delivered}{status}{goods}. {method} {}, {at}", tell::clean(url))
 }
 
 fn payment(row: &Row) -> Option<String> {

@@ -8,6 +8,7 @@ use super::Purchase;
 use super::ask::seller_reason;
 use crate::authorization::Facts;
 use crate::crash;
+use crate::goods::{self, Delivery, Goods};
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
 use crate::offer::{self, Receipt};
@@ -21,6 +22,10 @@ pub(super) struct Judged {
     pub presented: bool,
     pub reply: Option<Reply>,
     pub receipt: Option<Receipt>,
+    /// What the receipt says of this payment that is not so.
+    pub contradicted: Vec<&'static str>,
+    /// What came, if anything was delivered.
+    pub goods: Option<Goods>,
     /// Why there is no reply, or what the seller said against it.
     pub reasons: Vec<Reason>,
 }
@@ -48,7 +53,9 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
     let mut judgement = settlement::judge(heard);
     // What did not come to its end was not delivered: the same bytes may bring it whole.
     judgement.delivered &= reply.as_ref().is_none_or(|reply| reply.cut != Some(Cut::TooSlow));
-    Judged { judgement, presented, reply, receipt, reasons }
+    let contradicted = receipt.as_ref().map(|receipt| contradicted(recorded, receipt)).unwrap_or_default();
+    let goods = reply.as_ref().filter(|_| judgement.delivered).map(|reply| goods_in(recorded, reply));
+    Judged { judgement, presented, reply, receipt, contradicted, goods, reasons }
 }
 
 fn money_went_first() -> Reason {
@@ -67,6 +74,23 @@ fn cut_off(cut: Cut) -> Reason {
         ),
     };
     Reason::new("body_cut", "seller", message, Who::Agent)
+}
+
+/// A receipt that names another payer, amount or network than ours is no receipt for this payment.
+fn contradicted(recorded: &Recorded, receipt: &Receipt) -> Vec<&'static str> {
+    let Facts { from, most, is_ceiling, .. } = recorded.authorization().facts();
+    if receipt.says_taken() { receipt.contradicts(&from, most, is_ceiling) } else { Vec::new() }
+}
+
+fn goods_in(recorded: &Recorded, reply: &Reply) -> Goods {
+    let delivery = Delivery {
+        request: recorded.request(),
+        status: reply.status,
+        headers: &reply.headers,
+        body: &reply.body,
+        is_whole: reply.cut.is_none(),
+    };
+    goods::judge(&delivery, recorded.named_type())
 }
 
 fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {
@@ -89,6 +113,8 @@ impl Purchase {
             standing: judged.judgement.standing,
             presented: judged.presented,
             delivered: judged.judgement.delivered,
+            goods: judged.goods.clone(),
+            lied: !judged.contradicted.is_empty(),
             answered,
             chain_tx: judged.receipt.as_ref().and_then(|receipt| receipt.chain_tx.clone()),
             receipt: judged.receipt.as_ref().map(|receipt| json!(receipt)),
@@ -112,17 +138,14 @@ impl Purchase {
 }
 
 impl Purchase {
-    /// A receipt that names another payer, amount or network than ours is no receipt for this payment: the owner hears.
+    /// The owner hears of a receipt that is not for this payment.
     async fn compare(&self, recorded: &Recorded, judged: &Judged) {
-        let Some(receipt) = judged.receipt.as_ref().filter(|receipt| receipt.says_taken()) else { return };
-        let Facts { from, most, is_ceiling, .. } = recorded.authorization().facts();
-        let wrong = receipt.contradicts(&from, most, is_ceiling);
-        if wrong.is_empty() {
+        if judged.contradicted.is_empty() {
             return;
         }
         let message = format!(
             "the seller's receipt names another {} than this payment has: look at what it says, and at the chain",
-            wrong.join(" and another ")
+            judged.contradicted.join(" and another ")
         );
         if let Err(cause) = self.house.ledger.alarm(Some(recorded.row()), message, self.house.now()).await {
             tracing::warn!("a receipt that does not fit could not be noted: {cause}");
@@ -153,6 +176,7 @@ fn detail(judged: &Judged) -> Value {
     json!({
         "http_status": judged.reply.as_ref().map(|reply| reply.status),
         "delivered": judged.judgement.delivered,
+        "goods": judged.goods.as_ref().map(Goods::word),
         "presented": judged.presented,
         "receipt": judged.receipt,
         "reasons": judged.reasons,

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::ask::seller_reason;
 use super::challenge::Heard as HeardChallenge;
 use super::{refuse, tell};
-use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer};
+use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer, SellerKnown};
+use crate::ledger::SellerFilter;
+use crate::limits;
 use crate::offer::Listed;
 use crate::parts::Look;
 use crate::parts::Parts;
@@ -44,6 +47,7 @@ impl Parts {
         let decided = considered.decide(self, wish).await;
         let (decided, snapshot) = decided.map_err(|cause| vec![cause.into()])?;
         let left = policy::budget_left(&considered.policy, &considered.reply.request.url, &snapshot);
+        let seller = self.known_seller(&considered.reply.request.url).await;
         let budget_left_usd = Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day });
         let (payable, mut reasons, next) = conclude(&decided);
         reasons.extend(self.not_applied());
@@ -58,10 +62,28 @@ impl Parts {
                 .map(|(listed, verdict)| quoted(listed, verdict))
                 .collect(),
             chosen: decided.chosen,
+            seller,
             budget_left_usd,
             reasons,
             next,
             failed: false,
+        })
+    }
+}
+
+impl Parts {
+    /// What the ledger has of whoever would be paid there. A ledger that cannot be read says nothing.
+    async fn known_seller(&self, url: &Url) -> Option<SellerKnown> {
+        let since = Some(self.now().minus(limits::SELLER_MEMORY));
+        let filter = SellerFilter { since, site: Some(policy::site(url).to_owned()) };
+        let counts = self.ledger.sellers(filter).await.ok()?.pop()?;
+        Some(SellerKnown {
+            days: limits::SELLER_MEMORY.as_secs() / (24 * 3600),
+            paid: counts.paid,
+            delivered: counts.delivered,
+            bad: counts.bad(),
+            lied: counts.lied,
+            domain: counts.site,
         })
     }
 }
@@ -102,6 +124,7 @@ fn free(wish: &Wish, reply: &Reply) -> Quote {
         body: Some(tell::body_of(reply, wish.max_chars)),
         offers: Vec::new(),
         chosen: None,
+        seller: None,
         budget_left_usd: None,
         reasons: Vec::new(),
         next: "the seller asked for no money: this is its answer".to_owned(),
@@ -117,6 +140,7 @@ fn nothing(reasons: Vec<Reason>) -> Quote {
         body: None,
         offers: Vec::new(),
         chosen: None,
+        seller: None,
         budget_left_usd: None,
         reasons,
         next,

@@ -6,6 +6,7 @@ use url::Url;
 use super::closing::Judged;
 use super::{Purchase, Stop, refuse};
 use crate::answer::{Answer, Body, BudgetLeft, Charged, Encoding, Http, Outcome, Payment};
+use crate::goods::Goods;
 use crate::ledger::{Entry, View};
 use crate::limits;
 use crate::offer::Dialect;
@@ -63,7 +64,9 @@ impl Purchase {
 
     async fn told_by_row(&self, entry: &Entry, body: Option<Body>) -> Answer {
         let (outcome, charged, reason) = read_row(entry);
+        let complaint = entry.goods.as_ref().and_then(Goods::reason);
         let next = next_of(entry, outcome, body.as_ref(), self.may_ask_for_goods(entry).await);
+        let next = warned(next, complaint.as_ref());
         Answer {
             outcome,
             charged,
@@ -74,7 +77,7 @@ impl Purchase {
             age_s: 0,
             payment: payment_of(entry),
             budget_left_usd: self.left_after(entry).await,
-            reasons: reason.into_iter().collect(),
+            reasons: reason.into_iter().chain(complaint).collect(),
             next,
         }
     }
@@ -227,6 +230,14 @@ fn next_of(entry: &Entry, outcome: Outcome, body: Option<&Body>, may_ask: bool) 
     }
 }
 
+/// Whoever paid for nothing is not to pay for nothing once more.
+fn warned(next: String, complaint: Option<&Reason>) -> String {
+    match complaint {
+        Some(_) => format!("{next}; do not buy this again before you know why it came as it did"),
+        None => next,
+    }
+}
+
 /// It began as it should, and was not whole.
 fn is_cut(entry: &Entry) -> bool {
     entry.http_status.is_some_and(|status| (200..300).contains(&status))
@@ -242,7 +253,10 @@ fn unclosed(id: &str, judged: &Judged) -> Answer {
         "the ledger could not note the outcome and will find out by itself; call again with purchase_id {id}, which \
          never pays twice"
     );
-    let mut answer = refuse::without_money(outcome, Some(id.to_owned()), judged.reasons.clone(), next);
+    let complaint = judged.goods.as_ref().and_then(Goods::reason);
+    let next = warned(next, complaint.as_ref());
+    let reasons = judged.reasons.iter().cloned().chain(complaint).collect();
+    let mut answer = refuse::without_money(outcome, Some(id.to_owned()), reasons, next);
     answer.charged = judged.judgement.charged;
     answer.http = judged.reply.as_ref().map(http_of);
     answer.body = judged.reply.as_ref().map(|reply| body_of(reply, limits::ANSWER_CHARS));

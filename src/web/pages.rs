@@ -7,6 +7,7 @@ mod pending;
 mod policy;
 mod purchase;
 mod purchases;
+mod sellers;
 mod stop;
 
 pub use entrance::{entrance, nothing_here};
@@ -16,6 +17,7 @@ pub use pending::pending;
 pub use policy::policy;
 pub use purchase::purchase;
 pub use purchases::purchases;
+pub use sellers::sellers;
 pub use stop::stop;
 
 use super::door::Flash;

@@ -121,6 +121,7 @@ async fn look(window: &ReviewSite, visitor: &Visitor, request: &PageRequest, pag
         "" | "overview" => pages::overview(&view).await,
         "purchases" => pages::purchases(&view, &query).await,
         "purchase" => pages::purchase(&view, &query).await,
+        "sellers" => pages::sellers(&view).await,
         "pending" => pages::pending(&view).await,
         "policy" => pages::policy(&view).await,
         "stop" => pages::stop(&view).await,

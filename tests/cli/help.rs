@@ -2,7 +2,7 @@
 
 use crate::home::{Home, code, err, out};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "demo",
     "init",
     "doctor",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 23] = [
     "balance",
     "log",
     "why",
+    "sellers",
     "reviewed",
     "statusline",
     "audit",

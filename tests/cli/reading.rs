@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sandbox::chain::{ASSET, NETWORK};
 use sandbox::http::{Request, Server, Wire, response};
-use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::Stall;
+use sandbox::sellers::stall::{self, PAYEE};
 use serde_json::{Value, json};
 
 use crate::home::{Home, code, err, out};
@@ -131,6 +132,41 @@ async fn what_could_not_be_paid_is_added_up_by_what_was_missing() {
     let table = out(&market.home.run(&["log", "--unpayable"]));
     assert!(table.contains("5 purchases were refused") && table.contains("$0.08"), "{table}");
     assert_eq!(code(&market.home.run(&["log", "--unpayable", "--csv"])), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sellers_are_told_with_what_came_of_them() {
+    let market = Market::open().await;
+    assert!(err(&market.home.run(&["sellers"])).ends_with("Nobody yet.\n"));
+    market.fetch("/weather");
+    market.fetch("/lost");
+    let broken = stall::always_json(serde_json::json!({ "error": "overloaded" }));
+    market.sandbox.sellers.put(Stall { handler: broken, ..Stall::get("/joke", 5_000) });
+    let told = err(&market.fetch("/joke"));
+    assert!(told.contains("Paid $0.005") && told.contains("reads as an error, where the offer named"), "{told}");
+    let read = out(&market.home.run(&["sellers"]));
+    assert!(read.contains("127.0.0.1") && read.contains("1 an error in place of goods"), "{read}");
+    let json = |args: &[&str]| -> Vec<Value> {
+        let told = out(&market.home.run(&[&["sellers", "--json"], args].concat()));
+        told.lines().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect()
+    };
+    let all = json(&[]);
+    let seller = &all[0];
+    let counts =
+        ["paid", "delivered", "not_delivered", "error_page", "empty", "lied"].map(|name| seller[name].as_u64());
+    assert_eq!((all.len(), counts), (1, [3, 2, 1, 1, 0, 0].map(Some)), "{seller:#}");
+    let dollars = ["paid_usd", "held_usd", "per_delivery_usd"].map(|name| seller[name].as_str().expect("dollars"));
+    assert_eq!(dollars, ["0.045", "0.03", "0.045"]);
+    assert_eq!(json(&["--domain", "127.0.0.1", "--since", "1h", "--sort", "bad"]), all);
+    assert!(json(&["--domain", "nobody.example"]).is_empty());
+    assert_eq!(code(&market.home.run(&["sellers", "--sort", "worst"])), 2);
+    let row = market.log().remove(0);
+    assert_eq!(row["goods"], "error_page");
+    let why = out(&market.home.run(&["why", row["purchase_id"].as_str().expect("an id")]));
+    assert!(why.contains("delivered, goods: error page\nwhat came for the money reads as an error"), "{why}");
+    let csv = out(&market.home.run(&["log", "--csv"]));
+    assert!(csv.lines().next().expect("a header").ends_with(",reasons,goods"), "{csv}");
+    assert!(csv.lines().nth(1).expect("a line").ends_with(",error_page"), "{csv}");
 }
 
 #[test]

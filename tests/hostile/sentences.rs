@@ -240,9 +240,15 @@ async fn agent_reads(scene: &Scene, seller: &Server, unmarked: &mut Unmarked) ->
 }
 
 async fn owner_reads(scene: &Scene, seller: &Server, ids: &[String], unmarked: &mut Unmarked) {
-    for args in
-        [&["log"][..], &["log", "--csv"], &["log", "--beancount"], &["log", "--hledger"], &["pending"], &["audit"]]
-    {
+    for args in [
+        &["log"][..],
+        &["log", "--csv"],
+        &["log", "--beancount"],
+        &["log", "--hledger"],
+        &["sellers"],
+        &["pending"],
+        &["audit"],
+    ] {
         unmarked.note_lines(&format!("{args:?}"), &text(&scene.run(args).await));
     }
     for args in [["pending", "--json"], ["audit", "--json"]] {

@@ -262,7 +262,7 @@ async fn all_that_an_agent_hears(scene: &Scene, liar: &Server, said: &mut Said) 
 async fn all_that_an_owner_reads(scene: &Scene, liar: &Server, ids: &[String], said: &mut Said) {
     let mut commands: Vec<Vec<String>> = Vec::new();
     let mut also = |args: &[&str]| commands.push(args.iter().map(|arg| (*arg).to_owned()).collect());
-    for args in [&["log"][..], &["pending"], &["balance"], &["audit"], &["doctor"], &["reconcile"]] {
+    for args in [&["log"][..], &["sellers"], &["pending"], &["balance"], &["audit"], &["doctor"], &["reconcile"]] {
         also(args);
         also(&[args, &["--json"]].concat());
     }

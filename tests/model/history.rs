@@ -133,6 +133,8 @@ impl History {
             standing,
             presented: true,
             delivered,
+            goods: None,
+            lied: false,
             answered: None,
             chain_tx: None,
             receipt: None,

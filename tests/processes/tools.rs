@@ -60,6 +60,7 @@ const QUOTE: &str = "
     http?: object
     offers: list
     chosen?: whole
+    seller?: object
     budget_left_usd?: object
     reasons: list
     next: string
@@ -117,6 +118,7 @@ const ROW: &str = "
     state: free|needs_approval|denied|expired|refused|authorized|settled|held|lapsed
     delivered: flag
     http_status: whole|null
+    goods: fine|empty|error_page|other_type|null
     amount_usd: usd|null
     amount_atomic: atomic|null
     asset: USDC|null

@@ -11,6 +11,7 @@ mod clock;
 mod conflicts;
 mod faults;
 mod freezing;
+mod goods;
 mod identity;
 mod keyring;
 mod ledger_identity;

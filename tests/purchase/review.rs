@@ -10,7 +10,7 @@ use crate::scene::*;
 use crate::visitor::{Visitor, enter, form, send};
 
 const DEAR: u64 = 20 * CENT;
-const PAGES: [&str; 6] = ["overview", "purchases", "purchase?id=x", "pending", "policy", "stop"];
+const PAGES: [&str; 7] = ["overview", "purchases", "sellers", "purchase?id=x", "pending", "policy", "stop"];
 const FORMS: [&str; 6] = ["approve", "deny", "freeze", "thaw", "apply", "leave"];
 
 /// The page, and somebody who was given a link to it.
@@ -331,6 +331,27 @@ async fn the_overview_counts_what_was_spent_and_shows_what_is_held_and_open() {
     let shown = page(&scene).await.look("overview").await;
     assert!(shown.body.contains("$0.03 of $1.00 used, $0.02 of it held"), "{}", shown.body);
     scene.end().await;
+}
+
+#[tokio::test]
+async fn sellers_are_shown_with_what_came_of_them_and_a_purchase_with_what_came() {
+    let empty = Stall { handler: stall::always("text/plain", ""), ..Stall::get("/empty", CENT) };
+    let scene = market([Stall::get("/thing", CENT), empty]).open().await;
+    bought(&scene.get("/thing").await);
+    let answer = scene.get("/empty").await;
+    let page = page(&scene).await;
+    let shown = page.look("sellers").await.body;
+    let (_, line) = shown.split_once("purchases?domain=127.0.0.1").expect("a line");
+    for cell in [">2</td>", ">$0.02</td>", "title=\"1 empty, 0 an error, 0 of another type\">1</td>"] {
+        assert!(line.contains(cell) && !line.contains("$$"), "{cell}: {line}");
+    }
+    let purchase = page.look(&format!("purchase?id={AGENT}/{}", answer.purchase_id.unwrap())).await.body;
+    assert!(purchase.contains("answered 200, delivered, goods: empty"), "{purchase}");
+    assert!(purchase.contains("what came for the money is empty"), "{purchase}");
+    let nobody = market([]).open().await;
+    assert!(self::page(&nobody).await.look("sellers").await.body.contains("Nobody was paid yet."));
+    scene.end().await;
+    nobody.end().await;
 }
 
 const PASSPHRASE: &str = "a few plain words";

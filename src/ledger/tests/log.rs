@@ -235,7 +235,15 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
     assert_eq!(found("%").await, Vec::<String>::new());
 }
 
-/// Back to the tables of the seventh step.
+/// Back to the tables of the eighth step.
+pub(super) const BEFORE_GOODS: &str = "
+    DROP INDEX by_seller; DROP INDEX undelivered;
+    ALTER TABLE purchase DROP COLUMN named_type; ALTER TABLE purchase DROP COLUMN goods;
+    ALTER TABLE purchase DROP COLUMN lied;
+    CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');
+    PRAGMA user_version = 8;";
+
+/// Back to the tables of the seventh step, from those of the eighth.
 const BEFORE_ANY_SCHEME: &str = "
     DROP TRIGGER terms_are_fixed; DROP TRIGGER what_was_taken_is_proven; DROP TRIGGER what_was_signed_is_fixed;
     ALTER TABLE purchase DROP COLUMN taken; ALTER TABLE purchase DROP COLUMN given_back;
@@ -271,7 +279,7 @@ async fn a_yes_of_an_earlier_version_fits_nothing_and_its_payees_are_known_by_do
     let old = "UPDATE question SET terms = 'exact: 200000 of 0x01 on eip155:84532 to 0x02';
         INSERT INTO seller_payee VALUES ('https://api.shop.example:8443', '0x2020202020202020202020202020202020202020', 1),
             ('http://www.shop.example', '0x2020202020202020202020202020202020202020', 2);";
-    kit.by_hand().execute_batch(&format!("{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{old}")).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_GOODS}{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{old}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     assert_eq!(said(ledger.authorize(draft).await), "ask above_approval");
     assert!(kit.snapshot().await.payees_before[0].contains(kit.payee().address()));
@@ -294,7 +302,7 @@ async fn a_ledger_of_the_first_version_becomes_one_that_adds_up() {
         CREATE INDEX by_state ON purchase (state, row); DROP INDEX undelivered;
         ALTER TABLE refusals RENAME TO unlisted; DROP INDEX challenge_by_age; ALTER TABLE question DROP COLUMN challenge;
         ALTER TABLE question DROP COLUMN heard_at; ALTER TABLE question DROP COLUMN shown_at; PRAGMA user_version = 1;";
-    kit.by_hand().execute_batch(&format!("{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{undo}")).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_GOODS}{BEFORE_ANY_SCHEME}{BEFORE_LONG_HISTORIES}{undo}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     let of_domain = Filter { domain: Some("shop.example".into()), limit: 9, ..Filter::default() };
     let page = ledger.page(of_domain).await.unwrap();
@@ -308,7 +316,7 @@ async fn a_ledger_of_one_scheme_becomes_one_of_any() {
     let row = kit.pay(kit.draft()).await.row();
     kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
     let (before, spent) = (kit.ledger.authorization(row).await.unwrap(), kit.snapshot().await.used);
-    kit.by_hand().execute_batch(BEFORE_ANY_SCHEME).unwrap();
+    kit.by_hand().execute_batch(&format!("{BEFORE_GOODS}{BEFORE_ANY_SCHEME}")).unwrap();
     let ledger = opened(&kit.dir, 9, limits::LEDGER_WAIT);
     assert_eq!(ledger.authorization(row).await.unwrap(), before);
     assert_eq!(kit.snapshot().await.used, spent, "what a payee was paid counts under its address");

@@ -127,6 +127,15 @@ fn a_quote_lists_every_offer_with_its_verdict() {
 }
 
 #[test]
+fn a_quote_says_what_is_known_of_the_seller() {
+    let seller = SellerKnown { domain: "example.com".into(), days: 30, paid: 4, delivered: 3, bad: 1, lied: 0 };
+    let result = quote::told(&Quote { seller: Some(seller), ..quoted() });
+    assert_fits(&quote::tool(), &result);
+    let known = text(&result).lines().find(|line| line.starts_with("Known here")).unwrap().to_owned();
+    insta::assert_snapshot!(known, @"Known here, last 30 days: example.com was paid 4 times, delivered 3, of these 1 bad; 0 false receipts");
+}
+
+#[test]
 fn a_quote_of_something_free_hands_it_over() {
     let free =
         Quote { payable: false, offers: vec![], chosen: None, http: Some(http()), body: Some(page()), ..quoted() };
@@ -225,7 +234,7 @@ fn a_purchase_tells_its_story_and_hands_over_its_body() {
     let result = get_purchase::told(&purchase);
     assert_fits(&get_purchase::tool(), &result);
     insta::assert_snapshot!(text(&result), @r#"
-    pu_1: settled, delivered, HTTP 200. GET https://api.example.com/v1?q=…, 2027-01-15T08:00:00Z
+    pu_1: settled, delivered, HTTP 200, goods: fine. GET https://api.example.com/v1?q=…, 2027-01-15T08:00:00Z
     Payment: $0.01 in USDC on eip155:84532 to 0x2222222222222222222222222222222222222222, proof: seller, chain_tx 0xfeed (as the seller says)
     2027-01-15T08:00:00Z authorized
     2027-01-15T08:00:00Z settled
@@ -366,6 +375,7 @@ fn quoted() -> Quote {
         body: None,
         offers: vec![offer(OfferVerdict::Allow, vec![]), unpayable],
         chosen: Some(0),
+        seller: None,
         budget_left_usd: Some(left()),
         reasons: vec![],
         next: "Call fetch_paid to buy it.".into(),
@@ -385,6 +395,7 @@ fn row() -> Row {
         state: "settled".into(),
         delivered: true,
         http_status: Some(200),
+        goods: Some("fine".into()),
         amount_usd: Some(Usd::micros(10_000)),
         amount_atomic: Some("10000".into()),
         asset: Some("USDC".into()),

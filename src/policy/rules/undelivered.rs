@@ -5,7 +5,7 @@ use crate::reason::{Reason, Who};
 
 pub const RULE: Rule = Rule {
     code: "undelivered",
-    sentence: "A seller that was paid this often within 24 hours and delivered nothing is looked at by a person.",
+    sentence: "A seller that was paid this often within 24 hours and delivered nothing, or an error, is looked at by a person.",
     key: "breakers undelivered",
     check: Check::Offer(check),
 };

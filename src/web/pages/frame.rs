@@ -11,14 +11,16 @@ use crate::web::words;
 pub enum Tab {
     Overview,
     Purchases,
+    Sellers,
     Pending,
     Policy,
     Stop,
 }
 
-const PLACES: [(Tab, &str, &str); 4] = [
+const PLACES: [(Tab, &str, &str); 5] = [
     (Tab::Overview, "overview", "Overview"),
     (Tab::Purchases, "purchases", "Purchases"),
+    (Tab::Sellers, "sellers", "Sellers"),
     (Tab::Pending, "pending", "Waiting"),
     (Tab::Policy, "policy", "Policy"),
 ];

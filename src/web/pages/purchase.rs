@@ -41,15 +41,16 @@ fn heading(story: &Story, now: Time) -> Html {
     let reasons: Vec<Html> = row.reasons.iter().map(pending::reason).collect();
     let client = story.client.as_ref().map(|client| format!(" ({})", words::line(client)));
     let price = row.amount_usd.map_or_else(|| "No price".to_owned(), |usd| format!("${usd}"));
+    let goods = row.goods.as_ref().map(|word| format!(", goods: {}", word.replace('_', " "))).unwrap_or_default();
     let answered = match (row.http_status, row.delivered) {
-        (Some(status), true) => format!("answered {status}, delivered"),
+        (Some(status), true) => format!("answered {status}, delivered{goods}"),
         (Some(status), false) => format!("answered {status}, not delivered"),
         (None, _) => "no answer of the seller".to_owned(),
     };
     html!(
         "<h1>{} {}</h1><section class=\"card\"><p class=\"url\">{} {}</p><dl class=\"terms\">\
          <dt>Asked by</dt><dd>{}{}{}</dd><dt>When</dt><dd>{}</dd><dt>The seller</dt><dd>{}</dd>\
-         <dt>ID</dt><dd class=\"mono\">{}</dd></dl>{}</section>",
+         <dt>ID</dt><dd class=\"mono\">{}</dd></dl>{}{}</section>",
         price,
         words::state(&row.state),
         row.method,
@@ -60,6 +61,7 @@ fn heading(story: &Story, now: Time) -> Html {
         words::time(row.at, now),
         answered,
         row.purchase_id,
+        story.complaint.as_ref().map(|complaint| html!("<p class=\"said bad\">{}</p>", complaint)),
         (!reasons.is_empty()).then(|| html!("<ul>{}</ul>", reasons))
     )
 }

@@ -11,7 +11,7 @@ export async function isPictured(browser, page, agent, { url }) {
   mkdirSync(FOLDER, { recursive: true });
   await agent.call("fetch_paid", { url: `${url}/dear?again` });
   const bought = await agent.call("fetch_paid", { url: `${url}/cent?pictured` });
-  const pages = ["overview", "purchases", `purchase?id=claude-code/${bought.purchase_id}`, "pending", "policy", "stop"];
+  const pages = ["overview", "purchases", "sellers", `purchase?id=claude-code/${bought.purchase_id}`, "pending", "policy", "stop"];
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
     for (const [width, size] of Object.entries(WIDTHS)) {

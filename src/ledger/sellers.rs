@@ -1,0 +1,110 @@
+//! What is known of each seller, by its registrable domain: what it was paid, and what came for it.
+//!
+//! An index of payments alone has all of it, in the order of sellers: one seller's are a stretch of it.
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, params_from_iter};
+
+use super::{Ledger, LedgerError};
+use crate::money::Usd;
+use crate::time::Time;
+
+/// Which payments count.
+#[derive(Clone, Debug, Default)]
+pub struct SellerFilter {
+    /// From when on.
+    pub since: Option<Time>,
+    /// Only this registrable domain.
+    pub site: Option<String>,
+}
+
+/// What became of the payments to one seller. Paid is what it took or may have taken; what is proven never to have moved
+/// is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SellerCounts {
+    /// The registrable domain.
+    pub site: String,
+    /// How many payments it took, or may have taken.
+    pub paid: u64,
+    /// What these come to.
+    pub usd: Usd,
+    /// The part of it whose outcome is not known.
+    pub held: Usd,
+    /// Complete answers of success.
+    pub delivered: u64,
+    /// Of these, with nothing in them.
+    pub empty: u64,
+    /// Of these, an error in place of goods.
+    pub error_page: u64,
+    /// Of these, of another type than was offered.
+    pub other_type: u64,
+    /// Receipts that were not true, of whatever payment.
+    pub lied: u64,
+    /// When it was first dealt with.
+    pub first: Time,
+    /// When it was last.
+    pub last: Time,
+}
+
+impl Ledger {
+    /// Every seller that was dealt with, in the order of their names.
+    pub async fn sellers(&self, filter: SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
+        self.read(move |conn| sellers(conn, &filter)).await
+    }
+}
+
+fn sellers(conn: &Connection, filter: &SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
+    let (sql, values) = filter.counts();
+    let mut query = conn.prepare_cached(&sql)?;
+    let counts = query.query_map(params_from_iter(values), SellerCounts::read)?;
+    Ok(counts.collect::<Result<_, _>>()?)
+}
+
+impl SellerFilter {
+    pub(super) fn counts(&self) -> (String, Vec<Sql>) {
+        const PAID: &str = "state IN ('held', 'settled')";
+        let mut values = vec![Sql::Integer(self.since.map_or(i64::MIN, Time::millis))];
+        let of_site = match &self.site {
+            Some(site) => {
+                values.push(Sql::Text(site.clone()));
+                "AND site = ?"
+            }
+            None => "",
+        };
+        let came = |what: &str| format!("count(*) FILTER (WHERE {PAID} AND delivered = 1 AND {what})");
+        let (empty, error_page) = (came("goods = 'empty'"), came("goods = 'error_page'"));
+        let (delivered, other_type) = (came("TRUE"), came("goods = 'other_type'"));
+        let sql = format!(
+            "SELECT site, count(*) FILTER (WHERE {PAID}), coalesce(sum(usd) FILTER (WHERE {PAID}), 0),
+                    coalesce(sum(usd) FILTER (WHERE state = 'held'), 0),
+                    {delivered}, {empty}, {error_page}, {other_type}, sum(lied), min(at), max(at)
+               FROM purchase INDEXED BY by_seller
+              WHERE state IN ('authorized', 'held', 'settled', 'lapsed') AND at >= ? {of_site} GROUP BY site"
+        );
+        (sql, values)
+    }
+}
+
+impl SellerCounts {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<SellerCounts> {
+        let count = |nth: usize| row.get::<_, i64>(nth).map(|n| n.max(0) as u64);
+        Ok(SellerCounts {
+            site: row.get(0)?,
+            paid: count(1)?,
+            usd: Usd::micros(count(2)?),
+            held: Usd::micros(count(3)?),
+            delivered: count(4)?,
+            empty: count(5)?,
+            error_page: count(6)?,
+            other_type: count(7)?,
+            lied: count(8)?,
+            first: Time::from_millis(row.get(9)?),
+            last: Time::from_millis(row.get(10)?),
+        })
+    }
+
+    /// What came and was no goods, of whatever kind.
+    pub fn bad(&self) -> u64 {
+        self.empty + self.error_page + self.other_type
+    }
+}
