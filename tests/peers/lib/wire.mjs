@@ -26,7 +26,7 @@ export class Wire {
   /** The next paid request reaches the seller; once the seller has answered, `then` runs and the reply is lost. */
   loseNextPaidReply(then = () => {}) {
     return new Promise((resolve) => {
-      const lose = (response) => { response.destroy(); then(); resolve(); };
+      const lose = (response) => { then(); response.destroy(); resolve(); };
       this.#next = { onReply: ({ reply, response }) => reply.resume().on("end", () => lose(response)) };
     });
   }
