@@ -12,19 +12,16 @@ import { runToEnd } from "./process.mjs";
 export const PAYER_KEY = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 export const PAYER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 
-/**
- * A home with a config, a policy that lets `sellers` ("127.0.0.1:PORT") be paid on the test network, and no key yet.
- * `rules` are added to the policy, `assets` to the config, both as they are written there.
- */
-export function makeHome(onStop, { chainUrl, sellers, store = "file", rules = "", assets = "" }) {
+/** A home with a config, a policy that lets `sellers` ("127.0.0.1:PORT") be paid on the test network, and no key yet. */
+export function makeHome(onStop, { chainUrl, sellers, store = "file" }) {
   const dir = mkdtempSync(join(tmpdir(), "bursar-peers-"));
   onStop(() => process.env.PEERS_KEEP || rmSync(dir, { recursive: true, force: true }));
   const home = join(dir, "home");
   mkdirSync(home, { mode: 0o700 });
   const passphraseFile = join(dir, "passphrase");
   writeFileSync(passphraseFile, "correct horse battery staple\n", { mode: 0o600 });
-  writeFileSync(join(home, "config.toml"), config(chainUrl, store) + assets, { mode: 0o600 });
-  writeFileSync(join(home, "policy.toml"), policy(sellers) + rules, { mode: 0o600 });
+  writeFileSync(join(home, "config.toml"), config(chainUrl, store), { mode: 0o600 });
+  writeFileSync(join(home, "policy.toml"), policy(sellers), { mode: 0o600 });
   const env = { PATH: process.env.PATH, HOME: dir, BURSAR_HOME: home, NO_COLOR: "1" };
   if (store === "file") env.BURSAR_PASSPHRASE_FILE = passphraseFile;
   return new Bursar(onStop, dir, home, env);
@@ -85,6 +82,11 @@ class Bursar {
   /** The policy as it is, with more at its end. */
   addRules(rules) {
     appendFileSync(join(this.home, "policy.toml"), rules);
+  }
+
+  /** The config as it is, with more at its end, for programs that start from now on. */
+  addConfig(rows) {
+    appendFileSync(join(this.home, "config.toml"), rows);
   }
 
   async why(id) {

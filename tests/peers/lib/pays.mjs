@@ -11,12 +11,12 @@ const WINDOW_S = 300; // no authorization of bursar's is good for longer
 const CLOCKS_S = 60; // anvil's clock and ours differ by whole seconds
 
 /** A chain, a seller that answers at `url`, and a bursar with five dollars that may pay it (and go to `alsoTo`). */
-export async function makeScene(onStop, { command, args = [], prepareChain, env = {}, through = (url) => url, alsoTo = [], rules, assets }) {
+export async function makeScene(onStop, { command, args = [], prepareChain, env = {}, through = (url) => url, alsoTo = [] }) {
   const chain = await startChain(onStop);
   await prepareChain?.(chain);
   const seller = await start(onStop, command, args, { env: { RPC: chain.url, FACILITATOR_KEY, PAY_TO: PAYEE, ...env } });
   const url = await through(seller.ready.url);
-  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host, ...alsoTo], rules, assets });
+  const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host, ...alsoTo] });
   equal("the imported key has the address everybody knows", await bursar.importKey(), PAYER);
   await chain.mint(PAYER, FUNDS);
   return { chain, seller, url, bursar };

@@ -28,8 +28,13 @@ const WAYS = {
   "upto-approvals": { accepts: [upto], extensions: approvals },
   upfront: { accepts: [exact(upfront)] },
   "upfront-permit2": { accepts: [exact({ ...permit2, ...upfront })] },
-  ...(ASSET ? { asset: { accepts: [exact({}, JSON.parse(ASSET))] } } : {}),
+  ...(ASSET ? inAsset(JSON.parse(ASSET)) : {}),
 };
+
+function inAsset(price) {
+  const byPermit2 = { ...price, extra: { ...price.extra, ...permit2 } };
+  return { asset: { accepts: [exact({}, price)] }, "asset-permits": { accepts: [exact({}, byPermit2)], extensions: permits } };
+}
 
 function seller(facilitatorUrl) {
   const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitatorUrl }));
