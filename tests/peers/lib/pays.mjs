@@ -29,8 +29,8 @@ export async function moved(chain) {
 
 export const cents = (count) => ({ paid: CENT * count, received: CENT * count });
 
-/** The whole story at one seller whose pages lie under `at`. */
-export async function paysSeller({ chain, url, bursar }, { dialect, at = "", soldBefore = 0n }) {
+/** The whole story at one seller whose pages lie under `at`, and that may take the money before it makes a page. */
+export async function paysSeller({ chain, url, bursar }, { dialect, at = "", soldBefore = 0n, takesFirst = false }) {
   const server = await bursar.serve();
   const wish = { url: `${url}${at}/cent` };
   const total = (count) => cents(soldBefore + count);
@@ -39,7 +39,9 @@ export async function paysSeller({ chain, url, bursar }, { dialect, at = "", sol
   const first = await buys(server, chain, wish, { dialect, after: total(1n) });
   await asksAgain(server, chain, wish, first, { after: total(1n) });
   await postsAndBuysAgain(server, chain, { url, at, first }, total);
-  await isToldNoGoods(server, chain, { url: `${url}${at}/broken` }, { after: total(3n) });
+  const broken = { url: `${url}${at}/broken` };
+  if (takesFirst) await isToldNothingCame(server, chain, broken, { after: total(4n) });
+  else await isToldNoGoods(server, chain, broken, { after: total(3n) });
   await keepsItsKey(bursar, server);
   equal("bursar leaves when its host does", await server.close(), 0);
   await proves(bursar, chain, first);
@@ -100,6 +102,14 @@ async function isToldNoGoods(server, chain, wish, { after }) {
   check("a page that fails after it was paid is held, not forgotten", JSON.stringify(is) === JSON.stringify(["answered", "unknown", 500, "held"]), failed);
   await server.call("fetch_paid", wish);
   equal("a page that fails is never paid", await moved(chain), after);
+}
+
+/** A seller that takes the money first has it, whatever becomes of the page, and need not say so. */
+async function isToldNothingCame(server, chain, wish, { after }) {
+  const failed = await server.call("fetch_paid", wish);
+  check("a page that fails after it was paid is not called unpaid", failed.http?.status === 500 && failed.charged !== "no", failed);
+  await server.call("fetch_paid", wish);
+  equal("a page that fails is paid once", await moved(chain), after);
 }
 
 async function keepsItsKey(bursar, server) {
