@@ -1,7 +1,7 @@
 // The program under test, with a home of its own in a temporary directory.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -77,6 +77,20 @@ class Bursar {
   async importKey(key = PAYER_KEY) {
     await this.must(["wallet", "import", "--store", "file"], { input: `${key}\n` });
     return (await this.must(["wallet", "address"])).trim();
+  }
+
+  /** The policy as it is, with more at its end. */
+  addRules(rules) {
+    appendFileSync(join(this.home, "policy.toml"), rules);
+  }
+
+  /** The config as it is, with more at its end, for programs that start from now on. */
+  addConfig(rows) {
+    appendFileSync(join(this.home, "config.toml"), rows);
+  }
+
+  async why(id) {
+    return JSON.parse(await this.must(["why", id, "--json"]));
   }
 
   async log() {

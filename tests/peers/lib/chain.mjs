@@ -13,6 +13,7 @@ export const PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 // Linux on x64 is what the checks run on; elsewhere ANVIL names a binary of one's own.
 const ANVIL = process.env.ANVIL ?? fileURLToPath(new URL("./node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url));
+const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 const TOKEN = fileURLToPath(new URL("../../../contracts/PlayDollar.hex", import.meta.url));
 
 // A block per payment, and one each second besides, as clients that wait for new blocks expect. A short epoch brings
@@ -23,8 +24,7 @@ export async function startChain(onStop) {
   const isReady = (line) => line.match(/^Listening on (\S+)/)?.[1];
   const anvil = await start(onStop, ANVIL, ARGS, { isReady });
   const chain = new Chain(`http://${anvil.ready}`);
-  const code = readFileSync(process.env.PEERS_TOKEN ?? TOKEN, "utf8").trim();
-  await chain.rpc("anvil_setCode", [USDC, `0x${code.replace(/^0x/, "")}`]);
+  await chain.place(USDC, readFileSync(process.env.PEERS_TOKEN ?? TOKEN, "utf8").trim());
   return chain;
 }
 
@@ -39,22 +39,31 @@ class Chain {
     return result;
   }
 
-  /** Anyone may mint the test dollar. */
-  async mint(to, atomic) {
-    const data = `0x40c10f19${word(to)}${word(`0x${atomic.toString(16)}`)}`;
-    const hash = await this.rpc("eth_sendTransaction", [{ from: FACILITATOR, to: USDC, data }]);
-    const receipt = await this.receipt(hash);
-    if (receipt?.status !== "0x1") throw new Error("minting failed");
+  /** Puts a contract's code at an address. */
+  async place(address, code) {
+    await this.rpc("anvil_setCode", [address, `0x${code.replace(/^0x/, "")}`]);
   }
 
-  async balance(address) {
-    return BigInt(await this.rpc("eth_call", [{ to: USDC, data: `0x70a08231${word(address)}` }, "latest"]));
+  /** One of anvil's own accounts sends a transaction, which has to succeed. */
+  async send(transaction) {
+    const receipt = await this.receipt(await this.rpc("eth_sendTransaction", [transaction]));
+    if (receipt?.status !== "0x1") throw new Error(`a chain transaction failed: ${JSON.stringify(transaction)}`);
+    return receipt;
+  }
+
+  /** Anyone may mint a test dollar. */
+  async mint(to, atomic, asset = USDC) {
+    const data = `0x40c10f19${word(to)}${word(`0x${atomic.toString(16)}`)}`;
+    await this.send({ from: FACILITATOR, to: asset, data });
+  }
+
+  async balance(address, asset = USDC) {
+    return BigInt(await this.rpc("eth_call", [{ to: asset, data: `0x70a08231${word(address)}` }, "latest"]));
   }
 
   /** Every transfer of the test dollar out of `address`, as the chain tells it. */
   async transfersFrom(address) {
-    const transfer = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
-    const topics = [transfer, `0x${word(address)}`];
+    const topics = [TRANSFER, `0x${word(address)}`];
     return this.rpc("eth_getLogs", [{ address: USDC, fromBlock: "0x0", toBlock: "latest", topics }]);
   }
 
@@ -79,4 +88,8 @@ class Chain {
   }
 }
 
-const word = (hex) => hex.replace(/^0x/, "").toLowerCase().padStart(64, "0");
+/** Whether a log says that test dollars moved. */
+export const isTransfer = ({ address, topics }) => address.toLowerCase() === USDC.toLowerCase() && topics[0] === TRANSFER;
+
+/** As the ABI writes an address or a number. */
+export const word = (hex) => hex.replace(/^0x/, "").toLowerCase().padStart(64, "0");

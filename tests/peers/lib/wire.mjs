@@ -3,7 +3,8 @@
 
 import http from "node:http";
 
-const PAYMENT = ["payment-signature", "x-payment"];
+const PAYMENT = ["payment-signature", "x-payment", "payment-authorization"];
+const CREDENTIAL = /^payment /i; // an `authorization` that pays; others only say who asks
 
 export class Wire {
   payments = [];
@@ -26,7 +27,7 @@ export class Wire {
   /** The next paid request reaches the seller; once the seller has answered, `then` runs and the reply is lost. */
   loseNextPaidReply(then = () => {}) {
     return new Promise((resolve) => {
-      const lose = (response) => { response.destroy(); then(); resolve(); };
+      const lose = (response) => { then(); response.destroy(); resolve(); };
       this.#next = { onReply: ({ reply, response }) => reply.resume().on("end", () => lose(response)) };
     });
   }
@@ -47,7 +48,8 @@ export class Wire {
   }
 
   #pass(request, response) {
-    const payment = PAYMENT.map((name) => request.headers[name]).find(Boolean);
+    const { authorization = "" } = request.headers;
+    const payment = PAYMENT.map((name) => request.headers[name]).find(Boolean) ?? authorization.match(CREDENTIAL)?.input;
     const { onRequest, onReply } = payment ? this.#next : {};
     if (payment) {
       this.payments.push(payment);

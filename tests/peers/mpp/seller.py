@@ -1,95 +1,123 @@
-"""The Python server of MPP (pympp): `evm/charge` by EIP-3009 with x402 beside it, settled by the seller itself.
+"""The reference Python MPP seller (pympp) of pages paid by EIP-3009, which it takes to the chain itself.
 
-Reads RPC and PAY_TO; prints one JSON line with its address once it listens.
+Of each page there are two: `/mpp` asks by MPP alone, `/both` by MPP and x402, of wallets that know nothing of mppx.
+Reads RPC, FACILITATOR_KEY and PAY_TO; prints one JSON line with its address.
 """
 
 import asyncio
 import json
 import os
+import socket
+import threading
 import time
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
+import httpx
+import uvicorn
 from eth_abi import encode
-from mpp.methods.evm import BASE_SEPOLIA_USDC, evm
-from mpp.server import Mpp, Request, Response
+from eth_account import Account
+from eth_utils import keccak
+from mpp.methods.evm import BASE_SEPOLIA_USDC
+from mpp.methods.evm import server as evm
+from mpp.server import Mpp
+from mpp.server.decorator import to_framework_response, to_request
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-GAS_PAYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-# transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)
-SELECTOR = "0xe3ee160e"
+CENT = "0.01"
 TYPES = ["address", "address", "uint256", "uint256", "uint256", "bytes32", "uint8", "bytes32", "bytes32"]
+SELECTOR = keccak(text=f"transferWithAuthorization({','.join(TYPES)})")[:4]
+FACILITATOR = Account.from_key(os.environ["FACILITATOR_KEY"])
 
 
-def rpc(method: str, params: list):
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    request = urllib.request.Request(os.environ["RPC"], body, {"content-type": "application/json"})
-    reply = json.load(urllib.request.urlopen(request))
-    if "error" in reply:
-        raise ValueError(reply["error"]["message"])
-    return reply["result"]
+async def rpc(method: str, *params):
+    async with httpx.AsyncClient() as http:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = (await http.post(os.environ["RPC"], json=asked)).json()
+    if "error" in answer:
+        raise RuntimeError(f"{method}: {answer['error']['message']}")
+    return answer["result"]
 
 
-def settle(authorization) -> str:
-    paid = authorization.payload
-    signature = bytes.fromhex(paid["signature"][2:])
-    numbers = [int(paid[key]) for key in ("value", "validAfter", "validBefore")]
-    nonce = bytes.fromhex(paid["nonce"][2:])
-    values = [paid["from"], paid["to"], *numbers, nonce, signature[64], signature[:32], signature[32:64]]
-    data = SELECTOR + encode(TYPES, values).hex()
-    tx = rpc("eth_sendTransaction", [{"from": GAS_PAYER, "to": authorization.request["currency"], "data": data}])
-    for _ in range(100):
-        receipt = rpc("eth_getTransactionReceipt", [tx])
-        if receipt and receipt["status"] == "0x1":
-            return tx
-        time.sleep(0.05)
-    raise ValueError("it did not settle")
+async def settle(authorization) -> str:
+    said, signature = authorization.payload, bytes.fromhex(authorization.payload["signature"][2:])
+    numbers = [int(said[name]) for name in ("value", "validAfter", "validBefore")]
+    nonce = bytes.fromhex(said["nonce"][2:])
+    signed = [signature[64], signature[:32], signature[32:64]]
+    call = SELECTOR + encode(TYPES, [said["from"], said["to"], *numbers, nonce, *signed])
+    to = authorization.request["currency"]
+    gas = await rpc("eth_estimateGas", {"from": FACILITATOR.address, "to": to, "data": f"0x{call.hex()}"})
+    sent = int(await rpc("eth_getTransactionCount", FACILITATOR.address, "pending"), 16)
+    fee = 2 * int(await rpc("eth_gasPrice"), 16)
+    transaction = {"type": 2, "chainId": BASE_SEPOLIA_USDC.chain_id, "nonce": sent, "to": to, "value": 0, "data": call}
+    fees = {"gas": int(gas, 16), "maxFeePerGas": fee, "maxPriorityFeePerGas": fee}
+    raw = FACILITATOR.sign_transaction({**transaction, **fees}).raw_transaction
+    reference = await rpc("eth_sendRawTransaction", f"0x{raw.hex()}")
+    while not (receipt := await rpc("eth_getTransactionReceipt", reference)):
+        await asyncio.sleep(0.02)
+    if receipt["status"] != "0x1":
+        raise RuntimeError(f"{reference} was reverted")
+    return reference
 
 
 mpp = Mpp(
+    methods=evm.charge(
+        currency=BASE_SEPOLIA_USDC, recipient=os.environ["PAY_TO"], settle=settle, route_binding="resource"
+    ),
     realm="127.0.0.1",
-    secret_key="a secret of thirty-two characters or more",
-    methods=[evm(currency=BASE_SEPOLIA_USDC, recipient=os.environ["PAY_TO"], settle=settle)],
+    secret_key="a secret of at least thirty-two bytes",
 )
-cent = mpp.evm.charge(amount="0.01", description="A page worth a cent, \"all\" of it")
 sold = count(1)
-PAGES = {
-    "GET /cent": lambda body: {"goods": "a page worth a cent", "copy": next(sold)},
-    "POST /echo": lambda body: {"goods": "an echo", "body": json.loads(body)},
-}
 
 
-def answer(request: Request, path: str, body: bytes) -> Response:
-    if path == "/free":
-        return Response.json({"goods": "free"})
-    page = PAGES.get(f"{request.method} {path}")
-    if page is None:
-        return Response.json({"error": "no such page"}, status=404)
-    paid = asyncio.run(cent(request))
-    return paid.challenge if paid.status != 200 else paid.with_receipt(Response.json(page(body)))
+async def a_cent(_request) -> JSONResponse:
+    return JSONResponse({"goods": "a page worth a cent", "copy": next(sold)})
 
 
-class Handler(BaseHTTPRequestHandler):
-    def serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        url = f"http://{self.headers['host']}{self.path}"
-        request = Request(method=self.command, url=url, headers=dict(self.headers.items()), body=body or None)
-        reply = answer(request, self.path, body)
-        self.send_response(reply.status)
-        for name, value in reply.headers.multi_items():
-            self.send_header(name, value)
-        body = reply.body or b""
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+async def echo(request) -> JSONResponse:
+    return JSONResponse({"goods": "an echo", "body": await request.json()})
 
-    do_GET = do_POST = serve
 
-    def log_message(self, *_) -> None:
-        pass
+async def broken(_request) -> JSONResponse:
+    return JSONResponse({"error": "out of goods"}, status_code=500)
+
+
+async def free(_request) -> JSONResponse:
+    return JSONResponse({"goods": "free"})
+
+
+def priced(page):
+    """What MPP charges for is paid before the page is made."""
+    charge = mpp.charge(amount=CENT)
+
+    async def paid(request):
+        result = await charge(await to_request(request))
+        if result.status == 200:
+            return result.with_receipt(await page(request))
+        response = to_framework_response(result.challenge)
+        if request.url.path.startswith("/mpp/") and "payment-required" in response.headers:
+            del response.headers["payment-required"]
+        return response
+
+    return paid
+
+
+def pages(way: str) -> list[Route]:
+    methods = {"/cent": (a_cent, "GET"), "/echo": (echo, "POST"), "/broken": (broken, "GET")}
+    return [Route(f"/{way}{path}", priced(page), methods=[method]) for path, (page, method) in methods.items()]
+
+
+def serve(app) -> str:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
+    while not server.started:
+        time.sleep(0.01)
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(json.dumps({"url": f"http://127.0.0.1:{server.server_port}"}), flush=True)
-    server.serve_forever()
+    app = Starlette(routes=[Route("/free", free), *pages("mpp"), *pages("both")])
+    print(json.dumps({"url": serve(app)}), flush=True)
+    threading.Event().wait()

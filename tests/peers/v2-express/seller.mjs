@@ -2,38 +2,12 @@
 // Reads RPC, FACILITATOR_KEY and PAY_TO; prints one JSON line with its address once both ports listen.
 
 import express from "express";
-import { createWalletClient, http, publicActions } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
-import { baseSepolia } from "viem/chains";
-import { x402Facilitator } from "@x402/core/facilitator";
 import { HTTPFacilitatorClient } from "@x402/core/server";
-import { toFacilitatorEvmSigner } from "@x402/evm";
-import { registerExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { ExactEvmScheme } from "@x402/evm/exact/server";
 import { paymentMiddleware, x402ResourceServer } from "@x402/express";
+import { NETWORK, facilitator, listen } from "./facilitator.mjs";
 
 const { RPC, FACILITATOR_KEY, PAY_TO } = process.env;
-const NETWORK = "eip155:84532";
-
-const listen = (app) =>
-  new Promise((resolve) => {
-    const server = app.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`));
-  });
-
-function facilitator() {
-  const account = privateKeyToAccount(FACILITATOR_KEY);
-  const wallet = createWalletClient({ account, chain: baseSepolia, transport: http(RPC), pollingInterval: 100 });
-  const signer = toFacilitatorEvmSigner({ ...wallet.extend(publicActions), address: account.address });
-  const scheme = registerExactEvmScheme(new x402Facilitator(), { signer, networks: NETWORK });
-  const app = express().use(express.json());
-  app.get("/supported", (_, res) => res.json(scheme.getSupported()));
-  for (const step of ["verify", "settle"]) {
-    app.post(`/${step}`, async ({ body }, res) => {
-      res.json(await scheme[step](body.paymentPayload, body.paymentRequirements));
-    });
-  }
-  return app;
-}
 
 function seller(facilitatorUrl) {
   const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitatorUrl }));
@@ -56,4 +30,4 @@ function seller(facilitatorUrl) {
   return app;
 }
 
-console.log(JSON.stringify({ url: await listen(seller(await listen(facilitator()))) }));
+console.log(JSON.stringify({ url: await listen(seller(await listen(facilitator({ rpc: RPC, key: FACILITATOR_KEY })))) }));
