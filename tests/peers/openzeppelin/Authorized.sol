@@ -7,8 +7,8 @@ import {ERC20TransferAuthorization} from "@openzeppelin/contracts/token/ERC20/ex
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {NoncesKeyed} from "@openzeppelin/contracts/utils/NoncesKeyed.sol";
 
-/// A token as OpenZeppelin's parts make one: 18 decimals, EIP-2612 and EIP-3009, whose nonces share one table. Anyone may
-/// mint.
+/// A token as OpenZeppelin's parts make one: 18 decimals, EIP-2612 and EIP-3009, whose nonces share one table.
+/// Anyone may mint.
 contract Authorized is ERC20Permit, ERC20TransferAuthorization {
     constructor() ERC20("Authorized Dollar", "AUTD") ERC20Permit("Authorized Dollar") {}
 
