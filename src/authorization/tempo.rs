@@ -333,8 +333,8 @@ mod tests {
     #[test]
     fn a_chain_that_is_dearer_than_the_most_is_not_signed_for() {
         let offer = offer(60, tempo_fee(GAS, MAX_FEE));
-        assert!(draft(&offer, Some(MAX_FEE)).is_ok());
-        assert_eq!(draft(&offer, Some(MAX_FEE + 1)), Err(CannotDraft::FeeTooHigh));
+        assert!(draft(&offer, Some(limits::TEMPO_MAX_FEE)).is_ok());
+        assert_eq!(draft(&offer, Some(limits::TEMPO_MAX_FEE + 1)), Err(CannotDraft::FeeTooHigh));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Challenges of MPP's method `tempo`, and what is made of them.
 
-use alloy_primitives::b256;
+use alloy_primitives::{U256, b256};
 
 use super::mpp::{listed, params, written};
 use super::*;
@@ -27,8 +27,8 @@ fn a_charge_is_read_with_the_most_its_fee_can_be() {
         (offer.dialect(), offer.scheme.name(), offer.network().as_str()),
         (Dialect::Mpp, "tempo", "eip155:42431")
     );
-    assert_eq!((offer.amount.to_string().as_str(), offer.usd), ("30000", Usd::micros(30_000)));
-    assert_eq!(offer.scheme, Scheme::Tempo(Amount(U256::from(20_000))));
+    assert_eq!((offer.amount.to_string().as_str(), offer.usd), ("40000", Usd::micros(40_000)));
+    assert_eq!(offer.scheme, Scheme::Tempo(Amount(U256::from(30_000))));
     assert_eq!((offer.payee.to_string().as_str(), offer.asset.symbol.as_str()), (PAYEE, "pathUSD"));
     assert_eq!(offer.prescribed().unwrap().valid_before, 1_795_223_640);
 }
