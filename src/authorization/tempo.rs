@@ -277,6 +277,10 @@ mod tests {
         assert_eq!(tempo_fee(1, 1).0, U256::from(1), "rounded up, as the chain does");
     }
 
+    fn fee_at_most() -> Amount {
+        tempo_fee(limits::TEMPO_GAS, limits::TEMPO_MAX_FEE)
+    }
+
     fn offer(window_secs: u64, fee: Amount) -> Offer {
         let network = Network::eip155(42431);
         let assets = Assets::default();
@@ -308,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_draft_says_what_the_offer_says_and_is_named_by_its_memo() {
-        for fee in [tempo_fee(GAS, MAX_FEE), Amount::default()] {
+        for fee in [fee_at_most(), Amount::default()] {
             let offer = offer(300, fee);
             let drafted = draft(&offer, None).unwrap();
             let facts = drafted.facts();
@@ -332,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_chain_that_is_dearer_than_the_most_is_not_signed_for() {
-        let offer = offer(60, tempo_fee(GAS, MAX_FEE));
+        let offer = offer(60, fee_at_most());
         assert!(draft(&offer, Some(limits::TEMPO_MAX_FEE)).is_ok());
         assert_eq!(draft(&offer, Some(limits::TEMPO_MAX_FEE + 1)), Err(CannotDraft::FeeTooHigh));
     }
