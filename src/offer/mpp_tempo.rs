@@ -43,13 +43,13 @@ pub(super) fn terms<'a>(said: &PaymentChallenge, assets: &'a Assets) -> Result<(
         return Err(refusal("transfer_method_not_supported", message));
     }
     let price = price(request)?;
-    let fee = if is_sponsored(&details)? { Amount::default() } else { tempo_fee(limits::TEMPO_GAS, limits::TEMPO_MAX_FEE) };
+    let fee =
+        if is_sponsored(&details)? { Amount::default() } else { tempo_fee(limits::TEMPO_GAS, limits::TEMPO_MAX_FEE) };
     let too_large = || refusal("amount_too_large", "the amount is more than bursar can count in dollars");
     let amount = price.0.checked_add(fee.0).map(Amount).ok_or_else(too_large)?;
     let usd = asset.usd(amount).ok_or_else(too_large)?;
     let payee = payee(&renamed, &network, assets)?;
-    let prescribed =
-        Prescribed { nonce: memo(said), valid_after: 0, valid_before: said.expires()?, is_certain: false };
+    let prescribed = Prescribed { nonce: memo(said), valid_after: 0, valid_before: said.expires()?, is_certain: false };
     Ok((ChargeTerms { scheme: Scheme::Tempo(fee), asset, amount, usd, payee }, prescribed))
 }
 
@@ -57,7 +57,8 @@ pub(super) fn terms<'a>(said: &PaymentChallenge, assets: &'a Assets) -> Result<(
 fn price(request: &Fields) -> Result<Amount, Reason> {
     let price = mpp_evm::amount(request.required("amount")?)?;
     if price.is_zero() {
-        let message = "the challenge asks for no money, but for a proof of who this wallet is, which bursar does not give";
+        let message =
+            "the challenge asks for no money, but for a proof of who this wallet is, which bursar does not give";
         return Err(refusal("amount_zero", message));
     }
     Ok(price)
@@ -71,7 +72,8 @@ fn takes_transactions(details: &Fields) -> Result<(), Reason> {
         Some(_) => return Err(malformed("`supportedModes` is not a list")),
     };
     if modes.is_some_and(|modes| !modes.iter().any(|mode| mode == "pull")) {
-        let message = "the seller wants the payment on the chain before it is asked; bursar signs, and sellers bring it there";
+        let message =
+            "the seller wants the payment on the chain before it is asked; bursar signs, and sellers bring it there";
         return Err(refusal("transfer_method_not_supported", message));
     }
     if !matches!(details.0.get("memo"), None | Some(Value::Null)) {

@@ -18,7 +18,7 @@ mod erc20 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmQuestion {
     /// Which contract remembers a use; none where nothing but logs tells of one.
-    pub memory: Option<Memory>,
+    pub memory: Option<UseRecord>,
     /// Where a use leaves a log.
     pub traces: Vec<LogFilter>,
     /// No block before this time holds a use.
@@ -31,7 +31,7 @@ pub struct EvmQuestion {
 
 /// A contract that remembers, and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub struct UseRecord {
     /// Whom to ask.
     pub contract: Address,
     /// The function and its arguments. The answer is one word.

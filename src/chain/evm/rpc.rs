@@ -15,7 +15,7 @@ use crate::authorization::{Authorization, Fact};
 use crate::limits;
 use crate::money::{Account, Amount, Network};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
-use crate::settlement::{Block, ChainError, ChainTx, EventLog, EvmQuestion, LogFilter, Memory, Testimony, Use};
+use crate::settlement::{Block, ChainError, ChainTx, EventLog, EvmQuestion, LogFilter, Testimony, Use, UseRecord};
 use crate::settlement::{eip3009_use, is_tempo_fee, tempo_memo};
 
 /// What public nodes answer in one `eth_getLogs`; those that want less say so and are asked for less.
@@ -114,7 +114,8 @@ impl Rpc {
             (_, None) => None,
         };
         // What is said of an earlier block is final as far as that one.
-        let finalized = finalized.map(|last| if question.memory.is_none() && last.number > at.number { at } else { last });
+        let finalized =
+            finalized.map(|last| if question.memory.is_none() && last.number > at.number { at } else { last });
         Ok(Testimony { node: node.name.clone(), fate, at, finalized })
     }
 
@@ -298,12 +299,7 @@ struct Read {
     head: u64,
 }
 
-async fn read(
-    line: &Line,
-    node: &Node,
-    signed: &Authorization,
-    question: &EvmQuestion,
-) -> Result<Read, NodeFailure> {
+async fn read(line: &Line, node: &Node, signed: &Authorization, question: &EvmQuestion) -> Result<Read, NodeFailure> {
     let Some(memory) = &question.memory else { return read_logs(line, node, signed, question).await };
     let (used, at, head) = state(line, node, signed, memory).await?;
     // The logs say more about a use, and their silence nothing against it.
@@ -362,7 +358,7 @@ async fn state(
     line: &Line,
     node: &Node,
     signed: &Authorization,
-    memory: &Memory,
+    memory: &UseRecord,
 ) -> Result<(bool, Block, u64), NodeFailure> {
     let newest = head(line, node).await?;
     match state_at(line, node, signed, memory, newest).await {
@@ -380,7 +376,7 @@ async fn state_at(
     line: &Line,
     node: &Node,
     signed: &Authorization,
-    memory: &Memory,
+    memory: &UseRecord,
     block: Block,
 ) -> Result<bool, NodeFailure> {
     let word = node.word(line, memory.contract, &memory.call, At::Number(block.number)).await?;
@@ -459,7 +455,13 @@ fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
 /// The name of the authorization that a log tells the use of, where it has one.
 fn used_in(log: &EventLog) -> Option<B256> {
     let kind = log.topics.first()?;
-    let named_at = if *kind == eip3009_use() { 2 } else if *kind == tempo_memo() { 3 } else { return None };
+    let named_at = if *kind == eip3009_use() {
+        2
+    } else if *kind == tempo_memo() {
+        3
+    } else {
+        return None;
+    };
     log.topics.get(named_at).copied()
 }
 

@@ -696,11 +696,12 @@ async fn a_payment_by_memo_leaves_once_and_takes_its_fee_along() {
 async fn what_leaves_beside_a_payment_by_memo_is_seen() {
     let stranger = Address::repeat_byte(5);
     let beside = transfer_log(4, signed().from, stranger, 1);
-    let paid =
-        vec![transfer_log(1, signed().from, signed().to, 10_000), memo_log(by_memo().memo), fee_log(22), beside];
+    let paid = vec![transfer_log(1, signed().from, signed().to, 10_000), memo_log(by_memo().memo), fee_log(22), beside];
     let node = that_has(paid, "0xabcd").await;
     let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
-    assert!(seen.iter().any(|sighting| matches!(&sighting.how, Departed::Unnamed { to: Some(to), .. } if to.as_evm() == Some(stranger))));
+    assert!(seen.iter().any(
+        |sighting| matches!(&sighting.how, Departed::Unnamed { to: Some(to), .. } if to.as_evm() == Some(stranger))
+    ));
 }
 
 #[tokio::test]
