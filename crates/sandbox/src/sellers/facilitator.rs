@@ -81,8 +81,12 @@ fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let way = ways.next().ok_or("No matching payment requirements")?;
     ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
-    let echoed =
-        offer.extensions.iter().all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
+    let echoed = offer.extensions.iter().all(|(key, declared)| {
+        // The words of a sign-in are another's at every challenge.
+        let info = if key == sign_in::EXTENSION { &declared["info"]["version"] } else { &declared["info"] };
+        let echo = &said["extensions"][key]["info"];
+        holds_all(info, if key == sign_in::EXTENSION { &echo["version"] } else { echo })
+    });
     ensure(echoed, "extension_echo_mismatch")
 }
 

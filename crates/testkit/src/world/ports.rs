@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bursar::authorization::{Authorization, Fact};
-use bursar::ledger::Recorded;
+use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Account, Amount, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
@@ -47,6 +47,10 @@ impl Seller for WorldSeller {
             return Err(SellerError::Unreachable { host: "shop".into(), cause: "a fault".into() });
         }
         Ok(reply(402, challenge(request), request))
+    }
+
+    async fn enter(&self, _: &RecordedSignIn, _: Egress<'_>) -> Result<Reply, SellerError> {
+        unreachable!("no seller of this world asks for a sign-in")
     }
 
     async fn present(&self, recorded: &Recorded, _: Egress<'_>) -> Presented {
