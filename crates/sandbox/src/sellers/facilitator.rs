@@ -5,6 +5,7 @@
 use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
+use super::sign_in;
 use super::way::Way;
 use super::x402::{Offer, Payment, Version};
 use crate::chain::{NETWORK_V1, PlayChain};
@@ -82,10 +83,10 @@ fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
     let echoed = offer.extensions.iter().all(|(key, declared)| {
-        // The words of a sign-in are another's at every challenge.
-        let info = if key == sign_in::EXTENSION { &declared["info"]["version"] } else { &declared["info"] };
+        // The words of a sign-in are others at every challenge.
+        let is_same_each_time = key != sign_in::EXTENSION;
         let echo = &said["extensions"][key]["info"];
-        holds_all(info, if key == sign_in::EXTENSION { &echo["version"] } else { echo })
+        echo.is_object() && (!is_same_each_time || holds_all(&declared["info"], echo))
     });
     ensure(echoed, "extension_echo_mismatch")
 }

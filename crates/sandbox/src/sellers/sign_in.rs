@@ -4,6 +4,7 @@
 //! signed it is recovered. When both agree, they are right.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::{Address, B256, hex, keccak256};
@@ -59,14 +60,15 @@ impl SignIn {
 pub struct Door {
     paid: Mutex<HashSet<(String, Address)>>,
     asked: Mutex<HashSet<String>>,
+    challenges: AtomicU64,
 }
 
 impl Door {
     /// The extension of one challenge.
     pub fn asks(&self, sign_in: &SignIn, resource: &str, now: u64) -> Value {
-        let mut asked = lock(&self.asked);
-        let nonce = hex::encode(&keccak256(format!("{resource} {now} {}", asked.len()))[..16]);
-        asked.insert(nonce.clone());
+        let nth = self.challenges.fetch_add(1, Ordering::Relaxed);
+        let nonce = hex::encode(&keccak256(format!("{resource} {now} {nth}"))[..16]);
+        lock(&self.asked).insert(nonce.clone());
         let mut info = json!({
             "domain": authority(resource),
             "uri": resource,
