@@ -172,7 +172,8 @@ impl SignIn {
         let soon = now.plus(limits::CLOCK_SKEW);
         let is_fresh = issued <= soon && now.since(issued) <= limits::SIGN_IN_AGE;
         let is_begun = begins.is_none_or(|begins| begins <= soon);
-        let is_not_over = expires.is_none_or(|end| end > now && end > issued && begins.is_none_or(|begins| begins < end));
+        let is_not_over =
+            expires.is_none_or(|end| end > now && end > issued && begins.is_none_or(|begins| begins < end));
         match is_fresh && is_begun && is_not_over {
             true => Ok(()),
             false => Err(NotSound::NotNow),
@@ -256,7 +257,8 @@ fn time(text: &str) -> Option<Time> {
     let shape = b"dddd-dd-ddTdd:dd:dd";
     let fits = |(have, want): (&u8, &u8)| if *want == b'd' { have.is_ascii_digit() } else { have == want };
     let (date, rest) = bytes.split_at_checked(shape.len())?;
-    let fraction = rest.strip_prefix(b".").map_or(0, |digits| 1 + digits.iter().take_while(|b| b.is_ascii_digit()).count());
+    let fraction =
+        rest.strip_prefix(b".").map_or(0, |digits| 1 + digits.iter().take_while(|b| b.is_ascii_digit()).count());
     let zone = rest.get(fraction..)?;
     let is_zone = match zone {
         b"Z" => true,

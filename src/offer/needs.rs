@@ -121,7 +121,12 @@ impl Needs {
     fn is_news(self) -> bool {
         !matches!(
             self,
-            Needs::UnknownAsset | Needs::Allowance | Needs::AuthorizationHeader | Needs::SoundTerms | Needs::Unknown
+            Needs::SignIn
+                | Needs::UnknownAsset
+                | Needs::Allowance
+                | Needs::AuthorizationHeader
+                | Needs::SoundTerms
+                | Needs::Unknown
         )
     }
 }

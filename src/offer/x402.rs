@@ -122,7 +122,10 @@ fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets)
     };
     if envelope.accepts.is_empty() {
         let reason = match envelope.asks_for_a_sign_in() {
-            true => refusal("sign_in_only", "the seller wants no money: it wants the wallet to sign in"),
+            true => refusal(
+                "sign_in_only",
+                "the seller wants no money: it wants the wallet to sign in, which it does where its owner lets it",
+            ),
             false => refusal("no_offers", "the challenge lists no way to pay"),
         };
         return vec![Unpayable::bare(envelope.wire.dialect, reason).into()];

@@ -168,7 +168,12 @@ fn not_sound(not: NotSound) -> Reason {
 
 /// None of these is told where there is something to buy.
 fn never_bought() -> Reason {
-    Reason::new("sign_in_refused", "sign_in", "this was never paid for here, so there is nothing to get again", Who::Agent)
+    Reason::new(
+        "sign_in_refused",
+        "sign_in",
+        "this was never paid for here, so there is nothing to get again",
+        Who::Agent,
+    )
 }
 
 fn bought_anew() -> Reason {

@@ -26,8 +26,8 @@ use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
 use super::redirect;
-use crate::ports::{Recorded, RecordedSignIn};
 use crate::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
+use crate::ports::{Recorded, RecordedSignIn};
 use crate::request::Request;
 use crate::request::{check_headers, check_method};
 use crate::{crash, limits, text};

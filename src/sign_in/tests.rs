@@ -118,9 +118,23 @@ fn a_key_signs_in_for_its_own_address_only() {
 #[test]
 fn no_domain_but_the_one_that_asked_is_signed_in_to() {
     let others = [
-        "evil.example", "example.com", "www.api.example.com", "api.example.com.", "API.example.com", "api.example.com:443",
-        "api.example.com:8443", "api.example.com@evil.example", "user@api.example.com", "https://api.example.com",
-        "api.example.com/", "api.example.com\n", " api.example.com", "api.exampl\u{0435}.com", "api.example.com%00", "", "*",
+        "evil.example",
+        "example.com",
+        "www.api.example.com",
+        "api.example.com.",
+        "API.example.com",
+        "api.example.com:443",
+        "api.example.com:8443",
+        "api.example.com@evil.example",
+        "user@api.example.com",
+        "https://api.example.com",
+        "api.example.com/",
+        "api.example.com\n",
+        " api.example.com",
+        "api.exampl\u{0435}.com",
+        "api.example.com%00",
+        "",
+        "*",
     ];
     for domain in others {
         assert_eq!(with_field("domain", domain), Err(NotSound::OtherDomain), "{domain}");
@@ -139,18 +153,34 @@ fn a_port_is_part_of_the_origin() {
     }
     let idn = Url::parse("https://b\u{fc}cher.example/").unwrap();
     assert!(draft_for(&idn, &asked("xn--bcher-kva.example", "https://xn--bcher-kva.example/")).is_ok());
-    assert_eq!(draft_for(&idn, &asked("b\u{fc}cher.example", "https://xn--bcher-kva.example/")), Err(NotSound::OtherDomain));
+    assert_eq!(
+        draft_for(&idn, &asked("b\u{fc}cher.example", "https://xn--bcher-kva.example/")),
+        Err(NotSound::OtherDomain)
+    );
 }
 
 #[test]
 fn no_uri_but_one_of_the_origin_that_asked_is_signed() {
     let others = [
-        "https://evil.example/", "https://api.example.com.evil.example/", "https://api.example.com@evil.example/",
-        "https://user@api.example.com/", "https://api.example.com:8443/", "http://api.example.com/",
-        "https://API.EXAMPLE.COM/", "https:api.example.com/x", "https:\\\\api.example.com\\x", "//api.example.com/",
-        "/premium-data", "https://api.example.com\\@evil.example/", "https://api.example.com/a b",
-        "https://api.example.com/\nVersion: 2", "https://api.example.com/\u{202e}", "https://api.example.com:443/", "",
-        "urn:recap:eyJhdHQiOnt9fQ", "javascript:alert(1)",
+        "https://evil.example/",
+        "https://api.example.com.evil.example/",
+        "https://api.example.com@evil.example/",
+        "https://user@api.example.com/",
+        "https://api.example.com:8443/",
+        "http://api.example.com/",
+        "https://API.EXAMPLE.COM/",
+        "https:api.example.com/x",
+        "https:\\\\api.example.com\\x",
+        "//api.example.com/",
+        "/premium-data",
+        "https://api.example.com\\@evil.example/",
+        "https://api.example.com/a b",
+        "https://api.example.com/\nVersion: 2",
+        "https://api.example.com/\u{202e}",
+        "https://api.example.com:443/",
+        "",
+        "urn:recap:eyJhdHQiOnt9fQ",
+        "javascript:alert(1)",
     ];
     for uri in others {
         assert_eq!(with_field("uri", uri), Err(NotSound::OtherOrigin("uri")), "{uri}");
@@ -165,9 +195,25 @@ fn no_uri_but_one_of_the_origin_that_asked_is_signed() {
 fn a_statement_is_one_plain_line_that_reads_as_no_other() {
     let long = "x".repeat(limits::SIGN_IN_STATEMENT_BYTES + 1);
     let spoofs = [
-        "", "a\nb", "a\rb", "a\tb", "a\u{0}b", "Gr\u{fc}\u{df}e", "\u{202e}evil", "\u{200b}", "say \"x\"", "<b>", &long,
-        "URI: https://evil.example", " uri: https://evil.example", "Version: 2", "Nonce: 12345678", "Resources:",
-        "Chain ID: 1", "Request ID: x", "Expiration Time: 2099-01-01T00:00:00Z",
+        "",
+        "a\nb",
+        "a\rb",
+        "a\tb",
+        "a\u{0}b",
+        "Gr\u{fc}\u{df}e",
+        "\u{202e}evil",
+        "\u{200b}",
+        "say \"x\"",
+        "<b>",
+        &long,
+        "URI: https://evil.example",
+        " uri: https://evil.example",
+        "Version: 2",
+        "Nonce: 12345678",
+        "Resources:",
+        "Chain ID: 1",
+        "Request ID: x",
+        "Expiration Time: 2099-01-01T00:00:00Z",
         "evil.example wants you to sign in with your Ethereum account:",
     ];
     for statement in spoofs {
@@ -179,10 +225,21 @@ fn a_statement_is_one_plain_line_that_reads_as_no_other() {
 #[test]
 fn what_is_out_of_form_is_not_signed() {
     let bad: [(&str, Value); 15] = [
-        ("version", json!("2")), ("version", json!(1)), ("nonce", json!("short")), ("nonce", json!("a-b-c-d-e-f-g")),
-        ("nonce", json!("x".repeat(129))), ("nonce", Value::Null), ("requestId", json!("")), ("requestId", json!("a b")),
-        ("requestId", json!("a\nb")), ("statement", json!(["x"])), ("resources", json!([])), ("resources", json!("x")),
-        ("resources", json!([1])), ("issuedAt", json!("yesterday")), ("expirationTime", json!("2026-11-28")),
+        ("version", json!("2")),
+        ("version", json!(1)),
+        ("nonce", json!("short")),
+        ("nonce", json!("a-b-c-d-e-f-g")),
+        ("nonce", json!("x".repeat(129))),
+        ("nonce", Value::Null),
+        ("requestId", json!("")),
+        ("requestId", json!("a b")),
+        ("requestId", json!("a\nb")),
+        ("statement", json!(["x"])),
+        ("resources", json!([])),
+        ("resources", json!("x")),
+        ("resources", json!([1])),
+        ("issuedAt", json!("yesterday")),
+        ("expirationTime", json!("2026-11-28")),
     ];
     for (field, value) in bad {
         assert_eq!(with_field(field, value.clone()), Err(NotSound::BadField(field)), "{field} {value}");
@@ -214,8 +271,16 @@ fn it_is_asked_for_now_and_not_over() {
     for issued in ["2026-11-28T12:00:00Z", "2026-11-28T14:00:00.123456789+02:00", "2026-11-28T12:00:30Z"] {
         assert!(with_field("issuedAt", issued).is_ok(), "{issued}");
     }
-    let shapes = ["2026-11-28T12:00:00", "2026-11-28t12:00:00z", "2026-11-28 12:00:00Z", "20261128T120000Z",
-        "2026-11-28T12:00:00.Z", "2026-11-28T12:00:00+0200", "2026-11-28T12:00:00Z[UTC]", "2026-13-28T12:00:00Z"];
+    let shapes = [
+        "2026-11-28T12:00:00",
+        "2026-11-28t12:00:00z",
+        "2026-11-28 12:00:00Z",
+        "20261128T120000Z",
+        "2026-11-28T12:00:00.Z",
+        "2026-11-28T12:00:00+0200",
+        "2026-11-28T12:00:00Z[UTC]",
+        "2026-13-28T12:00:00Z",
+    ];
     for issued in shapes {
         assert_eq!(with_field("issuedAt", issued), Err(NotSound::BadField("issuedAt")), "{issued}");
     }

@@ -19,8 +19,7 @@ const REQUEST: &str = "Request ID: ";
 const RESOURCES: &str = "Resources:";
 
 /// How the lines of the fields begin, in their order.
-pub(super) const FIELDS: [&str; 9] =
-    [URI, VERSION_LINE, CHAIN, NONCE, ISSUED, EXPIRES, BEGINS, REQUEST, RESOURCES];
+pub(super) const FIELDS: [&str; 9] = [URI, VERSION_LINE, CHAIN, NONCE, ISSUED, EXPIRES, BEGINS, REQUEST, RESOURCES];
 
 impl SignIn {
     /// What a person would read, byte for byte what is signed.

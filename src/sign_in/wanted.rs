@@ -75,7 +75,8 @@ fn chains(said: &Map<String, Value>) -> Result<Vec<Network>, NotSound> {
     let listed = said.get("supportedChains").and_then(Value::as_array).ok_or(NotSound::Malformed)?;
     let ours = |chain: &Value| {
         let is = |key: &str| chain.get(key).and_then(Value::as_str);
-        let is_ours = is("type") == Some(KIND) && chain.get("signatureScheme").is_none_or(|is| is == KIND || is.is_null());
+        let is_ours =
+            is("type") == Some(KIND) && chain.get("signatureScheme").is_none_or(|is| is == KIND || is.is_null());
         let named = Network::new(is("chainId").filter(|_| is_ours)?);
         // In its one spelling: `eip155:08453` is none.
         named.chain_id().map(|_| named)

@@ -70,7 +70,10 @@ async fn the_log_says_who_was_told_and_for_what() {
     let [(signed_in, detail), (entered, answer)] = &events(&scene, &id).await[..] else { panic!("two events") };
     assert_eq!((signed_in.as_str(), entered.as_str()), ("signed_in", "entered"));
     assert_eq!(detail["bought"], json!(first.purchase_id));
-    assert_eq!((&detail["origin"], &detail["address"]), (&json!(scene.sandbox.sellers_url()), &json!(scene.address.to_string())));
+    assert_eq!(
+        (&detail["origin"], &detail["address"]),
+        (&json!(scene.sandbox.sellers_url()), &json!(scene.address.to_string()))
+    );
     assert_eq!(answer["http_status"], 200);
     let row = scene.bursar.log(Default::default()).await.unwrap().purchases.remove(0);
     assert_eq!((row.purchase_id, row.state.as_str(), row.amount_usd), (id, "free", None));
@@ -137,7 +140,8 @@ async fn a_seller_that_still_wants_money_is_paid_once_and_by_its_newer_challenge
     bought(&answer);
     assert_eq!(answer.payment.as_ref().unwrap().amount_usd.to_string(), "0.015");
     assert_eq!((scene.spent(), scene.sign_ins().len()), (CENT + 3 * CENT / 2, 1));
-    let kinds: Vec<String> = events(&scene, &answer.purchase_id.unwrap()).await.into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<String> =
+        events(&scene, &answer.purchase_id.unwrap()).await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds[..2], ["signed_in", "authorized"]);
     assert!(scene.payments().iter().all(|seen| !seen.headers.contains_key("sign-in-with-x")));
     scene.end().await;
@@ -177,7 +181,11 @@ async fn no_seller_gets_a_sign_in_for_another_or_for_another_time() {
     for (field, value) in hostile {
         let scene = bought_at(SignIn::saying(field, value.clone()), ALLOWED).await;
         is_bought_again_without_signing_in(&scene).await;
-        assert_eq!(by_hand(&scene).query_row("SELECT count(*) FROM sign_in", [], |row| row.get(0)), Ok(0), "{field} {value}");
+        assert_eq!(
+            by_hand(&scene).query_row("SELECT count(*) FROM sign_in", [], |row| row.get(0)),
+            Ok(0),
+            "{field} {value}"
+        );
         scene.end().await;
     }
 }
@@ -239,7 +247,9 @@ async fn a_page_that_leads_to_another_seller_now_is_a_first_visit_there() {
 async fn what_cannot_be_recorded_does_not_leave() {
     let scene = bought_at(SignIn::again(), ALLOWED).await;
     by_hand(&scene)
-        .execute_batch("CREATE TRIGGER full BEFORE INSERT ON sign_in BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE INSERT ON sign_in BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        )
         .unwrap();
     let answer = scene.get("/page").await;
     refused(&answer, "ledger_failed");
@@ -255,7 +265,11 @@ async fn a_changed_or_deleted_sign_in_is_found_by_the_audit() {
     re_entered(&scene.get("/page").await);
     let ledger = by_hand(&scene);
     let found = async |sql: &str| {
-        ledger.execute_batch(&format!("DROP TRIGGER IF EXISTS sign_ins_stay; DROP TRIGGER IF EXISTS sign_ins_remain; {sql}")).unwrap();
+        ledger
+            .execute_batch(&format!(
+                "DROP TRIGGER IF EXISTS sign_ins_stay; DROP TRIGGER IF EXISTS sign_ins_remain; {sql}"
+            ))
+            .unwrap();
         scene.bursar.audit().await.unwrap().violations
     };
     let changed = found("UPDATE sign_in SET origin = 'https://other.example'").await;

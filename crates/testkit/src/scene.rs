@@ -442,9 +442,10 @@ impl Scene {
     }
 
     /// No seller has seen a sign-in that is not in the ledger, or one twice.
-    fn every_sign_in_is_recorded(&self, seen: &[Seen]) {
+    pub fn every_sign_in_is_recorded(&self, seen: &[Seen]) {
         let ledger = rusqlite::Connection::open(self.home.ledger_file()).unwrap();
-        let mut headers: Vec<_> = seen.iter().map(|seen| seen.headers[sandbox::sellers::sign_in::HEADER].clone()).collect();
+        let mut headers: Vec<_> =
+            seen.iter().map(|seen| seen.headers[sandbox::sellers::sign_in::HEADER].clone()).collect();
         headers.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
         headers.dedup();
         assert_eq!(headers.len(), seen.len(), "a sign-in was shown twice");

@@ -81,7 +81,8 @@ mod tests {
         let request = Request { method: "GET".into(), url, headers: Vec::new(), body: Vec::new() };
         let mut asked = SigningIn { request: &request, was_bought: true, is_frozen: false };
         change(&mut asked);
-        may_sign_in(&policy, &asked).map_or_else(|reason| format!("{} [{}]", reason.code, reason.rule), |()| "yes".into())
+        may_sign_in(&policy, &asked)
+            .map_or_else(|reason| format!("{} [{}]", reason.code, reason.rule), |()| "yes".into())
     }
 
     const EVERYWHERE: &str = "[each_domain]\nsign_in = \"allow\"\n";
@@ -106,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_seller_nobody_named_is_not_told_the_address_before_it_was_paid() {
-        assert_eq!(asked(EVERYWHERE, |asked| asked.was_bought = false), "sign_in_refused [each_domain sign_in (example.com)]");
+        assert_eq!(
+            asked(EVERYWHERE, |asked| asked.was_bought = false),
+            "sign_in_refused [each_domain sign_in (example.com)]"
+        );
         assert_eq!(asked(HERE, |asked| asked.was_bought = false), "yes");
     }
 
@@ -114,7 +118,10 @@ mod tests {
     fn what_may_not_be_paid_without_asking_is_not_signed_in_to() {
         for closed in ["access = \"refuse\"", "access = \"ask\"", "methods = [\"POST\"]", "paths = [\"/v2/*\"]"] {
             let key = closed.split(' ').next().unwrap();
-            assert_eq!(asked(&format!("{HERE}{closed}\n"), |_| ()), format!("sign_in_refused [domain api.example.com {key}]"));
+            assert_eq!(
+                asked(&format!("{HERE}{closed}\n"), |_| ()),
+                format!("sign_in_refused [domain api.example.com {key}]")
+            );
         }
         assert_eq!(asked(HERE, |asked| asked.is_frozen = true), "frozen [bursar freeze]");
     }

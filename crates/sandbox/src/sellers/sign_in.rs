@@ -199,7 +199,9 @@ mod tests {
             "notBefore": "2026-11-28T12:00:00.000Z", "requestId": "req-7",
             "resources": ["https://api.example.com/premium-data?x=1", "https://api.example.com/other"],
         });
-        let signature = hex::decode("2bf5dc94eac8f2f24c336cae4afe50666eb4355a67b5495505c5b08159ca59bd5ed3b7a5bfb54d3983a126c481160dfbafed205f035ecebe608644080298a5f61b");
+        let signature = hex::decode(
+            "2bf5dc94eac8f2f24c336cae4afe50666eb4355a67b5495505c5b08159ca59bd5ed3b7a5bfb54d3983a126c481160dfbafed205f035ecebe608644080298a5f61b",
+        );
         let who = signer(hash(&message(&said).expect("a message")), &signature.expect("hex"));
         assert_eq!(who.map(|who| who.to_string()).as_deref(), said["address"].as_str());
     }
