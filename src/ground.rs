@@ -9,19 +9,27 @@ use crate::limits;
 use crate::offer::Offer;
 use crate::parts::Parts;
 
-/// What is known of what an offer stands on. What is not known is asked for now, and not waited for long.
-pub(crate) async fn of(house: &Parts, offer: &Offer) -> Ground {
-    let Some(wallet) = &house.wallet else { return Ground::default() };
-    let needs = Authorization::needs(offer, &wallet.account(offer.network()));
-    let asked = needs.into_iter().map(|Need { fact, is_steady }| async move {
-        let known = house.ground.recall(&fact, house.now()).filter(|_| is_steady);
-        let word = match known {
-            Some(word) => Some(word),
-            None => ask(house, &fact).await,
-        };
-        word.map(|word| (fact, word))
+/// What is kept of what an offer stands on, if that is all it needs.
+pub(crate) fn kept(house: &Parts, offer: &Offer) -> Option<Ground> {
+    let recall = |Need { fact, is_steady }: Need| {
+        let word = house.ground.recall(&fact, house.now()).filter(|_| is_steady)?;
+        Some((fact, word))
+    };
+    needs(house, offer).into_iter().map(recall).collect()
+}
+
+/// What an offer stands on, asked for now and not waited for long.
+pub(crate) async fn asked(house: &Parts, offer: &Offer) -> Ground {
+    let asked = needs(house, offer).into_iter().map(|Need { fact, .. }| async move {
+        let word = ask(house, &fact).await?;
+        Some((fact, word))
     });
     join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn needs(house: &Parts, offer: &Offer) -> Vec<Need> {
+    let wallet = house.wallet.as_ref();
+    wallet.map(|wallet| Authorization::needs(offer, &wallet.account(offer.network()))).unwrap_or_default()
 }
 
 async fn ask(house: &Parts, fact: &Fact) -> Option<B256> {

@@ -13,7 +13,7 @@ pub fn tool() -> Tool {
     Tool {
         name: "fetch_paid",
         title: "Get a URL, paying if it asks for money",
-        description: "Use this to get a URL that may cost money (HTTP 402, x402). Free answers cost nothing. May spend \
+        description: "Use this to get a URL that may cost money (HTTP 402: x402 or MPP). Free answers cost nothing. May spend \
             the owner's money, inside limits only the owner can change; a refusal says which limit and who can fix it. \
             `charged` says whether money moved. If pending, held or unsure, call again with the same purchase_id: that \
             resumes the purchase and never pays twice. On needs_approval tell the owner, who decides in bursar, then \

@@ -34,7 +34,7 @@ const ANSWER_AT_LAST: Duration = limits::ANSWER_WITHIN.saturating_add(Duration::
 
 /// Read by models before they choose a tool; some hosts show them this and the tools' names only.
 const INSTRUCTIONS: &str = "\
-Bursar is a wallet with budgets. Use fetch_paid for any URL that may answer 402 Payment Required (x402): it pays inside \
+Bursar is a wallet with budgets. Use fetch_paid for any URL that may answer 402 Payment Required (x402, MPP): it pays inside \
 limits that only the wallet's owner sets, and free pages cost nothing. Use quote to see a price and whether the owner's \
 rules allow it; get_budget and get_balance for what may still be spent; list_spend and get_purchase for what was bought \
 (reading a stored body is free). After pending, held or a lost answer, call fetch_paid again with the same purchase_id: \

@@ -55,8 +55,14 @@ impl Parts {
             if !policy.networks.contains(offer.network()) {
                 return (Listed::Payable(offer), None);
             }
-            let ground = ground::of(self, &offer).await;
-            match Authorization::stands(&offer, &wallet.account(offer.network()), &ground) {
+            let stands = |ground: &Ground| Authorization::stands(&offer, &wallet.account(offer.network()), ground);
+            let kept = ground::kept(self, &offer).filter(|ground| stands(ground).is_ok());
+            let ground = match kept {
+                Some(ground) => ground,
+                // What is kept may be old: before it says no, the chain is asked.
+                None => ground::asked(self, &offer).await,
+            };
+            match stands(&ground) {
                 Ok(()) => (Listed::Payable(offer.clone()), Some((*offer, ground))),
                 Err(cannot) => (offer.unpayable(cannot.into()).into(), None),
             }

@@ -50,6 +50,17 @@ async fn without_an_allowance_nothing_is_signed_and_the_owner_is_named() {
 }
 
 #[tokio::test]
+async fn an_allowance_that_was_raised_since_it_was_read_is_heard_of_at_the_next_call() {
+    let scene = market([Stall::paid(Way::Permit2, "/thing", CENT)]).open().await;
+    allow(&scene, 0);
+    is(&scene.get("/thing").await, Outcome::Refused, Charged::No);
+    allow(&scene, CENT);
+    bought(&scene.get("/thing").await);
+    assert_eq!((scene.spent(), allowed(&scene)), (CENT, U256::ZERO));
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn an_offer_that_lacks_an_allowance_does_not_hide_one_that_can_be_paid() {
     let both = Stall { ways: vec![Way::Permit2, Way::Eip3009], ..Stall::get("/thing", CENT) };
     let scene = market([both]).open().await;

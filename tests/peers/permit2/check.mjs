@@ -63,10 +63,10 @@ class Shop {
     this.server = await this.bursar.serve();
   }
 
-  /** The owner allows Permit2 so much from now on. A bursar that runs may not know it for a minute, so it starts anew. */
+  /** The owner allows Permit2 so much from now on. Of nothing, a bursar that runs may not know for a minute. */
   async allows(atomic) {
     await allow(this.chain, atomic);
-    await this.opens();
+    if (atomic === 0n) await this.opens();
   }
 
   fetch(path) {
