@@ -396,3 +396,15 @@ async fn an_agents_own_sign_in_is_refused() {
     refused(&scene.fetch(Call { headers, ..scene.call("/page") }).await, "bad_headers");
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_look_at_the_policy_says_whether_the_wallet_may_sign_in() {
+    for (rules, said) in [(ALLOWED, "pass"), (REFUSED, "refuse")] {
+        let scene = market([]).rules(rules).open().await;
+        let price = "0.01".parse().unwrap();
+        let explained = scene.bursar.explain(AGENT, "GET", &scene.url("/page"), price).await.unwrap();
+        assert_eq!(json!(explained.sign_in)["said"], said);
+        assert_eq!(explained.sign_in.rule, "each_domain sign_in (127.0.0.1)");
+        scene.end().await;
+    }
+}
