@@ -1,7 +1,8 @@
 //! The only writer of money.
 //!
 //! SQLite, one file, any number of processes. [`Ledger::authorize`] is the one durable commit before the wire: below it
-//! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented.
+//! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented; a [`RecordedSignIn`]
+//! proves the same of a sign-in.
 
 pub mod audit;
 mod authorize;
@@ -24,6 +25,7 @@ mod replay;
 mod review;
 mod schema;
 mod sellers;
+mod sign_ins;
 mod take_over;
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
 pub use sellers::{SellerCounts, SellerFilter};
+pub use sign_ins::{RecordedSignIn, SignInDraft, SignedIn};
 pub use take_over::{Again, TakenUp};
 pub use unmet::RefusedOffers;
 use writer::{Sync, Writer};

@@ -66,6 +66,16 @@ pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
 pub const REFUSALS_ADDED_UP: usize = 100_000;
 /// Free answers one agent may add to the log and the store in a minute; further ones are counted only.
 pub const FREE_LISTED_PER_MINUTE: usize = 10;
+/// Sign-ins of one agent in a minute: each is signed, synced to the disk and brings its answer into the store.
+pub const SIGN_INS_PER_MINUTE: usize = 10;
+/// A seller asks for a sign-in in the challenge itself; one that is older was asked for in another's.
+pub const SIGN_IN_AGE: Duration = Duration::from_secs(300);
+/// What is signed at a sign-in, in all: servers take 8 to 16 KiB of headers, and it goes into one.
+pub const SIGN_IN_BYTES: usize = 4096;
+/// A sentence, of which nobody reads more.
+pub const SIGN_IN_STATEMENT_BYTES: usize = 300;
+/// What a sign-in may name beside its URI. The reference sellers name one.
+pub const SIGN_IN_RESOURCES: usize = 8;
 /// A clock further off than this signs windows that are not what they say.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// A chain's newest block may be as old as this: some are made every few seconds, and some nodes are slow to hear of it.

@@ -168,6 +168,20 @@ pub struct Unpayable {
     pub reason: Reason,
 }
 
+/// A seller's wish to be told which wallet asks, as it wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInAsked {
+    /// The extension, byte for byte.
+    pub extension: String,
+    /// It is all the seller wants: there is nothing to pay.
+    pub is_all: bool,
+}
+
+/// Whether a 402 asks for a sign-in with a wallet. Only x402 v2 has one.
+pub fn sign_in_asked(headers: &HeaderMap, body: &[u8]) -> Option<SignInAsked> {
+    x402::sign_in_asked(headers, body)
+}
+
 /// Everything a 402 offers, in the seller's order within each dialect; what can be paid first comes from x402.
 pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
     let mut listed = x402::offers(headers, body, assets);

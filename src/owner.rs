@@ -247,7 +247,9 @@ impl Owner {
             Decision::Ask(..) => OfferVerdict::Ask,
             Decision::Refuse(_) => OfferVerdict::Refuse,
         };
-        Ok(Explained { verdict, rules, change_not_applied: self.parts.is_held_back() })
+        let signing_in = policy::SigningIn { request: &wish.request, was_bought: true, is_frozen: snapshot.frozen };
+        let sign_in = policy::sign_in_report(&policy, &signing_in);
+        Ok(Explained { verdict, rules, sign_in, change_not_applied: self.parts.is_held_back() })
     }
 
     /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ask        the seller for the URL, unpaid                  a free answer ends here
+//! re-enter   what was paid for before, by signing in         only where the owner allows it
 //! parse      the challenge into offers
 //! decide     policy over purchase, offers and what is spent  advisory here
 //! sign       in memory
@@ -21,6 +22,7 @@ mod challenge;
 mod closing;
 mod consider;
 mod quote;
+mod re_enter;
 mod refuse;
 mod resume;
 mod tell;
@@ -224,7 +226,7 @@ impl Purchase {
                 FirstReply::Free(answer) => return Err(answer),
                 FirstReply::Priced(reply) => {
                     let look = Look::at(&*self.house.clock);
-                    HeardChallenge { reply: *reply, at: look.said, look }
+                    self.re_enter(HeardChallenge { reply: *reply, at: look.said, look }).await?
                 }
             },
         };

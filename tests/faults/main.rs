@@ -7,6 +7,7 @@
 #![cfg(debug_assertions)]
 
 mod house;
+mod sign_in;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -26,6 +26,7 @@ mod refusals;
 mod repeats;
 mod resuming;
 mod review;
+mod sign_in;
 mod upfront;
 mod upto;
 mod witnesses;

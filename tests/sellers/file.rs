@@ -134,6 +134,8 @@ pub struct Holds {
     pub signatures: usize,
     /// Requests with a payment that reached anybody.
     pub presents: usize,
+    /// Requests that said which wallet asks.
+    pub sign_ins: usize,
     /// All requests that reached anybody; not looked at if left out.
     pub requests: Option<usize>,
     /// Dollars that moved on the chain.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bursar::answer::{Answer, Outcome, Quote};
 use bursar::wish::Call;
 use sandbox::chain::{ASSET, NETWORK};
-use sandbox::sellers::Seen;
 use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::{Seen, sign_in};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::canary;
@@ -158,6 +158,10 @@ impl<'a> Show<'a> {
         assert_eq!(spent, moved, "{name}: dollars that moved");
         assert_eq!(self.scene.nonces().await.len(), holds.signatures, "{name}: signatures");
         assert_eq!(seen.len(), holds.presents, "{name}: payments presented");
+        let sign_ins = signed_in(&self.seller);
+        assert_eq!(sign_ins.len(), holds.sign_ins, "{name}: sign-ins");
+        assert_eq!(signed_in(&self.other).len(), 0, "{name}: a sign-in went to another origin than the one that asked");
+        self.scene.every_sign_in_is_recorded(&sign_ins);
         let requests = self.seller.seen().len() + self.other.seen().len();
         assert_eq!(requests, holds.requests.unwrap_or(requests), "{name}: requests");
         assert_eq!(self.closed.connects(), 0, "{name}: went through a door its owner never opened");
@@ -227,6 +231,10 @@ async fn wait_for<T>(call: impl Future<Output = T>, silence: &mut UnboundedRecei
 
 fn paid(server: &Server) -> Vec<Seen> {
     server.seen().into_iter().filter(|seen| seen.payment_header.is_some()).collect()
+}
+
+fn signed_in(server: &Server) -> Vec<Seen> {
+    server.seen().into_iter().filter(|seen| seen.headers.contains_key(sign_in::HEADER)).collect()
 }
 
 fn compare(step: &Step, answer: &Answer, place: &str) {

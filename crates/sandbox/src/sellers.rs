@@ -15,6 +15,7 @@ use serde_json::json;
 
 use self::facilitator::Reason;
 use self::recorder::Recorder;
+use self::sign_in::Door;
 use self::x402::{Offer, Payment};
 use super::chain::PlayChain;
 use super::http::{self as wire, Request, Server, Wire};
@@ -23,11 +24,13 @@ pub mod catalogue;
 pub mod facilitator;
 mod payload;
 pub mod recorder;
+pub mod sign_in;
 pub mod stall;
 pub mod way;
 pub mod x402;
 
 pub use recorder::Seen;
+pub use sign_in::SignIn;
 pub use stall::{Behaviour, Dialect, Stall};
 pub use way::Way;
 
@@ -45,6 +48,7 @@ impl Sellers {
             pitches: RwLock::default(),
             recorder: Recorder::default(),
             sold: Mutex::default(),
+            door: Door::default(),
         });
         stalls.into_iter().for_each(|stall| market.put(stall));
         let keeper = market.clone();
@@ -104,6 +108,8 @@ struct Market {
     recorder: Recorder,
     /// Answers already paid for that may be asked for again, by payment or by payment id.
     sold: Mutex<HashMap<String, Sold>>,
+    /// For those who have paid and come again.
+    door: Door,
 }
 
 /// A stall that is open, and how often it was visited.
@@ -155,9 +161,31 @@ impl Market {
             Behaviour::Redirect(to) => return Wire::Answer(redirect(to)),
             _ => {}
         }
+        if let Some(answer) = self.enters(stall, request) {
+            return Wire::Answer(answer);
+        }
         let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
-        let sale = Sale { market: self, stall, offer: offer(stall, price, request), place };
+        let mut offer = offer(stall, price, request);
+        if let Some(sign_in) = &stall.sign_in {
+            let asks = self.door.asks(sign_in, &offer.resource, self.chain.now());
+            offer.extensions.insert(sign_in::EXTENSION.to_owned(), asks);
+        }
+        let sale = Sale { market: self, stall, offer, place };
         sale.serve(request).await
+    }
+
+    /// The goods, for whoever says who they are and has them already.
+    fn enters(&self, stall: &Stall, request: &Request) -> Option<Response<Bytes>> {
+        let sign_in = stall.sign_in.as_ref().filter(|_| request.headers.contains_key(sign_in::HEADER))?;
+        if let Some(to) = &sign_in.sends_to {
+            return Some(redirect(to));
+        }
+        if let Some(status) = sign_in.answers {
+            return Some(wire::json(status, &json!({"error": "something broke"})));
+        }
+        let resource = resource_url(&request.headers, &request.uri);
+        let is_let_in = self.door.lets_in(sign_in, request, &resource, self.chain.now());
+        is_let_in.then(|| (stall.handler)(request))
     }
 
     fn index_or_404(&self, pitches: &[Arc<Pitch>], path: &str) -> Response<Bytes> {
@@ -291,6 +319,7 @@ impl Sale<'_> {
         }
         let tx = facilitator::settle_offered(&self.market.chain, &self.offer, payment, amount)?;
         self.market.recorder.note_settled(self.place, tx);
+        self.market.door.note_paid(&self.stall.path, payment.transfer.from);
         Ok(Taken { tx: Some(tx), amount })
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
+use super::sign_in::SignIn;
 use super::way::Way;
 use super::x402::Version;
 use crate::chain::{DOLLAR, PlayAsset};
@@ -107,6 +108,8 @@ pub struct Stall {
     pub max_timeout_s: u64,
     /// What the challenge declares beside the offer (v2 only); a payment must echo every key of it.
     pub extensions: Map<String, Value>,
+    /// Whether it asks which wallet it is, and lets in who has paid (v2 only).
+    pub sign_in: Option<SignIn>,
     pub behaviour: Behaviour,
     pub handler: Handler,
 }
@@ -128,6 +131,7 @@ impl Stall {
             description: String::new(),
             max_timeout_s: 60,
             extensions: Map::new(),
+            sign_in: None,
             behaviour: Behaviour::Normal,
             handler: always_json(json!({"goods": path})),
         }
@@ -151,6 +155,12 @@ impl Stall {
     /// A stall that is paid in one way only.
     pub fn paid(way: Way, path: &str, price_atomic: u64) -> Self {
         Self { ways: vec![way], ..Self::get(path, price_atomic) }
+    }
+
+    /// Lets whoever signs in have again what it has paid for.
+    pub fn signing_in(self, sign_in: SignIn) -> Self {
+        let ways = if sign_in.is_all { Vec::new() } else { self.ways };
+        Self { ways, sign_in: Some(sign_in), ..self }
     }
 
     /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.

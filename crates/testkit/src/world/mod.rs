@@ -7,7 +7,7 @@ mod medium;
 pub mod ports;
 mod random;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub struct World {
     /// Every authorization a seller was shown, by handle.
     pub shown: BTreeMap<B256, Shown>,
     by_purchase: BTreeMap<String, B256>,
+    /// Every sign-in a seller saw, by its signature.
+    pub signed_in: BTreeSet<String>,
     /// Used on chain, with the moment.
     pub used: BTreeMap<B256, Used>,
     pub owner: Address,
@@ -120,6 +122,7 @@ impl Shared {
             chain_secs: BEGIN,
             shown: BTreeMap::new(),
             by_purchase: BTreeMap::new(),
+            signed_in: BTreeSet::new(),
             used: BTreeMap::new(),
             owner,
             stuck: Arc::new(Notify::new()),

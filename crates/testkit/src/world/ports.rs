@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bursar::authorization::{Authorization, Fact};
-use bursar::ledger::Recorded;
+use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Account, Amount, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
@@ -14,6 +14,7 @@ use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, WalletError};
 use http::{HeaderMap, HeaderValue};
 use sandbox::sellers::Way as PaidBy;
+use serde_json::Value;
 
 use crate::keys::{Keys, Way};
 
@@ -22,6 +23,8 @@ use super::{FINALITY, Manner, Shared, World};
 pub const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub const NETWORK: &str = "eip155:84532";
 pub const GOODS: &str = "goods";
+/// Where whoever has paid is let in again.
+pub const MEMBERS: &str = "/members";
 
 pub struct WorldClock(pub Shared);
 
@@ -46,7 +49,14 @@ impl Seller for WorldSeller {
         if self.0.lock().fault(request.url.path(), 20) {
             return Err(SellerError::Unreachable { host: "shop".into(), cause: "a fault".into() });
         }
-        Ok(reply(402, challenge(request), request))
+        let now = Time::from_millis(self.0.lock().millis);
+        Ok(reply(402, challenge(request, now), request))
+    }
+
+    async fn enter(&self, signed_in: &RecordedSignIn, _: Egress<'_>) -> Result<Reply, SellerError> {
+        let said: Value = serde_json::from_slice(&STANDARD.decode(signed_in.header().1).unwrap()).unwrap();
+        self.0.lock().signed_in.insert(said["signature"].as_str().unwrap().to_owned());
+        Ok(reply(200, HeaderMap::new(), signed_in.request()))
     }
 
     async fn present(&self, recorded: &Recorded, _: Egress<'_>) -> Presented {
@@ -123,20 +133,30 @@ fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, rece
     Presented::Answered(reply(status, headers, recorded.request()))
 }
 
-fn challenge(request: &Request) -> HeaderMap {
+fn challenge(request: &Request, now: Time) -> HeaderMap {
     let price = 1_000 * (1 + request.url.path().len() as u64);
     let (scheme, more) = match PaidBy::of_this_run() {
         PaidBy::Eip3009 => ("exact", ""),
         PaidBy::Permit2 => ("exact", r#","assetTransferMethod":"permit2""#),
         PaidBy::Upto => ("upto", r#","facilitatorAddress":"0x5E11e50000000000000000000000000000000004""#),
     };
+    let extensions = if request.url.path() == MEMBERS { sign_in(request, now) } else { String::new() };
     let challenge = format!(
-        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"{scheme}","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"0x5E11e50000000000000000000000000000000004","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"{more}}}}}]}}"#,
+        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"{scheme}","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"0x5E11e50000000000000000000000000000000004","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"{more}}}}}]{extensions}}}"#,
         request.url
     );
     let mut headers = HeaderMap::new();
     headers.insert("payment-required", HeaderValue::from_str(&STANDARD.encode(challenge)).unwrap());
     headers
+}
+
+/// Whoever has paid here may come again.
+fn sign_in(request: &Request, now: Time) -> String {
+    let host = request.url.host_str().unwrap();
+    format!(
+        r#","extensions":{{"sign-in-with-x":{{"info":{{"domain":"{host}","uri":"{}","version":"1","nonce":"a1b2c3d4","issuedAt":"{now}"}},"supportedChains":[{{"chainId":"{NETWORK}","type":"eip191"}}],"schema":{{}}}}}}"#,
+        request.url
+    )
 }
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
