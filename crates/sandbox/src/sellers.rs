@@ -23,6 +23,7 @@ pub mod catalogue;
 pub mod facilitator;
 mod payload;
 pub mod recorder;
+pub mod signing;
 pub mod stall;
 pub mod way;
 pub mod x402;
@@ -156,8 +157,17 @@ impl Market {
             _ => {}
         }
         let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
-        let sale = Sale { market: self, stall, offer: offer(stall, price, request), place };
+        let sale = Sale { market: self, stall, offer: self.offer(stall, price, request), place };
         sale.serve(request).await
+    }
+
+    fn offer(&self, stall: &Stall, price: u64, request: &Request) -> Offer {
+        let mut offer = offer(stall, price, request);
+        if let Some(signing) = &stall.signs {
+            let declared = signing.declared(&offer, self.chain.now());
+            offer.extensions.insert(signing::OFFER_RECEIPT.to_owned(), declared);
+        }
+        offer
     }
 
     fn index_or_404(&self, pitches: &[Arc<Pitch>], path: &str) -> Response<Bytes> {
@@ -313,7 +323,11 @@ impl Sale<'_> {
         let mut answer = goods.clone();
         match self.stall.behaviour {
             Behaviour::MisstatesReceipt => payment.put_false_receipt(&mut answer),
+            Behaviour::MisnamesTransaction => payment.put_receipt(&mut answer, B256::repeat_byte(0x5c)),
             _ => self.put_receipt(&mut answer, payment, &taken),
+        }
+        if let Some(signing) = &self.stall.signs {
+            signing.put_receipt(&mut answer, &self.offer, payment, self.market.chain.now());
         }
         if let Some(id) = payment.identifier() {
             self.market.remember(&self.key(id), payment, &answer);

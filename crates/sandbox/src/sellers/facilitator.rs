@@ -5,6 +5,7 @@
 use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
+use super::signing::OFFER_RECEIPT;
 use super::way::Way;
 use super::x402::{Offer, Payment, Version};
 use crate::chain::{NETWORK_V1, PlayChain};
@@ -81,8 +82,9 @@ fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let way = ways.next().ok_or("No matching payment requirements")?;
     ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
-    let echoed =
-        offer.extensions.iter().all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
+    // Offers are signed anew for each challenge.
+    let mut lasting = offer.extensions.iter().filter(|(key, _)| *key != OFFER_RECEIPT);
+    let echoed = lasting.all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
     ensure(echoed, "extension_echo_mismatch")
 }
 

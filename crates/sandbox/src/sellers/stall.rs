@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
+use super::signing::Signing;
 use super::way::Way;
 use super::x402::Version;
 use crate::chain::{DOLLAR, PlayAsset};
@@ -74,6 +75,8 @@ pub enum Behaviour {
     LieAboutSettling,
     /// Takes the money, and names another chain transaction, payer and network in its receipt.
     MisstatesReceipt,
+    /// Takes the money, and names another chain transaction in its receipts, and nothing else that is not so.
+    MisnamesTransaction,
     /// Sends everyone elsewhere with a 302, to a path or a whole URL, before any challenge.
     Redirect(String),
     /// Asks another price at each request, these in order; the last one stays.
@@ -107,6 +110,8 @@ pub struct Stall {
     pub max_timeout_s: u64,
     /// What the challenge declares beside the offer (v2 only); a payment must echo every key of it.
     pub extensions: Map<String, Value>,
+    /// How it signs its offers and receipts, if it does.
+    pub signs: Option<Signing>,
     pub behaviour: Behaviour,
     pub handler: Handler,
 }
@@ -128,6 +133,7 @@ impl Stall {
             description: String::new(),
             max_timeout_s: 60,
             extensions: Map::new(),
+            signs: None,
             behaviour: Behaviour::Normal,
             handler: always_json(json!({"goods": path})),
         }
@@ -151,6 +157,11 @@ impl Stall {
     /// A stall that is paid in one way only.
     pub fn paid(way: Way, path: &str, price_atomic: u64) -> Self {
         Self { ways: vec![way], ..Self::get(path, price_atomic) }
+    }
+
+    /// Signs its offers and receipts, as whoever is paid.
+    pub fn signing(self, signs: Signing) -> Self {
+        Self { payee: signs.address(), signs: Some(signs), ..self }
     }
 
     /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.
