@@ -383,6 +383,9 @@ fn raise(conn: &Connection, row: Option<i64>, message: &str, now: Time) -> Resul
     Ok(!is_known)
 }
 
+/// What a receipt names otherwise than the chain.
+const TRANSACTION: &str = "transaction";
+
 /// A receipt that names another chain transaction than final blocks do is not true. It counts against its seller, and
 /// the owner hears of it. What nodes have only seen may yet be taken back, and is held against nobody.
 fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<String>, LedgerError> {
@@ -393,7 +396,9 @@ fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<S
     let Some((proven, receipt)): Option<(String, String)> = found else { return Ok(None) };
     let mut receipt: Value = serde_json::from_str(&receipt).map_err(damaged)?;
     let is_other = |named: &Value| named.as_str().is_some_and(|named| !named.eq_ignore_ascii_case(&proven));
-    let is_signed_lie = is_other(&receipt["signed"]["transaction"]);
+    // Where its two receipts name different ones, that was told already.
+    let is_told = |signed: &Value| signed["differs"].as_array().is_some_and(|known| known.contains(&json!(TRANSACTION)));
+    let is_signed_lie = is_other(&receipt["signed"]["transaction"]) && !is_told(&receipt["signed"]);
     let claimed = &receipt["chain_tx"];
     let named = match (receipt["success"] == true && is_other(claimed), is_signed_lie) {
         (true, _) => claimed,
@@ -415,14 +420,12 @@ fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<S
 
 /// What was found of a signed receipt before the chain had spoken, found anew.
 fn differs_from_chain(signed: &mut Value) {
-    const WHAT: &str = "transaction";
     if signed["verdict"] != "wrong_signature" {
         signed["verdict"] = json!("differs");
     }
     match signed["differs"].as_array_mut() {
-        Some(differs) if differs.iter().any(|known| known == WHAT) => {}
-        Some(differs) => differs.push(json!(WHAT)),
-        None => signed["differs"] = json!([WHAT]),
+        Some(differs) => differs.push(json!(TRANSACTION)),
+        None => signed["differs"] = json!([TRANSACTION]),
     }
 }
 

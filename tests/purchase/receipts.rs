@@ -121,6 +121,7 @@ async fn is_caught(stall: Stall, code: &str, differs: &str) {
     scene.pass_finality();
     assert_eq!(scene.bursar.reconcile().await.unwrap().settled.len(), 1, "the money is where it was");
     assert_eq!(seller(&scene).await.lied, 1, "once a purchase");
+    assert_eq!(scene.alarms(answer.purchase_id.as_deref().unwrap()).await.len(), 1, "and told once");
     scene.end().await;
 }
 
