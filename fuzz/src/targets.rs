@@ -138,7 +138,10 @@ fn payment_is_json(offer: &Offer, draft: &Authorization) {
 /// What is told of a signed document is short and clean, and what it is known by is what it was.
 fn attested_is_clean(attested: &Attested) {
     for sentence in [attested.sentence("offer"), attested.sentence("receipt")] {
-        assert!(sentence.chars().count() <= 2 * limits::QUOTED_CHARS && !sentence.contains(text::is_unseen), "{sentence:?}");
+        assert!(
+            sentence.chars().count() <= 2 * limits::QUOTED_CHARS && !sentence.contains(text::is_unseen),
+            "{sentence:?}"
+        );
     }
     assert!(attested.document.len() <= limits::SIGNED_DOCUMENT_BYTES);
     assert_eq!(attested.is_false(), attested.complaint().is_some());

@@ -397,7 +397,8 @@ fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<S
     let mut receipt: Value = serde_json::from_str(&receipt).map_err(damaged)?;
     let is_other = |named: &Value| named.as_str().is_some_and(|named| !named.eq_ignore_ascii_case(&proven));
     // Where its two receipts name different ones, that was told already.
-    let is_told = |signed: &Value| signed["differs"].as_array().is_some_and(|known| known.contains(&json!(TRANSACTION)));
+    let is_told =
+        |signed: &Value| signed["differs"].as_array().is_some_and(|known| known.contains(&json!(TRANSACTION)));
     let is_signed_lie = is_other(&receipt["signed"]["transaction"]) && !is_told(&receipt["signed"]);
     let claimed = &receipt["chain_tx"];
     let named = match (receipt["success"] == true && is_other(claimed), is_signed_lie) {

@@ -59,7 +59,7 @@ pub struct Attested {
     /// The chain transaction that a receipt names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
-    /// Byte for byte.
+    /// As it was written.
     pub document: String,
 }
 
@@ -234,7 +234,7 @@ fn told(paper: &Paper, signer: Signer, payee: &Account, differs: &[&str]) -> Att
         why,
         differs: differs.iter().map(|what| (*what).to_owned()).collect(),
         transaction: None,
-        document: paper.text.clone(),
+        document: paper.shown(),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn resolve(kid: &str) -> Result<PublicKey, String> {
         _ if did.len() > limits::DID_BYTES => Err(unread()),
         Some(("key", encoded)) => multikey(encoded).ok_or_else(unread),
         Some(("jwk", encoded)) => jwk(encoded).ok_or_else(unread),
-        Some(_) => Err(format!("it is signed by a key that bursar cannot look up: {}", shown(kid))),
+        Some(_) => Err(format!("it is signed by a key that bursar cannot look up: \u{201c}{}\u{201d}", shown(kid))),
         None => Err("it names no key".to_owned()),
     }
 }

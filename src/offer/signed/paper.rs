@@ -8,6 +8,7 @@ use super::{Paying, address_in, eip712, is_same, jws};
 use crate::json;
 use crate::limits;
 use crate::money::{Amount, Network, address_in_any_case};
+use crate::text::is_unseen;
 use crate::time::Time;
 
 /// A document and its signature, not checked.
@@ -82,6 +83,22 @@ impl Paper {
             _ => (Map::new(), Seal::Unreadable("it is signed in a form that bursar does not know")),
         };
         Some(Paper { text: text.to_owned(), fields, seal })
+    }
+
+    /// As it was written: what cannot be seen stands as JSON's escapes of it, and what breaks a line is a blank. It means
+    /// the same to whoever reads it.
+    pub fn shown(&self) -> String {
+        let mut shown = String::with_capacity(self.text.len());
+        for c in self.text.chars() {
+            match c {
+                '\n' | '\r' | '\t' => shown.push(' '),
+                c if is_unseen(c) => {
+                    c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown += &format!("\\u{unit:04x}"));
+                }
+                c => shown.push(c),
+            }
+        }
+        shown
     }
 
     /// Who signed it, as this kind of document.

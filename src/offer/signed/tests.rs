@@ -124,7 +124,7 @@ fn a_key_that_would_have_to_be_looked_up_is_told_as_that() {
     assert_eq!(
         attested.sentence("offer"),
         "the offer is signed, and that cannot be verified: it is signed by a key that bursar cannot look up: \
-         did:web:api.example.com"
+         \u{201c}did:web:api.example.com\u{201d}"
     );
     assert_eq!(received(&golden("receipt_jws_web"), |_| ()).unwrap().verdict, Attestation::CannotVerify);
     assert_eq!(found(golden("offer_jws_p256")).unwrap().verdict, Attestation::CannotVerify);
@@ -158,6 +158,18 @@ fn a_key_that_did_not_sign_is_not_believed_to_have() {
     assert_eq!(received(&other_words, |_| ()).unwrap().verdict, Attestation::ByAnotherKey);
     other_words["signature"] = json!("0x00");
     assert_eq!(received(&other_words, |_| ()).unwrap().verdict, Attestation::WrongSignature);
+}
+
+#[test]
+fn a_document_is_kept_as_it_was_written_and_hides_nothing() {
+    let written = golden("offer_eip712").to_string().replacen('{', "{\n\t\"note\": \"\u{202e}\u{e0041}x\",", 1);
+    let offers: Vec<Box<serde_json::value::RawValue>> = vec![serde_json::from_str(&written).unwrap()];
+    let extensions = format!(r#"{{"offer-receipt":{{"info":{{"offers":[{}]}}}}}}"#, offers[0].get());
+    let shown = paper::offers(&extensions, EXTENSION)[0].shown();
+    assert!(shown.starts_with("{  \"note\": \"\\u202e\\udb40\\udc41x\","), "{shown}");
+    let (before, after): (Value, Value) =
+        (serde_json::from_str(&written).unwrap(), serde_json::from_str(&shown).unwrap());
+    assert_eq!(before, after);
 }
 
 #[test]

@@ -23,7 +23,7 @@ runPart("offer-receipt", async (onStop) => {
     await buy(`jws/${page}`, { offer: "by_payee", receipt: "by_payee" });
   }
   await buy("jws-web/cent", { offer: "cannot_verify", receipt: "cannot_verify" });
-  equal("a key on a web site is told as one that cannot be looked up", bought["jws-web/cent"].signed.why, "it is signed by a key that bursar cannot look up: did:web:127.0.0.1");
+  equal("a key on a web site is told as one that cannot be looked up", bought["jws-web/cent"].signed.why, "it is signed by a key that bursar cannot look up: “did:web:127.0.0.1”");
   await buy("jws-eddsa/cent", { offer: "by_another_key", receipt: "by_another_key" });
   await buy("eip712-stranger/cent", { offer: "by_another_key", receipt: "by_another_key" });
   await buy("jws-stranger/cent", { offer: "by_another_key", receipt: "by_another_key" });
@@ -54,11 +54,12 @@ async function buys({ chain, url, bursar }, server, way, { offer, receipt, reaso
   check(`${way}: the receipt is told as what it is`, signed?.verdict === receipt, purchase.receipt);
   const why = await bursar.why(answer.purchase_id);
   equal(`${way}: \`why\` has offer and receipt as they were written`, [
-    why.offers[0].signed?.verdict, why.receipt?.signed?.verdict, JSON.parse(why.offers[0].signed?.document ?? "{}").format, JSON.parse(signed?.document ?? "{}").format,
+    why.offers[0].signed?.verdict, why.receipt?.signed?.verdict, formOf(why.offers[0].signed), formOf(why.receipt?.signed),
   ], [offer, receipt, format(way), format(way)]);
   return { id: answer.purchase_id, signed };
 }
 
+const formOf = (signed) => JSON.parse(signed?.document ?? "{}").format;
 const format = (way) => (way.startsWith("jws") || way.startsWith("lies-of-resource") ? "jws" : "eip712");
 
 /** Whoever changes the price on the way cannot sign for it. */
