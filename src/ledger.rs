@@ -42,7 +42,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
-pub use close::{Answered, Closing, SentApproval, Taken};
+pub use close::{Answered, Closing, Moved, SentApproval, Taken};
 pub use events::StoredEvent;
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};

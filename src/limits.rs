@@ -10,6 +10,16 @@ pub const CHALLENGE_BODY_BYTES: usize = 256 * 1024;
 pub const MPP_PARAMETER_BYTES: usize = 16 * 1024;
 /// A seller on every known chain with every scheme stays below this.
 pub const OFFERS: usize = 32;
+/// A signed offer or receipt with its signature is about one KB; the URL in it may be long.
+pub const SIGNED_DOCUMENT_BYTES: usize = 8 * 1024;
+/// The name of a key that is in its own name; a JWK makes some 250 bytes.
+pub const DID_BYTES: usize = 1024;
+/// As much of such a name as tells it from others.
+pub const SHOWN_DID: usize = 72;
+/// A receipt is issued after its payment was authorized and before it comes, by clocks that may be as far apart as this.
+pub const RECEIPT_CLOCKS: Duration = Duration::from_secs(3600);
+/// The end of the year 9999: later times are nobody's.
+pub const LAST_SECOND: i64 = 253_402_300_799;
 /// Followed by hand, each hop checked like the first.
 pub const REDIRECTS: usize = 3;
 /// Below this, a facilitator (which wants six seconds left) may refuse what we signed.

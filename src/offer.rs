@@ -14,6 +14,7 @@ mod pay_per_crawl;
 mod payment;
 mod receipt;
 mod shown;
+mod signed;
 mod www_authenticate;
 mod x402;
 mod x402_v1;
@@ -21,13 +22,15 @@ mod x402_v2;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
 pub use self::needs::Needs;
 pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
-pub use self::x402_v2::names_purchase;
+pub use self::signed::{Attestation, Attested, Paying};
+pub use self::x402_v2::{names_purchase, resource_of_payment};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
 use crate::reason::{Reason, Who};
@@ -206,12 +209,23 @@ pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
         Listed::Payable(offer) => offer.fit(request, at),
         Listed::Unpayable(_) => entry,
     };
-    listed.into_iter().map(fitted).collect()
+    let fitted = listed.into_iter().map(fitted).collect();
+    signed::without_contradicted(fitted, &request.url, at)
 }
 
 /// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.
 pub fn is_current(headers: &HeaderMap, at: Time) -> bool {
-    !mpp::is_over(headers, at)
+    !mpp::is_over(headers, at) && !signed::are_over(headers, at)
+}
+
+/// The receipt that a seller put its name to, held against the payment it is for.
+pub fn signed_receipt(dialect: Dialect, headers: &HeaderMap, paying: &Paying<'_>) -> Option<Attested> {
+    match dialect {
+        Dialect::X402V2 => signed::receipt(headers, paying),
+        Dialect::X402V1 | Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => {
+            None
+        }
+    }
 }
 
 /// Whether a payment was made to a seller that takes the money before it does the work.
@@ -277,6 +291,11 @@ impl Offer {
             Echo::X402V2 { .. } => Dialect::X402V2,
             Echo::Mpp { .. } => Dialect::Mpp,
         }
+    }
+
+    /// What its seller signed of it, asked for at this URL, if it signed anything.
+    pub fn attested(&self, asked: &Url, at: Time) -> Option<Attested> {
+        signed::of(self, asked, at)
     }
 
     /// What its dialect leaves no choice about, where it does not.

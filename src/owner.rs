@@ -198,6 +198,7 @@ impl Owner {
             .ledger
             .move_to(entry.row, Standing::RELEASED, "released", released, None, self.parts.now())
             .await?
+            .went
         {
             true => Ok(row(&self.one(id).await?, Shown::Whole)),
             false => Err(nothing(&format!("that purchase is {} and holds no budget to give back", entry.state))),

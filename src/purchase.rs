@@ -247,7 +247,7 @@ impl Purchase {
         let question = considered.question(&self.wish);
         let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
         let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, &snapshot)));
-        considered.offers = quote::for_the_record(listed, &decided.verdicts);
+        considered.offers = quote::for_the_record(considered, &decided.verdicts);
         let nearest = nearest(&considered.listed);
         let considered = Rules { considered, nearest: nearest.as_ref(), rules: rules.unwrap_or_default() };
         match decided.decision {
@@ -356,7 +356,7 @@ impl Purchase {
         crash::point("loaded");
         let presented = self.house.seller.present(&recorded, Egress { allow: &egress }).await;
         crash::point("answered");
-        let judged = closing::judge(&recorded, presented);
+        let judged = closing::judge(&recorded, presented, self.house.now());
         let entry = self.close(&recorded, &judged).await;
         crash::point("closed");
         let answer = self.answer(entry, judged).await;

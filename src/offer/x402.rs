@@ -88,7 +88,7 @@ fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
 
 /// Extensions are offers, which one may leave alone; but a seller can say that it takes no payment without one.
 fn demands_nothing_unknown(extensions: &str) -> Result<(), Reason> {
-    const SPOKEN: [&str; 1] = ["payment-identifier"];
+    const SPOKEN: [&str; 2] = ["payment-identifier", "offer-receipt"];
     let is_required = |declared| named(declared, "info").iter().any(|info| named(info, "required").contains(&"true"));
     let declared = json::members(extensions);
     let mut unknown = declared.iter().flat_map(json::Members::iter).filter(|(name, _)| !SPOKEN.contains(name));

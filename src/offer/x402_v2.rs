@@ -85,6 +85,17 @@ pub(super) fn takes_first(header_value: &str) -> bool {
     payment.is_some_and(|payment| flow(&payment) == Some(true))
 }
 
+/// What the challenge that a payment answers called what it sells.
+pub fn resource_of_payment(header_value: &str) -> Option<String> {
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok())?;
+    url_of(json::members(&payment)?.member("resource").ok()??)
+}
+
+/// The URL in a description of a resource.
+pub(super) fn url_of(resource: &str) -> Option<String> {
+    serde_json::from_str(json::members(resource)?.member("url").ok()??).ok()
+}
+
 const IDENTIFIER: &str = "payment-identifier";
 const IDENTIFIER_CHARS: RangeInclusive<usize> = 16..=128;
 

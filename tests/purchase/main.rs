@@ -21,6 +21,7 @@ mod nodes;
 mod passphrase;
 mod permit2;
 mod proxy;
+mod receipts;
 mod redirects;
 mod refusals;
 mod repeats;

@@ -25,6 +25,7 @@ pub mod facilitator;
 mod payload;
 pub mod recorder;
 pub mod sign_in;
+pub mod signing;
 pub mod stall;
 pub mod way;
 pub mod x402;
@@ -165,13 +166,21 @@ impl Market {
             return Wire::Answer(answer);
         }
         let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
+        let sale = Sale { market: self, stall, offer: self.offer(stall, price, request), place };
+        sale.serve(request).await
+    }
+
+    fn offer(&self, stall: &Stall, price: u64, request: &Request) -> Offer {
         let mut offer = offer(stall, price, request);
+        if let Some(signing) = &stall.signs {
+            let declared = signing.declared(&offer, self.chain.now());
+            offer.extensions.insert(signing::OFFER_RECEIPT.to_owned(), declared);
+        }
         if let Some(sign_in) = &stall.sign_in {
             let asks = self.door.asks(sign_in, &offer.resource, self.chain.now());
             offer.extensions.insert(sign_in::EXTENSION.to_owned(), asks);
         }
-        let sale = Sale { market: self, stall, offer, place };
-        sale.serve(request).await
+        offer
     }
 
     /// The goods, for whoever says who they are and has them already.
@@ -342,7 +351,11 @@ impl Sale<'_> {
         let mut answer = goods.clone();
         match self.stall.behaviour {
             Behaviour::MisstatesReceipt => payment.put_false_receipt(&mut answer),
+            Behaviour::MisnamesTransaction => payment.put_receipt(&mut answer, B256::repeat_byte(0x5c)),
             _ => self.put_receipt(&mut answer, payment, &taken),
+        }
+        if let Some(signing) = &self.stall.signs {
+            signing.put_receipt(&mut answer, &self.offer, payment, self.market.chain.now());
         }
         if let Some(id) = payment.identifier() {
             self.market.remember(&self.key(id), payment, &answer);

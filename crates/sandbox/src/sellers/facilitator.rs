@@ -6,6 +6,7 @@ use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
 use super::sign_in;
+use super::signing::OFFER_RECEIPT;
 use super::way::Way;
 use super::x402::{Offer, Payment, Version};
 use crate::chain::{NETWORK_V1, PlayChain};
@@ -83,10 +84,10 @@ fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
     let echoed = offer.extensions.iter().all(|(key, declared)| {
-        // The words of a sign-in are others at every challenge.
-        let is_same_each_time = key != sign_in::EXTENSION;
+        // Offers are signed anew at each challenge, and so are the words of a sign-in.
+        let is_lasting = ![sign_in::EXTENSION, OFFER_RECEIPT].contains(&key.as_str());
         let echo = &said["extensions"][key]["info"];
-        echo.is_object() && (!is_same_each_time || holds_all(&declared["info"], echo))
+        echo.is_object() && (!is_lasting || holds_all(&declared["info"], echo))
     });
     ensure(echoed, "extension_echo_mismatch")
 }

@@ -9,6 +9,7 @@ use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
 use super::sign_in::SignIn;
+use super::signing::Signing;
 use super::way::Way;
 use super::x402::Version;
 use crate::chain::{DOLLAR, PlayAsset};
@@ -75,6 +76,8 @@ pub enum Behaviour {
     LieAboutSettling,
     /// Takes the money, and names another chain transaction, payer and network in its receipt.
     MisstatesReceipt,
+    /// Takes the money, and names another chain transaction in its receipts, and nothing else that is not so.
+    MisnamesTransaction,
     /// Sends everyone elsewhere with a 302, to a path or a whole URL, before any challenge.
     Redirect(String),
     /// Asks another price at each request, these in order; the last one stays.
@@ -110,6 +113,8 @@ pub struct Stall {
     pub extensions: Map<String, Value>,
     /// Whether it asks which wallet it is, and lets in who has paid (v2 only).
     pub sign_in: Option<SignIn>,
+    /// How it signs its offers and receipts, if it does.
+    pub signs: Option<Signing>,
     pub behaviour: Behaviour,
     pub handler: Handler,
 }
@@ -132,6 +137,7 @@ impl Stall {
             max_timeout_s: 60,
             extensions: Map::new(),
             sign_in: None,
+            signs: None,
             behaviour: Behaviour::Normal,
             handler: always_json(json!({"goods": path})),
         }
@@ -161,6 +167,11 @@ impl Stall {
     pub fn signing_in(self, sign_in: SignIn) -> Self {
         let ways = if sign_in.is_all { Vec::new() } else { self.ways };
         Self { ways, sign_in: Some(sign_in), ..self }
+    }
+
+    /// Signs its offers and receipts, as whoever is paid.
+    pub fn signing(self, signs: Signing) -> Self {
+        Self { payee: signs.address(), signs: Some(signs), ..self }
     }
 
     /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.
