@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alloy_primitives::U256;
 use bursar::answer::{Answer, Outcome, Quote};
 use bursar::wish::Call;
 use sandbox::chain::{ASSET, NETWORK};
@@ -59,6 +60,9 @@ impl<'a> Show<'a> {
         let hosts = (1..=script.hosts).map(|nth| format!("127.0.0.{nth}:{}", seller.port));
         let doors: Vec<String> = hosts.chain([format!("localhost:{}", other.port)]).collect();
         let scene = market([]).key(canary::KEY).doors(&doors).rules(&script.rules).open().await;
+        let by_permit2 = if script.way().is_by_permit2() { u64::MAX } else { 0 };
+        let allowance = U256::from(script.allowance.unwrap_or(by_permit2));
+        scene.sandbox.chain.asset(ASSET).approve_permit2(scene.address, allowance).unwrap();
         let names = Names(vec![
             ("seller", seller.origin()),
             ("port", seller.port.to_string()),
@@ -71,9 +75,9 @@ impl<'a> Show<'a> {
         ]);
         let (silent, silence) = mpsc::unbounded_channel();
         let chain = &scene.sandbox.chain;
-        let seller = seller.serve((&script.unpaid, &script.paid), chain, &names, &silent);
-        let other = other.serve((&script.other.unpaid, &script.other.paid), chain, &names, &silent);
-        let closed = closed.serve((&[], &[]), chain, &names, &silent);
+        let seller = seller.serve((&script.unpaid, &script.paid), chain, &names, &silent, script.way());
+        let other = other.serve((&script.other.unpaid, &script.other.paid), chain, &names, &silent, script.way());
+        let closed = closed.serve((&[], &[]), chain, &names, &silent, script.way());
         let (slowest, last_id, told, own_words) = Default::default();
         Show { script, scene, names, seller, other, closed, silence, slowest, last_id, told, own_words }
     }

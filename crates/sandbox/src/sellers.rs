@@ -1,4 +1,5 @@
-//! A market of sellers on loopback: each stall speaks x402 as a reference seller would, or fails the way real ones do.
+//! A market of sellers on loopback: each stall speaks x402 or MPP as a reference seller would, or fails the way real ones
+//! do.
 //!
 //! Every request is recorded, settlements are real on the play chain, and stalls can be added while the market runs.
 
@@ -14,14 +15,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use serde_json::json;
 
 use self::facilitator::Reason;
+use self::mpp::{Charge, Form, Till};
 use self::recorder::Recorder;
 use self::sign_in::Door;
-use self::x402::{Offer, Payment};
+use self::x402::{Offer, Payment, Version};
 use super::chain::PlayChain;
 use super::http::{self as wire, Request, Server, Wire};
 
 pub mod catalogue;
 pub mod facilitator;
+pub mod mpp;
 mod payload;
 pub mod recorder;
 pub mod sign_in;
@@ -50,6 +53,7 @@ impl Sellers {
             recorder: Recorder::default(),
             sold: Mutex::default(),
             door: Door::default(),
+            till: Till::default(),
         });
         stalls.into_iter().for_each(|stall| market.put(stall));
         let keeper = market.clone();
@@ -111,6 +115,8 @@ struct Market {
     sold: Mutex<HashMap<String, Sold>>,
     /// For those who have paid and come again.
     door: Door,
+    /// Of the stalls that are paid by MPP.
+    till: Till,
 }
 
 /// A stall that is open, and how often it was visited.
@@ -243,13 +249,13 @@ struct Sale<'a> {
 impl Sale<'_> {
     async fn serve(&self, request: &Request) -> Wire {
         let presented = Payment::presented(&request.headers);
-        let Some(payment) = presented.filter(|p| self.stall.dialect.speaks(p.version)) else {
+        let Some(payment) = presented.filter(|p| self.stall.speaks(p.version)) else {
             return self.challenge("payment is required");
         };
         if let Some(answer) = self.answered_before(&payment) {
             return Wire::Answer(answer);
         }
-        if let Err(reason) = facilitator::agrees(&self.offer, &payment) {
+        if let Err(reason) = self.agrees(&payment) {
             return self.challenge(reason);
         }
         match facilitator::verify(&self.market.chain, &self.offer, &payment) {
@@ -257,6 +263,31 @@ impl Sale<'_> {
             // Whoever settles first finds out by settling.
             Err(reason) if self.offer.settles_first(payment.way()) => self.settlement_failed(&payment, reason),
             Err(reason) => self.challenge(reason),
+        }
+    }
+
+    /// Whether a payment is for what was asked; by MPP, for a challenge that was issued here.
+    fn agrees(&self, payment: &Payment) -> Result<(), Reason> {
+        facilitator::agrees(&self.offer, payment)?;
+        match payment.version {
+            Version::V1 | Version::V2 => Ok(()),
+            Version::Mpp => {
+                let complaint = self.market.till.complaint(&self.charge(), payment, self.market.chain.now());
+                complaint.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn charge(&self) -> Charge {
+        Charge {
+            form: Form::Joined,
+            price: self.offer.price_atomic.to_string(),
+            asset: self.offer.asset,
+            payee: self.offer.payee,
+            realm: "sandbox".to_owned(),
+            expires: self.market.chain.now().saturating_add(self.offer.max_timeout_s) as i64,
+            more: String::new(),
+            one_id: false,
         }
     }
 
@@ -381,11 +412,19 @@ impl Sale<'_> {
     }
 
     fn challenge(&self, error: &str) -> Wire {
-        Wire::Answer(self.offer.challenge(error))
+        let mut answer = self.offer.challenge(error);
+        if self.stall.ways.contains(&Way::Mpp) {
+            put_text(answer.headers_mut(), header::WWW_AUTHENTICATE, &self.market.till.ask(&self.charge()));
+        }
+        Wire::Answer(answer)
     }
 
+    /// MPP has no receipt for what failed: it asks again.
     fn settlement_failed(&self, payment: &Payment, reason: Reason) -> Wire {
-        Wire::Answer(self.offer.settlement_failed(payment, reason))
+        match payment.version {
+            Version::V1 | Version::V2 => Wire::Answer(self.offer.settlement_failed(payment, reason)),
+            Version::Mpp => self.challenge(reason),
+        }
     }
 }
 

@@ -534,13 +534,13 @@ fn opened(markets: [String; 2], doors: &[String]) -> Vec<String> {
 pub fn schemes_for(rules: &str) -> &'static str {
     match PaidBy::of_this_run() {
         PaidBy::Upto if !rules.contains("[schemes]") => "[schemes]\nallow = [\"exact\", \"upto\"]\n",
-        PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => "",
+        PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto | PaidBy::Mpp => "",
     }
 }
 
 /// Where this run pays by Permit2, it may move all there is.
 pub fn allow_the_way(sandbox: &Sandbox, wallet: Address) {
-    if PaidBy::of_this_run() != PaidBy::Eip3009 {
+    if PaidBy::of_this_run().is_by_permit2() {
         sandbox.chain.asset(ASSET).approve_permit2(wallet, U256::MAX).unwrap();
     }
 }

@@ -40,7 +40,7 @@ impl Dialect {
         match self {
             Self::V1 => version == Version::V1,
             Self::V2 => version == Version::V2,
-            Self::Both => true,
+            Self::Both => version != Version::Mpp,
         }
     }
 }
@@ -193,6 +193,14 @@ impl Stall {
     pub fn declare(mut self, key: &str, value: Value) -> Self {
         self.extensions.insert(key.to_owned(), value);
         self
+    }
+
+    /// Whether it looks at a payment in this language.
+    pub fn speaks(&self, version: Version) -> bool {
+        match version {
+            Version::V1 | Version::V2 => self.dialect.speaks(version),
+            Version::Mpp => self.ways.contains(&Way::Mpp),
+        }
     }
 
     /// The price of the `visit`th request, the first being 0.

@@ -18,6 +18,7 @@ use bursar::authorization::Facts;
 use bursar::ledger::Recorded;
 use bursar::money::{Account, Amount};
 pub use random::Random;
+use sandbox::sellers::mpp::Till;
 use tokio::sync::Notify;
 
 /// How far the finalized block is behind the head, in seconds.
@@ -58,6 +59,8 @@ pub struct World {
     /// Used on chain, with the moment.
     pub used: BTreeMap<B256, Used>,
     pub owner: Address,
+    /// Challenges of MPP.
+    till: Till,
     /// Somebody waits for ever: time to pull the plug.
     pub stuck: Arc<Notify>,
     faults: Arc<AtomicBool>,
@@ -125,6 +128,7 @@ impl Shared {
             signed_in: BTreeSet::new(),
             used: BTreeMap::new(),
             owner,
+            till: Till::default(),
             stuck: Arc::new(Notify::new()),
             faults: faults.clone(),
             on_show: None,
