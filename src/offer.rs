@@ -278,8 +278,14 @@ impl Offer {
         match &self.echo {
             Echo::X402V1 { .. } | Echo::Mpp { .. } => Sponsoring::default(),
             Echo::X402V2 { extensions, .. } => {
-                let declared = |name| x402_v2::declares(extensions.as_deref(), name);
-                Sponsoring { permits: declared(Sponsoring::PERMITS), approvals: declared(Sponsoring::APPROVALS) }
+                let takes = |name, signed: &[&str]| {
+                    let members = [&["from", "asset", "spender", "amount"], signed].concat();
+                    x402_v2::leaves_to_us(extensions.as_deref(), name, &members)
+                };
+                Sponsoring {
+                    permits: takes(Sponsoring::PERMITS, &["nonce", "deadline", "signature"]),
+                    approvals: takes(Sponsoring::APPROVALS, &["signedTransaction"]),
+                }
             }
         }
     }

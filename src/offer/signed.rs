@@ -130,7 +130,7 @@ pub(super) fn of(offer: &Offer, asked: &Url, at: Time) -> Option<Attested> {
 }
 
 fn held(paper: &Paper, offer: &Offer, asked: &Url, at: Time) -> Attested {
-    let signer = paper.signer(eip712::Kind::Offer);
+    let signer = paper.signer(eip712::Document::Offer);
     let said = SaidOffer::read(paper);
     let is_here = said.as_ref().is_some_and(|said| is_same(&said.resource_url, asked, named(offer).as_deref()));
     let is_over = said.as_ref().is_some_and(|said| said.is_over(at));
@@ -189,7 +189,7 @@ fn is_any_stray(first: &Offer, listed: &[Listed], asked: &Url, at: Time) -> bool
             Listed::Unpayable(entry) => said.is_for_unpayable(entry),
         });
         let is_here = is_same(&said.resource_url, asked, named.as_deref()) && !said.is_over(at);
-        !is_listed && is_here && paper.signer(eip712::Kind::Offer).is_account(&said.pay_to)
+        !is_listed && is_here && paper.signer(eip712::Document::Offer).is_account(&said.pay_to)
     })
 }
 
@@ -206,7 +206,7 @@ pub(super) fn are_over(headers: &HeaderMap, at: Time) -> bool {
 pub(super) fn receipt(headers: &HeaderMap, paying: &Paying<'_>) -> Option<Attested> {
     let text = [x402_v2::RECEIPT, x402_v1::RECEIPT].into_iter().find_map(|name| settlement(headers, name))?;
     let paper = paper::receipt(&text, EXTENSION)?;
-    let signer = paper.signer(eip712::Kind::Receipt);
+    let signer = paper.signer(eip712::Document::Receipt);
     let said = SaidReceipt::read(&paper);
     let differs = said.as_ref().map(|said| said.differs(paying)).unwrap_or_default();
     let mut attested = told(&paper, signer, paying.payee, &differs);

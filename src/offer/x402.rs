@@ -256,8 +256,12 @@ fn facilitator(wire: &Wire, extra: &Fields, network: &Network) -> Result<Account
     if !matches!(extra.text("assetTransferMethod")?, None | Some("permit2")) {
         return Err(refusal(TRANSFER_NOT_SUPPORTED, "bursar pays `upto` by Permit2 only"));
     }
-    let named = extra.required("facilitatorAddress")?;
-    Account::parse(network, named).map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))
+    let named = Account::parse(network, extra.required("facilitatorAddress")?);
+    let named = named.map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))?;
+    match named.is_nobodys() {
+        true => Err(malformed("`facilitatorAddress` is nobody's address: nobody could ever take such a payment")),
+        false => Ok(named),
+    }
 }
 
 fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {

@@ -38,9 +38,10 @@ pub(super) const PAYMENT: &str = "PAYMENT-SIGNATURE";
 /// The header that carries a receipt.
 pub(super) const RECEIPT: &str = "payment-response";
 
-/// Whether the seller declares an extension.
-pub(super) fn declares(extensions: Option<&str>, name: &str) -> bool {
-    extensions.and_then(json::members).is_some_and(|declared| declared.has(name))
+/// Whether the seller declares an extension and left these members of its `info` to us.
+pub(super) fn leaves_to_us(extensions: Option<&str>, name: &str, members: &[&str]) -> bool {
+    let ours: Vec<String> = members.iter().map(|member| format!(r#""{member}":"""#)).collect();
+    extensions.is_some_and(|extensions| place_in_info(extensions, name, &ours.join(",")).is_some())
 }
 
 /// What pays an entry: what the seller wrote of it and around it, and what was signed.

@@ -100,6 +100,21 @@ fn told_alike(row: &Value) -> Value {
     Value::Object(alike)
 }
 
+/// Not every version had the same order for a question that was asked again.
+fn in_order(rows: impl Iterator<Item = Value>) -> Vec<Value> {
+    let mut rows: Vec<Value> = rows.collect();
+    rows.sort_by_key(|row| row["purchase_id"].to_string());
+    rows
+}
+
+/// The time of every question in these files is over.
+fn later(mut row: Value) -> Value {
+    if row["state"] == "needs_approval" {
+        row["state"] = json!("expired");
+    }
+    row
+}
+
 /// What counts, by scope and window, whatever the spelling of an address.
 fn budgets(ledger: &Connection) -> Value {
     let mut query = ledger
@@ -119,15 +134,16 @@ fn budgets(ledger: &Connection) -> Value {
 fn there_is_a_ledger_of_each_version_and_each_has_every_state() {
     let all = Old::all();
     let versions: Vec<i32> = all.iter().map(|old| old.version).collect();
-    assert_eq!(versions, (1..=versions.len() as i32).collect::<Vec<_>>());
+    let todays = Copy::fresh();
+    drop(todays.open().unwrap());
+    assert_eq!(versions, (1..todays.version()).collect::<Vec<_>>());
     for old in &all {
         let written: i32 =
             Connection::open(&old.file).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(written, old.version);
         let rows = old.known["log"].as_array().unwrap();
         let states: BTreeSet<&str> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
-        let every =
-            ["authorized", "denied", "expired", "free", "held", "lapsed", "needs_approval", "refused", "settled"];
+        let every = ["authorized", "denied", "free", "held", "lapsed", "needs_approval", "refused", "settled"];
         assert_eq!(states, BTreeSet::from(every), "version {}", old.version);
     }
 }
@@ -139,8 +155,9 @@ async fn a_ledger_of_any_earlier_version_is_taken_over_and_adds_up_to_what_it_he
         let (violations, settled_in_all) = copy.audited().await;
         assert_eq!(violations, Vec::<String>::new(), "version {}", old.version);
         assert_eq!(copy.told(&["audit", "--json"])[0]["violations"], json!([]));
-        let rows: Vec<Value> = copy.told(&["log", "--json", "--limit", "1000"]).iter().map(told_alike).collect();
-        let known: Vec<Value> = old.known["log"].as_array().unwrap().iter().map(told_alike).collect();
+        let rows = copy.told(&["log", "--json", "--limit", "1000"]);
+        let rows = in_order(rows.iter().map(told_alike));
+        let known = in_order(old.known["log"].as_array().unwrap().iter().map(told_alike).map(later));
         assert_eq!(json!(rows), json!(known), "version {}", old.version);
         assert_eq!(budgets(&copy.sql()), old.known["budgets"], "version {}", old.version);
         assert_eq!(settled_in_all, settled(&known), "version {}", old.version);
@@ -207,6 +224,9 @@ fn a_damaged_ledger_of_an_earlier_version_is_refused_and_left_as_it_is() {
     }
 }
 
+/// The step after this version changes nothing where it was taken before.
+const TAKEN_AGAIN: i32 = 5;
+
 #[test]
 fn a_ledger_that_says_it_took_fewer_steps_or_more_than_it_did_is_refused() {
     for old in Old::all() {
@@ -216,6 +236,7 @@ fn a_ledger_that_says_it_took_fewer_steps_or_more_than_it_did_is_refused() {
             let refused = copy.open().err();
             match wrong {
                 1_000 => assert!(matches!(refused, Some(LedgerError::Newer { found: 1_000, .. })), "{refused:?}"),
+                TAKEN_AGAIN => continue,
                 _ => assert!(refused.is_some(), "version {} that says {wrong}", old.version),
             }
             assert_eq!(copy.version(), wrong, "nothing of it was taken");

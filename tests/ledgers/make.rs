@@ -49,9 +49,10 @@ async fn a_ledger_is_made_with_every_state_it_can_have() {
     let to = Path::new(&to);
     let version: i32 = to.file_name().unwrap().to_string_lossy().trim_start_matches('v').parse().unwrap();
     let schemes = if version >= 8 { "[schemes]\nallow = [\"exact\", \"upto\"]\n" } else { "" };
+    let breakers = if version >= 3 { "[breakers]\nundelivered = \"none\"\n" } else { "" };
     let rules = format!(
         "[wallet]\nper_hour = \"2.00\"\n[each_domain]\nper_session = \"1.00\"\n[payee]\non_change = \"allow\"\n\
-         [approval]\npending_for = \"{}s\"\n{schemes}",
+         [approval]\npending_for = \"{}s\"\n{breakers}{schemes}",
         SOON.as_secs()
     );
     let scene = Scene::open(market(version), &rules).await;
@@ -90,7 +91,8 @@ async fn shop(scene: &Scene, version: i32) {
     command.env("BURSAR_CRASH_AT", "loaded");
     let dying = scene.host_of(command, sandbox::host::Era::Initialize).await;
     let wish = json!({"url": scene.url("/authorized"), "purchase_id": "authorized"});
-    assert!(dying.tool("fetch_paid", wish).await.is_err(), "it died");
+    let died = dying.tool("fetch_paid", wish).await;
+    assert!(died.is_err(), "it died: {died:?}");
 }
 
 fn answer_the_question(scene: &Scene, command: &str, id: &str) {

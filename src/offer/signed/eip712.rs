@@ -31,15 +31,15 @@ sol! {
 
 /// Which of the two documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Document {
     Offer,
     Receipt,
 }
 
 /// Whoever signed it. Other words than those that were signed give another key, so nobody's is only what is no
 /// signature.
-pub(super) fn signer(kind: Kind, fields: &Map<String, Value>, signature: &str) -> Signer {
-    let Some(digest) = digest(kind, fields) else {
+pub(super) fn signer(document: Document, fields: &Map<String, Value>, signature: &str) -> Signer {
+    let Some(digest) = digest(document, fields) else {
         return Signer::Unknown("what was signed does not read".to_owned());
     };
     match recover(signature, digest) {
@@ -48,13 +48,13 @@ pub(super) fn signer(kind: Kind, fields: &Map<String, Value>, signature: &str) -
     }
 }
 
-fn digest(kind: Kind, fields: &Map<String, Value>) -> Option<B256> {
+fn digest(document: Document, fields: &Map<String, Value>) -> Option<B256> {
     let text = |key: &str| fields.get(key)?.as_str().map(str::to_owned);
     let number = |key: &str| fields.get(key)?.as_u64().map(U256::from);
     // What may be left out is signed as nothing.
     let or_none = |key: &str| fields.get(key).is_none_or(Value::is_null);
-    Some(match kind {
-        Kind::Offer => Offer {
+    Some(match document {
+        Document::Offer => Offer {
             version: number("version")?,
             resourceUrl: text("resourceUrl")?,
             scheme: text("scheme")?,
@@ -65,7 +65,7 @@ fn digest(kind: Kind, fields: &Map<String, Value>) -> Option<B256> {
             validUntil: if or_none("validUntil") { U256::ZERO } else { number("validUntil")? },
         }
         .eip712_signing_hash(&domain("x402 offer")),
-        Kind::Receipt => Receipt {
+        Document::Receipt => Receipt {
             version: number("version")?,
             network: text("network")?,
             resourceUrl: text("resourceUrl")?,

@@ -102,12 +102,12 @@ impl Paper {
     }
 
     /// Who signed it, as this kind of document.
-    pub fn signer(&self, kind: eip712::Kind) -> Signer {
+    pub fn signer(&self, document: eip712::Document) -> Signer {
         if self.fields.get("version").and_then(Value::as_u64) != Some(1) && self.is_readable() {
             return Signer::Unknown("it is of a version that bursar does not know".to_owned());
         }
         match &self.seal {
-            Seal::Eip712(signature) => eip712::signer(kind, &self.fields, signature),
+            Seal::Eip712(signature) => eip712::signer(document, &self.fields, signature),
             Seal::Jws(compact) => jws::signer(compact),
             Seal::Unreadable(why) => Signer::Unknown((*why).to_owned()),
         }

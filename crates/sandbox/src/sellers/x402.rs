@@ -78,7 +78,7 @@ impl Offer {
     /// A 402 that asks for payment and says why; a 412 where only Permit2's allowance is missing.
     pub fn challenge(&self, error: &str) -> Response<Bytes> {
         let status = if error == ALLOWANCE_REQUIRED { 412 } else { 402 };
-        let is_x402 = self.ways.iter().any(|way| *way != Way::Mpp);
+        let is_x402 = self.ways != [Way::Mpp];
         let body = match self.dialect {
             _ if !is_x402 => json!({"title": "Payment Required", "detail": error}),
             Dialect::V2 => json!({}),
