@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, events, read};
+use super::{Ledger, LedgerError, events, read, sign_ins};
 use crate::authorization::{Authorization, Signatures};
 use crate::money::Usd;
 use crate::settlement::{Proof, Standing, State};
@@ -63,6 +63,7 @@ impl Ledger {
             check_purchases(&tx, &history.told, &mut findings)?;
             decided::check(&tx, &history.moves, &mut findings)?;
             check_tally(&tx, &mut findings)?;
+            findings.violations.extend(sign_ins::check(&tx)?);
             Ok(findings)
         })
         .await

@@ -40,6 +40,8 @@ pub enum Needs {
     AuthorizationHeader,
     /// For an extension of the dialect without which nothing is taken.
     Extension,
+    /// For pages that are not paid for, and want to know which wallet asks.
+    SignIn,
     /// The seller's terms are at fault.
     SoundTerms,
     /// Nobody here can tell.
@@ -48,7 +50,7 @@ pub enum Needs {
 
 impl Needs {
     /// All of them, in the order they are listed in.
-    pub const ALL: [Needs; 18] = [
+    pub const ALL: [Needs; 19] = [
         Needs::LightningWallet,
         Needs::CashuMint,
         Needs::CrawlerAccount,
@@ -65,6 +67,7 @@ impl Needs {
         Needs::TransferMethod,
         Needs::AuthorizationHeader,
         Needs::Extension,
+        Needs::SignIn,
         Needs::SoundTerms,
         Needs::Unknown,
     ];
@@ -104,6 +107,7 @@ impl Needs {
             }
             Needs::AuthorizationHeader => ("authorization_header", "a call without an `Authorization` of its own"),
             Needs::Extension => ("extension", "an extension of x402 that bursar does not speak"),
+            Needs::SignIn => ("sign_in", "its owner's leave to sign in there"),
             Needs::SoundTerms => ("sound_terms", "terms that have one reading and can be signed as they stand"),
             Needs::Unknown => ("unknown", "a way to pay that bursar does not know"),
         }
@@ -113,7 +117,12 @@ impl Needs {
     fn is_news(self) -> bool {
         !matches!(
             self,
-            Needs::UnknownAsset | Needs::Allowance | Needs::AuthorizationHeader | Needs::SoundTerms | Needs::Unknown
+            Needs::SignIn
+                | Needs::UnknownAsset
+                | Needs::Allowance
+                | Needs::AuthorizationHeader
+                | Needs::SoundTerms
+                | Needs::Unknown
         )
     }
 }
@@ -141,6 +150,7 @@ impl Unpayable {
             "transfer_method_not_supported" | "splits_not_supported" | "memo_not_supported" => Needs::TransferMethod,
             "authorization_header_taken" => Needs::AuthorizationHeader,
             "extension_not_supported" => Needs::Extension,
+            "sign_in_only" => Needs::SignIn,
             "challenge_not_understood" | "version_not_supported" => Needs::Unknown,
             _ => Needs::SoundTerms,
         }

@@ -260,8 +260,10 @@ fn a_ceiling_names_who_says_how_much_is_taken() {
     assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &Scheme::Upto(facilitator)));
     let without = with(named.clone(), &[("facilitatorAddress", Value::Null)]);
     assert_eq!(codes(&v2(&[upto(&without)])), ["malformed_offer"]);
-    let nobody = with(named.clone(), &[("facilitatorAddress", json!("0x12"))]);
-    assert_eq!(codes(&v2(&[upto(&nobody)])), ["malformed_offer"]);
+    for no_one in ["0x12", "0x0000000000000000000000000000000000000000"] {
+        let named = with(named.clone(), &[("facilitatorAddress", json!(no_one))]);
+        assert_eq!(codes(&v2(&[upto(&named)])), ["malformed_offer"]);
+    }
     let otherwise = with(named.clone(), &[("assetTransferMethod", json!("eip3009"))]);
     assert_eq!(codes(&v2(&[upto(&otherwise)])), ["transfer_method_not_supported"]);
     let old = with(v1_entry(), &[("scheme", json!("upto")), ("extra", named)]);

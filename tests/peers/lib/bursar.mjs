@@ -84,6 +84,12 @@ class Bursar {
     appendFileSync(join(this.home, "policy.toml"), rules);
   }
 
+  /** The policy as it is, with these rules in the place of those. */
+  changeRules(before, after) {
+    const file = join(this.home, "policy.toml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(before, () => after));
+  }
+
   /** The config as it is, with more at its end, for programs that start from now on. */
   addConfig(rows) {
     appendFileSync(join(this.home, "config.toml"), rows);
