@@ -26,6 +26,13 @@ pub const REDIRECTS: usize = 3;
 pub const WINDOW_AT_LEAST: Duration = Duration::from_secs(10);
 /// A seller that asks for longer than this does not want a payment, it wants a standing order.
 pub const WINDOW_AT_MOST: Duration = Duration::from_secs(900);
+/// Tempo takes no transaction without a number that is good for longer than 30 s by its own clock, which is not ours.
+pub const TEMPO_WINDOW: Duration = Duration::from_secs(25);
+/// What a transfer on Tempo may use: 51,000 to whoever has some of the asset, and 300,000 to whoever has none. Sellers try
+/// it out first, and such a trial, which has no signature, is counted with up to 784,000.
+pub const TEMPO_GAS: u64 = 1_000_000;
+/// What a unit of gas may cost on Tempo, in 10^-18 dollars: half more than the chain asks for.
+pub const TEMPO_MAX_FEE: u64 = 30_000_000_000;
 /// How long from now a signature may be of use to whoever holds it.
 pub const WINDOW_ENDS_WITHIN: Duration = Duration::from_secs(300);
 /// Clocks differ: an authorization is valid from a little before it was made.
@@ -139,6 +146,8 @@ pub const PASSPHRASE_CHARS: usize = 8;
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
+/// Where silence of the logs is what is believed: every machine behind an address has those of blocks older than this.
+pub const LOGS_ARE_LATE: Duration = Duration::from_secs(60);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
 /// A note on the desktop is read at a glance.

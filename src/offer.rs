@@ -9,6 +9,7 @@ mod cashu;
 mod l402;
 mod mpp;
 mod mpp_evm;
+mod mpp_tempo;
 mod needs;
 mod pay_per_crawl;
 mod payment;
@@ -26,6 +27,7 @@ use url::Url;
 
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
+pub use self::mpp_tempo::{TEMPO_FEES, tempo_fee};
 pub use self::needs::Needs;
 pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
@@ -95,6 +97,9 @@ pub enum Scheme {
     Permit2,
     /// A transfer of as much as the seller likes and no more than the amount, by Permit2: this account says how much.
     Upto(Account),
+    /// A chain transaction of Tempo's with a transfer of the amount less this, which is the most its fee can be; nothing
+    /// where the seller pays the fee.
+    Tempo(Amount),
 }
 
 /// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
@@ -361,6 +366,7 @@ impl Scheme {
         match self {
             Scheme::Eip3009 | Scheme::Permit2 => "exact",
             Scheme::Upto(_) => "upto",
+            Scheme::Tempo(_) => "tempo",
         }
     }
 
@@ -369,6 +375,7 @@ impl Scheme {
         match asset.transfer {
             TransferMethod::Eip3009 => Scheme::Eip3009,
             TransferMethod::Permit2 => Scheme::Permit2,
+            TransferMethod::Tip20 => Scheme::Tempo(Amount::default()),
         }
     }
 
@@ -377,6 +384,7 @@ impl Scheme {
         match name {
             "exact" => Some(Scheme::exact(asset)),
             "upto" => Some(Scheme::Upto(Account::anybody(asset.network()))),
+            "tempo" => Some(Scheme::Tempo(Amount::default())),
             _ => None,
         }
     }

@@ -18,8 +18,6 @@ pub enum Needs {
     StripeAccount,
     /// For card networks.
     Card,
-    /// For a chain whose transactions are its own.
-    TempoWallet,
     /// For Solana.
     SolanaKey,
     /// For every other chain that is none of the EVM's.
@@ -52,13 +50,12 @@ pub enum Needs {
 
 impl Needs {
     /// All of them, in the order they are listed in.
-    pub const ALL: [Needs; 20] = [
+    pub const ALL: [Needs; 19] = [
         Needs::LightningWallet,
         Needs::CashuMint,
         Needs::CrawlerAccount,
         Needs::StripeAccount,
         Needs::Card,
-        Needs::TempoWallet,
         Needs::SolanaKey,
         Needs::OtherChain,
         Needs::UnknownNetwork,
@@ -97,7 +94,6 @@ impl Needs {
             Needs::CrawlerAccount => ("crawler_account", "an account with the operator, and a bot it has verified"),
             Needs::StripeAccount => ("stripe_account", "a Stripe account that issues payment tokens"),
             Needs::Card => ("card", "a payment card"),
-            Needs::TempoWallet => ("tempo_wallet", "a wallet on the Tempo chain"),
             Needs::SolanaKey => ("solana_key", "a key and money on Solana"),
             Needs::OtherChain => ("other_chain", "a key and money on a chain that is not an EVM chain"),
             Needs::UnknownNetwork => ("unknown_network", "a network that bursar knows"),
@@ -151,7 +147,7 @@ impl Unpayable {
             "flow_not_supported" => Needs::Escrow,
             "permit2_allowance_required" | "permit2_allowance_unknown" => Needs::Allowance,
             "gateway_not_supported" => Needs::Deposit,
-            "transfer_method_not_supported" | "splits_not_supported" => Needs::TransferMethod,
+            "transfer_method_not_supported" | "splits_not_supported" | "memo_not_supported" => Needs::TransferMethod,
             "authorization_header_taken" => Needs::AuthorizationHeader,
             "extension_not_supported" => Needs::Extension,
             "sign_in_only" => Needs::SignIn,
@@ -180,7 +176,6 @@ fn by_method(scheme: &str) -> Needs {
         ("lightning", _) => Needs::LightningWallet,
         ("stripe", _) => Needs::StripeAccount,
         ("card", _) => Needs::Card,
-        ("tempo", _) => Needs::TempoWallet,
         ("solana", _) => Needs::SolanaKey,
         ("hedera" | "nearintents" | "stellar" | "xrpl", _) => Needs::OtherChain,
         _ => Needs::Unknown,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod mpp;
+mod mpp_tempo;
 
 use super::*;
 use crate::authorization::{Authorization, Ground, Signature, Signatures};
@@ -379,7 +380,7 @@ fn other_dialects_are_recognised_by_name() {
     ));
     let mut headers = HeaderMap::new();
     let authenticate = format!(
-        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"tempo\", intent=\"charge\", request=\"{request}\""
+        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"stellar\", intent=\"charge\", request=\"{request}\""
     );
     headers.append("www-authenticate", authenticate.parse().unwrap());
     headers.append("www-authenticate", "LSAT macaroon=\"m\", invoice=\"lnbc1\"".parse().unwrap());
@@ -393,7 +394,7 @@ fn other_dialects_are_recognised_by_name() {
     let other = "dialect_not_supported";
     assert_eq!(codes(&listed), ["method_not_supported", other, other, other]);
     let mpp = &listed[0];
-    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("tempo/charge", "eip155:8453", USDC));
+    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("stellar/charge", "eip155:8453", USDC));
     assert_eq!((mpp.amount_atomic().as_str(), mpp.payee().as_str(), mpp.amount_usd()), ("10000", PAYEE, None));
     assert_eq!((listed[3].asset(), listed[3].amount_atomic().as_str()), ("USD", "0.01"));
 }
@@ -437,7 +438,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
         ("lightning_wallet", "www-authenticate", "Payment method=lightning, intent=charge"),
         ("stripe_account", "www-authenticate", "Payment method=stripe, intent=charge"),
         ("card", "www-authenticate", "Payment method=card, intent=charge"),
-        ("tempo_wallet", "www-authenticate", "Payment method=tempo, intent=charge"),
+        ("sound_terms", "www-authenticate", "Payment method=tempo, intent=charge"),
         ("solana_key", "www-authenticate", "Payment method=solana, intent=charge"),
         ("other_chain", "www-authenticate", "Payment method=xrpl, intent=charge"),
         ("deposit", "www-authenticate", "Payment method=tempo, intent=session"),
@@ -455,7 +456,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
 #[test]
 fn a_payable_offer_stands_beside_other_dialects() {
     let mut headers = challenge_header(&json!({ "x402Version": 2, "accepts": [v2_entry()] }).to_string());
-    headers.insert("www-authenticate", "Payment method=tempo, intent=charge".parse().unwrap());
+    headers.insert("www-authenticate", "Payment method=stellar, intent=charge".parse().unwrap());
     assert_eq!(codes(&read(&headers, "")), ["payable", "method_not_supported"]);
 }
 

@@ -310,6 +310,9 @@ fn moved_by(wire: &Wire, extra: &Fields, asset: &Asset) -> Result<Scheme, Reason
         (Some("eip3009"), TransferMethod::Permit2) => {
             "the seller wants an EIP-3009 transfer, which this asset does not have; it moves by Permit2"
         }
+        (None | Some("eip3009" | "permit2"), TransferMethod::Tip20) => {
+            "the asset is moved by chain transactions of Tempo's, which x402 has no word for"
+        }
         (Some("erc7710"), _) => "the seller wants an ERC-7710 delegation, which a plain account does not have",
         (Some(_), _) => "the seller wants the asset moved in a way bursar does not know",
     };

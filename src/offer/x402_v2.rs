@@ -46,7 +46,7 @@ pub(super) fn leaves_to_us(extensions: Option<&str>, name: &str, members: &[&str
 
 /// What pays an entry: what the seller wrote of it and around it, and what was signed.
 pub(super) fn payment(accepted: &str, resource: Option<&str>, extensions: Option<&str>, paid: &Paid<'_>) -> String {
-    let Paid { payload, id, extension } = paid;
+    let Paid { payload, id, extension, .. } = paid;
     let resource = member("resource", resource);
     let extensions = extensions.map(|text| {
         let text = with_identifier(text, *id);

@@ -21,7 +21,7 @@ use crate::text::quoted;
 const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
 /// Schemes bursar can pay, and the flow that its owner has to open. Another word in `[schemes] allow` is a mistake that would read like a permission.
-const SCHEMES: [&str; 3] = ["exact", "upto", "upfront"];
+const SCHEMES: [&str; 4] = ["exact", "upto", "tempo", "upfront"];
 
 const DAY: u64 = 24 * 3600;
 /// No span in a policy is longer: what is meant to last for ever should not be a number.
@@ -650,7 +650,7 @@ mod tests {
     fn a_scheme_is_one_that_can_be_paid() {
         insta::assert_snapshot!(complaint("[schemes]\nallow = [\"batch-settlement\"]\n"), @"
         policy.toml:3:10: `allow` in [schemes]: bursar cannot pay by the scheme `batch-settlement`
-          what it can pay: exact, upto, upfront
+          what it can pay: exact, upto, tempo, upfront
         ");
     }
 
