@@ -10,7 +10,7 @@ use crate::scene::*;
 const DEAR: u64 = 20 * CENT;
 
 async fn dear() -> Scene {
-    market([Stall::get("/dear", DEAR)]).open().await
+    market([Stall::get("/dear", DEAR).in_x402()]).open().await
 }
 
 #[track_caller]

@@ -10,7 +10,7 @@ use crate::scene::*;
 
 #[tokio::test]
 async fn a_v2_purchase_moves_exactly_its_price() {
-    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    let scene = market([Stall::get("/thing", CENT).in_x402()]).open().await;
     let answer = scene.get("/thing").await;
     bought(&answer);
     assert_eq!(body(&answer), r#"{"goods":"/thing"}"#);

@@ -16,7 +16,7 @@ const PAGE: &str = "<!doctype html><html><body>502 Bad Gateway</body></html>";
 
 /// Every offer of the market names `application/json`.
 fn sells(path: &str, handler: Handler) -> Stall {
-    Stall { handler, ..Stall::get(path, CENT) }
+    Stall { handler, ..Stall::get(path, CENT).in_x402() }
 }
 
 fn answers(status: u16, content_type: &'static str, body: &'static str) -> Handler {
@@ -162,7 +162,7 @@ async fn what_failed_openly_or_came_in_part_is_not_judged() {
 
 #[tokio::test]
 async fn goods_that_come_at_last_are_judged_when_they_do() {
-    let scene = market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT)]).open().await;
+    let scene = market([Stall::that(Behaviour::DropBeforeSettling, "/thing", CENT).in_x402()]).open().await;
     let lost = scene.get("/thing").await;
     is(&lost, Outcome::Held, Charged::Unknown);
     scene.sandbox.sellers.put(sells("/thing", answers(200, "application/json", "")));
@@ -222,7 +222,7 @@ async fn a_quote_says_what_is_known_of_the_seller_and_what_it_was_a_month_ago_is
 #[tokio::test]
 async fn receipts_that_lied_are_counted_once_each() {
     let scene = market([
-        Stall::that(Behaviour::MisstatesReceipt, "/misstates", CENT),
+        Stall::that(Behaviour::MisstatesReceipt, "/misstates", CENT).in_x402(),
         Stall::that(Behaviour::LieAboutSettling, "/lies", CENT),
         Stall::get("/honest", CENT),
     ])

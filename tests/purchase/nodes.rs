@@ -283,7 +283,7 @@ async fn the_sellers_chain_transaction_is_never_shown_as_the_chains() {
 
 #[tokio::test]
 async fn a_receipt_that_misstates_payer_or_network_is_an_alarm() {
-    let scene = market([Stall::that(Behaviour::MisstatesReceipt, "/thing", CENT)]).open().await;
+    let scene = market([Stall::that(Behaviour::MisstatesReceipt, "/thing", CENT).in_x402()]).open().await;
     let answer = scene.get("/thing").await;
     bought(&answer);
     let alarms = scene.alarms(answer.purchase_id.as_deref().unwrap()).await;

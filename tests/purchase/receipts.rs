@@ -176,8 +176,9 @@ async fn a_receipt_that_names_another_transaction_than_the_chain_has_lied() {
     let wrong = format!("0x{}", "5c".repeat(32));
     for signs in [None, Some(Signing::honest(Form::Eip712, PAYEES)), Some(Signing::honest(Form::Jws, PAYEES))] {
         let is_signed = signs.is_some();
-        let scene =
-            market([Stall { signs, ..Stall::that(Behaviour::MisnamesTransaction, "/thing", CENT) }]).open().await;
+        let scene = market([Stall { signs, ..Stall::that(Behaviour::MisnamesTransaction, "/thing", CENT).in_x402() }])
+            .open()
+            .await;
         let answer = scene.get("/thing").await;
         is(&answer, Outcome::Answered, Charged::Yes);
         assert_eq!((codes(&answer), seller(&scene).await.lied), (vec![], 0), "nobody knows yet");

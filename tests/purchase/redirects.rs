@@ -83,7 +83,8 @@ async fn secrets_of_the_agent_stay_with_the_origin_they_were_meant_for() {
     let scene = two_markets("").await;
     let headers = [("authorization".to_owned(), "Bearer secret".to_owned())].into();
     bought(&scene.fetch(Call { headers, ..scene.call("/start") }).await);
-    assert!(scene.others.seen().iter().all(|seen| !seen.headers.contains_key("authorization")));
+    let is_told = |value: &http::HeaderValue| value.as_bytes().windows(6).any(|part| part == b"secret");
+    assert!(!scene.others.seen().iter().any(|seen| seen.headers.values().any(is_told)));
     scene.end().await;
 }
 

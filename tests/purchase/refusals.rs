@@ -103,7 +103,7 @@ async fn what_is_open_is_not_there_to_be_spent_again() {
 
 #[tokio::test]
 async fn a_clock_that_is_off_signs_nothing() {
-    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    let scene = market([Stall::get("/thing", CENT).in_x402()]).open().await;
     for ahead in [120, -120] {
         scene.set_ours_ahead(ahead);
         refused(&scene.get("/thing").await, "clock_skew");

@@ -44,7 +44,7 @@ async fn an_unsent_payment_that_a_node_calls_used_is_decided_on_again_and_leaves
 
 #[tokio::test]
 async fn one_node_that_shares_our_wrong_clock_does_not_outvote_seller_and_honest_node() {
-    let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
+    let scene = market([Stall::get("/thing", CENT).in_x402()]).nodes(2).open().await;
     scene.set_ours_ahead(HOUR as i64);
     scene.nodes[0].set_mood(Mood::ClockAhead(HOUR));
     scene.bursar.read_funds().await;
@@ -73,7 +73,7 @@ async fn an_alarm_that_was_not_confirmed_does_not_hush_the_freeze_when_it_is() {
 
 #[tokio::test]
 async fn our_clock_an_hour_ahead_is_refused_with_honest_nodes() {
-    let scene = market([Stall::get("/thing", CENT)]).nodes(2).open().await;
+    let scene = market([Stall::get("/thing", CENT).in_x402()]).nodes(2).open().await;
     scene.set_ours_ahead(HOUR as i64);
     scene.bursar.read_funds().await;
     refused(&scene.get("/thing").await, "clock_skew");

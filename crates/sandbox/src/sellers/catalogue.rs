@@ -136,6 +136,7 @@ fn quote_stock(request: &Request) -> Response<Bytes> {
 fn report() -> Stall {
     let stall = Stall {
         payee: NEWSROOM,
+        sells: "text/markdown",
         handler: stall::always(
             "text/markdown",
             "# Agents that pay: a market report\n\n\
@@ -154,7 +155,12 @@ fn dataset() -> Stall {
         // Writing to a string cannot fail.
         let _ = writeln!(csv, "{day},{},{}", 400 + day * 37 % 211, 20 + day * 13 % 17);
     }
-    let stall = Stall { payee: NEWSROOM, handler: stall::always("text/csv", csv), ..Stall::get("/dataset", 400_000) };
+    let stall = Stall {
+        payee: NEWSROOM,
+        sells: "text/csv",
+        handler: stall::always("text/csv", csv),
+        ..Stall::get("/dataset", 400_000)
+    };
     stall.describe("Two hundred days of visits and purchases, as CSV")
 }
 

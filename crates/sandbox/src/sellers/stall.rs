@@ -108,6 +108,8 @@ pub struct Stall {
     pub payee: Address,
     /// One line, for the index page and the challenge.
     pub description: String,
+    /// The type of what it sells, as its offers name it.
+    pub sells: &'static str,
     pub max_timeout_s: u64,
     /// What the challenge declares beside the offer (v2 only); a payment must echo every key of it.
     pub extensions: Map<String, Value>,
@@ -134,6 +136,7 @@ impl Stall {
             claims: None,
             payee: PAYEE,
             description: String::new(),
+            sells: "application/json",
             max_timeout_s: 60,
             extensions: Map::new(),
             sign_in: None,
@@ -163,15 +166,22 @@ impl Stall {
         Self { ways: vec![way], ..Self::get(path, price_atomic) }
     }
 
+    /// Keeps to x402, also where this run pays by MPP.
+    pub fn in_x402(self) -> Self {
+        let ways = self.ways.iter().map(|way| if *way == Way::Mpp { Way::Eip3009 } else { *way }).collect();
+        Self { ways, ..self }
+    }
+
     /// Lets whoever signs in have again what it has paid for.
     pub fn signing_in(self, sign_in: SignIn) -> Self {
-        let ways = if sign_in.is_all { Vec::new() } else { self.ways };
-        Self { ways, sign_in: Some(sign_in), ..self }
+        let stall = self.in_x402();
+        let ways = if sign_in.is_all { Vec::new() } else { stall.ways };
+        Self { ways, sign_in: Some(sign_in), ..stall }
     }
 
     /// Signs its offers and receipts, as whoever is paid.
     pub fn signing(self, signs: Signing) -> Self {
-        Self { payee: signs.address(), signs: Some(signs), ..self }
+        Self { payee: signs.address(), signs: Some(signs), ..self.in_x402() }
     }
 
     /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.
@@ -190,9 +200,10 @@ impl Stall {
     }
 
     /// Declares an extension; `bazaar` and `payment_identifier` below make the usual ones.
-    pub fn declare(mut self, key: &str, value: Value) -> Self {
-        self.extensions.insert(key.to_owned(), value);
-        self
+    pub fn declare(self, key: &str, value: Value) -> Self {
+        let mut stall = self.in_x402();
+        stall.extensions.insert(key.to_owned(), value);
+        stall
     }
 
     /// Whether it looks at a payment in this language.

@@ -68,6 +68,7 @@ pub struct Offer {
     pub upfront: bool,
     pub resource: String,
     pub description: String,
+    pub sells: &'static str,
     pub price_atomic: u64,
     pub payee: Address,
     pub max_timeout_s: u64,
@@ -112,8 +113,13 @@ impl Offer {
         response
     }
 
+    /// Where it is made.
+    pub fn host(&self) -> &str {
+        self.resource.split('/').nth(2).unwrap_or_default()
+    }
+
     pub fn resource_v2(&self) -> Value {
-        json!({"url": self.resource, "description": self.description, "mimeType": "application/json"})
+        json!({"url": self.resource, "description": self.description, "mimeType": self.sells})
     }
 
     /// The entries of a v2 challenge, one for each way.
@@ -168,7 +174,7 @@ impl Offer {
             "payTo": self.payee.to_string(),
             "resource": self.resource,
             "description": self.description,
-            "mimeType": "application/json",
+            "mimeType": self.sells,
             "outputSchema": null,
             "maxTimeoutSeconds": self.max_timeout_s,
             "extra": {"name": self.asset.name, "version": self.asset.version},
