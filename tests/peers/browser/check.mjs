@@ -66,7 +66,7 @@ async function decides(page, agent, { url }) {
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Waiting for you" }).waitFor();
   const terms = await page.locator(".terms").innerText();
-  check("the exact terms are shown", terms.includes("0.2 USDC on eip155:84532") && terms.includes("claude-code"), terms);
+  check("the exact terms are shown", terms.includes("0.2 USDC on Base Sepolia") && terms.includes("claude-code"), terms);
   await tabTo(page, "Approve $0.20");
   await page.keyboard.press("Enter");
   await page.getByText("Approved: $0.20").waitFor();
