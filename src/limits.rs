@@ -119,6 +119,8 @@ pub const PASSPHRASE_CHARS: usize = 8;
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
+/// Payments whose fate is asked for together.
+pub const ASKED_TOGETHER: usize = 100;
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
 /// A note on the desktop is read at a glance.

@@ -172,4 +172,3 @@ async fn hear(mut lines: Lines<BufReader<ChildStdout>>, waiting: Arc<Mutex<HashM
         }
     }
 }
-

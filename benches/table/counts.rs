@@ -41,7 +41,8 @@ pub async fn table(seller: &Seller) {
 
 /// Every system call of a hundred purchases, a line each.
 async fn traced(buyer: &Buyer, seller: &Seller, pid: u32, file: &Path) -> Option<String> {
-    let strace = Command::new("strace").args(["-f", "-s", "0", "-o"]).arg(file).args(["-p", &pid.to_string()]).watching();
+    let strace =
+        Command::new("strace").args(["-f", "-s", "0", "-o"]).arg(file).args(["-p", &pid.to_string()]).watching();
     watch(strace, buyer, seller).await?;
     std::fs::read_to_string(file).ok()
 }

@@ -63,13 +63,29 @@ async fn latency(seller: &Seller, rivals: Option<&Path>) {
             took.iter_mut().for_each(Vec::clear);
         }
     }
-    let mut table = Table::new(&["one at a time", "p50", "p95", "p99", "over the floor (p50)", "its own CPU a call", "peak memory"]);
+    let mut table = Table::new(&[
+        "one at a time",
+        "p50",
+        "p95",
+        "p99",
+        "over the floor (p50)",
+        "its own CPU a call",
+        "peak memory",
+    ]);
     let floor = Spread::of(&took[0]).p50;
     for ((buyer, took), began) in all.iter().zip(&took).zip(&began) {
         let Spread { p50, p95, p99 } = Spread::of(took);
         let spent = buyer.spent().cpu.checked_sub(began.cpu).map(|cpu| cpu / (CALLS + WARM_UP) as u32);
         let over = p50.saturating_sub(floor);
-        table.row([buyer.name.clone(), ms(p50), ms(p95), ms(p99), ms(over), spent.map_or("-".into(), ms), buyer.peak()]);
+        table.row([
+            buyer.name.clone(),
+            ms(p50),
+            ms(p95),
+            ms(p99),
+            ms(over),
+            spent.map_or("-".into(), ms),
+            buyer.peak(),
+        ]);
     }
     let Spread { p50, p95, p99 } = Spread::of(&took[all.len()]);
     table.row([nothing.name.clone(), ms(p50), ms(p95), ms(p99), "-".into(), "-".into(), nothing.peak()]);
