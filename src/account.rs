@@ -120,8 +120,9 @@ pub(crate) async fn purchase(
     let chars = max_chars.unwrap_or(limits::ANSWER_CHARS).clamp(8, limits::ANSWER_CHARS_AT_MOST) / 2;
     let body = stored_page(house, &entry, offset, chars).await;
     let (body, next_offset) = body.map_or((None, None), |(body, next)| (Some(body), next));
-    let receipt = story.receipt.and_then(|text| serde_json::from_str(&text).ok());
-    let events = story.events.iter().map(event).collect();
+    let receipt = story.receipt.and_then(|text| serde_json::from_str(&text).ok()).map(without_document);
+    let events = story.events.iter().map(event).map(|event| Event { detail: without_documents(event.detail), ..event });
+    let events = events.collect();
     Ok(Purchase { row: row(&entry, Shown::Masked), body, next_offset, receipt, events })
 }
 
@@ -242,6 +243,21 @@ pub fn notice(event: &ledger::StoredEvent) -> Notice {
     let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
     let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
     Notice { at: event.at, kind: event.kind.clone(), message }
+}
+
+/// Who signed it is for an agent to know; the document itself is for its owner to show around.
+fn without_document(mut receipt: serde_json::Value) -> serde_json::Value {
+    if let Some(signed) = receipt.get_mut("signed").and_then(serde_json::Value::as_object_mut) {
+        signed.remove("document");
+    }
+    receipt
+}
+
+fn without_documents(mut detail: serde_json::Value) -> serde_json::Value {
+    if let Some(receipt) = detail.get_mut("receipt") {
+        *receipt = without_document(receipt.take());
+    }
+    detail
 }
 
 pub fn event(stored: &ledger::StoredEvent) -> Event {

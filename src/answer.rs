@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::owners::*;
 use crate::money::Usd;
-use crate::offer::Dialect;
+use crate::offer::{Attestation, Dialect};
 use crate::reason::Reason;
 pub use crate::settlement::Charged;
 use crate::time::Time;
@@ -215,6 +215,22 @@ pub struct QuotedOffer {
     pub verdict: OfferVerdict,
     /// Why, all of it.
     pub reasons: Vec<Reason>,
+    /// What the seller put its name to, where it signed this offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedTerms>,
+}
+
+/// What was found of a signed offer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SignedTerms {
+    /// `by_payee`, `expired`, `differs`, `by_another_key`, `cannot_verify` or `wrong_signature`.
+    #[schemars(with = "String")]
+    pub verdict: Attestation,
+    /// Whose key it is or is said to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// In a sentence.
+    pub says: String,
 }
 
 /// What the policy says of an offer.

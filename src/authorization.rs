@@ -7,7 +7,9 @@ mod eip3009;
 mod erc20_approval;
 mod ground;
 mod permit2;
+mod rlp;
 mod signature;
+mod tempo;
 
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ pub use self::erc20_approval::Erc20Approval;
 pub use self::ground::{Fact, Ground, Need};
 pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
+pub use self::tempo::Tempo;
 use crate::limits;
 use crate::money::{Account, Amount};
 use crate::offer::{self, Offer, Paid, Scheme};
@@ -34,6 +37,8 @@ pub enum Authorization {
     Eip3009(Eip3009),
     /// Permit2 `PermitWitnessTransferFrom`, of all of it or of a part.
     Permit2(Permit2),
+    /// A chain transaction of Tempo's, with one transfer in it.
+    Tempo(Tempo),
 }
 
 /// What every authorization has, whatever its scheme.
@@ -88,6 +93,8 @@ pub enum CannotDraft {
          allow it an amount: bursar wallet allow-permit2"
     )]
     NoAllowance,
+    #[error("the chain's fees are higher now than bursar pays for a payment")]
+    FeeTooHigh,
 }
 
 impl Authorization {
@@ -109,6 +116,7 @@ impl Authorization {
             Scheme::Upto(facilitator) => {
                 Permit2::draft(offer, Some(facilitator), from, now, random, ground).map(Authorization::Permit2)
             }
+            Scheme::Tempo(fee) => Tempo::draft(offer, *fee, from, now, random, ground).map(Authorization::Tempo),
         }
     }
 
@@ -117,6 +125,7 @@ impl Authorization {
         match &offer.scheme {
             Scheme::Eip3009 => Ok(()),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::stands(offer, from, ground),
+            Scheme::Tempo(_) => Tempo::stands(offer, ground),
         }
     }
 
@@ -125,6 +134,7 @@ impl Authorization {
         match &offer.scheme {
             Scheme::Eip3009 => Vec::new(),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::needs(offer, from),
+            Scheme::Tempo(_) => Tempo::needs(offer),
         }
     }
 
@@ -133,6 +143,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(signed) => signed.facts(),
             Authorization::Permit2(signed) => signed.facts(),
+            Authorization::Tempo(signed) => signed.facts(),
         }
     }
 
@@ -141,6 +152,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(signed) => vec![Message::Evm(signed.digest())],
             Authorization::Permit2(signed) => signed.messages(),
+            Authorization::Tempo(signed) => vec![Message::Evm(signed.digest())],
         }
     }
 
@@ -156,23 +168,24 @@ impl Authorization {
     /// Name and value of the header that pays an offer with it. `id` goes to sellers that know purchases by an id: the same
     /// one for every showing of one purchase.
     pub fn payment_header(&self, offer: &Offer, signatures: &Signatures, id: Option<&str>) -> (String, String) {
-        let (payload, extension) = (self.x402_payload(signatures), self.x402_extension(signatures));
+        let (payload, extension) = (self.payload(signatures), self.x402_extension(signatures));
         let extension = extension.as_ref().map(|(name, members)| (*name, members.as_str()));
-        offer::payment_header(offer, &Paid { payload: &payload, id, extension })
+        offer::payment_header(offer, &Paid { payload: &payload, payer: &self.facts().from, id, extension })
     }
 
-    /// How x402 writes what was signed: the `payload` of a payment.
-    fn x402_payload(&self, signatures: &Signatures) -> String {
+    /// How its dialect writes what was signed: the `payload` of a payment. What x402 has, MPP makes its own of.
+    fn payload(&self, signatures: &Signatures) -> String {
         match self {
             Authorization::Eip3009(signed) => signed.x402_payload(signatures),
             Authorization::Permit2(signed) => signed.x402_payload(signatures),
+            Authorization::Tempo(signed) => signed.payload(signatures),
         }
     }
 
     /// What goes into an extension of x402 beside it: the extension's name, and what its `info` is to say.
     fn x402_extension(&self, signatures: &Signatures) -> Option<(&'static str, String)> {
         match self {
-            Authorization::Eip3009(_) => None,
+            Authorization::Eip3009(_) | Authorization::Tempo(_) => None,
             Authorization::Permit2(signed) => signed.x402_extension(signatures),
         }
     }
@@ -208,6 +221,7 @@ impl CannotDraft {
             CannotDraft::ClockWrong => "clock_skew",
             CannotDraft::AllowanceUnknown => "permit2_allowance_unknown",
             CannotDraft::NoAllowance => "permit2_allowance_required",
+            CannotDraft::FeeTooHigh => "chain_fee_too_high",
         }
     }
 }
@@ -216,7 +230,7 @@ impl From<CannotDraft> for Reason {
     fn from(cannot: CannotDraft) -> Reason {
         let who = match cannot {
             CannotDraft::ClockWrong | CannotDraft::NoAllowance => Who::Owner,
-            CannotDraft::AllowanceUnknown => Who::Time,
+            CannotDraft::AllowanceUnknown | CannotDraft::FeeTooHigh => Who::Time,
             CannotDraft::WindowTooShort | CannotDraft::PaysItself | CannotDraft::NotEvm => Who::Agent,
         };
         Reason::new(cannot.code(), "offer", cannot.to_string(), who)

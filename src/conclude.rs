@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::authorization::Authorization;
-use crate::ledger::{LedgerError, Taken};
+use crate::ledger::{LedgerError, Moved, Taken};
 use crate::parts::Parts;
 use crate::settlement::{self, Evidence, Proof, Standing, State, Transfer};
 
 /// What evidence led to.
 pub(crate) enum Concluded {
-    /// The row moved: settled, held once more, or lapsed under an id that was given.
-    Moved,
+    /// The row moved: settled, held once more, or lapsed under an id that was given. With what the owner hears of its
+    /// receipt now.
+    Moved { alarm: Option<String> },
     /// Never used, or past its window: the wish may be bought anew.
     Anew,
     /// Nothing is known yet that was not known before.
@@ -53,9 +54,9 @@ pub(crate) async fn follow(
     if let Some(next) = conclusion.next {
         let kind = next.state.as_str();
         let taken = taken(house, row, evidence).await?;
-        let moved = house.ledger.move_to(row, next, kind, detail(evidence), taken, house.now()).await?;
+        let Moved { went, alarm } = house.ledger.move_to(row, next, kind, detail(evidence), taken, house.now()).await?;
         // Where it could not move, somebody else was told more a moment ago.
-        return Ok(if moved && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved });
+        return Ok(if went && next.state == State::Lapsed { Concluded::Anew } else { Concluded::Moved { alarm } });
     }
     if let Some(authorization) = house.ledger.authorization(row).await?
         && settlement::may_buy_anew(evidence, &authorization.facts(), house.now())

@@ -249,7 +249,13 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
     let address = section.value("address", |item| read::address(read::text(item)?));
     let symbol = text("symbol");
     let decimals = section.value("decimals", decimals);
-    let (eip712_name, eip712_version) = (text("eip712_name"), text("eip712_version"));
+    let transfer = if section.has("transfer") { section.own("transfer", transfer)?.value } else { Default::default() };
+    let signing = |key| match transfer {
+        // A chain transaction has no signing domain of the asset's.
+        TransferMethod::Tip20 => section.own(key, name).map(|placed| placed.value).or(Some(String::new())),
+        TransferMethod::Eip3009 | TransferMethod::Permit2 => text(key),
+    };
+    let (eip712_name, eip712_version) = (signing("eip712_name"), signing("eip712_version"));
     let usd = section.value("usd", rate);
     Some(Asset {
         account: Account::parse(&network?.value, &address?.value).ok()?,
@@ -258,8 +264,15 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
         eip712_name: eip712_name?,
         eip712_version: eip712_version?,
         usd: usd?.value,
-        transfer: TransferMethod::Eip3009,
+        transfer,
     })
+}
+
+fn transfer(item: &Item) -> Result<TransferMethod, Complaint> {
+    const REMEDY: &str = "write \"eip3009\" (which it is without this line), \"permit2\" or \"tip20\"";
+    let named = |word: &str| TransferMethod::ALL.into_iter().find(|method| method.word() == word);
+    let found = item.as_str().and_then(named);
+    found.ok_or_else(|| Complaint::new("{value} is no way that bursar knows for an asset to move", REMEDY))
 }
 
 /// A chain bursar can speak to.

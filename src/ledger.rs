@@ -1,7 +1,8 @@
 //! The only writer of money.
 //!
 //! SQLite, one file, any number of processes. [`Ledger::authorize`] is the one durable commit before the wire: below it
-//! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented.
+//! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented; a [`RecordedSignIn`]
+//! proves the same of a sign-in.
 
 pub mod audit;
 mod authorize;
@@ -24,6 +25,7 @@ mod replay;
 mod review;
 mod schema;
 mod sellers;
+mod sign_ins;
 mod take_over;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
-pub use close::{Answered, Closing, SentApproval, Taken};
+pub use close::{Answered, Closing, Moved, SentApproval, Taken};
 pub use events::StoredEvent;
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
@@ -51,6 +53,7 @@ pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
 pub use sellers::{SellerCounts, SellerFilter};
+pub use sign_ins::{RecordedSignIn, SignInDraft, SignedIn};
 pub use take_over::{Again, TakenUp};
 pub use unmet::RefusedOffers;
 use writer::{Sync, Writer};

@@ -38,6 +38,7 @@ pub mod request;
 pub mod seal;
 pub mod seller;
 pub mod settlement;
+pub mod sign_in;
 pub mod text;
 pub mod time;
 pub mod wallet;

@@ -10,12 +10,29 @@ pub const CHALLENGE_BODY_BYTES: usize = 256 * 1024;
 pub const MPP_PARAMETER_BYTES: usize = 16 * 1024;
 /// A seller on every known chain with every scheme stays below this.
 pub const OFFERS: usize = 32;
+/// A signed offer or receipt with its signature is about one KB; the URL in it may be long.
+pub const SIGNED_DOCUMENT_BYTES: usize = 8 * 1024;
+/// The name of a key that is in its own name; a JWK makes some 250 bytes.
+pub const DID_BYTES: usize = 1024;
+/// As much of such a name as tells it from others.
+pub const SHOWN_DID: usize = 72;
+/// A receipt is issued after its payment was authorized and before it comes, by clocks that may be as far apart as this.
+pub const RECEIPT_CLOCKS: Duration = Duration::from_secs(3600);
+/// The end of the year 9999: later times are nobody's.
+pub const LAST_SECOND: i64 = 253_402_300_799;
 /// Followed by hand, each hop checked like the first.
 pub const REDIRECTS: usize = 3;
 /// Below this, a facilitator (which wants six seconds left) may refuse what we signed.
 pub const WINDOW_AT_LEAST: Duration = Duration::from_secs(10);
 /// A seller that asks for longer than this does not want a payment, it wants a standing order.
 pub const WINDOW_AT_MOST: Duration = Duration::from_secs(900);
+/// Tempo takes no transaction without a number that is good for longer than 30 s by its own clock, which is not ours.
+pub const TEMPO_WINDOW: Duration = Duration::from_secs(25);
+/// What a transfer on Tempo may use: 51,000 to whoever has some of the asset, and 300,000 to whoever has none. Sellers try
+/// it out first, and such a trial, which has no signature, is counted with up to 784,000.
+pub const TEMPO_GAS: u64 = 1_000_000;
+/// What a unit of gas may cost on Tempo, in 10^-18 dollars: half more than the chain asks for.
+pub const TEMPO_MAX_FEE: u64 = 30_000_000_000;
 /// How long from now a signature may be of use to whoever holds it.
 pub const WINDOW_ENDS_WITHIN: Duration = Duration::from_secs(300);
 /// Clocks differ: an authorization is valid from a little before it was made.
@@ -66,6 +83,16 @@ pub const REFUSALS_LISTED_PER_MINUTE: usize = 10;
 pub const REFUSALS_ADDED_UP: usize = 100_000;
 /// Free answers one agent may add to the log and the store in a minute; further ones are counted only.
 pub const FREE_LISTED_PER_MINUTE: usize = 10;
+/// Sign-ins of one agent in a minute: each is signed, synced to the disk and brings its answer into the store.
+pub const SIGN_INS_PER_MINUTE: usize = 10;
+/// A seller asks for a sign-in in the challenge itself; one that is older was asked for in another's.
+pub const SIGN_IN_AGE: Duration = Duration::from_secs(300);
+/// What is signed at a sign-in, in all: servers take 8 to 16 KiB of headers, and it goes into one.
+pub const SIGN_IN_BYTES: usize = 4096;
+/// A sentence, of which nobody reads more.
+pub const SIGN_IN_STATEMENT_BYTES: usize = 300;
+/// What a sign-in may name beside its URI. The reference sellers name one.
+pub const SIGN_IN_RESOURCES: usize = 8;
 /// A clock further off than this signs windows that are not what they say.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// A chain's newest block may be as old as this: some are made every few seconds, and some nodes are slow to hear of it.
@@ -121,6 +148,8 @@ pub const KEY_IDLE: Duration = Duration::from_secs(300);
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
 /// Payments whose fate is asked for together.
 pub const ASKED_TOGETHER: usize = 100;
+/// Where silence of the logs is what is believed: every machine behind an address has those of blocks older than this.
+pub const LOGS_ARE_LATE: Duration = Duration::from_secs(60);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
 /// A note on the desktop is read at a glance.

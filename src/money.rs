@@ -47,14 +47,17 @@ pub struct Asset {
     pub transfer: TransferMethod,
 }
 
-/// How an asset moves without gas from the payer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How an asset moves at the payer's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferMethod {
     /// By a signed transfer, `TransferWithAuthorization`.
+    #[default]
     Eip3009,
-    /// By Permit2, which is not signed yet.
+    /// By Permit2.
     Permit2,
+    /// By a chain transaction of Tempo's, which takes its fee in the asset.
+    Tip20,
 }
 
 /// What one whole unit counts for, in 10^-12 dollars.
@@ -225,6 +228,20 @@ impl fmt::Display for Rate {
     }
 }
 
+impl TransferMethod {
+    /// All of them.
+    pub const ALL: [TransferMethod; 3] = [TransferMethod::Eip3009, TransferMethod::Permit2, TransferMethod::Tip20];
+
+    /// As it is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            TransferMethod::Eip3009 => "eip3009",
+            TransferMethod::Permit2 => "permit2",
+            TransferMethod::Tip20 => "tip20",
+        }
+    }
+}
+
 impl Asset {
     /// On which network.
     pub fn network(&self) -> &Network {
@@ -332,6 +349,7 @@ fn built_in() -> Vec<Asset> {
     let permit = |chain, address, symbol, name, version, decimals| {
         row(chain, address, symbol, name, version, decimals, TransferMethod::Permit2)
     };
+    let tip20 = |chain, address, symbol| row(chain, address, symbol, "", "", 6, TransferMethod::Tip20);
     vec![
         usdc(8453, address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"), "USD Coin"),
         usdc(84532, address!("036CbD53842c5426634e7929541eC2318f3dCF7e"), USDC),
@@ -361,6 +379,9 @@ fn built_in() -> Vec<Asset> {
         permit(723487, address!("33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb"), "SBC", "Stable Coin", "1", 6),
         permit(72344, address!("33ad9e4BD16B69B5BFdED37D8B5D9fF9aba014Fb"), "SBC", "Stable Coin", "1", 6),
         permit(38833, address!("A5b8BF902b2844dA17d4506cc827F7F1681735E7"), USDC, USDC, "1", 6),
+        tip20(4217, address!("20C000000000000000000000b9537d11c60E8b50"), "USDC.e"),
+        tip20(4217, address!("20c0000000000000000000000000000000000000"), "pathUSD"),
+        tip20(42431, address!("20c0000000000000000000000000000000000000"), "pathUSD"),
     ]
 }
 

@@ -9,11 +9,13 @@ mod cashu;
 mod l402;
 mod mpp;
 mod mpp_evm;
+mod mpp_tempo;
 mod needs;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
 mod shown;
+mod signed;
 mod www_authenticate;
 mod x402;
 mod x402_v1;
@@ -21,13 +23,16 @@ mod x402_v2;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
+pub use self::mpp_tempo::{TEMPO_FEES, tempo_fee};
 pub use self::needs::Needs;
 pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
-pub use self::x402_v2::names_purchase;
+pub use self::signed::{Attestation, Attested, Paying};
+pub use self::x402_v2::{names_purchase, resource_of_payment};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
 use crate::reason::{Reason, Who};
@@ -92,6 +97,9 @@ pub enum Scheme {
     Permit2,
     /// A transfer of as much as the seller likes and no more than the amount, by Permit2: this account says how much.
     Upto(Account),
+    /// A chain transaction of Tempo's with a transfer of the amount less this, which is the most its fee can be; nothing
+    /// where the seller pays the fee.
+    Tempo(Amount),
 }
 
 /// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
@@ -168,6 +176,20 @@ pub struct Unpayable {
     pub reason: Reason,
 }
 
+/// A seller's wish to be told which wallet asks, as it wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInAsked {
+    /// The extension, byte for byte.
+    pub extension: String,
+    /// It is all the seller wants: there is nothing to pay.
+    pub is_all: bool,
+}
+
+/// Whether a 402 asks for a sign-in with a wallet. Only x402 v2 has one.
+pub fn sign_in_asked(headers: &HeaderMap, body: &[u8]) -> Option<SignInAsked> {
+    x402::sign_in_asked(headers, body)
+}
+
 /// Everything a 402 offers, in the seller's order within each dialect; what can be paid first comes from x402.
 pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
     let mut listed = x402::offers(headers, body, assets);
@@ -192,12 +214,23 @@ pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
         Listed::Payable(offer) => offer.fit(request, at),
         Listed::Unpayable(_) => entry,
     };
-    listed.into_iter().map(fitted).collect()
+    let fitted = listed.into_iter().map(fitted).collect();
+    signed::without_contradicted(fitted, &request.url, at)
 }
 
 /// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.
 pub fn is_current(headers: &HeaderMap, at: Time) -> bool {
-    !mpp::is_over(headers, at)
+    !mpp::is_over(headers, at) && !signed::are_over(headers, at)
+}
+
+/// The receipt that a seller put its name to, held against the payment it is for.
+pub fn signed_receipt(dialect: Dialect, headers: &HeaderMap, paying: &Paying<'_>) -> Option<Attested> {
+    match dialect {
+        Dialect::X402V2 => signed::receipt(headers, paying),
+        Dialect::X402V1 | Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => {
+            None
+        }
+    }
 }
 
 /// Whether a payment was made to a seller that takes the money before it does the work.
@@ -250,8 +283,14 @@ impl Offer {
         match &self.echo {
             Echo::X402V1 { .. } | Echo::Mpp { .. } => Sponsoring::default(),
             Echo::X402V2 { extensions, .. } => {
-                let declared = |name| x402_v2::declares(extensions.as_deref(), name);
-                Sponsoring { permits: declared(Sponsoring::PERMITS), approvals: declared(Sponsoring::APPROVALS) }
+                let takes = |name, signed: &[&str]| {
+                    let members = [&["from", "asset", "spender", "amount"], signed].concat();
+                    x402_v2::leaves_to_us(extensions.as_deref(), name, &members)
+                };
+                Sponsoring {
+                    permits: takes(Sponsoring::PERMITS, &["nonce", "deadline", "signature"]),
+                    approvals: takes(Sponsoring::APPROVALS, &["signedTransaction"]),
+                }
             }
         }
     }
@@ -263,6 +302,11 @@ impl Offer {
             Echo::X402V2 { .. } => Dialect::X402V2,
             Echo::Mpp { .. } => Dialect::Mpp,
         }
+    }
+
+    /// What its seller signed of it, asked for at this URL, if it signed anything.
+    pub fn attested(&self, asked: &Url, at: Time) -> Option<Attested> {
+        signed::of(self, asked, at)
     }
 
     /// What its dialect leaves no choice about, where it does not.
@@ -322,6 +366,7 @@ impl Scheme {
         match self {
             Scheme::Eip3009 | Scheme::Permit2 => "exact",
             Scheme::Upto(_) => "upto",
+            Scheme::Tempo(_) => "tempo",
         }
     }
 
@@ -330,6 +375,7 @@ impl Scheme {
         match asset.transfer {
             TransferMethod::Eip3009 => Scheme::Eip3009,
             TransferMethod::Permit2 => Scheme::Permit2,
+            TransferMethod::Tip20 => Scheme::Tempo(Amount::default()),
         }
     }
 
@@ -338,6 +384,7 @@ impl Scheme {
         match name {
             "exact" => Some(Scheme::exact(asset)),
             "upto" => Some(Scheme::Upto(Account::anybody(asset.network()))),
+            "tempo" => Some(Scheme::Tempo(Amount::default())),
             _ => None,
         }
     }

@@ -198,6 +198,7 @@ impl Owner {
             .ledger
             .move_to(entry.row, Standing::RELEASED, "released", released, None, self.parts.now())
             .await?
+            .went
         {
             true => Ok(row(&self.one(id).await?, Shown::Whole)),
             false => Err(nothing(&format!("that purchase is {} and holds no budget to give back", entry.state))),
@@ -247,7 +248,9 @@ impl Owner {
             Decision::Ask(..) => OfferVerdict::Ask,
             Decision::Refuse(_) => OfferVerdict::Refuse,
         };
-        Ok(Explained { verdict, rules, change_not_applied: self.parts.is_held_back() })
+        let signing_in = policy::SigningIn { request: &wish.request, was_bought: true, is_frozen: snapshot.frozen };
+        let sign_in = policy::sign_in_report(&policy, &signing_in);
+        Ok(Explained { verdict, rules, sign_in, change_not_applied: self.parts.is_held_back() })
     }
 
     /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in

@@ -28,6 +28,7 @@ pub use decide::{RuleReport, Ruling, decide, explain};
 pub(crate) use hosts::registrable;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};
+pub use rules::{SigningIn, may_sign_in, sign_in_report};
 pub use terms::{Denial, Terms, TermsText};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,6 +121,8 @@ pub struct DomainRules {
     pub per_day: Option<Usd>,
     /// How long the same call is served from the store.
     pub repeat_window: Duration,
+    /// Whether the wallet may say who it is there, to get again what it paid for.
+    pub sign_in: bool,
 }
 
 /// What one host may be paid, and for what.

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::Pending;
 use crate::authorization::{Authorization, Fact, Handle};
-pub use crate::ledger::Recorded;
+pub use crate::ledger::{Recorded, RecordedSignIn};
 use crate::money::{Account, Amount, Network};
 use crate::request::Request;
 use crate::settlement::{Block, ChainError, Testimony};
@@ -87,6 +87,9 @@ pub enum SellerError {
 pub trait Seller: Send + Sync {
     /// The unpaid leg: redirects are followed by hand, each hop checked like the first.
     async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError>;
+
+    /// The same request once more, with a sign-in: one request, no redirects, no retries.
+    async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError>;
 
     /// The paid leg: one request, no redirects, no retries.
     async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented;

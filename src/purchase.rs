@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ask        the seller for the URL, unpaid                  a free answer ends here
+//! re-enter   what was paid for before, by signing in         only where the owner allows it
 //! parse      the challenge into offers
 //! decide     policy over purchase, offers and what is spent  advisory here
 //! sign       in memory
@@ -21,6 +22,7 @@ mod challenge;
 mod closing;
 mod consider;
 mod quote;
+mod re_enter;
 mod refuse;
 mod resume;
 mod tell;
@@ -224,7 +226,7 @@ impl Purchase {
                 FirstReply::Free(answer) => return Err(answer),
                 FirstReply::Priced(reply) => {
                     let look = Look::at(&*self.house.clock);
-                    HeardChallenge { reply: *reply, at: look.said, look }
+                    self.re_enter(HeardChallenge { reply: *reply, at: look.said, look }).await?
                 }
             },
         };
@@ -244,7 +246,7 @@ impl Purchase {
         let question = considered.question(&self.wish);
         let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
         let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, snapshot)));
-        considered.offers = quote::for_the_record(listed, &decided.verdicts);
+        considered.offers = quote::for_the_record(considered, &decided.verdicts);
         let nearest = nearest(&considered.listed);
         let considered = Rules { considered, nearest: nearest.as_ref(), rules: rules.unwrap_or_default() };
         match decided.decision {
@@ -353,7 +355,7 @@ impl Purchase {
         crash::point("loaded");
         let presented = self.house.seller.present(&recorded, Egress { allow: &egress }).await;
         crash::point("answered");
-        let judged = closing::judge(&recorded, presented);
+        let judged = closing::judge(&recorded, presented, self.house.now());
         let entry = self.close(&recorded, &judged).await;
         crash::point("closed");
         let answer = self.answer(entry, judged).await;

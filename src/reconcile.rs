@@ -98,12 +98,15 @@ impl Parts {
         let alarm = crate::settlement::conclude(standing, evidence).alarm;
         found.alarms.extend(alarm.map(|alarm| format!("{purchase_id}: {alarm}")));
         let concluded = conclude::follow(self, row, standing, evidence).await?;
+        if let Concluded::Moved { alarm: Some(alarm) } = &concluded {
+            found.alarms.push(format!("{purchase_id}: {alarm}"));
+        }
         let now_at = self.ledger.entry(row).await?.and_then(|entry| entry.money).map(|money| money.standing);
         match (concluded, now_at) {
-            (Concluded::Moved | Concluded::Anew, Some(at)) if at != standing && at.state == State::Settled => {
+            (Concluded::Moved { .. } | Concluded::Anew, Some(at)) if at != standing && at.state == State::Settled => {
                 found.settled.push(purchase_id);
             }
-            (Concluded::Moved | Concluded::Anew, Some(at)) if at != standing && at.state == State::Lapsed => {
+            (Concluded::Moved { .. } | Concluded::Anew, Some(at)) if at != standing && at.state == State::Lapsed => {
                 found.lapsed.push(purchase_id);
             }
             _ => found.waiting.push(Waiting {

@@ -16,6 +16,7 @@ mod eip3009;
 mod evidence;
 mod evm;
 mod permit2;
+mod tempo;
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::eip3009::use_log as eip3009_use;
 pub use self::evidence::{Block, ChainError, Testimony, Transfer, Use};
-pub use self::evm::{ChainTx, EventLog, EvmQuestion, LogFilter};
+pub use self::evm::{ChainTx, EventLog, EvmQuestion, LogFilter, UseRecord};
+pub use self::tempo::{is_fee as is_tempo_fee, memo_log as tempo_memo};
 use crate::authorization::Facts;
 use crate::limits;
 use crate::time::Time;

@@ -20,6 +20,12 @@ pub mod base64_bytes {
     }
 }
 
+/// Bytes as Base64, in the alphabet and with the padding that every reader takes.
+pub fn base64(bytes: &[u8]) -> String {
+    use ::base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(bytes)
+}
+
 /// A stranger's text as it may stand inside a sentence of ours: at most `chars` characters, no control, bidi, tag or
 /// invisible ones, one line.
 pub fn quoted(text: &str, chars: usize) -> String {

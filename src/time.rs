@@ -40,6 +40,11 @@ impl Time {
         Time(secs.saturating_mul(1000))
     }
 
+    /// From RFC 3339.
+    pub fn parse(text: &str) -> Option<Time> {
+        text.parse().ok().map(|at: jiff::Timestamp| Time(at.as_millisecond()))
+    }
+
     /// In milliseconds since 1970.
     pub const fn millis(self) -> i64 {
         self.0

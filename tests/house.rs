@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Rooms that know no clock, network, disk, environment or randomness. `now` and snapshots come in as values.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "answer",
     "authorization",
     "goods",
@@ -19,6 +19,7 @@ const PURE: [&str; 14] = [
     "reason",
     "request",
     "settlement",
+    "sign_in",
     "text",
     "time",
     "wish",

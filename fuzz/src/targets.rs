@@ -13,7 +13,7 @@ use bursar::config::Config;
 use bursar::limits;
 use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Rate, Usd};
-use bursar::offer::{self, Dialect, Echo, Listed, Offer};
+use bursar::offer::{self, Attested, Dialect, Echo, Listed, Offer, Paying};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::request::Request;
 use bursar::text;
@@ -79,6 +79,8 @@ fn holds(headers: &HeaderMap, body: &[u8]) {
     let listed = offer::fit(listed, &request, NOW);
     listed.iter().for_each(shown_is_clean);
     listed.iter().filter_map(Listed::offer).for_each(offer_is_sound);
+    let attested = listed.iter().filter_map(Listed::offer).filter_map(|offer| offer.attested(&HERE, NOW));
+    attested.for_each(|attested| attested_is_clean(&attested));
     let funds = Funds::default();
     let question = Question { request: &request, max_price: None, funds: &funds };
     let decided = policy::decide(&POLICY, &question, &listed, &Snapshot::default());
@@ -133,6 +135,18 @@ fn payment_is_json(offer: &Offer, draft: &Authorization) {
     }
 }
 
+/// What is told of a signed document is short and clean, and what it is known by is what it was.
+fn attested_is_clean(attested: &Attested) {
+    for sentence in [attested.sentence("offer"), attested.sentence("receipt")] {
+        assert!(
+            sentence.chars().count() <= 2 * limits::QUOTED_CHARS && !sentence.contains(text::is_unseen),
+            "{sentence:?}"
+        );
+    }
+    assert!(attested.document.len() <= limits::SIGNED_DOCUMENT_BYTES);
+    assert_eq!(attested.is_false(), attested.complaint().is_some());
+}
+
 fn receipt(data: &[u8]) {
     let packed = if data.starts_with(b"{") { STANDARD.encode(data).into_bytes() } else { data.to_vec() };
     let Ok(value) = HeaderValue::from_bytes(&packed) else { return };
@@ -143,6 +157,10 @@ fn receipt(data: &[u8]) {
     ];
     for (dialect, name) in names {
         let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.clone())]);
+        let us = Account::evm(&Network::eip155(84532), US);
+        let paying =
+            Paying { payee: &us, payer: &us, asked: &HERE, named: None, since: NOW, now: NOW, claimed_tx: None };
+        offer::signed_receipt(dialect, &headers, &paying).iter().for_each(attested_is_clean);
         let Some(receipt) = offer::receipt(dialect, &headers) else { continue };
         for shown in [Some(receipt.network), receipt.error_reason].into_iter().flatten() {
             assert!(shown.chars().count() <= limits::QUOTED_CHARS + 1 && !shown.contains(text::is_unseen));

@@ -128,6 +128,8 @@ pub struct Explained {
     pub verdict: OfferVerdict,
     /// What each rule said.
     pub rules: Vec<policy::RuleReport>,
+    /// Whether the wallet may sign in there to get again what it paid for.
+    pub sign_in: policy::RuleReport,
     /// What the policy's file says otherwise is not in force, and does not count here.
     pub change_not_applied: bool,
 }

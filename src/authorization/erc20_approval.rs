@@ -1,10 +1,11 @@
 //! A chain transaction of ours that lets somebody move so much of an asset: ERC-20 `approve`, as EIP-1559 writes it. It
-//! is the only kind of chain transaction that a key of this wallet signs.
+//! says who may move money, and moves none.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use serde::{Deserialize, Serialize};
 
+use super::rlp::{list, number, string};
 use super::{Fact, Ground, Signature};
 use crate::money::{Account, Amount, Asset};
 
@@ -105,33 +106,6 @@ impl Erc20Approval {
     }
 }
 
-/// RLP: a number is a string without zeros in front.
-fn number(out: &mut Vec<u8>, number: U256) {
-    string(out, &number.to_be_bytes_trimmed_vec());
-}
-
-fn string(out: &mut Vec<u8>, bytes: &[u8]) {
-    if let [only @ 0..0x80] = bytes {
-        return out.push(*only);
-    }
-    length(out, 0x80, bytes.len());
-    out.extend_from_slice(bytes);
-}
-
-fn list(out: &mut Vec<u8>, fields: &[u8]) {
-    length(out, 0xc0, fields.len());
-    out.extend_from_slice(fields);
-}
-
-fn length(out: &mut Vec<u8>, kind: u8, length: usize) {
-    if length < 56 {
-        return out.push(kind + length as u8);
-    }
-    let digits = U256::from(length).to_be_bytes_trimmed_vec();
-    out.push(kind + 55 + digits.len() as u8);
-    out.extend_from_slice(&digits);
-}
-
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{address, b256};
@@ -163,20 +137,5 @@ mod tests {
         let digest = b256!("ebe344a1465cf72aecd295fbbc11a1063d384f6a81196ec1165c1a70874b5e42");
         assert_eq!(approval().digest(), digest);
         assert_eq!(approval().signed(&SIGNATURE.parse().unwrap()).to_string(), SENT);
-    }
-
-    #[test]
-    fn short_and_long_strings_have_their_own_lengths() {
-        let written = |bytes: &[u8]| {
-            let mut out = Vec::new();
-            string(&mut out, bytes);
-            out
-        };
-        assert_eq!(written(&[]), [0x80]);
-        assert_eq!(written(&[0x7f]), [0x7f]);
-        assert_eq!(written(&[0x80]), [0x81, 0x80]);
-        assert_eq!(written(&[1; 55])[0], 0x80 + 55);
-        assert_eq!(written(&[1; 56])[..2], [0xb8, 56]);
-        assert_eq!(written(&[1; 300])[..3], [0xb9, 1, 44]);
     }
 }

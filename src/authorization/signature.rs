@@ -29,7 +29,7 @@ pub struct NotASignature;
 
 impl Signature {
     /// Whose it is over this digest. High-s twins and other values of v are nobody's.
-    pub(super) fn recovers(&self, digest: B256) -> Option<Address> {
+    pub(crate) fn recovers(&self, digest: B256) -> Option<Address> {
         let v = RecoveryId::from_byte(self.0[64].checked_sub(27).filter(|v| *v < 2)?)?;
         let pair = ecdsa::Signature::from_slice(&self.0[..64]).ok()?;
         if pair.normalize_s().is_some() {

@@ -188,6 +188,11 @@ impl Explain {
         context.out.line(format_args!("{method} {url} for {}: {verdict}", out::bold(&words::dollars(self.price))));
         let rules = serde_json::to_value(&explained.rules).unwrap_or_default();
         story::rules(&rules).iter().for_each(|line| context.out.line(format_args!("  {line}")));
+        let sign_in = match &explained.sign_in.message {
+            None => format!("the wallet may sign in there to get again what it paid for [{}]", explained.sign_in.rule),
+            Some(message) => format!("{message} [{}]", explained.sign_in.rule),
+        };
+        context.out.line(out::clean(&sign_in));
         Ok(Exit::Done)
     }
 }

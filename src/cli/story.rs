@@ -7,6 +7,7 @@ use crate::answer::{Refusal, Story};
 use crate::cli::table::{Table, cell};
 use crate::cli::{out, words};
 use crate::limits;
+use crate::offer::Attested;
 use crate::owner::Owner;
 use crate::reason::Reason;
 use crate::text;
@@ -96,7 +97,15 @@ fn offers(offers: &Value) -> Vec<String> {
             cell(&field(offer, "verdict")).styled(words::verdict(&field(offer, "verdict"))),
         ]);
     }
-    said_of_each(table, entries(offers), |offer| field(&offer["unpayable"], "message"))
+    said_of_each(table, entries(offers), |offer| {
+        signed("offer", offer).unwrap_or_else(|| field(&offer["unpayable"], "message"))
+    })
+}
+
+/// What was found of a document that the seller signed, in a sentence.
+fn signed(what: &str, beside: &Value) -> Option<String> {
+    let attested: Attested = serde_json::from_value(beside.get("signed")?.clone()).ok()?;
+    Some(out::clean(&attested.sentence(what)))
 }
 
 /// The lines of a table, each with what else is to be said of it below.
@@ -184,6 +193,9 @@ fn proof(story: &Story, now: Time) -> Vec<String> {
     }
     let mut table = Table::default();
     table.push(vec![cell("the seller said"), cell(&said_by_seller(story))]);
+    if let Some(signed) = story.receipt.as_ref().and_then(|receipt| signed("receipt", receipt)) {
+        table.push(vec![cell("and signed"), cell(&signed)]);
+    }
     table.push(vec![cell("the chain says"), cell(&said_by_chain(story))]);
     let mut lines = table.lines(WIDE, usize::MAX);
     lines.push(agreement(story));
@@ -218,8 +230,9 @@ fn agreement(story: &Story) -> String {
     let by_chain = row.proof.as_deref() == Some("chain");
     let claimed = story.receipt.as_ref().map(claims);
     let same = story.receipt.as_ref().is_none_or(|receipt| {
-        let told = field(receipt, "transaction");
-        told.is_empty() || row.chain_tx.as_ref().is_none_or(|tx| tx.eq_ignore_ascii_case(&told))
+        let told = [field(receipt, "chain_tx"), field(&receipt["signed"], "transaction")];
+        let is_proven = |told: &String| row.chain_tx.as_ref().is_none_or(|tx| tx.eq_ignore_ascii_case(told));
+        told.iter().all(|told| told.is_empty() || is_proven(told))
     });
     match (by_chain, row.state.as_str(), claimed) {
         (true, "settled", Some(true)) if same => out::good("they agree: the money moved"),
@@ -264,7 +277,7 @@ fn field(value: &Value, name: &str) -> String {
 /// `network eip155:8453, success true` instead of braces; what is empty is left out.
 fn pairs(value: &Value) -> String {
     let Value::Object(fields) = value else { return out::clean(&value.to_string()) };
-    let told = fields.iter().filter(|(_, value)| !value.is_null());
+    let told = fields.iter().filter(|(name, value)| !value.is_null() && name.as_str() != "signed");
     let told: Vec<String> =
         told.map(|(name, _)| format!("{name} {}", text::receipt_field(name, field(value, name)))).collect();
     out::clean(&told.join(", "))
@@ -278,6 +291,7 @@ mod tests {
 
     use super::*;
     use crate::money::Usd;
+    use crate::offer::Receipt;
 
     const NOW: Time = Time::from_secs(1_800_000_000);
 
@@ -329,7 +343,7 @@ mod tests {
                 event(200, "settled", json!({ "block": 31, "proof": "chain", "standing": ["settled", "chain"] })),
             ],
             complaint: None,
-            receipt: Some(json!({ "success": true, "transaction": tx, "network": "eip155:8453" })),
+            receipt: Some(json!({ "success": true, "chain_tx": tx, "network": "eip155:8453" })),
             evidence: json!({ "block": 31, "amount": "250000", "chain_tx": tx }),
             window_ends: Some(NOW.minus(Duration::from_secs(60))),
         }
@@ -381,6 +395,37 @@ mod tests {
         assert!(agrees(|story| story.row.chain_tx = Some("0x01".to_owned())).contains("different chain transactions"));
         assert!(agrees(|story| story.row.state = "lapsed".to_owned()).contains("claims money it never took"));
         assert!(agrees(|story| story.row.proof = Some("seller".to_owned())).contains("word alone"));
+    }
+
+    #[test]
+    fn a_receipt_that_names_another_chain_transaction_does_not_agree_with_the_chain() {
+        let receipt = Receipt {
+            success: true,
+            chain_tx: Some(format!("0x{}", "5c".repeat(32))),
+            network: "eip155:8453".to_owned(),
+            payer: None,
+            error_reason: None,
+            amount: None,
+        };
+        let agrees_with = |receipt: Value| agrees(|story| story.receipt = Some(receipt));
+        assert_eq!(agrees_with(json!(receipt)), "they name different chain transactions; the money moved");
+        let proven = Receipt { chain_tx: story().row.chain_tx, ..receipt };
+        assert_eq!(agrees_with(json!(proven)), "they agree: the money moved");
+        let mut signed = json!(proven);
+        signed["signed"] = json!({ "transaction": "0x01" });
+        assert_eq!(agrees_with(signed), "they name different chain transactions; the money moved");
+    }
+
+    #[test]
+    fn what_the_seller_signed_is_told_beside_what_it_only_said() {
+        let mut story = story();
+        let signed = json!({ "verdict": "by_payee", "signer": "the payee", "document": "{}" });
+        story.receipt.as_mut().unwrap()["signed"] = signed.clone();
+        story.offers[0]["signed"] = json!({ "verdict": "cannot_verify", "why": "it names no key", "document": "{}" });
+        let told = told(&story);
+        assert!(told.contains("and signed       the receipt is signed by the payee"), "{told}");
+        assert!(told.contains("the offer is signed, and that cannot be verified: it names no key"), "{told}");
+        assert!(!told.contains("document"), "{told}");
     }
 
     #[test]

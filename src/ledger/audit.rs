@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, events, read};
+use super::{Ledger, LedgerError, events, read, sign_ins};
 use crate::authorization::{Authorization, Signatures};
 use crate::money::Usd;
 use crate::settlement::{Proof, Standing, State};
@@ -61,6 +61,7 @@ impl Ledger {
             check_purchases(conn, &history.told, &mut findings)?;
             decided::check(conn, &history.moves, &mut findings)?;
             check_tally(conn, &mut findings)?;
+            findings.violations.extend(sign_ins::check(conn)?);
             Ok(findings)
         })
         .await

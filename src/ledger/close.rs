@@ -60,6 +60,15 @@ pub struct SentApproval {
     pub nth: u64,
 }
 
+/// What came of a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// It went there. Where it did not, it cannot go there from where it is.
+    pub went: bool,
+    /// What the owner hears for the first time now: the seller's receipt is not true.
+    pub alarm: Option<String>,
+}
+
 /// What presenting came to.
 #[derive(Clone, Debug)]
 pub struct Closing {
@@ -91,7 +100,7 @@ impl Ledger {
         self.writer.write(Sync::Lazy, move |conn| close(conn, row, &closing)).await
     }
 
-    /// Moves a purchase by evidence of the chain or the word of the owner. `false`: it cannot go there from where it is.
+    /// Moves a purchase by evidence of the chain or the word of the owner.
     pub async fn move_to(
         &self,
         row: i64,
@@ -100,13 +109,14 @@ impl Ledger {
         detail: Value,
         taken: Option<Taken>,
         now: Time,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<Moved, LedgerError> {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let moved = advance(conn, row, to, now)?;
+                let went = advance(conn, row, to, now)?;
                 crash::point("moved");
-                if moved {
+                let mut alarm = None;
+                if went {
                     let mut detail = detail;
                     if let Some(taken) = &taken {
                         give_back(conn, row, taken)?;
@@ -123,9 +133,10 @@ impl Ledger {
                         params![row, detail.to_string()],
                     )?;
                     events::append(conn, Some(row), now, kind, &detail)?;
+                    alarm = hold_against_chain(conn, row, now)?;
                     forget_request(conn, row)?;
                 }
-                Ok(moved)
+                Ok(Moved { went, alarm })
             })
             .await
     }
@@ -247,12 +258,7 @@ impl Ledger {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let detail = json!({ "message": message });
-                let sql = "SELECT 1 FROM event WHERE purchase IS ?1 AND kind = 'alarm' AND detail = ?2";
-                match conn.prepare_cached(sql)?.exists(params![row, detail.to_string()])? {
-                    true => Ok(()),
-                    false => events::append(conn, row, now, "alarm", &detail),
-                }
+                raise(conn, row, &message, now).map(drop)
             })
             .await
     }
@@ -324,6 +330,8 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     let stands = standing(conn, row)?.0;
     detail["standing"] = json!([stands.state, stands.proof]);
     events::append(conn, Some(row), now, "closed", &detail)?;
+    // The chain may have spoken first.
+    hold_against_chain(conn, row, now)?;
     forget_request(conn, row)?;
     crash::point("closing");
     read::by_row(conn, row)?.ok_or_else(|| damaged("a purchase is gone"))
@@ -362,6 +370,64 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
         budget::remember_price_of(conn, row, counted.usd, now)?;
     }
     Ok(true)
+}
+
+/// Writes an alarm down, unless the same one stands there; whether it is a new one.
+fn raise(conn: &Connection, row: Option<i64>, message: &str, now: Time) -> Result<bool, LedgerError> {
+    let detail = json!({ "message": message });
+    let sql = "SELECT 1 FROM event WHERE purchase IS ?1 AND kind = 'alarm' AND detail = ?2";
+    let is_known = conn.prepare_cached(sql)?.exists(params![row, detail.to_string()])?;
+    if !is_known {
+        events::append(conn, row, now, "alarm", &detail)?;
+    }
+    Ok(!is_known)
+}
+
+/// What a receipt names otherwise than the chain.
+const TRANSACTION: &str = "transaction";
+
+/// A receipt that names another chain transaction than final blocks do is not true. It counts against its seller, and
+/// the owner hears of it. What nodes have only seen may yet be taken back, and is held against nobody.
+fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<String>, LedgerError> {
+    let sql = "SELECT p.chain_tx, d.receipt FROM purchase p JOIN detail d ON d.purchase = p.row
+                WHERE p.row = ?1 AND p.state = 'settled' AND p.proof = 'chain'
+                  AND p.chain_tx IS NOT NULL AND d.receipt IS NOT NULL";
+    let found = conn.prepare_cached(sql)?.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((proven, receipt)): Option<(String, String)> = found else { return Ok(None) };
+    let mut receipt: Value = serde_json::from_str(&receipt).map_err(damaged)?;
+    let is_other = |named: &Value| named.as_str().is_some_and(|named| !named.eq_ignore_ascii_case(&proven));
+    // Where its two receipts name different ones, that was told already.
+    let is_told =
+        |signed: &Value| signed["differs"].as_array().is_some_and(|known| known.contains(&json!(TRANSACTION)));
+    let is_signed_lie = is_other(&receipt["signed"]["transaction"]) && !is_told(&receipt["signed"]);
+    let claimed = &receipt["chain_tx"];
+    let named = match (receipt["success"] == true && is_other(claimed), is_signed_lie) {
+        (true, _) => claimed,
+        (false, true) => &receipt["signed"]["transaction"],
+        (false, false) => return Ok(None),
+    };
+    let message = format!(
+        "the seller's receipt names another chain transaction than the chain has: {}, and the money moved in {proven}",
+        named.as_str().unwrap_or_default()
+    );
+    if is_signed_lie {
+        differs_from_chain(&mut receipt["signed"]);
+        let sql = "UPDATE detail SET receipt = ?2 WHERE purchase = ?1";
+        conn.prepare_cached(sql)?.execute(params![row, receipt.to_string()])?;
+    }
+    conn.prepare_cached("UPDATE purchase SET lied = 1 WHERE row = ?1")?.execute([row])?;
+    Ok(raise(conn, Some(row), &message, now)?.then_some(message))
+}
+
+/// What was found of a signed receipt before the chain had spoken, found anew.
+fn differs_from_chain(signed: &mut Value) {
+    if signed["verdict"] != "wrong_signature" {
+        signed["verdict"] = json!("differs");
+    }
+    match signed["differs"].as_array_mut() {
+        Some(differs) => differs.push(json!(TRANSACTION)),
+        None => signed["differs"] = json!([TRANSACTION]),
+    }
 }
 
 /// The budgets count what was taken, and not what could have been.

@@ -188,8 +188,20 @@ pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -
     Ok(conn.last_insert_rowid())
 }
 
+/// The row this purchase has, as it stands, or a new one: something is about to leave, and what comes of it is not known.
+pub(super) fn begin(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
+    if let Some(row) = find(conn, unpaid)? {
+        return Ok(row);
+    }
+    let row = insert_asked(conn, &unpaid.into(), now)?;
+    let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
+    conn.prepare_cached("UPDATE purchase SET reasons = :reasons WHERE row = :row")?
+        .execute(named_params! { ":row": row, ":reasons": reasons })?;
+    Ok(row)
+}
+
 /// Writes a row that cost nothing: the one this purchase has, or a new one.
-fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
     let row = match find(conn, unpaid)? {
         Some(row) => row,
         None => insert_asked(conn, &unpaid.into(), now)?,

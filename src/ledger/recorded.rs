@@ -6,6 +6,7 @@ use super::{LedgerError, damaged};
 use crate::authorization::{Authorization, Signatures};
 use crate::offer::Dialect;
 use crate::request::Request;
+use crate::time::Time;
 
 /// Only the ledger makes one, from a stored row whose lease is ours, and only one can be presented.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Recorded {
     header_value: String,
     dialect: Dialect,
     named_type: Option<String>,
+    authorized_at: Time,
     presented: bool,
 }
 
@@ -32,6 +34,7 @@ struct Stored {
     handle: Vec<u8>,
     dialect: String,
     named_type: Option<String>,
+    authorized_at: i64,
     presented: bool,
 }
 
@@ -47,6 +50,7 @@ impl Stored {
             handle: row.get("handle")?,
             dialect: row.get("dialect")?,
             named_type: row.get("named_type")?,
+            authorized_at: row.get("at")?,
             presented: row.get::<_, u32>("presents")? > 1 || row.get::<_, String>("state")? != "authorized",
         })
     }
@@ -57,7 +61,7 @@ impl Recorded {
     pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
-                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type,
+                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type, p.at,
                         s.authorization, s.signature, s.header_name, s.header_value, s.request
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
             )?
@@ -76,6 +80,7 @@ impl Recorded {
             handle,
             dialect,
             named_type,
+            authorized_at,
             presented,
         } = stored;
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
@@ -85,7 +90,7 @@ impl Recorded {
             return Err(damaged(format!("what purchase {purchase_id} signed is not what its row says")));
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;
-        let dialect = Dialect::named(&dialect);
+        let (dialect, authorized_at) = (Dialect::named(&dialect), Time::from_millis(authorized_at));
         Ok(Recorded {
             row,
             purchase_id,
@@ -95,6 +100,7 @@ impl Recorded {
             header_value,
             dialect,
             named_type,
+            authorized_at,
             presented,
         })
     }
@@ -121,6 +127,11 @@ impl Recorded {
     /// The media type that the offer named, if it named one.
     pub fn named_type(&self) -> Option<&str> {
         self.named_type.as_deref()
+    }
+
+    /// When it was authorized.
+    pub fn authorized_at(&self) -> Time {
+        self.authorized_at
     }
 
     /// What was signed.

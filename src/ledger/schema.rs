@@ -15,7 +15,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     TABLES,
     LOG,
     BREAKERS,
@@ -25,6 +25,7 @@ const STEPS: [&str; 9] = [
     WISHES_WITH_A_LONG_HISTORY,
     ANY_SCHEME,
     GOODS_ARE_JUDGED,
+    SIGN_INS,
 ];
 const VERSION: i32 = STEPS.len() as i32;
 
@@ -388,6 +389,24 @@ CREATE INDEX undelivered ON purchase (budget_domain, counted_at)
  WHERE (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled');
 CREATE INDEX by_seller ON purchase (site, at, state, delivered, goods, lied, usd)
  WHERE state IN ('authorized', 'held', 'settled', 'lapsed');
+";
+
+/// Who the wallet said it was, and to whom. What was paid for and may be had again is found by its wish.
+const SIGN_INS: &str = "
+CREATE TABLE sign_in (
+    id        INTEGER PRIMARY KEY,
+    purchase  INTEGER NOT NULL REFERENCES purchase (row), -- of the call that it was made for
+    agent     TEXT    NOT NULL,
+    at        INTEGER NOT NULL,
+    origin    TEXT    NOT NULL,
+    message   TEXT    NOT NULL,                           -- what was signed, byte for byte
+    signature TEXT    NOT NULL
+) STRICT;
+CREATE INDEX sign_in_by_agent ON sign_in (agent, at);
+CREATE TRIGGER sign_ins_stay BEFORE UPDATE ON sign_in BEGIN SELECT RAISE(ABORT, 'sign-ins are append-only'); END;
+CREATE TRIGGER sign_ins_remain BEFORE DELETE ON sign_in BEGIN SELECT RAISE(ABORT, 'sign-ins are append-only'); END;
+
+CREATE INDEX bought ON purchase (identity, row) WHERE state = 'settled';
 ";
 
 /// Brings a connection into the shape every connection of ours has.

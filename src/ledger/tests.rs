@@ -161,7 +161,7 @@ impl Kit {
     }
 
     async fn move_to(&self, row: i64, to: Standing) -> bool {
-        self.ledger.move_to(row, to, to.state.as_str(), json!({}), None, self.now).await.unwrap()
+        self.ledger.move_to(row, to, to.state.as_str(), json!({}), None, self.now).await.unwrap().went
     }
 
     async fn entry(&self, row: i64) -> Entry {
@@ -374,7 +374,7 @@ async fn what_the_chain_proves_was_not_taken_is_given_back_once() {
     let taken = Some(Taken { amount: Amount::parse("4000").unwrap(), usd: Usd::micros(4_000) });
     assert_eq!(kit.day().await, (10_000, 0));
     let moved = kit.ledger.move_to(row, Standing::SETTLED_BY_CHAIN, "settled", json!({}), taken, kit.now).await;
-    assert!(moved.unwrap());
+    assert!(moved.unwrap().went);
     assert_eq!(kit.day().await, (4_000, 0));
     let terms = kit.entry(row).await.terms.unwrap();
     assert_eq!((terms.usd, terms.most_usd, terms.moves()), (Usd::micros(4_000), Usd::micros(10_000), "4000"));

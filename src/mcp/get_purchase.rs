@@ -2,12 +2,13 @@
 
 use rmcp::model::{CallToolResponse, CallToolResult};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, READS, Tool, schema};
 use crate::answer::{Event, Purchase, Row};
+use crate::offer::Attested;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,14 +60,20 @@ fn lines(purchase: &Purchase) -> Vec<String> {
     lines.extend(purchase.row.reasons.iter().map(tell::reason));
     lines.extend(payment(&purchase.row));
     lines.extend(purchase.events.iter().map(event));
-    lines.extend(
-        purchase.receipt.as_ref().map(|receipt| {
-            format!("Receipt, in the seller's words (untrusted): {}", tell::clean(&receipt.to_string()))
-        }),
-    );
+    lines.extend(purchase.receipt.iter().flat_map(receipt));
     lines.extend(purchase.next_offset.map(|next| format!("More of the body: offset {next}")));
     lines.extend(purchase.body.iter().flat_map(|body| tell::body(body, Some(&purchase.row.purchase_id))));
     lines
+}
+
+/// The seller's words, and what was found of those it signed.
+fn receipt(receipt: &Value) -> Vec<String> {
+    let mut words = receipt.clone();
+    let signed = words.as_object_mut().and_then(|words| words.remove("signed"));
+    let signed = signed.and_then(|signed| serde_json::from_value::<Attested>(signed).ok());
+    let said = format!("Receipt, in the seller's words (untrusted): {}", tell::clean(&words.to_string()));
+    let found = signed.map(|signed| format!("Signed receipt: {}", tell::clean(&signed.sentence("receipt"))));
+    std::iter::once(said).chain(found).collect()
 }
 
 fn opening(row: &Row) -> String {

@@ -69,6 +69,7 @@ fn lines(quote: &Quote) -> Vec<String> {
     for (index, offer) in quote.offers.iter().enumerate() {
         lines.push(priced(index, offer));
         lines.extend(offer.reasons.iter().map(|reason| format!("  {}", tell::reason(reason))));
+        lines.extend(offer.signed.as_ref().map(|signed| format!("  {}", tell::clean(&signed.says))));
     }
     lines.extend(quote.seller.as_ref().map(known));
     lines.extend(quote.budget_left_usd.as_ref().map(tell::left));

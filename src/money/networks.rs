@@ -5,7 +5,7 @@ use super::Network;
 /// The number of a chain, its name to a person, and its name in x402 v1 where it has one.
 type Named = (u64, &'static str, &'static str);
 
-const CHAINS: [Named; 35] = [
+const CHAINS: [Named; 37] = [
     (1, "Ethereum", "ethereum"),
     (10, "Optimism", ""),
     (14, "Flare", ""),
@@ -20,6 +20,7 @@ const CHAINS: [Named; 35] = [
     (2201, "Stable Testnet", "stable-testnet"),
     (2741, "Abstract", "abstract"),
     (3338, "Peaq", "peaq"),
+    (4217, "Tempo", ""),
     (4326, "MegaETH", "megaeth"),
     (4689, "IoTeX", "iotex"),
     (8453, "Base", "base"),
@@ -29,6 +30,7 @@ const CHAINS: [Named; 35] = [
     (41923, "EDU Chain", "educhain"),
     (42161, "Arbitrum", ""),
     (42220, "Celo", ""),
+    (42431, "Tempo Testnet", ""),
     (43113, "Avalanche Fuji", "avalanche-fuji"),
     (43114, "Avalanche", "avalanche"),
     (72344, "Radius Testnet", ""),
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn test_money_is_told_from_real_money() {
         let of = |is_test: bool| CHAINS.iter().filter(move |(chain, ..)| Network::eip155(*chain).is_test() == is_test);
-        assert_eq!(of(true).count(), 14);
+        assert_eq!(of(true).count(), 15);
         assert!(of(false).all(|(_, title, _)| !title.to_lowercase().contains("test")));
     }
 

@@ -1,5 +1,6 @@
 //! MPP, the `Payment` HTTP authentication scheme: challenges in `WWW-Authenticate`, a credential in `Authorization` in
-//! return. What is paid by which method stands in a file each: [`mpp_evm`](super::mpp_evm).
+//! return. What is paid by which method stands in a file each: [`mpp_evm`](super::mpp_evm) and
+//! [`mpp_tempo`](super::mpp_tempo).
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::www_authenticate::{AuthChallenge, Unclear, challenges};
-use super::x402::Fields;
-use super::{Dialect, Echo, Listed, Offer, Unpayable, base64, mpp_evm, refusal, shown};
+use super::x402::{Fields, malformed};
+use super::{Dialect, Echo, Listed, Offer, Paid, Unpayable, base64, mpp_evm, mpp_tempo, refusal, shown};
 use crate::json;
 use crate::limits;
 use crate::money::Assets;
@@ -35,7 +36,7 @@ pub(super) struct PaymentChallenge {
     pub(super) realm: String,
     pub(super) request: Fields,
     pub(super) opaque: Option<String>,
-    pub(super) expires: Option<String>,
+    expires: Option<String>,
     header: CredentialHeader,
     /// What goes back: each parameter as it came.
     echo: String,
@@ -64,27 +65,44 @@ fn listed(challenge: &AuthChallenge, assets: &Assets) -> Listed {
 }
 
 fn payable(challenge: &AuthChallenge, assets: &Assets) -> Result<Offer, Reason> {
-    is_spoken(challenge)?;
+    let method = Method::of(challenge)?;
     let said = PaymentChallenge::read(challenge)?;
     let PaymentChallenge { header, ref echo, .. } = said;
-    let (terms, prescribed) = mpp_evm::terms(&said, assets)?;
+    let (terms, prescribed) = match method {
+        Method::Evm => mpp_evm::terms(&said, assets)?,
+        Method::Tempo => mpp_tempo::terms(&said, assets)?,
+    };
     let echo = Echo::Mpp { challenge: echo.clone(), header, prescribed };
     let mpp_evm::ChargeTerms { scheme, asset, amount, usd, payee } = terms;
     let window_secs = limits::WINDOW_ENDS_WITHIN.as_secs();
     Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, takes_first: false, echo })
 }
 
-/// By what way money would move, and for what.
-fn is_spoken(challenge: &AuthChallenge) -> Result<(), Reason> {
-    let (method, intent) = (required(challenge, "method")?, required(challenge, "intent")?);
-    let why = match (method.as_str(), intent.as_str()) {
-        ("evm", "charge") => return Ok(()),
-        (_, "session") => "the seller wants a deposit that it draws on; bursar pays single charges only",
-        (_, "subscription") => "the seller wants to charge again and again; bursar pays single charges only",
-        (_, "charge") => "the seller is paid by a method of MPP other than `evm`, and bursar pays by no other",
-        _ => "the seller wants a kind of payment of MPP that bursar does not know",
-    };
-    Err(refusal("method_not_supported", why))
+/// By what way money would move.
+#[derive(Clone, Copy)]
+enum Method {
+    /// On any EVM chain, by a signature of the payer's.
+    Evm,
+    /// On Tempo, by a chain transaction of the payer's.
+    Tempo,
+}
+
+impl Method {
+    /// Of a single charge; there is no other kind of payment that is made.
+    fn of(challenge: &AuthChallenge) -> Result<Method, Reason> {
+        let (method, intent) = (required(challenge, "method")?, required(challenge, "intent")?);
+        let why = match (method.as_str(), intent.as_str()) {
+            ("evm", "charge") => return Ok(Method::Evm),
+            ("tempo", "charge") => return Ok(Method::Tempo),
+            (_, "session") => "the seller wants a deposit that it draws on; bursar pays single charges only",
+            (_, "subscription") => "the seller wants to charge again and again; bursar pays single charges only",
+            (_, "charge") => {
+                "the seller is paid by a method of MPP other than `evm` and `tempo`, and bursar pays by no other"
+            }
+            _ => "the seller wants a kind of payment of MPP that bursar does not know",
+        };
+        Err(refusal("method_not_supported", why))
+    }
 }
 
 fn required(challenge: &AuthChallenge, name: &str) -> Result<String, Reason> {
@@ -139,6 +157,13 @@ impl PaymentChallenge {
             header: CredentialHeader::named(clear(challenge, "header")?.as_deref())?,
             echo: Value::Object(echo).to_string(),
         })
+    }
+
+    /// When it ends, in seconds since 1970. Servers take no credential of a challenge that never does.
+    pub(super) fn expires(&self) -> Result<u64, Reason> {
+        let expires = self.expires.as_deref().ok_or_else(|| malformed("`expires` is missing"))?;
+        let expires = expires.parse::<Timestamp>().map_err(|_| malformed("`expires` is not a time"))?;
+        u64::try_from(expires.as_second()).map_err(|_| malformed("`expires` is before 1970"))
     }
 }
 
@@ -225,18 +250,18 @@ fn may_be_of(realm: &str, host: &str) -> bool {
 }
 
 /// What pays: the challenge as it came, what was signed for it, and who signed.
-pub(super) fn payment(offer: &Offer, challenge: &str, payload: &str) -> String {
-    let credential = format!(r#"{{"challenge":{challenge},{}}}"#, paid(offer, payload));
+pub(super) fn payment(challenge: &str, paid: &Paid<'_>) -> String {
+    let (payload, payer) = (credential_payload(paid.payload), paid.payer);
+    let source = format!("did:pkh:{}:{payer}", payer.network());
+    let credential = format!(r#"{{"challenge":{challenge},"payload":{payload},"source":"{source}"}}"#);
     format!("Payment {}", base64::encode_for_urls(&credential))
 }
 
-/// x402 puts what was signed into a member of its own, MPP beside the signature.
-fn paid(offer: &Offer, payload: &str) -> String {
-    let x402: Value = serde_json::from_str(payload).unwrap_or_default();
-    let Value::Object(mut signed) = x402["authorization"].clone() else { return r#""payload":{}"#.to_owned() };
-    let from = signed.get("from").and_then(Value::as_str).unwrap_or_default();
-    let source = format!("did:pkh:{}:{from}", offer.network());
+/// x402 puts what was signed into a member of its own, MPP beside the signature. What is MPP's own stands as it is.
+fn credential_payload(payload: &str) -> Value {
+    let read: Value = serde_json::from_str(payload).unwrap_or_default();
+    let Value::Object(mut signed) = read["authorization"].clone() else { return read };
     signed.insert("type".to_owned(), json!("authorization"));
-    signed.insert("signature".to_owned(), x402["signature"].clone());
-    format!(r#""payload":{},"source":"{source}""#, Value::Object(signed))
+    signed.insert("signature".to_owned(), read["signature"].clone());
+    Value::Object(signed)
 }

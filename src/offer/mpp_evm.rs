@@ -2,7 +2,6 @@
 //! challenge.
 
 use alloy_primitives::{B256, keccak256};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -54,6 +53,9 @@ pub(super) fn terms<'a>(said: &PaymentChallenge, assets: &'a Assets) -> Result<(
     }
     x402::is_the_asset_we_know(&renamed, asset)?;
     let amount = amount(request.required("amount")?)?;
+    if amount.is_zero() {
+        return Err(refusal("amount_zero", "the challenge asks for nothing, which is not a price"));
+    }
     let usd = asset
         .usd(amount)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
@@ -61,12 +63,18 @@ pub(super) fn terms<'a>(said: &PaymentChallenge, assets: &'a Assets) -> Result<(
     Ok((ChargeTerms { scheme: Scheme::Eip3009, asset, amount, usd, payee }, prescribed(said)?))
 }
 
-/// In full, to one payee, by a signature that the seller takes to the chain itself.
-fn takes_authorizations(details: &Fields) -> Result<(), Reason> {
+/// All of it.
+pub(super) fn goes_to_one(details: &Fields) -> Result<(), Reason> {
     if !matches!(details.0.get("splits"), None | Some(Value::Null)) && details.0["splits"] != json!([]) {
         let message = "the seller wants the payment split among several payees; bursar pays one";
         return Err(refusal("splits_not_supported", message));
     }
+    Ok(())
+}
+
+/// In full, to one payee, by a signature that the seller takes to the chain itself.
+fn takes_authorizations(details: &Fields) -> Result<(), Reason> {
+    goes_to_one(details)?;
     let types = match details.0.get("credentialTypes") {
         None | Some(Value::Null) => &[],
         Some(Value::Array(types)) => types.as_slice(),
@@ -81,22 +89,14 @@ fn takes_authorizations(details: &Fields) -> Result<(), Reason> {
 }
 
 /// As the seller will compare it: digits, and no zero before them.
-fn amount(text: &str) -> Result<Amount, Reason> {
+pub(super) fn amount(text: &str) -> Result<Amount, Reason> {
     let amount = Amount::parse(text).filter(|amount| amount.to_string() == text);
-    let amount = amount.ok_or_else(|| malformed("an amount is a string of digits"))?;
-    match amount.is_zero() {
-        true => Err(refusal("amount_zero", "the challenge asks for nothing, which is not a price")),
-        false => Ok(amount),
-    }
+    amount.ok_or_else(|| malformed("an amount is a string of digits"))
 }
 
 fn prescribed(said: &PaymentChallenge) -> Result<Prescribed, Reason> {
-    // Servers take no credential of a challenge that never ends.
-    let expires = said.expires.as_deref().ok_or_else(|| malformed("`expires` is missing"))?;
-    let expires = expires.parse::<Timestamp>().map_err(|_| malformed("`expires` is not a time"))?;
-    let valid_before = u64::try_from(expires.as_second()).map_err(|_| malformed("`expires` is before 1970"))?;
     let is_certain = names_its_software(said);
-    Ok(Prescribed { nonce: nonce(said, is_certain), valid_after: 0, valid_before, is_certain })
+    Ok(Prescribed { nonce: nonce(said, is_certain), valid_after: 0, valid_before: said.expires()?, is_certain })
 }
 
 /// Two forms are in use. That of the specification, unless the challenge has the marks of software that has the other:

@@ -18,8 +18,6 @@ pub enum Needs {
     StripeAccount,
     /// For card networks.
     Card,
-    /// For a chain whose transactions are its own.
-    TempoWallet,
     /// For Solana.
     SolanaKey,
     /// For every other chain that is none of the EVM's.
@@ -42,6 +40,8 @@ pub enum Needs {
     AuthorizationHeader,
     /// For an extension of the dialect without which nothing is taken.
     Extension,
+    /// For pages that are not paid for, and want to know which wallet asks.
+    SignIn,
     /// The seller's terms are at fault.
     SoundTerms,
     /// Nobody here can tell.
@@ -56,7 +56,6 @@ impl Needs {
         Needs::CrawlerAccount,
         Needs::StripeAccount,
         Needs::Card,
-        Needs::TempoWallet,
         Needs::SolanaKey,
         Needs::OtherChain,
         Needs::UnknownNetwork,
@@ -68,6 +67,7 @@ impl Needs {
         Needs::TransferMethod,
         Needs::AuthorizationHeader,
         Needs::Extension,
+        Needs::SignIn,
         Needs::SoundTerms,
         Needs::Unknown,
     ];
@@ -94,7 +94,6 @@ impl Needs {
             Needs::CrawlerAccount => ("crawler_account", "an account with the operator, and a bot it has verified"),
             Needs::StripeAccount => ("stripe_account", "a Stripe account that issues payment tokens"),
             Needs::Card => ("card", "a payment card"),
-            Needs::TempoWallet => ("tempo_wallet", "a wallet on the Tempo chain"),
             Needs::SolanaKey => ("solana_key", "a key and money on Solana"),
             Needs::OtherChain => ("other_chain", "a key and money on a chain that is not an EVM chain"),
             Needs::UnknownNetwork => ("unknown_network", "a network that bursar knows"),
@@ -108,6 +107,7 @@ impl Needs {
             }
             Needs::AuthorizationHeader => ("authorization_header", "a call without an `Authorization` of its own"),
             Needs::Extension => ("extension", "an extension of x402 that bursar does not speak"),
+            Needs::SignIn => ("sign_in", "its owner's leave to sign in there"),
             Needs::SoundTerms => ("sound_terms", "terms that have one reading and can be signed as they stand"),
             Needs::Unknown => ("unknown", "a way to pay that bursar does not know"),
         }
@@ -117,7 +117,12 @@ impl Needs {
     fn is_news(self) -> bool {
         !matches!(
             self,
-            Needs::UnknownAsset | Needs::Allowance | Needs::AuthorizationHeader | Needs::SoundTerms | Needs::Unknown
+            Needs::SignIn
+                | Needs::UnknownAsset
+                | Needs::Allowance
+                | Needs::AuthorizationHeader
+                | Needs::SoundTerms
+                | Needs::Unknown
         )
     }
 }
@@ -142,9 +147,10 @@ impl Unpayable {
             "flow_not_supported" => Needs::Escrow,
             "permit2_allowance_required" | "permit2_allowance_unknown" => Needs::Allowance,
             "gateway_not_supported" => Needs::Deposit,
-            "transfer_method_not_supported" | "splits_not_supported" => Needs::TransferMethod,
+            "transfer_method_not_supported" | "splits_not_supported" | "memo_not_supported" => Needs::TransferMethod,
             "authorization_header_taken" => Needs::AuthorizationHeader,
             "extension_not_supported" => Needs::Extension,
+            "sign_in_only" => Needs::SignIn,
             "challenge_not_understood" | "version_not_supported" => Needs::Unknown,
             _ => Needs::SoundTerms,
         }
@@ -170,7 +176,6 @@ fn by_method(scheme: &str) -> Needs {
         ("lightning", _) => Needs::LightningWallet,
         ("stripe", _) => Needs::StripeAccount,
         ("card", _) => Needs::Card,
-        ("tempo", _) => Needs::TempoWallet,
         ("solana", _) => Needs::SolanaKey,
         ("hedera" | "nearintents" | "stellar" | "xrpl", _) => Needs::OtherChain,
         _ => Needs::Unknown,

@@ -74,7 +74,7 @@ fn network(text: &str) -> String {
 }
 
 /// Two that differ are none, and the same one twice is what a proxy made of it.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     if values.any(|other| other != first) {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod mpp;
+mod mpp_tempo;
 
 use super::*;
 use crate::authorization::{Authorization, Ground, Signature, Signatures};
@@ -259,8 +260,10 @@ fn a_ceiling_names_who_says_how_much_is_taken() {
     assert_eq!((codes(&listed), &the_offer(&listed).scheme), (vec!["payable"], &Scheme::Upto(facilitator)));
     let without = with(named.clone(), &[("facilitatorAddress", Value::Null)]);
     assert_eq!(codes(&v2(&[upto(&without)])), ["malformed_offer"]);
-    let nobody = with(named.clone(), &[("facilitatorAddress", json!("0x12"))]);
-    assert_eq!(codes(&v2(&[upto(&nobody)])), ["malformed_offer"]);
+    for no_one in ["0x12", "0x0000000000000000000000000000000000000000"] {
+        let named = with(named.clone(), &[("facilitatorAddress", json!(no_one))]);
+        assert_eq!(codes(&v2(&[upto(&named)])), ["malformed_offer"]);
+    }
     let otherwise = with(named.clone(), &[("assetTransferMethod", json!("eip3009"))]);
     assert_eq!(codes(&v2(&[upto(&otherwise)])), ["transfer_method_not_supported"]);
     let old = with(v1_entry(), &[("scheme", json!("upto")), ("extra", named)]);
@@ -377,7 +380,7 @@ fn other_dialects_are_recognised_by_name() {
     ));
     let mut headers = HeaderMap::new();
     let authenticate = format!(
-        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"tempo\", intent=\"charge\", request=\"{request}\""
+        "Bearer realm=\"x\", Payment id=\"1\", realm=\"r\", method=\"stellar\", intent=\"charge\", request=\"{request}\""
     );
     headers.append("www-authenticate", authenticate.parse().unwrap());
     headers.append("www-authenticate", "LSAT macaroon=\"m\", invoice=\"lnbc1\"".parse().unwrap());
@@ -391,7 +394,7 @@ fn other_dialects_are_recognised_by_name() {
     let other = "dialect_not_supported";
     assert_eq!(codes(&listed), ["method_not_supported", other, other, other]);
     let mpp = &listed[0];
-    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("tempo/charge", "eip155:8453", USDC));
+    assert_eq!((mpp.scheme(), mpp.network(), mpp.asset()), ("stellar/charge", "eip155:8453", USDC));
     assert_eq!((mpp.amount_atomic().as_str(), mpp.payee().as_str(), mpp.amount_usd()), ("10000", PAYEE, None));
     assert_eq!((listed[3].asset(), listed[3].amount_atomic().as_str()), ("USD", "0.01"));
 }
@@ -435,7 +438,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
         ("lightning_wallet", "www-authenticate", "Payment method=lightning, intent=charge"),
         ("stripe_account", "www-authenticate", "Payment method=stripe, intent=charge"),
         ("card", "www-authenticate", "Payment method=card, intent=charge"),
-        ("tempo_wallet", "www-authenticate", "Payment method=tempo, intent=charge"),
+        ("sound_terms", "www-authenticate", "Payment method=tempo, intent=charge"),
         ("solana_key", "www-authenticate", "Payment method=solana, intent=charge"),
         ("other_chain", "www-authenticate", "Payment method=xrpl, intent=charge"),
         ("deposit", "www-authenticate", "Payment method=tempo, intent=session"),
@@ -453,7 +456,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
 #[test]
 fn a_payable_offer_stands_beside_other_dialects() {
     let mut headers = challenge_header(&json!({ "x402Version": 2, "accepts": [v2_entry()] }).to_string());
-    headers.insert("www-authenticate", "Payment method=tempo, intent=charge".parse().unwrap());
+    headers.insert("www-authenticate", "Payment method=stellar, intent=charge".parse().unwrap());
     assert_eq!(codes(&read(&headers, "")), ["payable", "method_not_supported"]);
 }
 

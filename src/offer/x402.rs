@@ -4,11 +4,14 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Echo, Listed, Offer, Scheme, Unpayable, refusal, shown, x402_v1, x402_v2};
+use super::{Dialect, Echo, Listed, Offer, Scheme, SignInAsked, Unpayable, refusal, shown, x402_v1, x402_v2};
 use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
 use crate::reason::{Reason, Who};
+
+/// The extension by which a seller asks which wallet it is.
+const SIGN_IN: &str = "sign-in-with-x";
 
 /// Where the two versions differ.
 pub(super) struct Wire {
@@ -47,6 +50,14 @@ pub(super) fn offers(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<L
     offers
 }
 
+/// What the challenge that is read for offers says of a sign-in.
+pub(super) fn sign_in_asked(headers: &HeaderMap, body: &[u8]) -> Option<SignInAsked> {
+    let text = x402_v2::header(headers).or_else(|| body_text(body))?.ok()?;
+    let envelope = envelope(&text).ok()?;
+    let extension = json::members(envelope.extensions?)?.member(SIGN_IN).ok()??.to_owned();
+    Some(SignInAsked { extension, is_all: envelope.accepts.is_empty() })
+}
+
 /// The body when it looks like a challenge. Any other body of a 402 is for people.
 fn body_text(body: &[u8]) -> Option<Result<String, Reason>> {
     let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii();
@@ -77,7 +88,7 @@ fn envelope(text: &str) -> Result<Envelope<'_>, Reason> {
 
 /// Extensions are offers, which one may leave alone; but a seller can say that it takes no payment without one.
 fn demands_nothing_unknown(extensions: &str) -> Result<(), Reason> {
-    const SPOKEN: [&str; 1] = ["payment-identifier"];
+    const SPOKEN: [&str; 2] = ["payment-identifier", "offer-receipt"];
     let is_required = |declared| named(declared, "info").iter().any(|info| named(info, "required").contains(&"true"));
     let declared = json::members(extensions);
     let mut unknown = declared.iter().flat_map(json::Members::iter).filter(|(name, _)| !SPOKEN.contains(name));
@@ -110,7 +121,13 @@ fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets)
         Err(reason) => return vec![Unpayable::bare(dialect, reason).into()],
     };
     if envelope.accepts.is_empty() {
-        let reason = refusal("no_offers", "the challenge lists no way to pay");
+        let reason = match envelope.asks_for_a_sign_in() {
+            true => refusal(
+                "sign_in_only",
+                "the seller wants no money: it wants the wallet to sign in, which it does where its owner lets it",
+            ),
+            false => refusal("no_offers", "the challenge lists no way to pay"),
+        };
         return vec![Unpayable::bare(envelope.wire.dialect, reason).into()];
     }
     // One more than are kept, so that the caller sees there were more.
@@ -118,6 +135,10 @@ fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets)
 }
 
 impl Envelope<'_> {
+    fn asks_for_a_sign_in(&self) -> bool {
+        self.extensions.and_then(json::members).is_some_and(|declared| declared.has(SIGN_IN))
+    }
+
     fn is_v1(&self) -> bool {
         self.wire.dialect == Dialect::X402V1
     }
@@ -235,8 +256,12 @@ fn facilitator(wire: &Wire, extra: &Fields, network: &Network) -> Result<Account
     if !matches!(extra.text("assetTransferMethod")?, None | Some("permit2")) {
         return Err(refusal(TRANSFER_NOT_SUPPORTED, "bursar pays `upto` by Permit2 only"));
     }
-    let named = extra.required("facilitatorAddress")?;
-    Account::parse(network, named).map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))
+    let named = Account::parse(network, extra.required("facilitatorAddress")?);
+    let named = named.map_err(|_| malformed("`facilitatorAddress` is not an address of its network"))?;
+    match named.is_nobodys() {
+        true => Err(malformed("`facilitatorAddress` is nobody's address: nobody could ever take such a payment")),
+        false => Ok(named),
+    }
 }
 
 fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
@@ -284,6 +309,9 @@ fn moved_by(wire: &Wire, extra: &Fields, asset: &Asset) -> Result<Scheme, Reason
         }
         (Some("eip3009"), TransferMethod::Permit2) => {
             "the seller wants an EIP-3009 transfer, which this asset does not have; it moves by Permit2"
+        }
+        (None | Some("eip3009" | "permit2"), TransferMethod::Tip20) => {
+            "the asset is moved by chain transactions of Tempo's, which x402 has no word for"
         }
         (Some("erc7710"), _) => "the seller wants an ERC-7710 delegation, which a plain account does not have",
         (Some(_), _) => "the seller wants the asset moved in a way bursar does not know",

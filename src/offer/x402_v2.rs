@@ -38,14 +38,15 @@ pub(super) const PAYMENT: &str = "PAYMENT-SIGNATURE";
 /// The header that carries a receipt.
 pub(super) const RECEIPT: &str = "payment-response";
 
-/// Whether the seller declares an extension.
-pub(super) fn declares(extensions: Option<&str>, name: &str) -> bool {
-    extensions.and_then(json::members).is_some_and(|declared| declared.has(name))
+/// Whether the seller declares an extension and left these members of its `info` to us.
+pub(super) fn leaves_to_us(extensions: Option<&str>, name: &str, members: &[&str]) -> bool {
+    let ours: Vec<String> = members.iter().map(|member| format!(r#""{member}":"""#)).collect();
+    extensions.is_some_and(|extensions| place_in_info(extensions, name, &ours.join(",")).is_some())
 }
 
 /// What pays an entry: what the seller wrote of it and around it, and what was signed.
 pub(super) fn payment(accepted: &str, resource: Option<&str>, extensions: Option<&str>, paid: &Paid<'_>) -> String {
-    let Paid { payload, id, extension } = paid;
+    let Paid { payload, id, extension, .. } = paid;
     let resource = member("resource", resource);
     let extensions = extensions.map(|text| {
         let text = with_identifier(text, *id);
@@ -83,6 +84,17 @@ pub(super) fn takes_first(header_value: &str) -> bool {
     };
     let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
     payment.is_some_and(|payment| flow(&payment) == Some(true))
+}
+
+/// What the challenge that a payment answers called what it sells.
+pub fn resource_of_payment(header_value: &str) -> Option<String> {
+    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok())?;
+    url_of(json::members(&payment)?.member("resource").ok()??)
+}
+
+/// The URL in a description of a resource.
+pub(super) fn url_of(resource: &str) -> Option<String> {
+    serde_json::from_str(json::members(resource)?.member("url").ok()??).ok()
 }
 
 const IDENTIFIER: &str = "payment-identifier";

@@ -2,7 +2,7 @@
 //! every limit is worth.
 
 use super::{Change, Effect};
-use crate::money::{Asset, Assets, Rate};
+use crate::money::{Asset, Assets, Rate, TransferMethod};
 
 const NONE: &str = "none";
 
@@ -29,7 +29,7 @@ fn told(before: Option<&Asset>, after: Option<&Asset>) -> Vec<Change> {
 
 /// More decimals make an amount count for less, as a lower rate does.
 fn fields(before: &Asset, after: &Asset) -> Vec<Change> {
-    let Asset { account: _, symbol, decimals, eip712_name, eip712_version, usd, transfer: _ } = after;
+    let Asset { account: _, symbol, decimals, eip712_name, eip712_version, usd, transfer } = after;
     let lower = if *usd < before.usd { Effect::Looser } else { Effect::Tighter };
     let finer = if *decimals > before.decimals { Effect::Looser } else { Effect::Tighter };
     let rows = [
@@ -38,6 +38,7 @@ fn fields(before: &Asset, after: &Asset) -> Vec<Change> {
         ("symbol", before.symbol.clone(), symbol.clone(), Effect::Different),
         ("eip712_name", before.eip712_name.clone(), eip712_name.clone(), Effect::Different),
         ("eip712_version", before.eip712_version.clone(), eip712_version.clone(), Effect::Different),
+        ("transfer", before.transfer.word().to_owned(), transfer.word().to_owned(), Effect::Different),
     ];
     let changed = rows.into_iter().filter(|(_, before, after, _)| before != after);
     changed.map(|(key, was, is, effect)| change(after, key, was, is, effect)).collect()
@@ -49,9 +50,14 @@ fn change(asset: &Asset, key: &str, before: String, after: String, effect: Effec
 }
 
 fn described(asset: &Asset) -> String {
-    let Asset { symbol, decimals, eip712_name, eip712_version, usd, .. } = asset;
+    let Asset { symbol, decimals, eip712_name, eip712_version, usd, transfer, .. } = asset;
     let usd: &Rate = usd;
-    format!("{symbol} at ${usd}, {decimals} decimals, signed as {eip712_name} {eip712_version}")
+    let moves = match transfer {
+        TransferMethod::Eip3009 => format!("signed as {eip712_name} {eip712_version}"),
+        TransferMethod::Permit2 => "moved by Permit2".to_owned(),
+        TransferMethod::Tip20 => "moved as Tempo's assets are".to_owned(),
+    };
+    format!("{symbol} at ${usd}, {decimals} decimals, {moves}")
 }
 
 #[cfg(test)]
@@ -59,7 +65,7 @@ mod tests {
     use alloy_primitives::Address;
 
     use super::*;
-    use crate::money::{Account, Network, TransferMethod};
+    use crate::money::{Account, Network};
 
     fn row(usd: &str, decimals: u8) -> Asset {
         Asset {
@@ -86,6 +92,12 @@ mod tests {
         assert_eq!(effects(&one, &[row("2", 6)]), [("usd".to_owned(), Effect::Tighter)]);
         assert_eq!(effects(&one, &[row("1", 18)]), [("decimals".to_owned(), Effect::Looser)]);
         assert_eq!(effects(&one, &[row("1", 2)]), [("decimals".to_owned(), Effect::Tighter)]);
+    }
+
+    #[test]
+    fn another_way_to_move_is_a_change() {
+        let moved = Asset { transfer: TransferMethod::Tip20, ..row("1", 6) };
+        assert_eq!(effects(&[row("1", 6)], &[moved]), [("transfer".to_owned(), Effect::Different)]);
     }
 
     #[test]

@@ -102,12 +102,14 @@ impl Told {
     }
 
     fn domain_rules(&mut self, name: &str, before: &DomainRules, after: &DomainRules) {
-        let DomainRules { access, per_payment, per_session, per_day, repeat_window } = after;
+        let DomainRules { access, per_payment, per_session, per_day, repeat_window, sign_in } = after;
         self.access(&format!("{name} access"), before.access, *access);
         self.cap(&format!("{name} per_payment"), before.per_payment, *per_payment);
         self.cap(&format!("{name} per_session"), before.per_session, *per_session);
         self.cap(&format!("{name} per_day"), before.per_day, *per_day);
         self.span(&format!("{name} repeat_window"), before.repeat_window, *repeat_window, Effect::Tighter);
+        let word = |sign_in: bool| if sign_in { Access::Allow } else { Access::Refuse };
+        self.access(&format!("{name} sign_in"), word(before.sign_in), word(*sign_in));
     }
 
     /// Each host that either policy names, by the rule that reaches it there.

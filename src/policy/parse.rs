@@ -21,7 +21,7 @@ use crate::text::quoted;
 const BUILT_IN: &str = include_str!("../../policies/default.toml");
 
 /// Schemes bursar can pay, and the flow that its owner has to open. Another word in `[schemes] allow` is a mistake that would read like a permission.
-const SCHEMES: [&str; 3] = ["exact", "upto", "upfront"];
+const SCHEMES: [&str; 4] = ["exact", "upto", "tempo", "upfront"];
 
 const DAY: u64 = 24 * 3600;
 /// No span in a policy is longer: what is meant to last for ever should not be a number.
@@ -127,6 +127,7 @@ fn domain_rules(section: &Section<'_>) -> DomainRules {
         per_session: usd(section, "per_session"),
         per_day: usd(section, "per_day"),
         repeat_window: span(section, "repeat_window", any_span),
+        sign_in: value(section, "sign_in", allow_or_refuse).unwrap_or(false),
     }
 }
 
@@ -261,6 +262,14 @@ fn access_word(item: &Item) -> Result<Access, Complaint> {
         Some("refuse") => Ok(Access::Refuse),
         Some("deny") => Err(Complaint::new("{value} is not a word for this", "write {key} = \"refuse\"")),
         _ => Err(Complaint::new("{value} is not a word for this", "write \"allow\", \"ask\" or \"refuse\"")),
+    }
+}
+
+fn allow_or_refuse(item: &Item) -> Result<bool, Complaint> {
+    match item.as_str() {
+        Some("allow") => Ok(true),
+        Some("refuse") => Ok(false),
+        _ => Err(Complaint::new("{value} is not a word for this", "write \"allow\" or \"refuse\"")),
     }
 }
 
@@ -411,6 +420,7 @@ mod tests {
         per_session = "0.50"
         per_day = "1.00"
         repeat_window = "2m"
+        sign_in = "refuse"
         [payee]
         per_day = "2.00"
         on_change = "ask"
@@ -488,7 +498,7 @@ mod tests {
         ");
         insta::assert_snapshot!(complaint("[each_domain]\ncolour = \"red\"\n"), @"
         policy.toml:3:1: unknown key `colour` in [each_domain]
-          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window
+          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window, sign_in
         ");
         insta::assert_snapshot!(complaint("per_day = \"1\"\n"), @"
         policy.toml:2:1: unknown key `per_day` in the file
@@ -500,7 +510,7 @@ mod tests {
         ");
         insta::assert_snapshot!(complaint("[each_domain]\npaths = [\"/x\"]\n"), @"
         policy.toml:3:1: unknown key `paths` in [each_domain]
-          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window
+          remove it; what may stand here: access, per_payment, per_session, per_day, repeat_window, sign_in
         ");
     }
 
@@ -640,7 +650,7 @@ mod tests {
     fn a_scheme_is_one_that_can_be_paid() {
         insta::assert_snapshot!(complaint("[schemes]\nallow = [\"batch-settlement\"]\n"), @"
         policy.toml:3:10: `allow` in [schemes]: bursar cannot pay by the scheme `batch-settlement`
-          what it can pay: exact, upto, upfront
+          what it can pay: exact, upto, tempo, upfront
         ");
     }
 

@@ -26,6 +26,7 @@ mod price_rise;
 mod rate;
 mod schemes;
 mod session;
+mod sign_in;
 mod too_many_refusals;
 mod undelivered;
 mod wallet_day;
@@ -44,6 +45,7 @@ pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
 /// The code of the breaker that counts refusals.
 pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
 pub use denied::SAID_NO;
+pub use sign_in::{SigningIn, may_sign_in, sign_in_report};
 
 /// One rule.
 #[derive(Debug)]

@@ -11,10 +11,11 @@ use crate::crash;
 use crate::goods::{self, Delivery, Goods};
 use crate::ledger::{Closing, Entry, Recorded, Worth};
 use crate::limits;
-use crate::offer::{self, Receipt};
+use crate::offer::{self, Attested, Paying, Receipt};
 use crate::ports::{Cut, Presented, Reply};
 use crate::reason::{Reason, Who};
 use crate::settlement::{self, Judgement, Presentation, Standing};
+use crate::time::Time;
 
 /// A presented payment, judged.
 pub(super) struct Judged {
@@ -22,6 +23,8 @@ pub(super) struct Judged {
     pub presented: bool,
     pub reply: Option<Reply>,
     pub receipt: Option<Receipt>,
+    /// The receipt that the seller put its name to, checked.
+    pub attested: Option<Attested>,
     /// What the receipt says of this payment that is not so.
     pub contradicted: Vec<&'static str>,
     /// What came, if anything was delivered.
@@ -30,8 +33,8 @@ pub(super) struct Judged {
     pub reasons: Vec<Reason>,
 }
 
-pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
-    let (heard, reply, reasons) = match presented {
+pub(super) fn judge(recorded: &Recorded, presented: Presented, now: Time) -> Judged {
+    let (heard, reply, reasons): (_, _, Vec<Reason>) = match presented {
         Presented::NeverConnected(cause) if recorded.was_presented() => {
             (Presentation::Lost, None, vec![seller_reason(&cause)])
         }
@@ -49,13 +52,16 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented) -> Judged {
         }
     };
     let receipt = reply.as_ref().and_then(|reply| receipt_of(recorded, reply));
+    let attested = reply.as_ref().zip(receipt.as_ref());
+    let attested = attested.and_then(|(reply, receipt)| attested_receipt(recorded, reply, receipt, now));
+    let reasons = reasons.into_iter().chain(attested.as_ref().and_then(Attested::complaint)).collect();
     let presented = heard != Presentation::Nothing;
     let mut judgement = settlement::judge(heard);
     // What did not come to its end was not delivered: the same bytes may bring it whole.
     judgement.delivered &= reply.as_ref().is_none_or(|reply| reply.cut != Some(Cut::TooSlow));
     let contradicted = receipt.as_ref().map(|receipt| contradicted(recorded, receipt)).unwrap_or_default();
     let goods = reply.as_ref().filter(|_| judgement.delivered).map(|reply| goods_in(recorded, reply));
-    Judged { judgement, presented, reply, receipt, contradicted, goods, reasons }
+    Judged { judgement, presented, reply, receipt, attested, contradicted, goods, reasons }
 }
 
 fn money_went_first() -> Reason {
@@ -97,6 +103,39 @@ fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {
     offer::receipt(recorded.dialect(), &reply.headers)
 }
 
+/// What lies beside a receipt that can be read.
+fn attested_receipt(recorded: &Recorded, reply: &Reply, receipt: &Receipt, now: Time) -> Option<Attested> {
+    let Facts { from, to, .. } = recorded.authorization().facts();
+    let (_, payment) = recorded.payment_header();
+    let named = offer::resource_of_payment(payment);
+    let paying = Paying {
+        payee: &to,
+        payer: &from,
+        asked: &recorded.request().url,
+        named: named.as_deref(),
+        since: recorded.authorized_at(),
+        now,
+        claimed_tx: receipt.chain_tx.as_deref(),
+    };
+    offer::signed_receipt(recorded.dialect(), &reply.headers, &paying)
+}
+
+impl Judged {
+    /// What the seller said of the payment is not so.
+    fn is_lie(&self) -> bool {
+        !self.contradicted.is_empty() || self.attested.as_ref().is_some_and(Attested::is_false)
+    }
+
+    /// The seller's words, with those it signed beside them.
+    fn receipt_in_full(&self) -> Option<Value> {
+        let mut receipt = json!(self.receipt.as_ref()?);
+        if let Some(attested) = &self.attested {
+            receipt["signed"] = json!(attested);
+        }
+        Some(receipt)
+    }
+}
+
 impl Purchase {
     /// Writes what is known into the row. If that fails the row stays as it was, and reconciling finds it.
     pub(super) async fn close(&self, recorded: &Recorded, judged: &Judged) -> Option<Entry> {
@@ -114,10 +153,10 @@ impl Purchase {
             presented: judged.presented,
             delivered: judged.judgement.delivered,
             goods: judged.goods.clone(),
-            lied: !judged.contradicted.is_empty(),
+            lied: judged.is_lie(),
             answered,
             chain_tx: judged.receipt.as_ref().and_then(|receipt| receipt.chain_tx.clone()),
-            receipt: judged.receipt.as_ref().map(|receipt| json!(receipt)),
+            receipt: judged.receipt_in_full(),
             detail: detail(judged),
             now: self.house.now(),
         };
@@ -140,13 +179,19 @@ impl Purchase {
 impl Purchase {
     /// The owner hears of a receipt that is not for this payment.
     async fn compare(&self, recorded: &Recorded, judged: &Judged) {
-        if judged.contradicted.is_empty() {
-            return;
+        let unsigned = (!judged.contradicted.is_empty()).then(|| {
+            format!(
+                "the seller's receipt names another {} than this payment has: look at what it says, and at the chain",
+                judged.contradicted.join(" and another ")
+            )
+        });
+        let signed = judged.attested.as_ref().and_then(Attested::complaint).map(|reason| reason.message);
+        for message in unsigned.into_iter().chain(signed) {
+            self.tell_owner(recorded, message).await;
         }
-        let message = format!(
-            "the seller's receipt names another {} than this payment has: look at what it says, and at the chain",
-            judged.contradicted.join(" and another ")
-        );
+    }
+
+    async fn tell_owner(&self, recorded: &Recorded, message: String) {
         if let Err(cause) = self.house.ledger.alarm(Some(recorded.row()), message, self.house.now()).await {
             tracing::warn!("a receipt that does not fit could not be noted: {cause}");
         }
@@ -178,7 +223,7 @@ fn detail(judged: &Judged) -> Value {
         "delivered": judged.judgement.delivered,
         "goods": judged.goods.as_ref().map(Goods::word),
         "presented": judged.presented,
-        "receipt": judged.receipt,
+        "receipt": judged.receipt_in_full(),
         "reasons": judged.reasons,
     })
 }

@@ -11,7 +11,7 @@ use crate::funds;
 use crate::ground;
 use crate::ledger::{InDoubt, View};
 use crate::limits;
-use crate::offer::{self, Listed, Offer};
+use crate::offer::{self, Attested, Listed, Offer};
 use crate::parts::Look;
 use crate::parts::Parts;
 use crate::policy::{self, Decided, Funds, Policy, Question, Snapshot};
@@ -116,6 +116,11 @@ impl Considered {
     pub fn ground_of(&self, offer: &Offer) -> Ground {
         let found = self.grounds.iter().find(|(of, _)| of == offer);
         found.map(|(_, ground)| ground.clone()).unwrap_or_default()
+    }
+
+    /// What its seller signed of an offer.
+    pub fn attested(&self, listed: &Listed) -> Option<Attested> {
+        listed.offer()?.attested(&self.reply.request.url, self.heard_at)
     }
 
     pub fn question(&self, wish: &Wish) -> Question<'_> {

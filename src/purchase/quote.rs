@@ -7,11 +7,12 @@ use url::Url;
 
 use super::ask::seller_reason;
 use super::challenge::Heard as HeardChallenge;
+use super::consider::Considered;
 use super::{refuse, tell};
-use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer, SellerKnown};
+use crate::answer::{BudgetLeft, OfferVerdict, Quote, QuotedOffer, SellerKnown, SignedTerms};
 use crate::ledger::SellerFilter;
 use crate::limits;
-use crate::offer::Listed;
+use crate::offer::{Attested, Listed};
 use crate::parts::Look;
 use crate::parts::Parts;
 use crate::policy::{self, Decided, Decision, Verdict};
@@ -58,7 +59,7 @@ impl Parts {
                 .listed
                 .iter()
                 .zip(decided.verdicts)
-                .map(|(listed, verdict)| quoted(listed, verdict))
+                .map(|(listed, verdict)| quoted(listed, verdict, considered.attested(listed)))
                 .collect(),
             chosen: decided.chosen,
             seller,
@@ -88,9 +89,9 @@ impl Parts {
 }
 
 /// What was offered and what the policy said of it, for the row.
-pub(super) fn for_the_record(listed: &[Listed], verdicts: &[Verdict]) -> Value {
+pub(super) fn for_the_record(considered: &Considered, verdicts: &[Verdict]) -> Value {
     let one = |(listed, verdict): (&Listed, &Verdict)| {
-        json!({
+        let mut one = json!({
             "dialect": listed.dialect(),
             "scheme": listed.scheme(),
             "network": listed.network(),
@@ -101,9 +102,13 @@ pub(super) fn for_the_record(listed: &[Listed], verdicts: &[Verdict]) -> Value {
             "verdict": kind_of(verdict),
             "unpayable": listed.reason(),
             "needs": listed.needs(),
-        })
+        });
+        if let Some(attested) = considered.attested(listed) {
+            one["signed"] = json!(attested);
+        }
+        one
     };
-    listed.iter().zip(verdicts).map(one).collect()
+    considered.listed.iter().zip(verdicts).map(one).collect()
 }
 
 fn conclude(decided: &Decided) -> (bool, Vec<Reason>, String) {
@@ -156,7 +161,7 @@ fn kind_of(verdict: &Verdict) -> OfferVerdict {
     }
 }
 
-fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
+fn quoted(listed: &Listed, verdict: Verdict, attested: Option<Attested>) -> QuotedOffer {
     let said = kind_of(&verdict);
     let reasons = match verdict {
         Verdict::Allow => Vec::new(),
@@ -172,5 +177,10 @@ fn quoted(listed: &Listed, verdict: Verdict) -> QuotedOffer {
         payee: listed.payee(),
         verdict: said,
         reasons,
+        signed: attested.as_ref().map(signed),
     }
+}
+
+fn signed(attested: &Attested) -> SignedTerms {
+    SignedTerms { verdict: attested.verdict, signer: attested.signer.clone(), says: attested.sentence("offer") }
 }

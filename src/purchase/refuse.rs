@@ -2,7 +2,7 @@
 
 use super::{Purchase, Rules, Stop, challenge};
 use crate::answer::{Answer, Charged, Outcome};
-use crate::ledger::{LedgerError, NewQuestion};
+use crate::ledger::{LedgerError, NewQuestion, Unpaid};
 use crate::offer::Offer;
 use crate::policy::Terms;
 use crate::reason::{Reason, Who};
@@ -11,7 +11,13 @@ impl Purchase {
     /// A refusal, in the log and for the agent.
     pub(super) async fn refuse(&self, mut reasons: Vec<Reason>, rules: Option<&Rules<'_>>) -> Stop {
         reasons.extend(rules.and_then(|_| self.house.not_applied()));
-        let listed = self.house.ledger.record_refusal(self.unpaid(reasons.clone(), rules)).await;
+        self.refuse_as(self.unpaid(reasons, rules), rules).await
+    }
+
+    /// The same, as the row has it.
+    pub(super) async fn refuse_as(&self, unpaid: Unpaid, rules: Option<&Rules<'_>>) -> Stop {
+        let reasons = unpaid.reasons.clone();
+        let listed = self.house.ledger.record_refusal(unpaid).await;
         let id = match listed {
             Ok(true) => Some(self.id.clone()),
             Ok(false) => None,

@@ -147,7 +147,7 @@ impl Purchase {
         let evidence = conclude::evidence(&self.house, entry.row).await;
         match conclude::follow(&self.house, entry.row, money.standing, &evidence).await {
             Ok(Concluded::Anew) => self.anew(entry).await,
-            Ok(Concluded::Moved | Concluded::StillOpen) => self.go_on(entry.row).await,
+            Ok(Concluded::Moved { .. } | Concluded::StillOpen) => self.go_on(entry.row).await,
             Err(cause) => (self.doubt(cause, &entry.purchase_id), None),
         }
     }

@@ -26,8 +26,8 @@ use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
 use super::redirect;
-use crate::ports::Recorded;
 use crate::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
+use crate::ports::{Recorded, RecordedSignIn};
 use crate::request::Request;
 use crate::request::{check_headers, check_method};
 use crate::{crash, limits, text};
@@ -95,6 +95,14 @@ impl HttpSeller {
         Err(SellerError::TooManyRedirects { host: host(&request.url) })
     }
 
+    /// A sign-in: to this origin, once. Where its answer leads is not followed.
+    async fn knock(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        let (request, (name, value)) = (signed_in.request(), signed_in.header());
+        let response = self.send(request, Some((name, &value)), egress).await.map_err(Failed::why)?;
+        bounded(response.headers(), &host(&request.url))?;
+        read(response, request.clone(), Some(&self.rooms), None).await
+    }
+
     /// The paid leg: these bytes, to this origin, once.
     async fn show(&self, request: &Request, payment: (&str, &str), egress: Egress<'_>) -> Presented {
         let sending = self.send(request, Some(payment), egress);
@@ -149,6 +157,14 @@ impl HttpSeller {
 impl Seller for HttpSeller {
     async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
         match tokio::time::timeout(self.waits.unpaid, self.follow(request, egress)).await {
+            Ok(result) => result,
+            Err(_) => Err(too_slow(&request.url, self.waits.unpaid)),
+        }
+    }
+
+    async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        let request = signed_in.request();
+        match tokio::time::timeout(self.waits.unpaid, self.knock(signed_in, egress)).await {
             Ok(result) => result,
             Err(_) => Err(too_slow(&request.url, self.waits.unpaid)),
         }
@@ -217,7 +233,7 @@ fn written(request: &Request, payment: Option<(&str, &str)>) -> Result<(Method, 
     }
     if let Some((name, value)) = payment {
         let (name, mut value) = header(name, value)?;
-        // A bearer debit: never indexed by HTTP/2's header compression, never shown by anyone's Debug.
+        // Whoever has it pays, or is let in, as we are: never indexed by HTTP/2's header compression, never shown by anyone's Debug.
         value.set_sensitive(true);
         if headers.contains_key(&name) {
             return Err(format!("header `{name}` is the payment's, and this call has one of its own"));

@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 use alloy_sol_types::{SolCall, SolEvent};
 
-use super::evm::{ChainTx, EvmQuestion, LogFilter, transfers};
+use super::evm::{ChainTx, EvmQuestion, LogFilter, UseRecord, transfers};
 use super::{Transfer, Use};
 use crate::authorization::Eip3009;
 
@@ -23,8 +23,7 @@ pub(super) fn question(signed: &Eip3009) -> EvmQuestion {
         topics: vec![signed.from.into_word(), signed.nonce],
     };
     EvmQuestion {
-        contract: signed.asset,
-        call: call.abi_encode(),
+        memory: Some(UseRecord { contract: signed.asset, call: call.abi_encode() }),
         traces: vec![trace],
         since_secs: signed.valid_after,
         until_secs: signed.valid_before,

@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
 
-use super::{Transfer, Use, eip3009, permit2};
+use super::{Transfer, Use, eip3009, permit2, tempo};
 use crate::authorization::Authorization;
 use crate::money::{Account, Amount, Network};
 
@@ -17,10 +17,8 @@ mod erc20 {
 /// A question to a contract, and the logs that tell more once its answer is yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvmQuestion {
-    /// Whom to ask.
-    pub contract: Address,
-    /// The function and its arguments. The answer is one word.
-    pub call: Vec<u8>,
+    /// Which contract remembers a use; none where nothing but logs tells of one.
+    pub memory: Option<UseRecord>,
     /// Where a use leaves a log.
     pub traces: Vec<LogFilter>,
     /// No block before this time holds a use.
@@ -29,6 +27,15 @@ pub struct EvmQuestion {
     pub until_secs: u64,
     /// What a chain transaction was called with tells whether it was a use.
     pub reads_input: bool,
+}
+
+/// A contract that remembers, and how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UseRecord {
+    /// Whom to ask.
+    pub contract: Address,
+    /// The function and its arguments. The answer is one word.
+    pub call: Vec<u8>,
 }
 
 /// Events of one contract: any of some kinds, then by their topics; an absent one matches anything.
@@ -89,6 +96,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(signed) => eip3009::question(signed),
             Authorization::Permit2(signed) => permit2::question(signed),
+            Authorization::Tempo(signed) => tempo::question(signed),
         }
     }
 
@@ -97,6 +105,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(_) => eip3009::is_used(answer),
             Authorization::Permit2(signed) => Some(permit2::is_used(signed, answer)),
+            Authorization::Tempo(_) => None,
         }
     }
 
@@ -105,6 +114,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(signed) => eip3009::fate_in(signed, tx),
             Authorization::Permit2(signed) => permit2::fate_in(signed, tx),
+            Authorization::Tempo(signed) => tempo::fate_in(signed, tx),
         }
     }
 }

@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 
-use super::evm::{ChainTx, EvmQuestion, LogFilter, transfer_log, transfers};
+use super::evm::{ChainTx, EvmQuestion, LogFilter, UseRecord, transfer_log, transfers};
 use super::{Transfer, Use};
 use crate::authorization::{PERMIT2, Permit2};
 
@@ -34,8 +34,10 @@ pub(super) fn question(signed: &Permit2) -> EvmQuestion {
         topics: vec![signed.from.into_word(), signed.to.into_word()],
     };
     EvmQuestion {
-        contract: PERMIT2,
-        call: contract::nonceBitmapCall { owner: signed.from, word }.abi_encode(),
+        memory: Some(UseRecord {
+            contract: PERMIT2,
+            call: contract::nonceBitmapCall { owner: signed.from, word }.abi_encode(),
+        }),
         traces: vec![moved, taken_back],
         since_secs: signed.valid_after,
         until_secs: signed.deadline,

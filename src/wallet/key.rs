@@ -1,4 +1,4 @@
-//! A private key in memory: it can sign an authorization, and nothing else. No Debug, Display, Clone or Serialize;
+//! A private key in memory: it can sign an authorization or a sign-in, and nothing else. No Debug, Display, Clone or Serialize;
 //! its bytes are zeroized when it is dropped.
 
 use std::io::Read;
@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::WalletError;
 use crate::authorization::{Authorization, Erc20Approval, Message, Signature, Signatures, address_of};
+use crate::sign_in::SignIn;
 
 /// A private key. It leaves this room only as signatures.
 pub struct Key {
@@ -52,6 +53,18 @@ impl Key {
     pub fn sign_approval(&self, approval: &Erc20Approval) -> Result<Signature, WalletError> {
         let signature = self.sign_one(&Message::Evm(approval.digest()))?;
         match approval.is_signed_by(&signature, self.address) {
+            true => Ok(signature),
+            false => Err(WalletError::BadSignature),
+        }
+    }
+
+    /// Signs in: a text built from fields that were checked, in the name of this very address.
+    pub fn sign_in(&self, sign_in: &SignIn) -> Result<Signature, WalletError> {
+        if sign_in.address() != self.address {
+            return Err(WalletError::NotOurs { ours: self.address });
+        }
+        let signature = self.sign_one(&Message::Evm(sign_in.digest()))?;
+        match sign_in.is_signed(&signature) {
             true => Ok(signature),
             false => Err(WalletError::BadSignature),
         }

@@ -2,9 +2,12 @@
 //!
 //! What holds here is that the commit before presenting is synced (`synchronous = FULL`), and closing need not be.
 
+use bursar::answer::Charged;
+
 use crate::cases::{SELLERS, buy, buy_at, ends_well, every_operation, fail_at, opened};
 use crate::world::disk::Fault;
 use crate::world::house::House;
+use crate::world::ports::MEMBERS;
 use crate::world::{Manner, Random};
 
 #[test]
@@ -23,6 +26,16 @@ fn a_power_cut_that_tears_what_was_not_synced_loses_nothing_a_seller_saw() {
     let mut random = Random::of(0, "torn");
     let tear = &mut |below| random.below(below);
     every_operation("power cut, the unsynced torn", &SELLERS, |seller, nth| a_purchase(seller, nth, tear));
+}
+
+#[test]
+fn a_power_cut_during_a_sign_in_loses_nothing_a_seller_saw() {
+    for what_stays in ["the unsynced lost", "the unsynced kept"] {
+        let is_kept = what_stays.ends_with("kept");
+        let pick = &mut |below| if is_kept { below - 1 } else { 0 };
+        let what = format!("power cut in a sign-in, {what_stays}");
+        every_operation(&what, &SELLERS[..1], |seller, nth| a_sign_in(seller, nth, pick));
+    }
 }
 
 #[test]
@@ -50,6 +63,25 @@ fn a_purchase(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> b
     house.disk.is_well();
     house.open().unwrap();
     ends_well(&house);
+    count.is_past(nth)
+}
+
+fn a_sign_in(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> bool {
+    const PAST_THE_REPEAT_WINDOW: u64 = 200;
+    let members = format!("https://shop.test{MEMBERS}");
+    let mut house = opened(seller);
+    assert_eq!(buy_at(&house, &members).charged, Charged::Yes);
+    house.world.lock().pass(PAST_THE_REPEAT_WINDOW);
+    let count = fail_at(&house.disk, nth, Fault::PowerCut);
+    drop(buy_at(&house, &members));
+    house.lose_power(pick);
+    house.disk.is_well();
+    house.open().unwrap();
+    house.is_in_order();
+    drop(buy_at(&house, &members));
+    assert_eq!(house.world.lock().shown.len(), 1, "it is paid for once");
+    house.is_in_order();
+    house.adds_up();
     count.is_past(nth)
 }
 

@@ -97,6 +97,13 @@ impl House {
         nonces.into_iter().collect()
     }
 
+    /// How many sign-ins for a path the ledger has.
+    pub async fn sign_ins_of(&self, path: &str) -> i64 {
+        let ledger = rusqlite::Connection::open(self.home.ledger_file()).unwrap();
+        let sql = "SELECT count(*) FROM sign_in s JOIN purchase p ON p.row = s.purchase WHERE p.url = ?1";
+        ledger.query_row(sql, [self.url(path)], |row| row.get(0)).unwrap()
+    }
+
     /// The chain's time goes past every window there can be.
     pub fn every_window_ends(&self) {
         self.ahead.fetch_add(1_000, Ordering::SeqCst);
@@ -151,7 +158,7 @@ fn policy(host: &str) -> String {
     format!(
         "version = 1\n[wallet]\nper_hour = \"none\"\nper_day = \"none\"\nper_month = \"none\"\n\
          payments_per_minute = \"none\"\n[session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\n\
-         per_day = \"none\"\n[payee]\nper_day = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n\
+         sign_in = \"allow\"\nrepeat_window = \"0s\"\nper_day = \"none\"\n[payee]\nper_day = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n\
          [egress]\nallow = [\"{host}\"]\n{}",
         testkit::scene::schemes_for("")
     )

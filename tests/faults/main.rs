@@ -7,6 +7,7 @@
 #![cfg(debug_assertions)]
 
 mod house;
+mod sign_in;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Chain {
     /// By Permit2 nothing is signed where no node says what it is allowed: a chain that is down stops it before that.
     fn all() -> Vec<Chain> {
         match Way::of_this_run() {
-            Way::Eip3009 => vec![Chain::Used, Chain::Unused, Chain::Down],
+            Way::Eip3009 | Way::Mpp => vec![Chain::Used, Chain::Unused, Chain::Down],
             Way::Permit2 | Way::Upto => vec![Chain::Used, Chain::Unused],
         }
     }

@@ -2,7 +2,7 @@
 //! seller's own words, and in no line or field that reads as bursar's.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
 use sandbox::chain::{ASSET, NETWORK, NETWORK_V1};
@@ -122,7 +122,12 @@ fn changed(mut entry: Value, field: &str) -> Value {
 }
 
 fn challenge(accepts: &[Value]) -> Response<Bytes> {
-    let challenge = json!({"x402Version": 2, "error": SENTENCE, "accepts": accepts});
+    let offer = signed(json!({
+        "version": 1, "resourceUrl": SENTENCE, "scheme": "exact", "network": NETWORK, "asset": ASSET.to_string(),
+        "payTo": PAYEE.to_string(), "amount": "10000", "note": SENTENCE,
+    }));
+    let extensions = json!({"offer-receipt": {"info": {"offers": [offer]}}});
+    let challenge = json!({"x402Version": 2, "error": SENTENCE, "accepts": accepts, "extensions": extensions});
     with(response(402, "text/html", SENTENCE), "payment-required", &encoded(&challenge))
 }
 
@@ -135,10 +140,21 @@ fn envelope() -> Response<Bytes> {
     with(response(402, "text/html", SENTENCE), "payment-required", &encoded(&challenge))
 }
 
+/// A document that names its key by the sentence.
+fn signed(payload: Value) -> Value {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = json!({"alg": SENTENCE, "kid": format!("did:web:{SENTENCE}")});
+    json!({"format": "jws", "signature": format!("{}.{}.x", part(&header), part(&payload)), "note": SENTENCE})
+}
+
 fn receipt(status: u16, success: bool) -> Response<Bytes> {
     let said = json!({
         "success": success, "errorReason": SENTENCE, "errorMessage": SENTENCE, "transaction": SENTENCE,
         "network": SENTENCE, "payer": SENTENCE, "amount": SENTENCE,
+        "extensions": {"offer-receipt": {"info": {"receipt": signed(json!({
+            "version": 1, "network": SENTENCE, "resourceUrl": SENTENCE, "payer": SENTENCE, "issuedAt": 1,
+            "transaction": SENTENCE,
+        }))}}},
     });
     let reply = with(response(status, "text/plain", SENTENCE), "payment-response", &encoded(&said));
     with(reply, "x-payment-response", &encoded(&said))
@@ -178,7 +194,9 @@ impl Unmarked {
             Value::Object(members) => {
                 for (name, value) in members {
                     match name.as_str() {
-                        "body" | "receipt" => self.marked += usize::from(value.to_string().contains(SENTENCE)),
+                        "body" | "receipt" | "document" => {
+                            self.marked += usize::from(value.to_string().contains(SENTENCE))
+                        }
                         _ => self.note_fields(&format!("{place}.{name}"), value),
                     }
                     assert!(!name.contains(SENTENCE), "{place} has a field of that name");

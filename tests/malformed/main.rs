@@ -94,9 +94,12 @@ async fn goes_as_its_files_say(folder: &str) {
     scene.end().await;
 }
 
-/// The built-in rules, on the test network, with one port opened.
+/// The built-in rules, on the test network, with one port opened, where one seller has many payees.
 fn rules(port: u16) -> String {
-    format!("version = 1\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n")
+    format!(
+        "version = 1\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n\
+         [payee]\non_change = \"allow\"\n"
+    )
 }
 
 fn all(us: Address) -> impl Iterator<Item = Case> {

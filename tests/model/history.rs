@@ -160,7 +160,7 @@ impl History {
         let expected = self.model.move_to(payment, to);
         let moved =
             self.ledger.move_to(self.rows[payment], to, kind, serde_json::json!({}), None, self.clock).await.unwrap();
-        assert_eq!(moved, expected, "move {payment} to {to:?}");
+        assert_eq!(moved.went, expected, "move {payment} to {to:?}");
         format!("move {payment} to {to:?}")
     }
 

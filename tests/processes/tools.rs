@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sandbox::host::{Era, Host, HostError};
-use sandbox::sellers::{Behaviour, Dialect, Stall, stall};
+use sandbox::sellers::{Behaviour, Dialect, Stall, Way, stall};
 use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Scene, buy, told, words};
@@ -46,8 +46,8 @@ const PAYMENT: &str = "
     asset: USDC
     network: eip155:84532
     payee: string
-    dialect: x402v1|x402v2
-    scheme: exact
+    dialect: x402v1|x402v2|mpp
+    scheme: exact|upto
     state: authorized|settled|held|lapsed
     chain_tx?: string
     proof: seller|chain|none";
@@ -66,8 +66,8 @@ const QUOTE: &str = "
     next: string
     failed: flag";
 const OFFER: &str = "
-    dialect: x402v1|x402v2
-    scheme: exact
+    dialect: x402v1|x402v2|mpp
+    scheme: exact|upto
     network: eip155:84532
     asset: USDC
     amount_usd?: usd
@@ -124,8 +124,8 @@ const ROW: &str = "
     asset: USDC|null
     network: eip155:84532|null
     payee: string|null
-    dialect: x402v1|x402v2|null
-    scheme: exact|null
+    dialect: x402v1|x402v2|mpp|null
+    scheme: exact|upto|null
     chain_tx: string|null
     proof: none|seller|chain|null
     reasons: list";
@@ -142,7 +142,7 @@ async fn market() -> Scene {
     let stalls = vec![
         Stall::free("/free"),
         Stall::get("/plain", PRICE),
-        Stall { dialect: Dialect::V1, ..Stall::get("/v1", PRICE) },
+        Stall { dialect: Dialect::V1, ways: vec![Way::Eip3009], ..Stall::get("/v1", PRICE) },
         Stall::post("/echo", PRICE),
         Stall { handler: stall::big_body(BIG), ..Stall::get("/big", PRICE) },
         Stall { handler: stall::binary(BLOB), ..Stall::get("/blob", PRICE) },

@@ -7,7 +7,7 @@ use bursar::reason::Who;
 use bursar::wish::Call;
 use sandbox::http::response;
 use sandbox::sellers::stall::{Handler, always, always_json};
-use sandbox::sellers::{Behaviour, Dialect, Stall};
+use sandbox::sellers::{Behaviour, Dialect, Stall, Way};
 use serde_json::json;
 
 use crate::scene::*;
@@ -80,7 +80,8 @@ async fn another_type_than_the_offer_named_is_told_as_one() {
 
 #[tokio::test]
 async fn a_seller_of_the_first_version_is_held_to_its_type_too() {
-    let stall = Stall { dialect: Dialect::V1, ..sells("/thing", always("image/png", "\u{89}PNG")) };
+    let stall =
+        Stall { dialect: Dialect::V1, ways: vec![Way::Eip3009], ..sells("/thing", always("image/png", "\u{89}PNG")) };
     let scene = market([stall]).open().await;
     assert_eq!(codes(&scene.get("/thing").await), ["goods_other_type"]);
     scene.end().await;

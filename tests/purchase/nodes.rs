@@ -37,7 +37,7 @@ async fn keeps_money_counted(mood: Mood, what: &str) {
 /// Final blocks prove a use without its logs; but of a ceiling, only logs say how much was taken.
 fn proven_without_logs() -> &'static str {
     match Way::of_this_run() {
-        Way::Eip3009 | Way::Permit2 => "chain",
+        Way::Eip3009 | Way::Permit2 | Way::Mpp => "chain",
         Way::Upto => "seen",
     }
 }

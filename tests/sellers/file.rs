@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bursar::answer::{Charged, Outcome};
+use sandbox::sellers::Way;
 use serde::Deserialize;
 use serde_json::Value;
 use toml_edit::{DocumentMut, Item, TableLike};
@@ -18,6 +19,12 @@ pub struct Script {
     /// Sections of a policy, beside the built-in one.
     #[serde(default)]
     pub rules: String,
+    /// The way its honest challenges are paid; that of the run, where none is named.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// What Permit2 is allowed, in millionths of a dollar; all there is, where the seller is paid by it.
+    #[serde(default)]
+    pub allowance: Option<u64>,
     /// How many hosts the seller answers at: 127.0.0.1 and on.
     #[serde(default = "one")]
     pub hosts: u8,
@@ -54,6 +61,8 @@ pub struct Act {
     pub at: Option<String>,
     /// Takes the money first.
     pub settles: bool,
+    /// Only so much of it, where it is paid by a ceiling.
+    pub takes: Option<u64>,
     /// Takes the money of the first payment it ever saw.
     pub redeems: bool,
     pub status: Option<u16>,
@@ -61,6 +70,8 @@ pub struct Act {
     pub body: Option<String>,
     /// Changes to an honest challenge in the header, or several for as many headers.
     pub v2: Option<OneOrMore>,
+    /// Changes to an honest challenge of MPP, or several for as many headers.
+    pub mpp: Option<OneOrMore>,
     /// Changes to an honest challenge in the body.
     pub v1: Option<Value>,
     /// So many offers: the ones there are, over and over.
@@ -134,6 +145,8 @@ pub struct Holds {
     pub signatures: usize,
     /// Requests with a payment that reached anybody.
     pub presents: usize,
+    /// Requests that said which wallet asks.
+    pub sign_ins: usize,
     /// All requests that reached anybody; not looked at if left out.
     pub requests: Option<usize>,
     /// Dollars that moved on the chain.
@@ -164,6 +177,17 @@ impl Script {
             serde_json::from_value(table(document.as_table())).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
         script.check(&name);
         Script { name, ..script }
+    }
+
+    pub fn way(&self) -> Way {
+        match self.by.as_deref() {
+            None => Way::of_this_run(),
+            Some("eip3009") => Way::Eip3009,
+            Some("permit2") => Way::Permit2,
+            Some("upto") => Way::Upto,
+            Some("mpp") => Way::Mpp,
+            Some(other) => panic!("{}: no way is called `{other}`", self.name),
+        }
     }
 
     pub fn class(&self) -> &str {

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alloy_primitives::U256;
 use bursar::answer::{Answer, Outcome, Quote};
 use bursar::wish::Call;
 use sandbox::chain::{ASSET, NETWORK};
-use sandbox::sellers::Seen;
 use sandbox::sellers::stall::PAYEE;
+use sandbox::sellers::{Seen, sign_in};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::canary;
@@ -59,6 +60,9 @@ impl<'a> Show<'a> {
         let hosts = (1..=script.hosts).map(|nth| format!("127.0.0.{nth}:{}", seller.port));
         let doors: Vec<String> = hosts.chain([format!("localhost:{}", other.port)]).collect();
         let scene = market([]).key(canary::KEY).doors(&doors).rules(&script.rules).open().await;
+        let by_permit2 = if script.way().is_by_permit2() { u64::MAX } else { 0 };
+        let allowance = U256::from(script.allowance.unwrap_or(by_permit2));
+        scene.sandbox.chain.asset(ASSET).approve_permit2(scene.address, allowance).unwrap();
         let names = Names(vec![
             ("seller", seller.origin()),
             ("port", seller.port.to_string()),
@@ -71,9 +75,9 @@ impl<'a> Show<'a> {
         ]);
         let (silent, silence) = mpsc::unbounded_channel();
         let chain = &scene.sandbox.chain;
-        let seller = seller.serve((&script.unpaid, &script.paid), chain, &names, &silent);
-        let other = other.serve((&script.other.unpaid, &script.other.paid), chain, &names, &silent);
-        let closed = closed.serve((&[], &[]), chain, &names, &silent);
+        let seller = seller.serve((&script.unpaid, &script.paid), chain, &names, &silent, script.way());
+        let other = other.serve((&script.other.unpaid, &script.other.paid), chain, &names, &silent, script.way());
+        let closed = closed.serve((&[], &[]), chain, &names, &silent, script.way());
         let (slowest, last_id, told, own_words) = Default::default();
         Show { script, scene, names, seller, other, closed, silence, slowest, last_id, told, own_words }
     }
@@ -158,6 +162,10 @@ impl<'a> Show<'a> {
         assert_eq!(spent, moved, "{name}: dollars that moved");
         assert_eq!(self.scene.nonces().await.len(), holds.signatures, "{name}: signatures");
         assert_eq!(seen.len(), holds.presents, "{name}: payments presented");
+        let sign_ins = signed_in(&self.seller);
+        assert_eq!(sign_ins.len(), holds.sign_ins, "{name}: sign-ins");
+        assert_eq!(signed_in(&self.other).len(), 0, "{name}: a sign-in went to another origin than the one that asked");
+        self.scene.every_sign_in_is_recorded(&sign_ins);
         let requests = self.seller.seen().len() + self.other.seen().len();
         assert_eq!(requests, holds.requests.unwrap_or(requests), "{name}: requests");
         assert_eq!(self.closed.connects(), 0, "{name}: went through a door its owner never opened");
@@ -227,6 +235,10 @@ async fn wait_for<T>(call: impl Future<Output = T>, silence: &mut UnboundedRecei
 
 fn paid(server: &Server) -> Vec<Seen> {
     server.seen().into_iter().filter(|seen| seen.payment_header.is_some()).collect()
+}
+
+fn signed_in(server: &Server) -> Vec<Seen> {
+    server.seen().into_iter().filter(|seen| seen.headers.contains_key(sign_in::HEADER)).collect()
 }
 
 fn compare(step: &Step, answer: &Answer, place: &str) {

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use alloy_primitives::{B256, U256};
 use bursar::limits;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sandbox::chain::PlayChain;
 use sandbox::http::Request;
-use sandbox::sellers::Seen;
 use sandbox::sellers::facilitator;
 use sandbox::sellers::recorder::Recorder;
 use sandbox::sellers::x402::Payment;
+use sandbox::sellers::{Seen, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
@@ -40,6 +41,7 @@ pub struct Server {
     origin: String,
     /// Told when this seller falls silent: how long it takes until nobody waits for it any more.
     silence: Silence,
+    way: Way,
     connects: AtomicUsize,
     heard: Mutex<Vec<u8>>,
     recorder: Recorder,
@@ -69,6 +71,7 @@ impl Door {
         chain: &Arc<PlayChain>,
         names: &Names,
         silence: &Silence,
+        way: Way,
     ) -> Arc<Server> {
         let server = Arc::new(Server {
             unpaid: acts.0.to_vec(),
@@ -77,6 +80,7 @@ impl Door {
             names: names.clone(),
             origin: self.origin(),
             silence: silence.clone(),
+            way,
             connects: AtomicUsize::default(),
             heard: Mutex::default(),
             recorder: Recorder::default(),
@@ -119,19 +123,22 @@ impl Server {
         let Some(act) = self.next_act(&request, payment.is_some()) else {
             return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
         };
-        let settled = payment.as_ref().filter(|_| act.settles).and_then(|payment| self.settle(payment, place));
+        let settled =
+            payment.as_ref().filter(|_| act.settles).and_then(|payment| self.settle(payment, act.takes, place));
         if act.redeems {
             self.redeem();
         }
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.chain.now()));
+        let (now, way) = (self.chain.now(), self.way);
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
         let (request, names, origin) = (&request, &self.names, self.origin.clone());
-        let moment = Moment { request, payment: payment.as_ref(), settled, origin, date, names };
+        let moment = Moment { request, payment: payment.as_ref(), settled, origin, date, now, way, names };
         let bytes = words::reply(&act, &moment);
         self.say(&mut stream, &act, &bytes, payment.is_some()).await
     }
 
-    fn settle(&self, payment: &Payment, place: usize) -> Option<alloy_primitives::B256> {
-        let tx = facilitator::settle(&self.chain, payment).ok()?;
+    fn settle(&self, payment: &Payment, takes: Option<u64>, place: usize) -> Option<B256> {
+        let amount = takes.map_or(payment.transfer.value, U256::from);
+        let tx = facilitator::settle_amount(&self.chain, payment, amount).ok()?;
         self.recorder.note_settled(place, tx);
         Some(tx)
     }

@@ -22,6 +22,12 @@ impl Key {
         Some(Self { key, address })
     }
 
+    /// The public key, not compressed.
+    pub fn point(&self) -> [u8; 65] {
+        let point = self.key.verifying_key().to_encoded_point(false);
+        point.as_bytes().try_into().unwrap_or([0; 65])
+    }
+
     /// Signs a hash, with low `s` and a `v` of 27 or 28.
     pub fn sign(&self, hash: B256) -> [u8; 65] {
         let mut signed = [0; 65];

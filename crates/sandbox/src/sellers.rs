@@ -1,4 +1,5 @@
-//! A market of sellers on loopback: each stall speaks x402 as a reference seller would, or fails the way real ones do.
+//! A market of sellers on loopback: each stall speaks x402 or MPP as a reference seller would, or fails the way real ones
+//! do.
 //!
 //! Every request is recorded, settlements are real on the play chain, and stalls can be added while the market runs.
 
@@ -14,20 +15,26 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use serde_json::json;
 
 use self::facilitator::Reason;
+use self::mpp::{Charge, Form, Till};
 use self::recorder::Recorder;
-use self::x402::{Offer, Payment};
+use self::sign_in::Door;
+use self::x402::{Offer, Payment, Version};
 use super::chain::PlayChain;
 use super::http::{self as wire, Request, Server, Wire};
 
 pub mod catalogue;
 pub mod facilitator;
+pub mod mpp;
 mod payload;
 pub mod recorder;
+pub mod sign_in;
+pub mod signing;
 pub mod stall;
 pub mod way;
 pub mod x402;
 
 pub use recorder::Seen;
+pub use sign_in::SignIn;
 pub use stall::{Behaviour, Dialect, Stall};
 pub use way::Way;
 
@@ -45,6 +52,8 @@ impl Sellers {
             pitches: RwLock::default(),
             recorder: Recorder::default(),
             sold: Mutex::default(),
+            door: Door::default(),
+            till: Till::default(),
         });
         stalls.into_iter().for_each(|stall| market.put(stall));
         let keeper = market.clone();
@@ -104,6 +113,10 @@ struct Market {
     recorder: Recorder,
     /// Answers already paid for that may be asked for again, by payment or by payment id.
     sold: Mutex<HashMap<String, Sold>>,
+    /// For those who have paid and come again.
+    door: Door,
+    /// Of the stalls that are paid by MPP.
+    till: Till,
 }
 
 /// A stall that is open, and how often it was visited.
@@ -155,9 +168,39 @@ impl Market {
             Behaviour::Redirect(to) => return Wire::Answer(redirect(to)),
             _ => {}
         }
+        if let Some(answer) = self.enters(stall, request) {
+            return Wire::Answer(answer);
+        }
         let price = stall.price_at(pitch.visits.fetch_add(1, Ordering::Relaxed));
-        let sale = Sale { market: self, stall, offer: offer(stall, price, request), place };
+        let sale = Sale { market: self, stall, offer: self.offer(stall, price, request), place };
         sale.serve(request).await
+    }
+
+    fn offer(&self, stall: &Stall, price: u64, request: &Request) -> Offer {
+        let mut offer = offer(stall, price, request);
+        if let Some(signing) = &stall.signs {
+            let declared = signing.declared(&offer, self.chain.now());
+            offer.extensions.insert(signing::OFFER_RECEIPT.to_owned(), declared);
+        }
+        if let Some(sign_in) = &stall.sign_in {
+            let asks = self.door.asks(sign_in, &offer.resource, self.chain.now());
+            offer.extensions.insert(sign_in::EXTENSION.to_owned(), asks);
+        }
+        offer
+    }
+
+    /// The goods, for whoever says who they are and has them already.
+    fn enters(&self, stall: &Stall, request: &Request) -> Option<Response<Bytes>> {
+        let sign_in = stall.sign_in.as_ref().filter(|_| request.headers.contains_key(sign_in::HEADER))?;
+        if let Some(to) = &sign_in.sends_to {
+            return Some(redirect(to));
+        }
+        if let Some(status) = sign_in.answers {
+            return Some(wire::json(status, &json!({"error": "something broke"})));
+        }
+        let resource = resource_url(&request.headers, &request.uri);
+        let is_let_in = self.door.lets_in(sign_in, request, &resource, self.chain.now());
+        is_let_in.then(|| (stall.handler)(request))
     }
 
     fn index_or_404(&self, pitches: &[Arc<Pitch>], path: &str) -> Response<Bytes> {
@@ -206,13 +249,13 @@ struct Sale<'a> {
 impl Sale<'_> {
     async fn serve(&self, request: &Request) -> Wire {
         let presented = Payment::presented(&request.headers);
-        let Some(payment) = presented.filter(|p| self.stall.dialect.speaks(p.version)) else {
+        let Some(payment) = presented.filter(|p| self.stall.speaks(p.version)) else {
             return self.challenge("payment is required");
         };
         if let Some(answer) = self.answered_before(&payment) {
             return Wire::Answer(answer);
         }
-        if let Err(reason) = facilitator::agrees(&self.offer, &payment) {
+        if let Err(reason) = self.agrees(&payment) {
             return self.challenge(reason);
         }
         match facilitator::verify(&self.market.chain, &self.offer, &payment) {
@@ -220,6 +263,31 @@ impl Sale<'_> {
             // Whoever settles first finds out by settling.
             Err(reason) if self.offer.settles_first(payment.way()) => self.settlement_failed(&payment, reason),
             Err(reason) => self.challenge(reason),
+        }
+    }
+
+    /// Whether a payment is for what was asked; by MPP, for a challenge that was issued here.
+    fn agrees(&self, payment: &Payment) -> Result<(), Reason> {
+        facilitator::agrees(&self.offer, payment)?;
+        match payment.version {
+            Version::V1 | Version::V2 => Ok(()),
+            Version::Mpp => {
+                let complaint = self.market.till.complaint(&self.charge(), payment, self.market.chain.now());
+                complaint.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn charge(&self) -> Charge {
+        Charge {
+            form: Form::Joined,
+            price: self.offer.price_atomic.to_string(),
+            asset: self.offer.asset,
+            payee: self.offer.payee,
+            realm: "sandbox".to_owned(),
+            expires: self.market.chain.now().saturating_add(self.offer.max_timeout_s) as i64,
+            more: String::new(),
+            one_id: false,
         }
     }
 
@@ -291,6 +359,7 @@ impl Sale<'_> {
         }
         let tx = facilitator::settle_offered(&self.market.chain, &self.offer, payment, amount)?;
         self.market.recorder.note_settled(self.place, tx);
+        self.market.door.note_paid(&self.stall.path, payment.transfer.from);
         Ok(Taken { tx: Some(tx), amount })
     }
 
@@ -313,7 +382,11 @@ impl Sale<'_> {
         let mut answer = goods.clone();
         match self.stall.behaviour {
             Behaviour::MisstatesReceipt => payment.put_false_receipt(&mut answer),
+            Behaviour::MisnamesTransaction => payment.put_receipt(&mut answer, B256::repeat_byte(0x5c)),
             _ => self.put_receipt(&mut answer, payment, &taken),
+        }
+        if let Some(signing) = &self.stall.signs {
+            signing.put_receipt(&mut answer, &self.offer, payment, self.market.chain.now());
         }
         if let Some(id) = payment.identifier() {
             self.market.remember(&self.key(id), payment, &answer);
@@ -339,11 +412,19 @@ impl Sale<'_> {
     }
 
     fn challenge(&self, error: &str) -> Wire {
-        Wire::Answer(self.offer.challenge(error))
+        let mut answer = self.offer.challenge(error);
+        if self.stall.ways.contains(&Way::Mpp) {
+            put_text(answer.headers_mut(), header::WWW_AUTHENTICATE, &self.market.till.ask(&self.charge()));
+        }
+        Wire::Answer(answer)
     }
 
+    /// MPP has no receipt for what failed: it asks again.
     fn settlement_failed(&self, payment: &Payment, reason: Reason) -> Wire {
-        Wire::Answer(self.offer.settlement_failed(payment, reason))
+        match payment.version {
+            Version::V1 | Version::V2 => Wire::Answer(self.offer.settlement_failed(payment, reason)),
+            Version::Mpp => self.challenge(reason),
+        }
     }
 }
 

@@ -13,8 +13,11 @@ pub mod world;
 
 use std::path::PathBuf;
 
-/// The program under test: it is built beside the tests.
+/// The program under test: it is built beside the tests. `BURSAR_PROGRAM` names another one.
 pub fn program() -> PathBuf {
+    if let Some(other) = std::env::var_os("BURSAR_PROGRAM") {
+        return other.into();
+    }
     let test = std::env::current_exe().expect("a test has a file");
     let folder = test.ancestors().find(|folder| folder.ends_with("deps")).and_then(|deps| deps.parent());
     let program =

@@ -15,13 +15,14 @@ use crate::house::Open;
 use crate::keys::{Keys, Way};
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
 use bursar::answer::{LogQuery, Pending, Refusal};
 use bursar::authorization::{Authorization, Eip3009};
 use bursar::chain::{Nodes, Rpc as Chains};
 use bursar::config::Home;
 use bursar::house::Ports;
-use bursar::ledger::Recorded;
+use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Assets, Network};
 use bursar::ports::Quiet;
 use bursar::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
@@ -317,6 +318,12 @@ impl Scene {
         seen.filter(|seen| seen.payment_header.is_some()).collect()
     }
 
+    /// What sellers have seen that said which wallet asks.
+    pub fn sign_ins(&self) -> Vec<Seen> {
+        let seen = self.sandbox.sellers.seen().into_iter().chain(self.others.seen());
+        seen.filter(|seen| seen.headers.contains_key(sandbox::sellers::sign_in::HEADER)).collect()
+    }
+
     /// What counts against the wallet's day, and the part of it that is in doubt.
     pub async fn counted(&self) -> (String, String) {
         let budgets = self.bursar.agent(AGENT).budgets(None).await.unwrap().budgets;
@@ -420,6 +427,7 @@ impl Scene {
         self.bursar.drain().await;
         let audit = self.bursar.audit().await.unwrap();
         assert_eq!(audit.violations, Vec::<String>::new());
+        self.every_sign_in_is_recorded(&self.sign_ins());
         let nonces = self.nonces().await;
         let mut bytes = BTreeMap::new();
         for seen in payments {
@@ -431,6 +439,22 @@ impl Scene {
         let mut ids: Vec<&String> = nonces.values().collect();
         ids.dedup();
         assert_eq!(ids.len(), nonces.len(), "a purchase has two authorizations");
+    }
+
+    /// No seller has seen a sign-in that is not in the ledger, or one twice.
+    pub fn every_sign_in_is_recorded(&self, seen: &[Seen]) {
+        let ledger = rusqlite::Connection::open(self.home.ledger_file()).unwrap();
+        let mut headers: Vec<_> =
+            seen.iter().map(|seen| seen.headers[sandbox::sellers::sign_in::HEADER].clone()).collect();
+        headers.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        headers.dedup();
+        assert_eq!(headers.len(), seen.len(), "a sign-in was shown twice");
+        for header in headers {
+            let said: serde_json::Value = serde_json::from_slice(&STANDARD.decode(&header).unwrap()).unwrap();
+            let signature = said["signature"].as_str().unwrap();
+            let mut recorded = ledger.prepare("SELECT 1 FROM sign_in WHERE signature = ?1").unwrap();
+            assert!(recorded.exists([signature]).unwrap(), "a seller saw a sign-in the ledger does not know");
+        }
     }
 
     /// Ends a scene whose ledger is not the one its payments were recorded in.
@@ -510,13 +534,13 @@ fn opened(markets: [String; 2], doors: &[String]) -> Vec<String> {
 pub fn schemes_for(rules: &str) -> &'static str {
     match PaidBy::of_this_run() {
         PaidBy::Upto if !rules.contains("[schemes]") => "[schemes]\nallow = [\"exact\", \"upto\"]\n",
-        PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => "",
+        PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto | PaidBy::Mpp => "",
     }
 }
 
 /// Where this run pays by Permit2, it may move all there is.
 pub fn allow_the_way(sandbox: &Sandbox, wallet: Address) {
-    if PaidBy::of_this_run() != PaidBy::Eip3009 {
+    if PaidBy::of_this_run().is_by_permit2() {
         sandbox.chain.asset(ASSET).approve_permit2(wallet, U256::MAX).unwrap();
     }
 }
@@ -611,6 +635,10 @@ struct Wire {
 impl Seller for Wire {
     async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
         self.http.ask(request, egress).await
+    }
+
+    async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        self.http.enter(signed_in, egress).await
     }
 
     async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {

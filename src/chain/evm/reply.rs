@@ -43,8 +43,16 @@ impl From<Log> for EventLog {
     }
 }
 
+/// One call, or several: Tempo has both kinds.
 #[derive(Deserialize)]
 struct Sent {
+    input: Option<Bytes>,
+    calls: Option<Vec<OneCall>>,
+}
+
+#[derive(Deserialize)]
+struct OneCall {
+    #[serde(default)]
     input: Bytes,
 }
 
@@ -140,7 +148,12 @@ pub fn logs(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
 /// What a chain transaction was called with; none where there is no such one.
 pub fn input(said: Value) -> Result<Option<Bytes>, NodeFailure> {
     let sent: Option<Sent> = shaped(said)?;
-    Ok(sent.map(|sent| sent.input))
+    let called = |Sent { input, calls }: Sent| match (input, calls) {
+        (Some(input), _) => Ok(input),
+        (None, Some(calls)) => Ok(calls.iter().flat_map(|call| call.input.to_vec()).collect::<Vec<u8>>().into()),
+        (None, None) => Err(NodeFailure::Nonsense("a chain transaction without what it was called with".to_owned())),
+    };
+    sent.map(called).transpose()
 }
 
 /// The logs in a receipt; none where the chain transaction failed, or is not there.

@@ -15,7 +15,8 @@ use crate::authorization::{Authorization, Fact};
 use crate::limits;
 use crate::money::{Account, Amount, Network};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
-use crate::settlement::{Block, ChainError, ChainTx, EventLog, EvmQuestion, LogFilter, Testimony, Use, eip3009_use};
+use crate::settlement::{Block, ChainError, ChainTx, EventLog, EvmQuestion, LogFilter, Testimony, Use, UseRecord};
+use crate::settlement::{eip3009_use, is_tempo_fee, tempo_memo};
 
 /// What public nodes answer in one `eth_getLogs`; those that want less say so and are asked for less.
 const LOG_BLOCKS: u64 = 2_000;
@@ -104,20 +105,16 @@ impl Rpc {
         // The final block is read before the head, so that the head is never behind it.
         let (on_chain, finalized) = tokio::join!(node.is_on(line, chain.id), node.block(line, At::Finalized));
         on_chain?;
-        let (used, at, head) = state(line, node, signed, &question).await.map_err(|failure| node.says(failure))?;
+        let Read { fate, at, head } =
+            read(line, node, signed, &question).await.map_err(|failure| node.says(failure))?;
         let finalized = match (finalized, chain.confirmations) {
             (Ok(Some(block)), _) => Some(block),
             (_, Some(behind)) => node.block(line, At::Number(head.saturating_sub(behind))).await.ok().flatten(),
             (_, None) => None,
         };
-        // The logs say more about a use, and their silence nothing against it.
-        let fate = match used {
-            true => {
-                let found = tokio::time::timeout(limits::RPC_WAIT * 3, trace(line, node, signed, &question, at)).await;
-                found.ok().and_then(Result::ok).flatten().unwrap_or(Use::Used(None))
-            }
-            false => Use::Unused,
-        };
+        // What is said of an earlier block is final as far as that one.
+        let finalized =
+            finalized.map(|last| if question.memory.is_none() && last.number > at.number { at } else { last });
         Ok(Testimony { node: node.name.clone(), fate, at, finalized })
     }
 
@@ -260,7 +257,12 @@ impl Chains for Rpc {
             let how = match used {
                 Some(handle) => Departed::By(handle),
                 None => Departed::Unnamed {
-                    to: log.topics.get(2).map(|to| Account::evm(asset.network(), Address::from_word(*to))),
+                    // Of a payment that failed there is the fee alone, which no payee got.
+                    to: log
+                        .topics
+                        .get(2)
+                        .filter(|_| !is_tempo_fee(&log))
+                        .map(|to| Account::evm(asset.network(), Address::from_word(*to))),
                     called_with: self.input(chain, chain_tx).await.ok().map(|input| input.unwrap_or_default().to_vec()),
                 },
             };
@@ -299,21 +301,81 @@ impl Chain {
     }
 }
 
+/// What became of it, by which block, and the newest there is.
+struct Read {
+    fate: Use,
+    at: Block,
+    head: u64,
+}
+
+async fn read(line: &Line, node: &Node, signed: &Authorization, question: &EvmQuestion) -> Result<Read, NodeFailure> {
+    let Some(memory) = &question.memory else { return read_logs(line, node, signed, question).await };
+    let (used, at, head) = state(line, node, signed, memory).await?;
+    // The logs say more about a use, and their silence nothing against it.
+    let fate = match used {
+        true => {
+            let found = tokio::time::timeout(limits::RPC_WAIT * 3, trace(line, node, signed, question, at)).await;
+            found.ok().and_then(Result::ok).flatten().unwrap_or(Use::Used(None))
+        }
+        false => Use::Unused,
+    };
+    Ok(Read { fate, at, head })
+}
+
+/// Where nothing but logs tells of a use, their silence says that there was none: so all blocks of the window are read,
+/// or nothing is said. Behind one address stand several machines, and one that is behind has no logs of the newest
+/// blocks and does not say so: silence counts up to a while ago only.
+async fn read_logs(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    question: &EvmQuestion,
+) -> Result<Read, NodeFailure> {
+    let newest = head(line, node).await?;
+    let from = newest_by(line, node, question.since_secs, newest).await?.number;
+    let to = newest_by(line, node, question.until_secs, newest).await?.number.saturating_add(1).min(newest.number);
+    if let Some(fate) = in_logs(line, node, signed, question, (from, to)).await? {
+        return Ok(Read { fate, at: newest, head: newest.number });
+    }
+    let a_while_ago = newest.time_secs.saturating_sub(limits::LOGS_ARE_LATE.as_secs());
+    let at = newest_by(line, node, a_while_ago, newest).await?;
+    Ok(Read { fate: Use::Unused, at, head: newest.number })
+}
+
+/// The newest block that is no later than a time; the first one where all are.
+async fn newest_by(line: &Line, node: &Node, time_secs: u64, newest: Block) -> Result<Block, NodeFailure> {
+    let block = async |number| {
+        let found = node.block(line, At::Number(number)).await?;
+        found.ok_or_else(|| NodeFailure::Nonsense(format!("it has no block {number}")))
+    };
+    let (mut low, mut high, mut step) = (newest, newest, 64_u64);
+    while low.time_secs > time_secs && low.number > 0 {
+        high = low;
+        low = block(low.number.saturating_sub(step)).await?;
+        step = step.saturating_mul(2);
+    }
+    while high.number.saturating_sub(low.number) > 1 {
+        let middle = block(low.number + (high.number - low.number) / 2).await?;
+        if middle.time_secs > time_secs { high = middle } else { low = middle }
+    }
+    Ok(low)
+}
+
 /// Whether it was used, the block that was read at, and the head. The block is asked for by number, so that it is
 /// certain which one answered.
 async fn state(
     line: &Line,
     node: &Node,
     signed: &Authorization,
-    question: &EvmQuestion,
+    memory: &UseRecord,
 ) -> Result<(bool, Block, u64), NodeFailure> {
     let newest = head(line, node).await?;
-    match state_at(line, node, signed, question, newest).await {
+    match state_at(line, node, signed, memory, newest).await {
         Err(NodeFailure::Refused(_)) => {
             let behind = At::Number(newest.number.saturating_sub(BEHIND_HEAD));
             let block =
                 node.block(line, behind).await?.ok_or_else(|| NodeFailure::Nonsense("no recent block".to_owned()))?;
-            Ok((state_at(line, node, signed, question, block).await?, block, newest.number))
+            Ok((state_at(line, node, signed, memory, block).await?, block, newest.number))
         }
         read => Ok((read?, newest, newest.number)),
     }
@@ -323,10 +385,10 @@ async fn state_at(
     line: &Line,
     node: &Node,
     signed: &Authorization,
-    question: &EvmQuestion,
+    memory: &UseRecord,
     block: Block,
 ) -> Result<bool, NodeFailure> {
-    let word = node.word(line, question.contract, &question.call, At::Number(block.number)).await?;
+    let word = node.word(line, memory.contract, &memory.call, At::Number(block.number)).await?;
     let answer = signed.is_used(U256::from_be_bytes(word.0));
     answer.ok_or_else(|| NodeFailure::Nonsense("that is neither yes nor no".to_owned()))
 }
@@ -343,9 +405,26 @@ async fn trace(
     question: &EvmQuestion,
     at: Block,
 ) -> Result<Option<Use>, NodeFailure> {
-    let (from, to) = blocks_of_window(line, node, question, at).await?;
+    let blocks = blocks_of_window(line, node, question, at).await?;
+    in_logs(line, node, signed, question, blocks).await
+}
+
+/// What became of it, by the logs of these blocks. They are read to the last, or it is not known.
+async fn in_logs(
+    line: &Line,
+    node: &Node,
+    signed: &Authorization,
+    question: &EvmQuestion,
+    (from, to): (u64, u64),
+) -> Result<Option<Use>, NodeFailure> {
     for filter in &question.traces {
-        let (logs, _) = search(line, node, filter, from, to).await?;
+        let (logs, read_to) = search(line, node, filter, from, to).await?;
+        if read_to < to && question.memory.is_none() {
+            return Err(NodeFailure::Refused(format!("its logs were read up to block {read_to} of {to}")));
+        }
+        if logs.len() > TRACES && question.memory.is_none() {
+            return Err(NodeFailure::Refused(format!("{} logs are more than are looked at", logs.len())));
+        }
         for trace in logs.into_iter().take(TRACES) {
             let input = match question.reads_input {
                 true => node.input(line, trace.transaction_hash).await?.unwrap_or_default(),
@@ -364,17 +443,16 @@ async fn trace(
 type Departure = (B256, Option<B256>, u64);
 
 /// What left, one by one, each with a name that every node has for it. A use and the transfer it makes are one, so of
-/// the transfers of a chain transaction only those beyond its uses left by another way.
+/// the transfers of a chain transaction only those beyond its uses left by another way. So are a use and its fee.
 fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
-    let is_use = |log: &EventLog| log.topics.first() == Some(&eip3009_use());
-    let uses = logs.iter().filter(|log| is_use(log)).filter_map(|log| {
-        let nonce = *log.topics.get(2)?;
-        Some(((log.transaction_hash, Some(nonce), 0), log))
-    });
+    let uses = logs.iter().filter_map(|log| Some(((log.transaction_hash, Some(used_in(log)?), 0), log)));
     let mut found: Vec<_> = uses.collect();
     let mut explained: HashMap<B256, usize> = HashMap::new();
     found.iter().for_each(|((chain_tx, ..), _)| *explained.entry(*chain_tx).or_default() += 1);
-    for log in logs.iter().filter(|log| !is_use(log)) {
+    let has_memo = |log: &EventLog| log.topics.first() == Some(&tempo_memo());
+    let with_fees: BTreeSet<B256> = logs.iter().filter(|log| has_memo(log)).map(|log| log.transaction_hash).collect();
+    let is_its_fee = |log: &EventLog| is_tempo_fee(log) && with_fees.contains(&log.transaction_hash);
+    for log in logs.iter().filter(|log| used_in(log).is_none() && !is_its_fee(log)) {
         match explained.get_mut(&log.transaction_hash).filter(|uses| **uses > 0) {
             Some(uses) => *uses -= 1,
             None => found.push(((log.transaction_hash, None, log.log_index), log)),
@@ -383,9 +461,22 @@ fn departures(logs: &[EventLog]) -> Vec<(Departure, &EventLog)> {
     found
 }
 
-/// What leaves an account tells it in one of these, or in both.
+/// The name of the authorization that a log tells the use of, where it has one.
+fn used_in(log: &EventLog) -> Option<B256> {
+    let kind = log.topics.first()?;
+    let named_at = if *kind == eip3009_use() {
+        2
+    } else if *kind == tempo_memo() {
+        3
+    } else {
+        return None;
+    };
+    log.topics.get(named_at).copied()
+}
+
+/// What leaves an account tells it in one of these, or in several.
 fn left(contract: Address, owner: Address) -> LogFilter {
-    let kinds = vec![eip3009_use(), token::Transfer::SIGNATURE_HASH];
+    let kinds = vec![eip3009_use(), tempo_memo(), token::Transfer::SIGNATURE_HASH];
     LogFilter { contract, kinds, topics: vec![owner.into_word()] }
 }
 

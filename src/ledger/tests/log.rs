@@ -237,7 +237,7 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
 
 /// Back to the tables of the eighth step.
 pub(super) const BEFORE_GOODS: &str = "
-    DROP INDEX by_seller; DROP INDEX undelivered;
+    DROP INDEX bought; DROP TABLE sign_in; DROP INDEX by_seller; DROP INDEX undelivered;
     ALTER TABLE purchase DROP COLUMN named_type; ALTER TABLE purchase DROP COLUMN goods;
     ALTER TABLE purchase DROP COLUMN lied;
     CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');

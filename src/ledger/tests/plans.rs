@@ -45,7 +45,8 @@ async fn no_question_in_the_sources_walks_a_long_table() {
 }
 
 /// What leads from a wish to the few rows that are meant, and not to all of its history.
-const OF_A_WISH: [&str; 6] = ["one_open", "waiting", "goods", "question_approved", "question_denied", "question_shown"];
+const OF_A_WISH: [&str; 7] =
+    ["one_open", "waiting", "goods", "bought", "question_approved", "question_denied", "question_shown"];
 
 /// A wish may have been had any number of times: whatever is asked of it is found without walking them.
 #[tokio::test]

@@ -358,6 +358,7 @@ fn quoted() -> Quote {
         payee: "0x2222222222222222222222222222222222222222".into(),
         verdict,
         reasons,
+        signed: None,
     };
     let unpayable = QuotedOffer {
         dialect: Dialect::L402,

@@ -19,7 +19,7 @@ fn packed(value: &Value) -> String {
 }
 
 /// The parameters of a challenge that can be paid.
-fn params(request: &Value) -> Vec<(&'static str, String)> {
+pub(super) fn params(request: &Value) -> Vec<(&'static str, String)> {
     vec![
         ("id", "qB3wErTyU7iOpAsDfGhJkL".to_owned()),
         ("realm", "api.example.com".to_owned()),
@@ -30,7 +30,7 @@ fn params(request: &Value) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn written(params: &[(&str, String)]) -> String {
+pub(super) fn written(params: &[(&str, String)]) -> String {
     let params: Vec<String> = params.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
     format!("Payment {}", params.join(", "))
 }
@@ -43,7 +43,7 @@ fn with_param(name: &'static str, value: Option<&str>) -> String {
     written(&params)
 }
 
-fn listed(challenge: &str) -> Vec<Listed> {
+pub(super) fn listed(challenge: &str) -> Vec<Listed> {
     read(&header("www-authenticate", challenge), "")
 }
 
@@ -214,7 +214,7 @@ fn a_challenge_that_is_not_whole_or_has_two_readings_is_refused() {
         ("credential_header_not_supported", with_param("header", Some("Authorization"))),
         ("credential_header_not_supported", with_param("header", Some("payment-authorization"))),
         ("method_not_supported", with_param("method", Some("EVM"))),
-        ("method_not_supported", with_param("method", Some("tempo"))),
+        ("method_not_supported", with_param("method", Some("stellar"))),
         ("method_not_supported", with_param("intent", Some("session"))),
         ("method_not_supported", with_param("intent", Some("subscription"))),
         ("method_not_supported", with_param("intent", Some("stake"))),

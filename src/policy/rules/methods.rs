@@ -1,6 +1,6 @@
 //! Which HTTP methods a domain's rule opens.
 
-use super::{Case, Check, Rule, Said};
+use super::{Case, Check, Place, Rule, Said};
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -11,12 +11,17 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Said {
-    let methods = case.place.rule.map_or(&[][..], |rule| &rule.methods);
-    if methods.is_empty() || methods.contains(&case.question.request.method) {
+    if opens(&case.place, &case.question.request.method) {
         return Said::Pass;
     }
+    let methods = case.place.rule.map_or(&[][..], |rule| &rule.methods);
     let message = format!("At {} the policy pays only for {}.", case.place.domain, methods.join(", "));
     case.refuse(RULE.code, case.place.rule_text("methods"), message, Who::Owner)
+}
+
+/// Whether the rule for a place names this method, or none.
+pub(super) fn opens(place: &Place<'_>, method: &str) -> bool {
+    place.rule.is_none_or(|rule| rule.methods.is_empty() || rule.methods.iter().any(|named| named == method))
 }
 
 #[cfg(test)]

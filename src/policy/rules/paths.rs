@@ -1,6 +1,6 @@
 //! Which paths a domain's rule opens.
 
-use super::{Case, Check, Rule, Said};
+use super::{Case, Check, Place, Rule, Said};
 use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
@@ -11,12 +11,17 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Said {
-    let paths = case.place.rule.map_or(&[][..], |rule| &rule.paths);
-    if paths.is_empty() || paths.iter().any(|pattern| matches(pattern, case.place.url.path())) {
+    if opens(&case.place) {
         return Said::Pass;
     }
     let message = format!("At {} the policy does not pay for this path.", case.place.domain);
     case.refuse(RULE.code, case.place.rule_text("paths"), message, Who::Owner)
+}
+
+/// Whether the rule for a place names its path, or none.
+pub(super) fn opens(place: &Place<'_>) -> bool {
+    let is_named = |paths: &[String]| paths.iter().any(|pattern| matches(pattern, place.url.path()));
+    place.rule.is_none_or(|rule| rule.paths.is_empty() || is_named(&rule.paths))
 }
 
 /// An exact path, or `/*` at the end for everything beneath it.

@@ -8,6 +8,7 @@ use super::pending;
 use crate::answer::{Body, Encoding, Event};
 use crate::answer::{Pending, Refusal, Story};
 use crate::limits;
+use crate::offer::Attested;
 use crate::text;
 use crate::time::Time;
 use crate::web::html::{Html, html};
@@ -93,7 +94,7 @@ fn offer(offer: &Value) -> Html {
         field(offer, "dialect"),
         field(offer, "scheme"),
         verdict(&field(offer, "verdict")),
-        field(&offer["unpayable"], "message")
+        signed("offer", offer).unwrap_or_else(|| field(&offer["unpayable"], "message"))
     )
 }
 
@@ -181,10 +182,12 @@ fn proof(story: &Story, now: Time) -> Html {
     };
     let receipt = story.receipt.as_ref().map(pairs).unwrap_or_else(|| "no receipt".to_owned());
     let evidence = (!story.evidence.is_null()).then(|| html!("<dt>Evidence</dt><dd>{}</dd>", pairs(&story.evidence)));
+    let signed = story.receipt.as_ref().and_then(|receipt| signed("receipt", receipt));
     html!(
-        "<section class=\"card\"><h2>Proof</h2><dl class=\"terms\"><dt>The seller says</dt><dd>{}</dd>\
+        "<section class=\"card\"><h2>Proof</h2><dl class=\"terms\"><dt>The seller says</dt><dd>{}</dd>{}\
          <dt>The chain says</dt><dd>{}</dd>{}{}{}{}</dl></section>",
         receipt,
+        signed.map(|signed| html!("<dt>The seller signed</dt><dd>{}</dd>", signed)),
         says,
         row.payee.as_ref().map(|payee| html!("<dt>Paid to</dt><dd class=\"mono\">{}</dd>", payee)),
         row.chain_tx.as_ref().map(|tx| html!("<dt>Chain transaction</dt><dd class=\"mono\">{}</dd>", words::line(tx))),
@@ -215,6 +218,12 @@ fn stored(story: &Story, body: &Body, offset: u64, next: Option<u64>) -> Html {
     )
 }
 
+/// What was found of a document that the seller signed, in a sentence.
+fn signed(what: &str, beside: &Value) -> Option<String> {
+    let attested: Attested = serde_json::from_value(beside.get("signed")?.clone()).ok()?;
+    Some(words::line(&attested.sentence(what)))
+}
+
 fn entries(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -230,8 +239,8 @@ fn field(value: &Value, name: &str) -> String {
 /// `network eip155:8453, success true` instead of braces. What is empty, for programs, or said elsewhere on the page is
 /// left out.
 fn pairs(value: &Value) -> String {
-    const ELSEWHERE: [&str; 8] =
-        ["ends", "handle", "nonce", "policy", "reasons", "receipt", "standing", "valid_before"];
+    const ELSEWHERE: [&str; 9] =
+        ["ends", "handle", "nonce", "policy", "reasons", "receipt", "signed", "standing", "valid_before"];
     let Value::Object(fields) = value else { return words::line(&value.to_string()) };
     let told = fields.iter().filter(|(name, value)| !value.is_null() && !ELSEWHERE.contains(&name.as_str()));
     let told: Vec<String> = told

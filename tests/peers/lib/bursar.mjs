@@ -13,27 +13,27 @@ export const PAYER_KEY = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a8
 export const PAYER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
 
 /** A home with a config, a policy that lets `sellers` ("127.0.0.1:PORT") be paid on the test network, and no key yet. */
-export function makeHome(onStop, { chainUrl, sellers, store = "file" }) {
+export function makeHome(onStop, { chainUrl, sellers, store = "file", network = NETWORK }) {
   const dir = mkdtempSync(join(tmpdir(), "bursar-peers-"));
   onStop(() => process.env.PEERS_KEEP || rmSync(dir, { recursive: true, force: true }));
   const home = join(dir, "home");
   mkdirSync(home, { mode: 0o700 });
   const passphraseFile = join(dir, "passphrase");
   writeFileSync(passphraseFile, "correct horse battery staple\n", { mode: 0o600 });
-  writeFileSync(join(home, "config.toml"), config(chainUrl, store), { mode: 0o600 });
-  writeFileSync(join(home, "policy.toml"), policy(sellers), { mode: 0o600 });
+  writeFileSync(join(home, "config.toml"), config(chainUrl, store, network), { mode: 0o600 });
+  writeFileSync(join(home, "policy.toml"), policy(sellers, network), { mode: 0o600 });
   const env = { PATH: process.env.PATH, HOME: dir, BURSAR_HOME: home, NO_COLOR: "1" };
   if (store === "file") env.BURSAR_PASSPHRASE_FILE = passphraseFile;
   return new Bursar(onStop, dir, home, env);
 }
 
-const config = (chainUrl, store) => `[wallet]
+const config = (chainUrl, store, network) => `[wallet]
 store = "${store}"
-[chains."${NETWORK}"]
+[chains."${network}"]
 rpc = ["${chainUrl}"]
 `;
 
-const policy = (sellers) => `version = 1
+const policy = (sellers, network) => `version = 1
 [wallet]
 per_payment = "1.00"
 per_hour = "10.00"
@@ -50,7 +50,7 @@ per_day = "10.00"
 [breakers]
 undelivered = "none"
 [networks]
-allow = ["${NETWORK}"]
+allow = ["${network}"]
 [egress]
 allow = ${JSON.stringify(sellers)}
 `;
@@ -82,6 +82,12 @@ class Bursar {
   /** The policy as it is, with more at its end. */
   addRules(rules) {
     appendFileSync(join(this.home, "policy.toml"), rules);
+  }
+
+  /** The policy as it is, with these rules in the place of those. */
+  changeRules(before, after) {
+    const file = join(this.home, "policy.toml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(before, () => after));
   }
 
   /** The config as it is, with more at its end, for programs that start from now on. */

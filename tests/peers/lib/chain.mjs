@@ -12,8 +12,8 @@ export const FACILITATOR = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 export const PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 // Linux on x64 is what the checks run on; elsewhere ANVIL names a binary of one's own.
-const ANVIL = process.env.ANVIL ?? fileURLToPath(new URL("./node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url));
-const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+export const ANVIL = process.env.ANVIL ?? fileURLToPath(new URL("./node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url));
+export const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 const TOKEN = fileURLToPath(new URL("../../../contracts/PlayDollar.hex", import.meta.url));
 
 // A block per payment, and one each second besides, as clients that wait for new blocks expect. A short epoch brings
@@ -28,7 +28,7 @@ export async function startChain(onStop) {
   return chain;
 }
 
-class Chain {
+export class Chain {
   constructor(url) { this.url = url; }
 
   async rpc(method, params = []) {
@@ -67,6 +67,11 @@ class Chain {
     return this.rpc("eth_getLogs", [{ address: USDC, fromBlock: "0x0", toBlock: "latest", topics }]);
   }
 
+  /** Whether a log says that test dollars moved. */
+  isTransfer({ address, topics }) {
+    return address.toLowerCase() === USDC.toLowerCase() && topics[0] === TRANSFER;
+  }
+
   async receipt(hash) {
     for (let tries = 0; tries < 100; tries += 1) {
       const receipt = await this.rpc("eth_getTransactionReceipt", [hash]);
@@ -87,9 +92,6 @@ class Chain {
     await this.rpc("anvil_mine", ["0x3"]);
   }
 }
-
-/** Whether a log says that test dollars moved. */
-export const isTransfer = ({ address, topics }) => address.toLowerCase() === USDC.toLowerCase() && topics[0] === TRANSFER;
 
 /** As the ABI writes an address or a number. */
 export const word = (hex) => hex.replace(/^0x/, "").toLowerCase().padStart(64, "0");

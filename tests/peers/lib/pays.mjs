@@ -1,12 +1,12 @@
 // One story for every seller: look, buy, ask again, buy more, and have the chain prove it.
 
-import { FACILITATOR_KEY, NETWORK, PAYEE, isTransfer, startChain } from "./chain.mjs";
+import { FACILITATOR_KEY, NETWORK, PAYEE, startChain } from "./chain.mjs";
 import { PAYER, PAYER_KEY, makeHome } from "./bursar.mjs";
 import { start } from "./process.mjs";
 import { check, equal } from "./report.mjs";
 
 const CENT = 10_000n;
-const FUNDS = 5_000_000n;
+export const FUNDS = 5_000_000n;
 const WINDOW_S = 300; // no authorization of bursar's is good for longer
 const CLOCKS_S = 60; // anvil's clock and ours differ by whole seconds
 
@@ -30,13 +30,14 @@ export async function moved(chain) {
 export const cents = (count) => ({ paid: CENT * count, received: CENT * count });
 
 /** The whole story at one seller whose pages lie under `at`, and that may take the money before it makes a page. */
-export async function paysSeller({ chain, url, bursar }, { dialect, at = "", soldBefore = 0n, takesFirst = false }) {
+export async function paysSeller({ chain, url, bursar }, { dialect, at = "", soldBefore = 0n, takesFirst = false, by = {} }) {
+  const way = { dialect, network: NETWORK, asset: "USDC", scheme: "exact", ...by };
   const server = await bursar.serve();
   const wish = { url: `${url}${at}/cent` };
   const total = (count) => cents(soldBefore + count);
 
-  await looks(server, chain, wish, { dialect, untouched: total(0n) });
-  const first = await buys(server, chain, wish, { dialect, after: total(1n) });
+  await looks(server, chain, wish, { way, untouched: total(0n) });
+  const first = await buys(server, chain, wish, { way, after: total(1n) });
   await asksAgain(server, chain, wish, first, { after: total(1n) });
   await postsAndBuysAgain(server, chain, { url, at, first }, total);
   const broken = { url: `${url}${at}/broken` };
@@ -47,29 +48,29 @@ export async function paysSeller({ chain, url, bursar }, { dialect, at = "", sol
   await proves(bursar, chain, first);
 }
 
-async function looks(server, chain, wish, { dialect, untouched }) {
+async function looks(server, chain, wish, { way, untouched }) {
   const free = await server.call("fetch_paid", { url: new URL("/free", wish.url).href });
   equal("a free page is fetched at no charge", [free.outcome, free.charged, free.http?.status], ["answered", "no", 200]);
   const quote = await server.call("quote", wish);
   const offer = quote.offers?.[quote.chosen];
   const seen = [quote.payable, offer?.dialect, offer?.network, offer?.amount_atomic, offer?.verdict];
-  const said = [true, dialect, NETWORK, `${CENT}`, "allow"];
+  const said = [true, way.dialect, way.network, `${CENT}`, "allow"];
   check("a quote tells the terms", JSON.stringify(seen) === JSON.stringify(said), quote);
   equal("a quote moves no money", await moved(chain), untouched);
 }
 
-async function buys(server, chain, wish, { dialect, after }) {
+async function buys(server, chain, wish, { way, after }) {
   const bought = await server.call("fetch_paid", wish);
   const { payment = {} } = bought;
   const is = [bought.outcome, bought.charged, bought.http?.status, payment.state, bought.served_from_store];
   check("fetch_paid buys the page", JSON.stringify(is) === JSON.stringify(["answered", "yes", 200, "settled", false]), bought);
   equal("the goods are in the answer", parsed(bought).goods, "a page worth a cent");
   const terms = [payment.amount_usd, payment.amount_atomic, payment.asset, payment.network, payment.dialect, payment.scheme];
-  equal("the answer tells what was paid", terms, ["0.01", `${CENT}`, "USDC", NETWORK, dialect, "exact"]);
+  equal("the answer tells what was paid", terms, ["0.01", `${CENT}`, way.asset, way.network, way.dialect, way.scheme]);
   equal("the answer tells who was paid", payment.payee?.toLowerCase(), PAYEE.toLowerCase());
   equal("payer's and payee's balances changed by exactly the price", await moved(chain), after);
   const receipt = payment.chain_tx && (await chain.receipt(payment.chain_tx));
-  const transfers = receipt?.logs.filter(isTransfer).length;
+  const transfers = receipt?.logs.filter((log) => chain.isTransfer(log)).length;
   check("the chain transaction it names is on the chain", receipt?.status === "0x1" && transfers === 1, { payment, receipt });
   return bought;
 }

@@ -2,11 +2,11 @@
 // three: `/mpp` asks by MPP alone, `/both` by MPP and x402, `/three` by MPP on this chain and on another and by x402.
 // Reads RPC, FACILITATOR_KEY and PAY_TO; prints one JSON line with its address.
 
-import http from "node:http";
 import { Mppx, evm, tempo } from "mppx/server";
 import { createPublicClient, createWalletClient, http as rpc, parseAbi, parseSignature } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { baseSepolia } from "viem/chains";
+import { sell } from "./pages.mjs";
 
 const { RPC, FACILITATOR_KEY, PAY_TO } = process.env;
 const CENT = "0.01";
@@ -49,32 +49,4 @@ function withoutX402(result) {
   return result;
 }
 
-let sold = 0;
-const PAGES = {
-  "GET /cent": () => Response.json({ goods: "a page worth a cent", copy: (sold += 1) }),
-  "POST /echo": async (request) => Response.json({ goods: "an echo", body: await request.json() }),
-  "GET /broken": () => Response.json({ error: "out of goods" }, { status: 500 }),
-};
-
-/** What MPP charges for is paid before the page is made. */
-async function answer(request) {
-  const { pathname } = new URL(request.url);
-  if (pathname === "/free") return Response.json({ goods: "free" });
-  const [, way, page] = pathname.match(/^\/(\w+)(\/\w+)$/) ?? [];
-  const make = PAGES[`${request.method} ${page}`];
-  if (!make || !WAYS[way]) return Response.json({ error: "no such page" }, { status: 404 });
-  const result = await WAYS[way](request.clone());
-  return result.status === 402 ? result.challenge : result.withReceipt(await make(request));
-}
-
-const server = http.createServer(async (incoming, outgoing) => {
-  const chunks = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  const { method, url, headers } = incoming;
-  const body = chunks.length ? Buffer.concat(chunks) : undefined;
-  const request = new Request(`http://${headers.host}${url}`, { method, headers: new Headers(Object.entries(headers)), body });
-  const reply = await answer(request).catch((error) => Response.json({ error: `${error}` }, { status: 500 }));
-  outgoing.writeHead(reply.status, [...reply.headers].flat());
-  outgoing.end(Buffer.from(await reply.arrayBuffer()));
-});
-server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}` })));
+sell(WAYS);

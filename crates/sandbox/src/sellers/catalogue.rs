@@ -12,6 +12,7 @@ use http::{Method, Response};
 use serde_json::{Value, json};
 
 use super::stall::{self, Behaviour, Dialect, Stall};
+use super::way::Way;
 use crate::http::{self as wire, Request};
 
 /// A few sellers, so that budgets per payee have something to tell apart.
@@ -97,6 +98,7 @@ fn weather() -> Stall {
 fn joke() -> Stall {
     let stall = Stall {
         dialect: Dialect::V1,
+        ways: vec![Way::Eip3009],
         payee: WORDSMITH,
         handler: stall::always_json(json!({
             "joke": "I asked the bank for my balance. They pushed me over.",
@@ -176,6 +178,7 @@ fn summary(text: &str) -> Value {
 fn translate() -> Stall {
     let stall = Stall {
         dialect: Dialect::V1,
+        ways: vec![Way::Eip3009],
         payee: WORDSMITH,
         handler: Arc::new(|request| with_text(request, translation)),
         ..Stall::post("/translate", 20_000)

@@ -5,6 +5,8 @@
 use alloy_primitives::{B256, U256};
 use serde_json::Value;
 
+use super::sign_in;
+use super::signing::OFFER_RECEIPT;
 use super::way::Way;
 use super::x402::{Offer, Payment, Version};
 use crate::chain::{NETWORK_V1, PlayChain};
@@ -24,6 +26,8 @@ pub fn agrees(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     match payment.version {
         Version::V1 => is_exact_v1(offer, payment),
         Version::V2 => matches_offer_v2(offer, payment),
+        // Its seller has held it against the challenge it issued.
+        Version::Mpp => ensure(offer.ways.contains(&Way::Mpp), "unsupported_scheme"),
     }
 }
 
@@ -77,12 +81,19 @@ fn is_exact_v1(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
 fn matches_offer_v2(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     let said = &payment.said;
     ensure(said["x402Version"] == 2, "invalid_x402_version")?;
-    let mut ways = offer.ways.iter().filter(|way| accepts_as_offered(&offer.entry_v2(**way), &said["accepted"]));
+    let mut ways = offer
+        .ways
+        .iter()
+        .filter(|way| **way != Way::Mpp && accepts_as_offered(&offer.entry_v2(**way), &said["accepted"]));
     let way = ways.next().ok_or("No matching payment requirements")?;
     ensure(*way == payment.way(), "unsupported_payload_type")?;
     ensure(said["resource"] == offer.resource_v2(), "invalid_payment_requirements")?;
-    let echoed =
-        offer.extensions.iter().all(|(key, declared)| holds_all(&declared["info"], &said["extensions"][key]["info"]));
+    let echoed = offer.extensions.iter().all(|(key, declared)| {
+        // Offers are signed anew at each challenge, and so are the words of a sign-in.
+        let is_lasting = ![sign_in::EXTENSION, OFFER_RECEIPT].contains(&key.as_str());
+        let echo = &said["extensions"][key]["info"];
+        echo.is_object() && (!is_lasting || holds_all(&declared["info"], echo))
+    });
     ensure(echoed, "extension_echo_mismatch")
 }
 

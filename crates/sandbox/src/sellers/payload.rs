@@ -8,7 +8,12 @@ use crate::permit2::Permit2Transfer;
 
 /// An EIP-3009 authorization.
 pub(super) fn authorization(payload: &Value) -> Option<Transfer> {
-    let said = Said(payload.get("authorization")?);
+    transfer(payload.get("authorization")?)
+}
+
+/// The members of one.
+pub(super) fn transfer(members: &Value) -> Option<Transfer> {
+    let said = Said(members);
     Some(Transfer {
         from: said.address("from")?,
         to: said.address("to")?,

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::{Map, Value, json};
 
+use super::sign_in::SignIn;
+use super::signing::Signing;
 use super::way::Way;
 use super::x402::Version;
 use crate::chain::{DOLLAR, PlayAsset};
@@ -38,7 +40,7 @@ impl Dialect {
         match self {
             Self::V1 => version == Version::V1,
             Self::V2 => version == Version::V2,
-            Self::Both => true,
+            Self::Both => version != Version::Mpp,
         }
     }
 }
@@ -74,6 +76,8 @@ pub enum Behaviour {
     LieAboutSettling,
     /// Takes the money, and names another chain transaction, payer and network in its receipt.
     MisstatesReceipt,
+    /// Takes the money, and names another chain transaction in its receipts, and nothing else that is not so.
+    MisnamesTransaction,
     /// Sends everyone elsewhere with a 302, to a path or a whole URL, before any challenge.
     Redirect(String),
     /// Asks another price at each request, these in order; the last one stays.
@@ -107,6 +111,10 @@ pub struct Stall {
     pub max_timeout_s: u64,
     /// What the challenge declares beside the offer (v2 only); a payment must echo every key of it.
     pub extensions: Map<String, Value>,
+    /// Whether it asks which wallet it is, and lets in who has paid (v2 only).
+    pub sign_in: Option<SignIn>,
+    /// How it signs its offers and receipts, if it does.
+    pub signs: Option<Signing>,
     pub behaviour: Behaviour,
     pub handler: Handler,
 }
@@ -128,6 +136,8 @@ impl Stall {
             description: String::new(),
             max_timeout_s: 60,
             extensions: Map::new(),
+            sign_in: None,
+            signs: None,
             behaviour: Behaviour::Normal,
             handler: always_json(json!({"goods": path})),
         }
@@ -153,6 +163,17 @@ impl Stall {
         Self { ways: vec![way], ..Self::get(path, price_atomic) }
     }
 
+    /// Lets whoever signs in have again what it has paid for.
+    pub fn signing_in(self, sign_in: SignIn) -> Self {
+        let ways = if sign_in.is_all { Vec::new() } else { self.ways };
+        Self { ways, sign_in: Some(sign_in), ..self }
+    }
+
+    /// Signs its offers and receipts, as whoever is paid.
+    pub fn signing(self, signs: Signing) -> Self {
+        Self { payee: signs.address(), signs: Some(signs), ..self }
+    }
+
     /// Offers to bring a signed EIP-2612 permit to the chain, for payers without an allowance for Permit2.
     pub fn sponsoring_permits(self) -> Self {
         self.declare(EIP2612_GAS_SPONSORING, gas_sponsoring("a signed permit for Permit2 is brought to the chain"))
@@ -172,6 +193,14 @@ impl Stall {
     pub fn declare(mut self, key: &str, value: Value) -> Self {
         self.extensions.insert(key.to_owned(), value);
         self
+    }
+
+    /// Whether it looks at a payment in this language.
+    pub fn speaks(&self, version: Version) -> bool {
+        match version {
+            Version::V1 | Version::V2 => self.dialect.speaks(version),
+            Version::Mpp => self.ways.contains(&Way::Mpp),
+        }
     }
 
     /// The price of the `visit`th request, the first being 0.

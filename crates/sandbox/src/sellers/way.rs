@@ -1,4 +1,4 @@
-//! The ways a stall can be paid, and what the challenge says of each.
+//! The ways a stall can be paid, and what an x402 challenge says of each.
 
 use std::sync::LazyLock;
 
@@ -15,6 +15,8 @@ pub enum Way {
     Permit2,
     /// `upto`: the same, and the seller says afterwards how much of it to take.
     Upto,
+    /// MPP's `evm/charge`, by an authorization that the asset itself takes. Spoken beside whatever x402 a stall speaks.
+    Mpp,
 }
 
 impl Way {
@@ -25,7 +27,8 @@ impl Way {
             Err(_) | Ok("eip3009") => Way::Eip3009,
             Ok("permit2") => Way::Permit2,
             Ok("upto") => Way::Upto,
-            Ok(other) => panic!("PLAY_WAY={other}: there are eip3009, permit2 and upto"),
+            Ok("mpp") => Way::Mpp,
+            Ok(other) => panic!("PLAY_WAY={other}: there are eip3009, permit2, upto and mpp"),
         });
         *WAY
     }
@@ -33,8 +36,16 @@ impl Way {
     /// The scheme as the challenge names it.
     pub fn scheme(self) -> &'static str {
         match self {
-            Self::Eip3009 | Self::Permit2 => "exact",
+            Self::Eip3009 | Self::Permit2 | Self::Mpp => "exact",
             Self::Upto => "upto",
+        }
+    }
+
+    /// Whether it moves what the payer allowed Permit2.
+    pub fn is_by_permit2(self) -> bool {
+        match self {
+            Self::Permit2 | Self::Upto => true,
+            Self::Eip3009 | Self::Mpp => false,
         }
     }
 
@@ -46,7 +57,7 @@ impl Way {
     /// The `extra` of its entry in a v2 challenge.
     pub(super) fn extra(self, asset: &PlayAsset, upfront: bool) -> Value {
         let mut extra = json!({"name": asset.name, "version": asset.version});
-        if self != Self::Eip3009 {
+        if self.is_by_permit2() {
             extra["assetTransferMethod"] = json!("permit2");
         }
         if self == Self::Upto {

@@ -1,4 +1,5 @@
-//! What sellers and payers say to each other in x402, versions 1 and 2.
+//! What sellers and payers say to each other in x402, versions 1 and 2. (What they say in [MPP](super::mpp) has a file of
+//! its own.)
 
 use alloy_primitives::{Address, B256, U256, hex};
 use base64::Engine;
@@ -7,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use serde_json::{Map, Value, json};
 
-use super::payload;
 use super::stall::Dialect;
 use super::way::Way;
+use super::{mpp, payload};
 use crate::chain::{ASSET, NETWORK, NETWORK_V1, PlayAsset, Transfer};
 use crate::http as wire;
 use crate::permit2::Permit2Transfer;
@@ -18,6 +19,8 @@ use crate::permit2::Permit2Transfer;
 pub enum Version {
     V1,
     V2,
+    /// None of x402: MPP.
+    Mpp,
 }
 
 impl Version {
@@ -25,6 +28,7 @@ impl Version {
         match self {
             Self::V1 => 1,
             Self::V2 => 2,
+            Self::Mpp => 0,
         }
     }
 
@@ -32,6 +36,7 @@ impl Version {
         match self {
             Self::V1 => "x-payment",
             Self::V2 => "payment-signature",
+            Self::Mpp => "authorization",
         }
     }
 
@@ -39,13 +44,14 @@ impl Version {
         match self {
             Self::V1 => "x-payment-response",
             Self::V2 => "payment-response",
+            Self::Mpp => "payment-receipt",
         }
     }
 
     fn network(self) -> &'static str {
         match self {
             Self::V1 => NETWORK_V1,
-            Self::V2 => NETWORK,
+            Self::V2 | Self::Mpp => NETWORK,
         }
     }
 }
@@ -72,14 +78,16 @@ impl Offer {
     /// A 402 that asks for payment and says why; a 412 where only Permit2's allowance is missing.
     pub fn challenge(&self, error: &str) -> Response<Bytes> {
         let status = if error == ALLOWANCE_REQUIRED { 412 } else { 402 };
+        let is_x402 = self.ways != [Way::Mpp];
         let body = match self.dialect {
+            _ if !is_x402 => json!({"title": "Payment Required", "detail": error}),
             Dialect::V2 => json!({}),
             Dialect::V1 | Dialect::Both => self.challenge_v1(error),
         };
         let mut response = wire::json(status, &body);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.dialect != Dialect::V1 {
+        if is_x402 && self.dialect != Dialect::V1 {
             put_json(headers, "payment-required", &self.challenge_v2(error));
         }
         response
@@ -89,7 +97,7 @@ impl Offer {
     pub fn settlement_failed(&self, payment: &Payment, reason: &str) -> Response<Bytes> {
         let body = match payment.version {
             Version::V1 => self.challenge_v1(reason),
-            Version::V2 => json!({}),
+            Version::V2 | Version::Mpp => json!({}),
         };
         let mut response = wire::json(402, &body);
         let receipt = json!({
@@ -110,7 +118,7 @@ impl Offer {
 
     /// The entries of a v2 challenge, one for each way.
     pub fn accepts_v2(&self) -> Vec<Value> {
-        self.ways.iter().map(|way| self.entry_v2(*way)).collect()
+        self.ways.iter().filter(|way| **way != Way::Mpp).map(|way| self.entry_v2(*way)).collect()
     }
 
     /// One entry of a v2 challenge.
@@ -186,10 +194,11 @@ pub struct Payment {
 impl Payment {
     /// The payment in a request's headers. One that cannot be read counts as none, as with the reference sellers.
     pub fn presented(headers: &HeaderMap) -> Option<Self> {
-        [Version::V2, Version::V1].into_iter().find_map(|version| {
+        let x402 = [Version::V2, Version::V1].into_iter().find_map(|version| {
             let header = headers.get(version.payment_header())?.to_str().ok()?;
             Self::parse(version, header)
-        })
+        });
+        x402.or_else(|| mpp::credential(headers, Version::Mpp.payment_header()))
     }
 
     fn parse(version: Version, header: &str) -> Option<Self> {
@@ -205,6 +214,7 @@ impl Payment {
     /// The way it pays, by what was signed.
     pub fn way(&self) -> Way {
         match &self.permit2 {
+            None if self.version == Version::Mpp => Way::Mpp,
             None => Way::Eip3009,
             Some(signed) if signed.facilitator.is_none() => Way::Permit2,
             Some(_) => Way::Upto,
@@ -213,7 +223,10 @@ impl Payment {
 
     /// The asset it pays in. What an authorization is for only its signature says, so it is the one that was accepted.
     pub fn asset(&self) -> Address {
-        let accepted = || self.said["accepted"]["asset"].as_str()?.parse().ok();
+        let accepted = || match self.version {
+            Version::V1 | Version::V2 => self.said["accepted"]["asset"].as_str()?.parse().ok(),
+            Version::Mpp => mpp::asset(&self.said),
+        };
         self.permit2.as_ref().map(|signed| signed.asset).or_else(accepted).unwrap_or(ASSET)
     }
 
@@ -252,16 +265,28 @@ impl Payment {
         self.put(response, receipt);
     }
 
+    /// MPP knows less to say.
     fn put(&self, response: &mut Response<Bytes>, receipt: Value) {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-        put_json(headers, self.version.receipt_header(), &receipt);
+        let name = self.version.receipt_header();
+        match self.version {
+            Version::V1 | Version::V2 => put_json(headers, name, &receipt),
+            Version::Mpp => {
+                let tx = receipt["transaction"].as_str().unwrap_or_default();
+                put_text(headers, name, &mpp::receipt(tx));
+            }
+        }
     }
 }
 
 fn put_json(headers: &mut HeaderMap, name: &'static str, value: &Value) {
-    // Base64 is always a legal header value.
-    if let Ok(encoded) = STANDARD.encode(value.to_string()).parse() {
-        headers.insert(HeaderName::from_static(name), encoded);
+    put_text(headers, name, &STANDARD.encode(value.to_string()));
+}
+
+/// Base64 is always a legal header value.
+fn put_text(headers: &mut HeaderMap, name: &'static str, base64: &str) {
+    if let Ok(value) = base64.parse() {
+        headers.insert(HeaderName::from_static(name), value);
     }
 }

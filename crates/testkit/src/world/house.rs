@@ -121,6 +121,8 @@ impl House {
         let shown: BTreeSet<B256> = world.shown.keys().copied().collect();
         let recorded = self.recorded();
         assert!(shown.is_subset(&recorded), "sellers saw {shown:?}, and the ledger has {recorded:?}");
+        let signed_in = self.signed_in();
+        assert!(world.signed_in.is_subset(&signed_in), "sellers saw a sign-in that the ledger does not know");
         let (counted, moved) = (audit.settled_usd.as_micros() + audit.held_usd.as_micros(), world.moved());
         assert!(moved <= counted, "the chain took {moved}, and {counted} count");
     }
@@ -152,6 +154,12 @@ impl House {
         audit
     }
 
+    fn signed_in(&self) -> BTreeSet<String> {
+        let ledger = Connection::open(self.home.ledger_file()).unwrap();
+        let mut signatures = ledger.prepare("SELECT signature FROM sign_in").unwrap();
+        signatures.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     fn recorded(&self) -> BTreeSet<B256> {
         let ledger = Connection::open(self.home.ledger_file()).unwrap();
         let mut nonces = ledger.prepare("SELECT handle FROM purchase WHERE handle IS NOT NULL").unwrap();
@@ -176,7 +184,7 @@ async fn leap(span: Duration) {
 fn policy() -> String {
     format!(
         "version = 1\n[wallet]\nper_hour = \"0.05\"\nper_day = \"0.08\"\nper_month = \"none\"\n\
-         [session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\nper_day = \"none\"\n\
+         [session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\nper_day = \"none\"\nsign_in = \"allow\"\n\
          [payee]\nper_day = \"none\"\n[price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n{}",
         crate::scene::schemes_for("")
     )

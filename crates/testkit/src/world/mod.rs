@@ -7,7 +7,7 @@ mod medium;
 pub mod ports;
 mod random;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use bursar::authorization::Facts;
 use bursar::ledger::Recorded;
 use bursar::money::{Account, Amount};
 pub use random::Random;
+use sandbox::sellers::mpp::Till;
 use tokio::sync::Notify;
 
 /// How far the finalized block is behind the head, in seconds.
@@ -53,9 +54,13 @@ pub struct World {
     /// Every authorization a seller was shown, by handle.
     pub shown: BTreeMap<B256, Shown>,
     by_purchase: BTreeMap<String, B256>,
+    /// Every sign-in a seller saw, by its signature.
+    pub signed_in: BTreeSet<String>,
     /// Used on chain, with the moment.
     pub used: BTreeMap<B256, Used>,
     pub owner: Address,
+    /// Challenges of MPP.
+    till: Till,
     /// Somebody waits for ever: time to pull the plug.
     pub stuck: Arc<Notify>,
     faults: Arc<AtomicBool>,
@@ -120,8 +125,10 @@ impl Shared {
             chain_secs: BEGIN,
             shown: BTreeMap::new(),
             by_purchase: BTreeMap::new(),
+            signed_in: BTreeSet::new(),
             used: BTreeMap::new(),
             owner,
+            till: Till::default(),
             stuck: Arc::new(Notify::new()),
             faults: faults.clone(),
             on_show: None,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bursar::authorization::{Authorization, Fact};
-use bursar::ledger::Recorded;
+use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Account, Amount, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
@@ -13,7 +13,10 @@ use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, WalletError};
 use http::{HeaderMap, HeaderValue};
+use sandbox::chain::DOLLAR;
 use sandbox::sellers::Way as PaidBy;
+use sandbox::sellers::mpp::{self, Charge, Form};
+use serde_json::Value;
 
 use crate::keys::{Keys, Way};
 
@@ -21,7 +24,10 @@ use super::{FINALITY, Manner, Shared, World};
 
 pub const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub const NETWORK: &str = "eip155:84532";
+const PAYEE: &str = "0x5E11e50000000000000000000000000000000004";
 pub const GOODS: &str = "goods";
+/// Where whoever has paid is let in again.
+pub const MEMBERS: &str = "/members";
 
 pub struct WorldClock(pub Shared);
 
@@ -43,10 +49,17 @@ enum Fare {
 #[async_trait]
 impl Seller for WorldSeller {
     async fn ask(&self, request: &Request, _: Egress<'_>) -> Result<Reply, SellerError> {
-        if self.0.lock().fault(request.url.path(), 20) {
+        let mut world = self.0.lock();
+        if world.fault(request.url.path(), 20) {
             return Err(SellerError::Unreachable { host: "shop".into(), cause: "a fault".into() });
         }
-        Ok(reply(402, challenge(request), request))
+        Ok(reply(402, challenge(&mut world, request), request))
+    }
+
+    async fn enter(&self, signed_in: &RecordedSignIn, _: Egress<'_>) -> Result<Reply, SellerError> {
+        let said: Value = serde_json::from_slice(&STANDARD.decode(signed_in.header().1).unwrap()).unwrap();
+        self.0.lock().signed_in.insert(said["signature"].as_str().unwrap().to_owned());
+        Ok(reply(200, HeaderMap::new(), signed_in.request()))
     }
 
     async fn present(&self, recorded: &Recorded, _: Egress<'_>) -> Presented {
@@ -114,8 +127,14 @@ fn serve_by_chance(world: &mut World, nonce: B256, recorded: &Recorded) -> Prese
 fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, receipt: bool) -> Presented {
     let mut headers = HeaderMap::new();
     if receipt {
-        let receipt = format!(r#"{{"success":true,"transaction":"{nonce}","network":"{NETWORK}"}}"#);
-        headers.insert("payment-response", HeaderValue::from_str(&STANDARD.encode(receipt)).unwrap());
+        let (name, receipt) = match PaidBy::of_this_run() {
+            PaidBy::Mpp => ("payment-receipt", mpp::receipt(&nonce.to_string())),
+            PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => {
+                let receipt = format!(r#"{{"success":true,"transaction":"{nonce}","network":"{NETWORK}"}}"#);
+                ("payment-response", STANDARD.encode(receipt))
+            }
+        };
+        headers.insert(name, HeaderValue::from_str(&receipt).unwrap());
     }
     if status == 200 {
         world.shown.get_mut(&nonce).unwrap().delivered = true;
@@ -123,20 +142,53 @@ fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, rece
     Presented::Answered(reply(status, headers, recorded.request()))
 }
 
-fn challenge(request: &Request) -> HeaderMap {
+fn challenge(world: &mut World, request: &Request) -> HeaderMap {
+    let now = Time::from_millis(world.millis);
     let price = 1_000 * (1 + request.url.path().len() as u64);
-    let (scheme, more) = match PaidBy::of_this_run() {
-        PaidBy::Eip3009 => ("exact", ""),
-        PaidBy::Permit2 => ("exact", r#","assetTransferMethod":"permit2""#),
-        PaidBy::Upto => ("upto", r#","facilitatorAddress":"0x5E11e50000000000000000000000000000000004""#),
+    let (name, text) = match PaidBy::of_this_run() {
+        PaidBy::Eip3009 => ("payment-required", of_x402(request, now, price, "exact", "")),
+        PaidBy::Permit2 => {
+            ("payment-required", of_x402(request, now, price, "exact", r#","assetTransferMethod":"permit2""#))
+        }
+        PaidBy::Upto => {
+            let facilitator = format!(r#","facilitatorAddress":"{PAYEE}""#);
+            ("payment-required", of_x402(request, now, price, "upto", &facilitator))
+        }
+        PaidBy::Mpp => ("www-authenticate", world.till.ask(&charge(now, price))),
     };
-    let challenge = format!(
-        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"{scheme}","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"0x5E11e50000000000000000000000000000000004","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"{more}}}}}]}}"#,
-        request.url
-    );
     let mut headers = HeaderMap::new();
-    headers.insert("payment-required", HeaderValue::from_str(&STANDARD.encode(challenge)).unwrap());
+    headers.insert(name, HeaderValue::from_str(&text).unwrap());
     headers
+}
+
+fn of_x402(request: &Request, now: Time, price: u64, scheme: &str, more: &str) -> String {
+    let extensions = if request.url.path() == MEMBERS { sign_in(request, now) } else { String::new() };
+    STANDARD.encode(format!(
+        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"{scheme}","network":"{NETWORK}","amount":"{price}","asset":"{ASSET}","payTo":"{PAYEE}","maxTimeoutSeconds":60,"extra":{{"name":"USDC","version":"2"{more}}}}}]{extensions}}}"#,
+        request.url
+    ))
+}
+
+/// Whoever has paid here may come again.
+fn sign_in(request: &Request, now: Time) -> String {
+    let host = request.url.host_str().unwrap();
+    format!(
+        r#","extensions":{{"sign-in-with-x":{{"info":{{"domain":"{host}","uri":"{}","version":"1","nonce":"a1b2c3d4","issuedAt":"{now}"}},"supportedChains":[{{"chainId":"{NETWORK}","type":"eip191"}}],"schema":{{}}}}}}"#,
+        request.url
+    )
+}
+
+fn charge(now: Time, price: u64) -> Charge {
+    Charge {
+        form: Form::Joined,
+        price: price.to_string(),
+        asset: DOLLAR,
+        payee: PAYEE.parse().unwrap(),
+        realm: "shop".to_owned(),
+        expires: now.secs() + 60,
+        more: String::new(),
+        one_id: false,
+    }
 }
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
-use crate::authorization::{Eip3009, Facts};
+use crate::authorization::{Eip3009, Facts, Tempo};
+use crate::offer::TEMPO_FEES;
 use crate::settlement::Transfer;
 
 const CANCELED: B256 = b256!("1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81");
@@ -658,4 +659,130 @@ async fn what_its_owner_took_back_is_told_as_that() {
     })
     .await;
     assert_eq!(word_of(&node).await.unwrap().fate, Use::NeverAgain(49_700));
+}
+
+/// A payment that only logs tell of, signed for the blocks from 49,500 to 49,550.
+fn by_memo() -> Tempo {
+    Tempo {
+        network: network(),
+        asset: signed().asset,
+        from: signed().from,
+        to: signed().to,
+        value: U256::from(10_000),
+        memo: B256::repeat_byte(7),
+        valid_after: 99_000,
+        valid_before: 99_100,
+        gas: 400_000,
+        max_fee: 50_000_000_000,
+        tip: 1,
+        is_sponsored: false,
+    }
+}
+
+fn memo_log(memo: B256) -> Value {
+    let topics = [tempo_memo(), signed().from.into_word(), signed().to.into_word(), memo];
+    log(49_700, 2, &topics, &hex::encode_prefixed(U256::from(10_000).to_be_bytes::<32>()))
+}
+
+fn fee_log(fee: u64) -> Value {
+    transfer_log(3, signed().from, TEMPO_FEES, fee)
+}
+
+async fn word_of_logs(node: &Fake, signed: Tempo) -> Result<Testimony, ChainError> {
+    let all = rpc(&[node]).testimonies(&[Authorization::Tempo(signed)]).await;
+    all.into_iter().flatten().next().unwrap()
+}
+
+#[tokio::test]
+async fn silence_of_the_logs_of_a_whole_window_counts_up_to_a_minute_ago() {
+    let node = Fake::honest(|_, _| None).await;
+    let testimony = word_of_logs(&node, by_memo()).await.unwrap();
+    assert_eq!((testimony.fate, testimony.at), (Use::Unused, block(HEAD - 30)));
+    assert_eq!(testimony.finalized, Some(block(FINAL)));
+    let asked: Vec<_> = node.questions("eth_getLogs").iter().map(|params| range_of(&params[0])).collect();
+    assert_eq!(asked, [(49_500, 49_551); 2]);
+    assert!(node.questions("eth_call").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_final_later_than_the_silence_counts_is_no_proof_of_it() {
+    let node = Fake::honest(|_, params| (params[0] == "finalized").then(|| Say::Result(header(HEAD - 1)))).await;
+    let testimony = word_of_logs(&node, by_memo()).await.unwrap();
+    assert_eq!(testimony.finalized, Some(block(HEAD - 30)));
+}
+
+#[tokio::test]
+async fn a_node_without_logs_says_nothing() {
+    let node = Fake::honest(|method, _| (method == "eth_getLogs").then(|| Say::Refuse("pruned"))).await;
+    assert!(matches!(word_of_logs(&node, by_memo()).await, Err(ChainError::Silent { .. })));
+    let without_old_blocks = Fake::honest(|_, params| (params[0] == "0xc15c").then(|| Say::Result(Value::Null))).await;
+    assert!(matches!(word_of_logs(&without_old_blocks, by_memo()).await, Err(ChainError::Nonsense { .. })));
+}
+
+#[tokio::test]
+async fn logs_that_were_not_read_to_the_end_of_a_window_say_nothing() {
+    let narrow = Fake::honest(|method, params| {
+        let is_wide = || range_of(&params[0]).1 - range_of(&params[0]).0 >= LOG_BLOCKS_AT_LEAST;
+        (method == "eth_getLogs" && is_wide()).then(|| Say::Refuse("too wide"))
+    })
+    .await;
+    assert!(word_of_logs(&narrow, by_memo()).await.is_ok());
+    let long = Tempo { valid_after: 60_000, ..by_memo() };
+    assert!(matches!(word_of_logs(&narrow, long).await, Err(ChainError::Silent { .. })));
+}
+
+/// A node with these logs in its receipt, all of which it also finds.
+async fn that_has(logs: Vec<Value>, input: &'static str) -> Fake {
+    Fake::honest(move |method, params| {
+        Some(Say::Result(match method {
+            "eth_getLogs" => {
+                let (from, to) = range_of(&params[0]);
+                json!(if (from..=to).contains(&49_700) { logs.clone() } else { vec![] })
+            }
+            "eth_getTransactionReceipt" => json!({ "status": "0x1", "logs": logs }),
+            "eth_getTransactionByHash" => json!({ "calls": [{ "input": "0xff" }, { "input": input }] }),
+            _ => return None,
+        }))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_use_that_only_a_log_tells_of_comes_with_its_price_and_its_fee() {
+    let late = Tempo { valid_before: 99_600, ..by_memo() };
+    let paid = vec![transfer_log(1, signed().from, signed().to, 10_000), memo_log(late.memo), fee_log(22)];
+    let testimony = word_of_logs(&that_has(paid, "0x").await, late.clone()).await.unwrap();
+    let Use::Used(Some(found)) = testimony.fate else { panic!("{testimony:?}") };
+    assert_eq!((found.amount, testimony.at), (Amount(U256::from(10_022)), block(HEAD)));
+    let of_another = vec![memo_log(B256::repeat_byte(8)), fee_log(22)];
+    assert_eq!(word_of_logs(&that_has(of_another, "0x").await, late).await.unwrap().fate, Use::Unused);
+}
+
+#[tokio::test]
+async fn a_payment_by_memo_leaves_once_and_takes_its_fee_along() {
+    let paid = vec![transfer_log(1, signed().from, signed().to, 10_000), memo_log(by_memo().memo), fee_log(22)];
+    let node = that_has(paid, "0x").await;
+    let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
+    let how: Vec<_> = seen.iter().map(|sighting| sighting.how.clone()).collect();
+    assert_eq!(how, [Departed::By(by_memo().memo)]);
+}
+
+#[tokio::test]
+async fn what_leaves_beside_a_payment_by_memo_is_seen() {
+    let stranger = Address::repeat_byte(5);
+    let beside = transfer_log(4, signed().from, stranger, 1);
+    let paid = vec![transfer_log(1, signed().from, signed().to, 10_000), memo_log(by_memo().memo), fee_log(22), beside];
+    let node = that_has(paid, "0xabcd").await;
+    let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
+    assert!(seen.iter().any(
+        |sighting| matches!(&sighting.how, Departed::Unnamed { to: Some(to), .. } if to.as_evm() == Some(stranger))
+    ));
+}
+
+#[tokio::test]
+async fn a_fee_alone_is_told_with_what_was_called() {
+    let node = that_has(vec![fee_log(35)], "0xabcd").await;
+    let (seen, _) = rpc(&[&node]).sightings(&asset(), &owner(), &searched(&node, 49_000)).await.unwrap();
+    let called_with = Some(vec![0xff, 0xab, 0xcd]);
+    assert_eq!(seen[0].how, Departed::Unnamed { to: None, called_with });
 }

@@ -25,7 +25,7 @@ fn pays_the_offer(offer: &Offer, payment: &Payment) -> Result<(), Reason> {
     ensure(payment.transfer.to == offer.payee, "invalid_exact_evm_payload_recipient_mismatch")?;
     match payment.version {
         Version::V1 => ensure(payment.transfer.value >= price, "invalid_exact_evm_payload_authorization_value"),
-        Version::V2 => {
+        Version::V2 | Version::Mpp => {
             ensure(payment.transfer.value == price, "invalid_exact_evm_payload_authorization_value_mismatch")
         }
     }
