@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::authorization::Authorization;
 use crate::ledger::{LedgerError, Moved, Taken};
 use crate::parts::Parts;
 use crate::settlement::{self, Evidence, Proof, Standing, State, Transfer};
@@ -21,12 +22,22 @@ pub(crate) enum Concluded {
 pub(crate) async fn evidence(house: &Parts, row: i64) -> Evidence {
     match house.ledger.authorization(row).await {
         Ok(Some(authorization)) => {
-            let testimonies = house.chains.testimony(&authorization).await;
-            settlement::verdict(&testimonies, &authorization.facts())
+            evidence_of(house, &[authorization]).await.pop().unwrap_or_else(|| unknown("no node was asked"))
         }
-        Ok(None) => Evidence::Unknown { why: "nothing was signed".to_owned() },
-        Err(cause) => Evidence::Unknown { why: cause.to_string() },
+        Ok(None) => unknown("nothing was signed"),
+        Err(cause) => unknown(cause),
     }
+}
+
+/// What they say about each of these: many are asked about together.
+pub(crate) async fn evidence_of(house: &Parts, signed: &[Authorization]) -> Vec<Evidence> {
+    let told = house.chains.testimonies(signed).await;
+    let verdict = |(told, signed): (&Vec<_>, &Authorization)| settlement::verdict(told, &signed.facts());
+    told.iter().zip(signed).map(verdict).collect()
+}
+
+fn unknown(why: impl ToString) -> Evidence {
+    Evidence::Unknown { why: why.to_string() }
 }
 
 /// Moves a row where evidence leads it, and raises the alarm where evidence and row disagree.

@@ -7,6 +7,7 @@ mod home;
 mod nodes;
 mod owner_file;
 mod policy_file;
+mod watched;
 
 pub use files::write_private;
 pub use home::{Home, HomeError, Tightened};

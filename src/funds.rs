@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use crate::ledger::InDoubt;
 use crate::limits;
 use crate::money::{Account, Network};
 use crate::parts::{Look, Parts, Reading};
@@ -36,15 +37,20 @@ pub(crate) async fn read(house: &Parts) -> Reading {
 
 /// What may be relied on now: the last reading less everything that may still be taken out of it.
 pub(crate) async fn known(house: &Parts) -> Funds {
+    less(house, &house.ledger.in_doubt().await.unwrap_or_default())
+}
+
+/// The same, where what may still be taken is known already.
+pub(crate) fn less(house: &Parts, in_doubt: &InDoubt) -> Funds {
     let mut known = house.funds.last().balances;
-    let in_doubt = house.ledger.in_doubt().await.unwrap_or_default();
     for (asset, amount) in in_doubt {
-        if let Some(balance) = known.get_mut(&asset) {
+        if let Some(balance) = known.get_mut(asset) {
             balance.0 = balance.0.saturating_sub(amount.0);
         }
     }
     Funds { address: house.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)), known }
 }
+
 /// How far a node's newest block is from our clock. Such a block may be some seconds old.
 fn apart(block_secs: u64, now: Time) -> i64 {
     let ahead = i64::try_from(block_secs).unwrap_or(i64::MAX).saturating_sub(now.secs());

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use crate::answer::{Notice, Reconciled, Refusal};
 use crate::parts::Parts;
+use crate::reconcile::Rounds;
 use crate::time::Time;
 use crate::wallet::Wallet;
 use crate::{account, funds, limits, questions, seal};
@@ -43,36 +46,31 @@ impl Keeper {
     /// What goes on beside the calls of an agent: balances, reconciling, forgetting an idle key, making room.
     pub async fn tend(self) {
         const HOUR: Duration = Duration::from_secs(3600);
-        const SOONEST: Duration = Duration::from_secs(15);
-        const LATEST: Duration = Duration::from_secs(600);
         let mut room_made = None;
-        let mut pause = SOONEST;
+        let mut rounds = Rounds::default();
         loop {
             if room_made.is_none_or(|at: Time| self.parts.now().since(at) >= HOUR) {
                 room_made = Some(self.parts.now());
                 self.make_room().await;
             }
             funds::read(&self.parts).await;
-            let is_done = self.reconcile().await.is_ok_and(|found| found.waiting.is_empty());
+            if let Err(cause) = self.parts.reconcile_due(&mut rounds).await {
+                tracing::debug!("what is unproven was not looked at: {cause:?}");
+            }
             self.bring_news().await;
-            let news = self.wait_for_doubt(if is_done { HOUR } else { pause }).await;
-            pause = if news || is_done { SOONEST } else { (pause * 2).min(LATEST) };
+            self.wait_for_doubt(rounds.next().unwrap_or_else(|| Instant::now() + HOUR)).await;
         }
     }
 
     /// Waits until a payment leaves something to find out, or until it is time to ask again. Several payments at once
     /// are one reason to ask.
-    async fn wait_for_doubt(&self, at_most: Duration) -> bool {
+    async fn wait_for_doubt(&self, until: Instant) {
         const IDLE_CHECK: Duration = Duration::from_secs(60);
         const GATHER: Duration = Duration::from_secs(1);
-        let until = tokio::time::Instant::now() + at_most;
         loop {
-            let check = (tokio::time::Instant::now() + IDLE_CHECK).min(until);
+            let check = (Instant::now() + IDLE_CHECK).min(until);
             tokio::select! {
-                () = self.parts.doubt.notified() => {
-                    tokio::time::sleep(GATHER).await;
-                    return true;
-                }
+                () = self.parts.doubt.notified() => return tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep_until(check) => {
                     self.parts.wallet.iter().for_each(Wallet::forget_if_idle);
                     self.bring_news().await;
@@ -80,7 +78,7 @@ impl Keeper {
                 }
             }
             if check == until {
-                return false;
+                return;
             }
         }
     }

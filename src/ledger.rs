@@ -48,7 +48,7 @@ pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
-pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
+pub use read::{Entry, InDoubt, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
@@ -158,7 +158,7 @@ impl Ledger {
 
     /// Folds the journal into the file, as far as nobody else is reading it.
     pub async fn fold_in(&self) -> Result<(), LedgerError> {
-        self.read(writer::fold_in).await
+        self.beside(writer::fold_in).await
     }
 
     /// Makes sure that what was erased does not stay readable in the journal: that is folded in, and begun anew.
@@ -179,8 +179,23 @@ impl Ledger {
         self.holder.is_alive(holder)
     }
 
-    /// Reads on a thread that may block: other work goes on, and other reads wait for it.
+    /// Reads in one look: what others write meanwhile is in none of it.
     async fn read<T, W>(&self, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        self.beside(move |conn| {
+            let look = conn.unchecked_transaction()?;
+            let told = work(&look)?;
+            look.finish()?;
+            Ok(told)
+        })
+        .await
+    }
+
+    /// Works on a thread that may block: other work goes on, and other reads wait for it.
+    async fn beside<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,

@@ -146,6 +146,8 @@ pub const PASSPHRASE_CHARS: usize = 8;
 pub const KEY_IDLE: Duration = Duration::from_secs(300);
 /// One question to one node.
 pub const RPC_WAIT: Duration = Duration::from_secs(5);
+/// Payments whose fate is asked for together.
+pub const ASKED_TOGETHER: usize = 100;
 /// Where silence of the logs is what is believed: every machine behind an address has those of blocks older than this.
 pub const LOGS_ARE_LATE: Duration = Duration::from_secs(60);
 /// Text of others that is shown in a sentence of ours.

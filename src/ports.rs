@@ -196,8 +196,8 @@ pub trait Chains: Send + Sync {
     /// Sends a signed chain transaction, as its rail writes it. Answers with its name.
     async fn push(&self, network: &Network, signed: &[u8]) -> Result<String, ChainError>;
 
-    /// Every configured node's word, one result a node: agreement is for [`crate::settlement`] to judge.
-    async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>>;
+    /// Every configured node's word on each of these, one result a node: agreement is for [`crate::settlement`] to judge.
+    async fn testimonies(&self, signed: &[Authorization]) -> Vec<Vec<Result<Testimony, ChainError>>>;
 
     /// Everything that left `owner` since then, by whatever way, to compare with the ledger, as any of the nodes has
     /// seen it; and how far each that answered was read. A node that was never read is read from its newest block on.

@@ -231,7 +231,7 @@ impl Purchase {
             },
         };
         crash::point("asked");
-        let mut considered = self.house.consider(heard).await.map_err(|reason| self.stop(reason))?;
+        let mut considered = self.house.consider(heard, &self.wish).await.map_err(|reason| self.stop(reason))?;
         let offer = self.decide(&mut considered).await?;
         crash::point("decided");
         let signed = self.sign(offer, &considered).await?;
@@ -241,12 +241,11 @@ impl Purchase {
 
     /// Advice: which offer, and whether it would be allowed now. The commit asks again.
     async fn decide(&self, considered: &mut Considered) -> Result<Offer, Stop> {
-        let decided = considered.decide(&self.house, &self.wish).await;
-        let (decided, snapshot) = decided.map_err(|cause| self.stop(cause))?;
-        let Considered { policy, listed, .. } = &*considered;
+        let decided = considered.decide(&self.wish);
+        let Considered { policy, listed, snapshot, .. } = &*considered;
         let question = considered.question(&self.wish);
         let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
-        let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, &snapshot)));
+        let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, snapshot)));
         considered.offers = quote::for_the_record(considered, &decided.verdicts);
         let nearest = nearest(&considered.listed);
         let considered = Rules { considered, nearest: nearest.as_ref(), rules: rules.unwrap_or_default() };

@@ -1,6 +1,11 @@
 //! Finding out: what became of every authorization nobody has proven yet, and whether the chains saw payments of ours
 //! that no row explains.
 
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::answer::{Reconciled, Refusal, Waiting};
 use crate::authorization::{Ends, Handle};
 use crate::conclude::{self, Concluded};
@@ -11,19 +16,70 @@ use crate::parts::Parts;
 use crate::ports::{Departed, SearchedTo, Sighting};
 use crate::settlement::{Evidence, State};
 
+/// When each payment is looked at again: soon after it was made, and then ever more seldom.
+#[derive(Default)]
+pub(crate) struct Rounds(HashMap<i64, Round>);
+
+struct Round {
+    due: Instant,
+    pause: Duration,
+}
+
+impl Rounds {
+    const SOONEST: Duration = Duration::from_secs(15);
+    const LATEST: Duration = Duration::from_secs(600);
+
+    /// Those of these rows that it is time for.
+    fn due(&mut self, unproven: &[i64], now: Instant) -> Vec<i64> {
+        let still: HashSet<i64> = unproven.iter().copied().collect();
+        self.0.retain(|row, _| still.contains(row));
+        let due = |row: &i64| self.0.get(row).is_none_or(|round| round.due <= now);
+        unproven.iter().copied().filter(due).collect()
+    }
+
+    fn looked_at(&mut self, rows: &[i64], now: Instant) {
+        for row in rows {
+            let round = self.0.entry(*row).or_insert(Round { due: now, pause: Rounds::SOONEST / 2 });
+            round.pause = (round.pause * 2).min(Rounds::LATEST);
+            round.due = now + round.pause;
+        }
+    }
+
+    /// When the next of them is due, if there is any.
+    pub fn next(&self) -> Option<Instant> {
+        self.0.values().map(|round| round.due).min()
+    }
+}
+
 impl Parts {
     /// Asks the chains about everything unproven, and moves what they prove. What they leave in doubt keeps counting.
     pub(crate) async fn reconcile(&self) -> Result<Reconciled, Refusal> {
+        self.reconcile_these(&self.ledger.unproven().await?).await
+    }
+
+    /// The same of what it is time for.
+    pub(crate) async fn reconcile_due(&self, rounds: &mut Rounds) -> Result<Reconciled, Refusal> {
+        let unproven = self.ledger.unproven().await?;
+        let due = rounds.due(&unproven, Instant::now());
+        let found = self.reconcile_these(&due).await;
+        rounds.looked_at(&due, Instant::now());
+        found
+    }
+
+    async fn reconcile_these(&self, rows: &[i64]) -> Result<Reconciled, Refusal> {
         let mut found = Reconciled::default();
-        for unproven in self.ledger.unproven().await? {
-            if unproven.lease.as_deref().is_some_and(|lease| self.ledger.is_alive(lease)) {
-                continue;
-            }
-            found.looked_at += 1;
-            let id = unproven.purchase_id.clone();
-            // One row that cannot be moved keeps nobody else waiting.
-            if let Err(cause) = self.reconcile_one(unproven, &mut found).await {
-                found.waiting.push(Waiting { purchase_id: id, why: cause.to_string(), until: None });
+        for rows in rows.chunks(limits::ASKED_TOGETHER) {
+            let mut unproven = self.ledger.unproven_of(rows.to_vec()).await?;
+            unproven.retain(|one| !one.lease.as_deref().is_some_and(|lease| self.ledger.is_alive(lease)));
+            let signed: Vec<_> = unproven.iter().map(|one| one.authorization.clone()).collect();
+            let evidence = conclude::evidence_of(self, &signed).await;
+            for (unproven, evidence) in unproven.into_iter().zip(evidence) {
+                found.looked_at += 1;
+                let id = unproven.purchase_id.clone();
+                // One row that cannot be moved keeps nobody else waiting.
+                if let Err(cause) = self.reconcile_one(unproven, &evidence, &mut found).await {
+                    found.waiting.push(Waiting { purchase_id: id, why: cause.to_string(), until: None });
+                }
             }
         }
         if self.wallet.is_some() {
@@ -32,12 +88,16 @@ impl Parts {
         Ok(found)
     }
 
-    async fn reconcile_one(&self, unproven: Unproven, found: &mut Reconciled) -> Result<(), LedgerError> {
+    async fn reconcile_one(
+        &self,
+        unproven: Unproven,
+        evidence: &Evidence,
+        found: &mut Reconciled,
+    ) -> Result<(), LedgerError> {
         let Unproven { row, purchase_id, standing, authorization, .. } = unproven;
-        let evidence = conclude::evidence(self, row).await;
-        let alarm = crate::settlement::conclude(standing, &evidence).alarm;
+        let alarm = crate::settlement::conclude(standing, evidence).alarm;
         found.alarms.extend(alarm.map(|alarm| format!("{purchase_id}: {alarm}")));
-        let concluded = conclude::follow(self, row, standing, &evidence).await?;
+        let concluded = conclude::follow(self, row, standing, evidence).await?;
         if let Concluded::Moved { alarm: Some(alarm) } = &concluded {
             found.alarms.push(format!("{purchase_id}: {alarm}"));
         }
@@ -51,7 +111,7 @@ impl Parts {
             }
             _ => found.waiting.push(Waiting {
                 purchase_id,
-                why: why(&evidence),
+                why: why(evidence),
                 until: match authorization.facts().ends {
                     Ends::At(time) => Some(time),
                 },
@@ -162,5 +222,43 @@ fn why(evidence: &Evidence) -> String {
         Evidence::SettledAsSeen { .. } => "taken, as nodes have seen; waiting for the chain's finality".to_owned(),
         Evidence::Unknown { why } | Evidence::Mismatch { why } | Evidence::Contradicted { why } => why.clone(),
         Evidence::SettledByChain { .. } | Evidence::Lapsed { .. } => "proven a moment ago".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_is_looked_at_at_once_and_then_ever_more_seldom() {
+        let (mut rounds, began) = (Rounds::default(), Instant::now());
+        let at = |secs: u64| began + Duration::from_secs(secs);
+        let mut looked_at = Vec::new();
+        for secs in 0..2_000 {
+            let due = rounds.due(&[7], at(secs));
+            rounds.looked_at(&due, at(secs));
+            looked_at.extend(due.iter().map(|_| secs));
+        }
+        assert_eq!(looked_at, [0, 15, 45, 105, 225, 465, 945, 1545]);
+        assert_eq!(rounds.next(), Some(at(1545 + 600)));
+    }
+
+    #[test]
+    fn what_is_new_keeps_nothing_else_from_waiting() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        let due = rounds.due(&[1, 2], now);
+        assert_eq!(due, [1, 2]);
+        rounds.looked_at(&due, now);
+        assert_eq!(rounds.due(&[1, 2, 3], now), [3]);
+    }
+
+    #[test]
+    fn what_is_proven_is_forgotten() {
+        let (mut rounds, now) = (Rounds::default(), Instant::now());
+        rounds.looked_at(&[1, 2], now);
+        assert!(rounds.due(&[2], now).is_empty());
+        assert_eq!(rounds.due(&[1], now), [1], "as new as any");
+        rounds.due(&[], now);
+        assert_eq!(rounds.next(), None);
     }
 }

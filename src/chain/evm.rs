@@ -1,5 +1,6 @@
 //! EVM chains, over JSON-RPC.
 
+mod gather;
 mod node;
 pub mod reply;
 mod rpc;

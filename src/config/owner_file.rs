@@ -4,9 +4,11 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::watched::Watched;
 use super::{ConfigError, Home, files, write_private};
 use crate::money::Asset;
 
@@ -18,6 +20,8 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct OwnerFile {
     home: Home,
+    file: Arc<Watched>,
+    last: Arc<Mutex<Option<(Arc<str>, Guarded)>>>,
 }
 
 /// The owner's passphrase, and the policy it put into force.
@@ -51,18 +55,26 @@ impl Guarded {
 impl OwnerFile {
     /// Makes one.
     pub fn new(home: &Home) -> OwnerFile {
-        OwnerFile { home: home.clone() }
+        let file = Arc::new(Watched::new(home.owner_file(), AT_MOST));
+        OwnerFile { home: home.clone(), file, last: Arc::default() }
     }
 
     /// None: no passphrase is set. A file that cannot be read is not the absence of one.
     pub fn read(&self) -> Result<Option<Guarded>, ConfigError> {
-        let text = match files::read(&self.home.owner_file(), AT_MOST) {
+        let text = match self.file.read() {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.unusable(&format!("it cannot be read: {error}"))),
         };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, guarded)) = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, &text)) {
+            return Ok(Some(guarded.clone()));
+        }
         match serde_json::from_str::<Guarded>(&text) {
-            Ok(guarded) if guarded.bursar_owner == FORMAT => Ok(Some(guarded)),
+            Ok(guarded) if guarded.bursar_owner == FORMAT => {
+                *last = Some((text, guarded.clone()));
+                Ok(Some(guarded))
+            }
             Ok(guarded) => Err(self.unusable(&format!("its format is {}, not {FORMAT}", guarded.bursar_owner))),
             Err(error) => Err(self.unusable(&format!("it is not as bursar wrote it: {error}"))),
         }

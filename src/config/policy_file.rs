@@ -1,10 +1,12 @@
-//! The policy in force, as it stands on disk now: the file itself, or what the owner's passphrase put into force. It is read before every decision, because the owner may have changed it; it is
-//! parsed again only when its bytes, or those of its deny lists, are not the same as before.
+//! The policy in force, as it stands on disk now: the file itself, or what the owner's passphrase put into force. It is
+//! looked at before every decision, because the owner may have changed it; it is read again only when the file is another,
+//! and parsed again only when its bytes, or those of its deny lists, are not the same as before.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::watched::Watched;
 use super::{Config, Home, OwnerFile, files};
 use crate::money::Asset;
 use crate::policy::{Policy, PolicyError};
@@ -17,38 +19,54 @@ const DENY_LIST_BYTES: u64 = 32 * 1024 * 1024;
 pub struct PolicyFile {
     home: Home,
     owner: OwnerFile,
+    file: Watched,
+    config: Watched,
+    assets: Mutex<Option<(Arc<str>, Vec<Asset>)>>,
+    /// By the names a policy has for them.
+    lists: Mutex<BTreeMap<String, Watched>>,
     last: Mutex<Option<Loaded>>,
 }
 
 #[derive(Debug)]
 struct Loaded {
-    text: Option<String>,
+    text: Option<Arc<str>>,
     /// Before its deny lists were read into it.
     bare: Policy,
-    lists: Vec<(String, Result<String, String>)>,
+    lists: Vec<(String, Result<Arc<str>, String>)>,
     policy: Arc<Policy>,
 }
 
 impl PolicyFile {
     /// Makes one.
     pub fn new(home: &Home) -> PolicyFile {
-        PolicyFile { home: home.clone(), owner: OwnerFile::new(home), last: Mutex::new(None) }
+        PolicyFile {
+            home: home.clone(),
+            owner: OwnerFile::new(home),
+            file: Watched::new(home.policy_file(), files::SMALL),
+            config: Watched::new(home.config_file(), files::SMALL),
+            assets: Mutex::default(),
+            lists: Mutex::default(),
+            last: Mutex::new(None),
+        }
     }
 
     /// The policy in force. No file: the built-in one. A file that is no policy: an error, and nothing is paid; what
     /// was in force before it was damaged is not in force now.
     pub fn current(&self) -> Result<Arc<Policy>, PolicyError> {
-        let text = self.in_force()?;
+        let text = match self.owner.read()? {
+            Some(guarded) => guarded.policy.map(Arc::from),
+            None => self.written_text()?,
+        };
         self.read(text)
     }
 
     /// The policy that the file holds, be it in force or not.
     pub fn written(&self) -> Result<Arc<Policy>, PolicyError> {
-        let text = self.text()?;
+        let text = self.written_text()?;
         self.read(text)
     }
 
-    fn read(&self, text: Option<String>) -> Result<Arc<Policy>, PolicyError> {
+    fn read(&self, text: Option<Arc<str>>) -> Result<Arc<Policy>, PolicyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known = last.take().filter(|known| known.text == text);
         let (bare, known) = match known {
@@ -90,7 +108,18 @@ impl PolicyFile {
 
     /// The owner's own assets as `config.toml` has them now.
     pub fn assets(&self) -> Result<Vec<Asset>, PolicyError> {
-        Ok(Config::load(&self.home)?.assets().own().to_vec())
+        let own = |config: Config| config.assets().own().to_vec();
+        // One that cannot be read, or is not there, is for the loader to say.
+        let Ok(text) = self.config.read() else { return Ok(own(Config::load(&self.home)?)) };
+        let mut last = self.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, &text)) {
+            Some((_, assets)) => Ok(assets.clone()),
+            None => {
+                let assets = own(Config::parse("config.toml", &text)?);
+                *last = Some((text, assets.clone()));
+                Ok(assets)
+            }
+        }
     }
 
     /// Whether what the files say now is in force: where a passphrase is set, a change waits for it.
@@ -121,22 +150,32 @@ impl PolicyFile {
 
     /// The file's own text, `None` where the owner wrote no policy.
     pub fn text(&self) -> Result<Option<String>, PolicyError> {
-        let path = self.home.policy_file();
-        match files::read(&path, files::SMALL) {
+        Ok(self.written_text()?.map(|text| text.to_string()))
+    }
+
+    fn written_text(&self) -> Result<Option<Arc<str>>, PolicyError> {
+        match self.file.read() {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 let what = format!("it cannot be read, so nothing is paid: {error}");
-                Err(PolicyError::whole(path.display().to_string(), what, "make it a readable text file"))
+                Err(PolicyError::whole(
+                    self.home.policy_file().display().to_string(),
+                    what,
+                    "make it a readable text file",
+                ))
             }
         }
     }
 
     /// The deny lists a policy names, relative to the home directory.
-    fn lists(&self, policy: &Policy) -> Vec<(String, Result<String, String>)> {
+    fn lists(&self, policy: &Policy) -> Vec<(String, Result<Arc<str>, String>)> {
+        let mut watched = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|name, _| policy.payee.deny_lists.contains(name));
         let read = |name: &String| {
-            let path: PathBuf = self.home.dir().join(name);
-            (name.clone(), files::read(&path, DENY_LIST_BYTES).map_err(|error| error.to_string()))
+            let new = || Watched::new(self.home.dir().join(name), DENY_LIST_BYTES);
+            let list = watched.entry(name.clone()).or_insert_with(new);
+            (name.clone(), list.read().map_err(|error| error.to_string()))
         };
         policy.payee.deny_lists.iter().map(read).collect()
     }

@@ -55,15 +55,13 @@ impl Ledger {
     /// Derives everything anew and says what does not agree.
     pub async fn audit(&self) -> Result<Findings, LedgerError> {
         self.read(|conn| {
-            // One snapshot for all of it: others may go on writing.
-            let tx = conn.unchecked_transaction()?;
             let mut findings = Findings::default();
-            check_file(&tx, &mut findings)?;
-            let history = check_events(&tx, &mut findings)?;
-            check_purchases(&tx, &history.told, &mut findings)?;
-            decided::check(&tx, &history.moves, &mut findings)?;
-            check_tally(&tx, &mut findings)?;
-            findings.violations.extend(sign_ins::check(&tx)?);
+            check_file(conn, &mut findings)?;
+            let history = check_events(conn, &mut findings)?;
+            check_purchases(conn, &history.told, &mut findings)?;
+            decided::check(conn, &history.moves, &mut findings)?;
+            check_tally(conn, &mut findings)?;
+            findings.violations.extend(sign_ins::check(conn)?);
             Ok(findings)
         })
         .await

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
-use super::{Ledger, LedgerError, Recorded, Sync, breakers, events, notices, questions, read, review};
+use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, events, notices, questions, read, review};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
@@ -114,6 +114,15 @@ impl Ledger {
         self.read(move |conn| {
             let now = ledger_time(conn, view.now)?;
             snapshot(conn, &view, now)
+        })
+        .await
+    }
+
+    /// The same, and how much may still move, in one look.
+    pub async fn look(&self, view: View) -> Result<(Snapshot, InDoubt), LedgerError> {
+        self.read(move |conn| {
+            let now = ledger_time(conn, view.now)?;
+            Ok((snapshot(conn, &view, now)?, read::in_doubt(conn)?))
         })
         .await
     }

@@ -64,11 +64,7 @@ pub struct Browsed {
 impl Ledger {
     /// A page of the log, in any order.
     pub async fn browse(&self, wanted: Browse) -> Result<Browsed, LedgerError> {
-        self.read(move |conn| {
-            let look = conn.unchecked_transaction()?;
-            browse(&look, &wanted)
-        })
-        .await
+        self.read(move |conn| browse(conn, &wanted)).await
     }
 }
 

@@ -109,12 +109,7 @@ const DAY: i64 = 24 * 3600 * 1000;
 impl Ledger {
     /// A page of the log.
     pub async fn page(&self, filter: Filter) -> Result<LogPage, LedgerError> {
-        self.read(move |conn| {
-            // One look: a purchase between the page and its totals would be in one and not in the other.
-            let look = conn.unchecked_transaction()?;
-            page(&look, &filter)
-        })
-        .await
+        self.read(move |conn| page(conn, &filter)).await
     }
 
     /// The totals of everything the filter lets through, by something.
@@ -124,11 +119,7 @@ impl Ledger {
 
     /// What has happened since an event, a bounded part of it at a time.
     pub async fn changes(&self, filter: Filter, since: i64) -> Result<Changes, LedgerError> {
-        self.read(move |conn| {
-            let look = conn.unchecked_transaction()?;
-            changes(&look, &filter, since)
-        })
-        .await
+        self.read(move |conn| changes(conn, &filter, since)).await
     }
 
     /// How far the history has come.

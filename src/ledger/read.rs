@@ -176,13 +176,14 @@ pub struct Unproven {
     pub purchase_id: String,
     /// Where its money is, and who says so.
     pub standing: Standing,
-    /// The same call resumes it.
-    pub open: bool,
     /// Who presents it now.
     pub lease: Option<String>,
     /// What was signed.
     pub authorization: Authorization,
 }
+
+/// How much of each asset may still move although nobody knows.
+pub type InDoubt = Vec<(Account, Amount)>;
 
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
@@ -286,26 +287,29 @@ impl Ledger {
         self.read(move |conn| authorization_of(conn, row)).await
     }
 
-    /// Every purchase that reconciliation is not done with.
-    pub async fn unproven(&self) -> Result<Vec<Unproven>, LedgerError> {
+    /// The rows that reconciliation is not done with.
+    pub async fn unproven(&self) -> Result<Vec<i64>, LedgerError> {
         self.read(|conn| {
+            let sql = "SELECT row FROM purchase WHERE handle IS NOT NULL AND proof <> 'chain' ORDER BY row";
+            Ok(conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Those of these rows that reconciliation is not done with now.
+    pub async fn unproven_of(&self, rows: Vec<i64>) -> Result<Vec<Unproven>, LedgerError> {
+        self.read(move |conn| {
             let mut query = conn.prepare_cached(
-                "SELECT p.row, p.purchase_id, p.state, p.proof, p.open, p.lease, s.authorization
+                "SELECT p.purchase_id, p.state, p.proof, p.lease, s.authorization
                    FROM purchase p JOIN signed s ON s.purchase = p.row
-                  WHERE p.handle IS NOT NULL AND p.proof <> 'chain' ORDER BY p.row",
+                  WHERE p.row = :row AND p.handle IS NOT NULL AND p.proof <> 'chain'",
             )?;
-            let mut rows = query.query([])?;
             let mut unproven = Vec::new();
-            while let Some(row) = rows.next()? {
-                let authorization: String = row.get(6)?;
-                unproven.push(Unproven {
-                    row: row.get(0)?,
-                    purchase_id: row.get(1)?,
-                    standing: read_standing(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?)?,
-                    open: row.get(4)?,
-                    lease: row.get(5)?,
-                    authorization: serde_json::from_str(&authorization).map_err(damaged)?,
-                });
+            for row in rows {
+                let mut found = query.query(named_params! { ":row": row })?;
+                if let Some(found) = found.next()? {
+                    unproven.push(read_unproven(row, found)?);
+                }
             }
             Ok(unproven)
         })
@@ -352,22 +356,9 @@ impl Ledger {
         self.read(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
     }
 
-    /// How much may still move although nobody knows: per asset, everything authorized or held.
-    pub async fn in_doubt(&self) -> Result<Vec<(Account, Amount)>, LedgerError> {
-        self.read(|conn| {
-            let mut query = conn.prepare_cached(
-                "SELECT network, asset_address, amount FROM purchase
-                  WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
-            )?;
-            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            let mut in_doubt = Vec::new();
-            for (network, asset, amount) in rows.collect::<Result<Vec<(String, String, String)>, _>>()? {
-                let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;
-                in_doubt.push((asset, Amount::parse(&amount).ok_or_else(|| damaged("an amount does not read"))?));
-            }
-            Ok(in_doubt)
-        })
-        .await
+    /// How much may still move although nobody knows.
+    pub async fn in_doubt(&self) -> Result<InDoubt, LedgerError> {
+        self.read(in_doubt).await
     }
 
     /// How far each node was searched for payments that no row explains. Before nodes were told apart, all were searched
@@ -461,6 +452,32 @@ pub(super) fn open_row(conn: &Connection, identity: &Identity) -> Result<Option<
 
 pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, LedgerError> {
     Ok(Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? })
+}
+
+/// Per asset, everything authorized or held.
+pub(super) fn in_doubt(conn: &Connection) -> Result<InDoubt, LedgerError> {
+    let mut query = conn.prepare_cached(
+        "SELECT network, asset_address, amount FROM purchase
+          WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut in_doubt = Vec::new();
+    for (network, asset, amount) in rows.collect::<Result<Vec<(String, String, String)>, _>>()? {
+        let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;
+        in_doubt.push((asset, Amount::parse(&amount).ok_or_else(|| damaged("an amount does not read"))?));
+    }
+    Ok(in_doubt)
+}
+
+fn read_unproven(row: i64, found: &Row<'_>) -> Result<Unproven, LedgerError> {
+    let authorization: String = found.get("authorization")?;
+    Ok(Unproven {
+        row,
+        purchase_id: found.get("purchase_id")?,
+        standing: read_standing(&found.get::<_, String>("state")?, &found.get::<_, String>("proof")?)?,
+        lease: found.get("lease")?,
+        authorization: serde_json::from_str(&authorization).map_err(damaged)?,
+    })
 }
 
 fn authorization_of(conn: &Connection, row: i64) -> Result<Option<Authorization>, LedgerError> {

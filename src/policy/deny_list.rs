@@ -1,13 +1,15 @@
 //! Pure: files of addresses that are never paid, one a line. Reading them is the loader's; a list that cannot be read
 //! in full stops everything, because nobody knows what was on it.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::{Policy, read};
 
 impl Policy {
     /// The policy with the lists it names, each as `(name, its text or why it could not be read)`.
-    pub fn with_deny_lists(mut self, lists: &[(String, Result<String, String>)]) -> Policy {
+    pub fn with_deny_lists(mut self, lists: &[(String, Result<Arc<str>, String>)]) -> Policy {
         if self.payee.deny_lists.is_empty() {
             return self;
         }
@@ -17,7 +19,7 @@ impl Policy {
             let found = lists.iter().find(|(name, _)| name == wanted).map(|(_, text)| text);
             let read = match found {
                 Some(Ok(text)) => {
-                    hash.update(Sha256::digest(text));
+                    hash.update(Sha256::digest(text.as_bytes()));
                     addresses(wanted, text)
                 }
                 Some(Err(cause)) => Err(format!("{wanted}: {cause}")),
@@ -56,7 +58,7 @@ mod tests {
     }
 
     fn read(text: Result<&str, &str>) -> Policy {
-        let text = text.map(str::to_owned).map_err(str::to_owned);
+        let text = text.map(Arc::from).map_err(str::to_owned);
         policy().with_deny_lists(&[("bad.txt".to_owned(), text)])
     }
 

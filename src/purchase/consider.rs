@@ -9,7 +9,7 @@ use super::challenge::Heard as HeardChallenge;
 use crate::authorization::{Authorization, Ground};
 use crate::funds;
 use crate::ground;
-use crate::ledger::{LedgerError, View};
+use crate::ledger::{InDoubt, View};
 use crate::limits;
 use crate::offer::{self, Attested, Listed, Offer};
 use crate::parts::Look;
@@ -28,6 +28,8 @@ pub(super) struct Considered {
     pub heard_at: Time,
     pub look: Look,
     pub listed: Vec<Listed>,
+    /// What is spent and known, by one look into the ledger.
+    pub snapshot: Snapshot,
     /// What is known of what each offer stands on.
     grounds: Vec<(Offer, Ground)>,
     /// What the record says of them, once it is decided.
@@ -36,14 +38,25 @@ pub(super) struct Considered {
 
 impl Parts {
     /// Parses the challenge, and reads what the decision needs beside it.
-    pub(super) async fn consider(&self, heard: HeardChallenge) -> Result<Considered, Reason> {
+    pub(super) async fn consider(&self, heard: HeardChallenge, wish: &Wish) -> Result<Considered, Reason> {
         let HeardChallenge { reply, at, look } = heard;
         let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
         let listed = offer::fit(listed, &reply.request, at);
         let (listed, grounds) = self.grounded(listed, &policy).await;
-        let funds = self.funds_for(&listed).await;
-        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, grounds, offers: Value::Null })
+        let payees = listed.iter().filter_map(Listed::offer).map(|offer| offer.payee.to_string()).collect();
+        let view = View {
+            agent: wish.agent.clone(),
+            identity: Some(wish.identity()),
+            policy: policy.clone(),
+            url: Some(reply.request.url.clone()),
+            led_from: Some(wish.request.url.clone()),
+            payees,
+            now: self.now(),
+        };
+        let (snapshot, in_doubt) = self.ledger.look(view).await?;
+        let funds = self.funds_for(&listed, &in_doubt).await;
+        Ok(Considered { policy, funds, reply, heard_at: at, look, listed, snapshot, grounds, offers: Value::Null })
     }
 
     /// What each offer stands on. One that could not be signed for is none that can be paid.
@@ -79,8 +92,8 @@ impl Parts {
     }
 
     /// What the wallet is known to hold. Before that says "too little" it is read anew: the owner may have sent some.
-    async fn funds_for(&self, listed: &[Listed]) -> Funds {
-        let funds = funds::known(self).await;
+    async fn funds_for(&self, listed: &[Listed], in_doubt: &InDoubt) -> Funds {
+        let funds = funds::less(self, in_doubt);
         let is_short = |offer: &Offer| {
             let held = funds.known.get(&offer.asset.account);
             held.is_some_and(|held| *held < offer.amount)
@@ -89,16 +102,14 @@ impl Parts {
             return funds;
         }
         let _ = tokio::time::timeout(limits::FUNDS_WAIT, funds::read(self)).await;
-        funds::known(self).await
+        funds::less(self, in_doubt)
     }
 }
 
 impl Considered {
-    /// What the policy says of it now, and by what snapshot.
-    pub async fn decide(&self, house: &Parts, wish: &Wish) -> Result<(Decided, Snapshot), LedgerError> {
-        let snapshot = house.ledger.snapshot(self.view(wish, house.now())).await?;
-        let decided = policy::decide(&self.policy, &self.question(wish), &self.listed, &snapshot);
-        Ok((decided, snapshot))
+    /// What the policy says of it.
+    pub fn decide(&self, wish: &Wish) -> Decided {
+        policy::decide(&self.policy, &self.question(wish), &self.listed, &self.snapshot)
     }
 
     /// What is known of what an offer stands on.
@@ -114,17 +125,5 @@ impl Considered {
 
     pub fn question(&self, wish: &Wish) -> Question<'_> {
         Question { request: &self.reply.request, max_price: wish.max_price, funds: &self.funds }
-    }
-
-    fn view(&self, wish: &Wish, now: Time) -> View {
-        View {
-            agent: wish.agent.clone(),
-            identity: Some(wish.identity()),
-            policy: self.policy.clone(),
-            url: Some(self.reply.request.url.clone()),
-            led_from: Some(wish.request.url.clone()),
-            payees: self.listed.iter().filter_map(Listed::offer).map(|offer| offer.payee.to_string()).collect(),
-            now,
-        }
     }
 }

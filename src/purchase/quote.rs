@@ -43,11 +43,10 @@ impl Parts {
 
     async fn priced(&self, wish: &Wish, reply: Reply) -> Result<Quote, Vec<Reason>> {
         let look = Look::at(&*self.clock);
-        let considered = self.consider(HeardChallenge { reply, at: look.said, look }).await;
+        let considered = self.consider(HeardChallenge { reply, at: look.said, look }, wish).await;
         let considered = considered.map_err(|reason| vec![reason])?;
-        let decided = considered.decide(self, wish).await;
-        let (decided, snapshot) = decided.map_err(|cause| vec![cause.into()])?;
-        let left = policy::budget_left(&considered.policy, &considered.reply.request.url, &snapshot);
+        let decided = considered.decide(wish);
+        let left = policy::budget_left(&considered.policy, &considered.reply.request.url, &considered.snapshot);
         let seller = self.known_seller(&considered.reply.request.url).await;
         let budget_left_usd = Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day });
         let (payable, mut reasons, next) = conclude(&decided);

@@ -65,8 +65,13 @@ pub struct Scene {
 impl Scene {
     /// `rules` are sections of a policy; the market and its chain are added.
     pub async fn open(stalls: Vec<Stall>, rules: &str) -> Scene {
+        Scene::open_in(&std::env::temp_dir(), stalls, rules).await
+    }
+
+    /// The same with its home in a folder of its own in this one.
+    pub async fn open_in(folder: &Path, stalls: Vec<Stall>, rules: &str) -> Scene {
         let sandbox = Sandbox::start(Options { stalls, ..Options::default() }).await.expect("a sandbox");
-        let user = tempfile::tempdir().expect("a folder");
+        let user = tempfile::tempdir_in(folder).expect("a folder");
         let scene = Scene { sandbox, wallet: Address::ZERO, user, logs: AtomicUsize::new(0) };
         scene.write("passphrase", "correct horse battery staple\n");
         bursar::config::Home::at(scene.home()).prepare().expect("a home");
@@ -104,6 +109,13 @@ impl Scene {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
         command
+    }
+
+    /// Lets the wallet reach another seller of this machine, by its `host:port`.
+    pub fn allow_door(&self, door: &str) {
+        let policy = std::fs::read_to_string(self.home().join("policy.toml")).expect("a policy");
+        let wider = policy.replace("[egress]\nallow = [", &format!("[egress]\nallow = [\"{door}\", "));
+        self.write(".bursar/policy.toml", &wider);
     }
 
     pub async fn run(&self, args: &[&str]) -> Output {

@@ -1,8 +1,9 @@
 //! One node: JSON-RPC questions, and answers that are bounded. Only its host is ever shown: keys to nodes stand in paths
 //! and queries.
 
-use std::sync::OnceLock;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -10,6 +11,7 @@ use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::gather::Gather;
 use super::reply::{self, NodeFailure};
 use crate::settlement::{Block, ChainError, EventLog, LogFilter};
 use crate::{limits, text};
@@ -20,8 +22,17 @@ const REPLY_BYTES: usize = 1024 * 1024;
 /// The owner's way to nodes: any address, so unguarded, and apart from what goes to sellers.
 #[derive(Debug)]
 pub struct Line {
-    client: OnceLock<Client>,
+    shared: Arc<Shared>,
     wait: Duration,
+    /// Where what is asked here waits for more.
+    gather: Option<Arc<Gather>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    client: OnceLock<Client>,
+    /// The nodes that take one question at a time.
+    alone: Mutex<HashSet<Url>>,
 }
 
 #[derive(Debug)]
@@ -97,7 +108,7 @@ impl Node {
         self.ask(line, "eth_sendRawTransaction", json!([signed])).await.map(drop)
     }
 
-    async fn number(&self, line: &Line, method: &str, params: Value) -> Result<B256, NodeFailure> {
+    async fn number(&self, line: &Line, method: &'static str, params: Value) -> Result<B256, NodeFailure> {
         let said = self.ask(line, method, params).await?;
         Ok(B256::from(U256::from(reply::quantity(&said)?)))
     }
@@ -145,24 +156,49 @@ impl Node {
     }
 
     /// One question, one answer; `null` is an answer.
-    async fn ask(&self, line: &Line, method: &str, params: Value) -> Result<Value, NodeFailure> {
+    async fn ask(&self, line: &Line, method: &'static str, params: Value) -> Result<Value, NodeFailure> {
+        match &line.gather {
+            Some(gather) => gather.ask(&self.url, method, params).await,
+            None => line.ask_alone(&self.url, method, params).await,
+        }
+    }
+}
+
+impl Line {
+    pub fn new(wait: Duration) -> Line {
+        Line { shared: Arc::default(), wait, gather: None }
+    }
+
+    /// Does work over this line whose questions go together as far as they are asked at once.
+    pub async fn gathering<T, F>(&self, work: impl FnOnce(Line) -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        let gather = Arc::new(Gather::default());
+        let line = Line { shared: self.shared.clone(), wait: self.wait, gather: Some(gather.clone()) };
+        gather.carry(self, work(line)).await
+    }
+
+    pub async fn ask_alone(&self, url: &Url, method: &str, params: Value) -> Result<Value, NodeFailure> {
         const ID: u64 = 1;
         let question = json!({ "jsonrpc": "2.0", "id": ID, "method": method, "params": params });
-        let (status, body) = line.post(&self.url, question.to_string()).await?;
+        let (status, body) = self.post(url, question.to_string()).await?;
         reply::result(&body, ID).map_err(|failure| match failure {
             NodeFailure::Nonsense(_) if status != 200 => NodeFailure::Silent(format!("HTTP status {status}")),
             NodeFailure::Refused(cause) => NodeFailure::Refused(format!("{method} refused ({cause})")),
             other => other,
         })
     }
-}
 
-impl Line {
-    pub fn new(wait: Duration) -> Line {
-        Line { client: OnceLock::new(), wait }
+    pub fn is_asked_alone(&self, url: &Url) -> bool {
+        self.shared.alone.lock().unwrap_or_else(PoisonError::into_inner).contains(url)
     }
 
-    async fn post(&self, url: &Url, body: String) -> Result<(u16, Vec<u8>), NodeFailure> {
+    pub fn ask_alone_from_now_on(&self, url: &Url) {
+        self.shared.alone.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone());
+    }
+
+    pub async fn post(&self, url: &Url, body: String) -> Result<(u16, Vec<u8>), NodeFailure> {
         let exchange = async {
             let sending = self.client()?.post(url.clone()).header("content-type", "application/json").body(body);
             let reply = sending.send().await.map_err(|error| NodeFailure::Silent(root(&error)))?;
@@ -175,11 +211,12 @@ impl Line {
     }
 
     fn client(&self) -> Result<&Client, NodeFailure> {
-        if self.client.get().is_none() {
+        let client = &self.shared.client;
+        if client.get().is_none() {
             // Whoever comes second uses the first one's.
-            let _ = self.client.set(build().map_err(|error| NodeFailure::Silent(root(&error)))?);
+            let _ = client.set(build().map_err(|error| NodeFailure::Silent(root(&error)))?);
         }
-        self.client.get().ok_or_else(|| NodeFailure::Silent("no client".to_owned()))
+        client.get().ok_or_else(|| NodeFailure::Silent("no client".to_owned()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What nodes say, read strictly: nothing a node answers is trusted to have a shape.
 
+use std::collections::{HashMap, HashSet};
+
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -8,7 +10,7 @@ use crate::settlement::{Block, EventLog};
 use crate::{limits, text};
 
 /// Why a question has no answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeFailure {
     /// It did not answer.
     Silent(String),
@@ -96,6 +98,23 @@ pub fn result(body: &[u8], id: u64) -> Result<Value, NodeFailure> {
         return Err(NodeFailure::Nonsense("an answer to another question".to_owned()));
     }
     Ok(answer.result)
+}
+
+/// The results in an answer to many questions, by their ids; what was refused or said twice is not among them. None: that
+/// is no such answer.
+pub fn results(body: &[u8]) -> Option<HashMap<u64, Value>> {
+    let answers: Vec<Answer> = serde_json::from_slice(body).ok()?;
+    let mut results = HashMap::new();
+    let mut twice = HashSet::new();
+    for Answer { id, result, error } in answers {
+        if let (Some(id), None) = (id, error)
+            && results.insert(id, result).is_some()
+        {
+            twice.insert(id);
+        }
+    }
+    results.retain(|id, _| !twice.contains(id));
+    Some(results)
 }
 
 /// A number as chains write it.

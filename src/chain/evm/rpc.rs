@@ -100,8 +100,7 @@ impl Rpc {
         Ok((self.chain(account.network())?, address))
     }
 
-    async fn testify(&self, chain: &Chain, node: &Node, signed: &Authorization) -> Result<Testimony, ChainError> {
-        let line = &self.line;
+    async fn testify(line: &Line, chain: &Chain, node: &Node, signed: &Authorization) -> Result<Testimony, ChainError> {
         let question = signed.evm_question();
         // The final block is read before the head, so that the head is never behind it.
         let (on_chain, finalized) = tokio::join!(node.is_on(line, chain.id), node.block(line, At::Finalized));
@@ -209,11 +208,21 @@ impl Chains for Rpc {
         Err(failed)
     }
 
-    async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
-        match self.chain(authorization.facts().asset.network()) {
-            Ok(chain) => join_all(chain.nodes.iter().map(|node| self.testify(chain, node, authorization))).await,
-            Err(none) => vec![Err(none)],
-        }
+    async fn testimonies(&self, signed: &[Authorization]) -> Vec<Vec<Result<Testimony, ChainError>>> {
+        self.line
+            .gathering(|line| async move {
+                let line = &line;
+                let each = signed.iter().map(|signed| async move {
+                    match self.chain(signed.facts().asset.network()) {
+                        Ok(chain) => {
+                            join_all(chain.nodes.iter().map(|node| Rpc::testify(line, chain, node, signed))).await
+                        }
+                        Err(none) => vec![Err(none)],
+                    }
+                });
+                join_all(each).await
+            })
+            .await
     }
 
     async fn sightings(

@@ -244,8 +244,8 @@ impl Chains for WorldChains {
         Err(ChainError::NoNode(network.clone()))
     }
 
-    async fn testimony(&self, authorization: &Authorization) -> Vec<Result<Testimony, ChainError>> {
-        vec![self.ask("one", authorization), self.ask("two", authorization)]
+    async fn testimonies(&self, signed: &[Authorization]) -> Vec<Vec<Result<Testimony, ChainError>>> {
+        signed.iter().map(|signed| vec![self.ask("one", signed), self.ask("two", signed)]).collect()
     }
 
     async fn sightings(

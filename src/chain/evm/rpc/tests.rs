@@ -1,5 +1,6 @@
 //! Nodes on real sockets that answer as they are told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use alloy_primitives::{B256, b256, hex};
@@ -21,6 +22,7 @@ const FINAL: u64 = 49_900;
 struct Fake {
     url: Url,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
+    requests: Arc<AtomicUsize>,
 }
 
 /// What a node says to one question: a result, a refusal, or these bytes instead of either.
@@ -36,13 +38,14 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v2/SECRET?key=SECRET", listener.local_addr().unwrap()).parse().unwrap();
         let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-        let (heard, script) = (asked.clone(), Arc::new(script));
+        let requests: Arc<AtomicUsize> = Arc::default();
+        let (heard, counted, script) = (asked.clone(), requests.clone(), Arc::new(script));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, heard.clone(), script.clone()));
+                tokio::spawn(serve(stream, heard.clone(), counted.clone(), script.clone()));
             }
         });
-        Fake { url, asked }
+        Fake { url, asked, requests }
     }
 
     /// An honest node; `special` goes first.
@@ -86,20 +89,32 @@ fn block(number: u64) -> Block {
 async fn serve(
     mut stream: TcpStream,
     heard: Arc<Mutex<Vec<(String, Value)>>>,
+    counted: Arc<AtomicUsize>,
     script: Arc<impl Fn(&str, &Value) -> Say + Send + Sync + 'static>,
 ) {
-    while let Some(question) = hear(&mut stream).await {
-        let (method, params) = (question["method"].as_str().unwrap().to_owned(), question["params"].clone());
-        heard.lock().unwrap().push((method.clone(), params.clone()));
-        let body = match script(&method, &params) {
-            Say::Result(result) => json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string(),
-            Say::Refuse(why) => {
-                json!({ "jsonrpc": "2.0", "id": question["id"], "error": { "code": -32000, "message": why } })
-                    .to_string()
-            }
-            Say::Raw(body) => body,
-            Say::Nothing => return std::future::pending().await,
-        };
+    while let Some(asked) = hear(&mut stream).await {
+        counted.fetch_add(1, Ordering::Relaxed);
+        if asked.is_array() && matches!(script("a batch", &asked), Say::Refuse(_)) {
+            let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no batches"}}"#;
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            continue;
+        }
+        let mut said = Vec::new();
+        for question in asked.as_array().unwrap_or(&vec![asked.clone()]) {
+            let (method, params) = (question["method"].as_str().unwrap().to_owned(), question["params"].clone());
+            heard.lock().unwrap().push((method.clone(), params.clone()));
+            said.push(match script(&method, &params) {
+                Say::Result(result) => json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string(),
+                Say::Refuse(why) => {
+                    json!({ "jsonrpc": "2.0", "id": question["id"], "error": { "code": -32000, "message": why } })
+                        .to_string()
+                }
+                Say::Raw(body) => body,
+                Say::Nothing => return std::future::pending().await,
+            });
+        }
+        let body = if asked.is_array() { format!("[{}]", said.join(",")) } else { said.remove(0) };
         let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         if stream.write_all(reply.as_bytes()).await.is_err() {
             return;
@@ -210,7 +225,65 @@ async fn that_saw_it_used(receipt: Vec<Value>) -> Fake {
 }
 
 async fn word_of(node: &Fake) -> Result<Testimony, ChainError> {
-    rpc(&[node]).testimony(&document()).await.remove(0)
+    rpc(&[node]).testimonies(&[document()]).await.remove(0).remove(0)
+}
+
+/// As many authorizations as that, of one moment.
+fn many(count: u8) -> Vec<Authorization> {
+    let signed = |nth| Authorization::Eip3009(Eip3009 { nonce: B256::repeat_byte(nth), ..signed() });
+    (0..count).map(signed).collect()
+}
+
+#[tokio::test]
+async fn many_payments_are_asked_about_in_few_requests_and_what_is_asked_alike_once() {
+    let node = Fake::honest(|_, _| None).await;
+    let told = rpc(&[&node]).testimonies(&many(40)).await;
+    assert_eq!(told.len(), 40);
+    assert!(told.iter().all(|told| told[0].as_ref().unwrap().fate == Use::Unused), "{told:?}");
+    assert_eq!(node.questions("eth_call").len(), 40);
+    assert_eq!(node.questions("eth_getBlockByNumber").len(), 2, "the final block and the newest");
+    assert!(node.requests.load(Ordering::Relaxed) <= 4, "{:?}", node.requests);
+}
+
+#[tokio::test]
+async fn each_is_told_of_its_own_though_all_were_asked_together() {
+    let used = |params: &Value| params[0]["data"].as_str().unwrap().ends_with("05");
+    let node = Fake::honest(move |method, params| {
+        (method == "eth_call" && used(params)).then(|| Say::Result(json!(B256::with_last_byte(1))))
+    })
+    .await;
+    let told = rpc(&[&node]).testimonies(&many(60)).await;
+    let fates: Vec<_> = told.iter().map(|told| told[0].as_ref().unwrap().fate.clone()).collect();
+    let used: Vec<_> = (0..60).filter(|nth| fates[*nth] == Use::Used(None)).collect();
+    assert_eq!(used, [5]);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_one_question_at_a_time_is_asked_one_by_one() {
+    let node = Fake::honest(|method, _| (method == "a batch").then_some(Say::Refuse("no"))).await;
+    let chains = rpc(&[&node]);
+    for refused in [1, 0] {
+        let before = node.requests.load(Ordering::Relaxed);
+        let told = chains.testimonies(&many(3)).await;
+        assert!(told.iter().all(|told| told[0].as_ref().unwrap().fate == Use::Unused), "{told:?}");
+        let questions = node.asked.lock().unwrap().len();
+        node.asked.lock().unwrap().clear();
+        let requests = node.requests.load(Ordering::Relaxed) - before;
+        assert_eq!(requests - questions, refused, "it is remembered");
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_in_company_is_asked_again_alone() {
+    let first = Mutex::new(true);
+    let node = Fake::honest(move |method, _| {
+        let is_first = method == "eth_call" && std::mem::take(&mut *first.lock().unwrap());
+        is_first.then_some(Say::Refuse("too many at once"))
+    })
+    .await;
+    let told = rpc(&[&node]).testimonies(&many(3)).await;
+    assert!(told.iter().all(|told| told[0].as_ref().unwrap().fate == Use::Unused), "{told:?}");
+    assert_eq!(node.questions("eth_call").len(), 4);
 }
 
 #[tokio::test]
@@ -219,8 +292,8 @@ async fn a_testimony_is_of_one_block_of_one_node() {
     let name = node.url.authority().to_owned();
     let expected = Testimony { node: name, fate: Use::Unused, at: block(HEAD), finalized: Some(block(FINAL)) };
     let chains = rpc(&[&node]);
-    assert_eq!(chains.testimony(&document()).await, [Ok(expected.clone())]);
-    assert_eq!(chains.testimony(&document()).await, [Ok(expected)]);
+    assert_eq!(chains.testimonies(&[document()]).await.remove(0), [Ok(expected.clone())]);
+    assert_eq!(chains.testimonies(&[document()]).await.remove(0), [Ok(expected)]);
 
     assert_eq!(node.questions("eth_chainId").len(), 1, "asked once");
     assert!(node.questions("eth_getLogs").is_empty());
@@ -314,7 +387,7 @@ async fn a_machine_without_the_newest_block_is_asked_about_one_a_little_older() 
 async fn without_a_finalized_tag_the_owners_confirmations_count_or_nothing_is_final() {
     let node = Fake::honest(|_, params| (params[0] == "finalized").then_some(Say::Refuse("unknown tag"))).await;
     let finalized = async |confirmations| {
-        let told = confirmed_after(confirmations, &[&node]).testimony(&document()).await;
+        let told = confirmed_after(confirmations, &[&node]).testimonies(&[document()]).await.remove(0);
         told[0].as_ref().unwrap().finalized
     };
     assert_eq!(finalized(Some(64)).await, Some(block(HEAD - 64)));
@@ -367,14 +440,15 @@ async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
     let unheard = TcpSocket::new_v4().unwrap();
     unheard.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = unheard.local_addr().unwrap();
-    let gone = Fake { url: format!("http://{closed}/SECRET?k=SECRET").parse().unwrap(), asked: Arc::default() };
+    let url = format!("http://{closed}/SECRET?k=SECRET").parse().unwrap();
+    let gone = Fake { url, asked: Arc::default(), requests: Arc::default() };
     let hanging = Fake::open(|_, _| Say::Nothing).await;
     let refusing = Fake::open(|_, _| Say::Refuse("rate limit\nexceeded")).await;
     let pouring = Fake::open(|_, _| Say::Raw("x".repeat(3 * 1024 * 1024))).await;
     for node in [gone, hanging, refusing, pouring] {
         let nodes = Nodes { rpc: vec![node.url.clone()], confirmations: None };
         let chains = Rpc::waiting(Duration::from_millis(300), [(network(), nodes)]);
-        let error = chains.testimony(&document()).await.remove(0).unwrap_err();
+        let error = chains.testimonies(&[document()]).await.remove(0).remove(0).unwrap_err();
         assert!(matches!(error, ChainError::Silent { .. }), "{error:?}");
         assert!(error.to_string().starts_with(node.url.authority()), "{error}");
         assert!(!error.to_string().contains("SECRET"), "{error}");
@@ -385,7 +459,7 @@ async fn a_node_that_does_not_answer_is_silent_and_its_key_is_not_shown() {
 async fn every_node_is_heard_and_each_only_once() {
     let honest = Fake::honest(|_, _| None).await;
     let refusing = Fake::open(|_, _| Say::Refuse("no")).await;
-    let told = rpc(&[&honest, &refusing, &honest]).testimony(&document()).await;
+    let told = rpc(&[&honest, &refusing, &honest]).testimonies(&[document()]).await.remove(0);
     assert_eq!(told.len(), 2);
     assert!(told[0].is_ok() && told[1].is_err());
 }
@@ -398,7 +472,7 @@ async fn without_a_node_the_owner_is_told_where_to_add_one() {
     }];
     for chains in nowhere {
         let none = ChainError::NoNode(network());
-        assert_eq!(chains.testimony(&document()).await, [Err(none.clone())]);
+        assert_eq!(chains.testimonies(&[document()]).await.remove(0), [Err(none.clone())]);
         assert_eq!(chains.balance(&asset(), &owner()).await, Err(none.clone()));
         assert_eq!(chains.heads(&network()).await, [Err(none)]);
     }
@@ -496,7 +570,7 @@ async fn an_old_use_is_looked_for_where_its_window_was() {
     })
     .await;
     let old = Authorization::Eip3009(Eip3009 { valid_after: 50_000, valid_before: 50_600, ..signed() });
-    rpc(&[&node]).testimony(&old).await.remove(0).unwrap();
+    rpc(&[&node]).testimonies(&[old]).await.remove(0).remove(0).unwrap();
     let ranges: Vec<(u64, u64)> = node.questions("eth_getLogs").iter().map(|asked| range_of(&asked[0])).collect();
     let (first, last) = (ranges[0].0, ranges.last().unwrap().1);
     assert!(first < 25_000 && 25_300 < last, "{ranges:?}");
@@ -615,7 +689,8 @@ fn fee_log(fee: u64) -> Value {
 }
 
 async fn word_of_logs(node: &Fake, signed: Tempo) -> Result<Testimony, ChainError> {
-    rpc(&[node]).testimony(&Authorization::Tempo(signed)).await.remove(0)
+    let all = rpc(&[node]).testimonies(&[Authorization::Tempo(signed)]).await;
+    all.into_iter().flatten().next().unwrap()
 }
 
 #[tokio::test]
