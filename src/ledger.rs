@@ -43,7 +43,7 @@ pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing, Moved, SentApproval, Taken};
-pub use events::StoredEvent;
+pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};

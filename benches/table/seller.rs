@@ -14,7 +14,7 @@ use testkit::processes::{OPEN, Scene};
 use tokio::runtime;
 
 pub struct Seller {
-    url: String,
+    pub url: String,
     pages: AtomicU64,
 }
 

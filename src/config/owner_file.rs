@@ -21,7 +21,14 @@ const FORMAT: u32 = 1;
 pub struct OwnerFile {
     home: Home,
     file: Arc<Watched>,
-    last: Arc<Mutex<Option<(Arc<str>, Guarded)>>>,
+    last: Arc<Mutex<Option<Parsed>>>,
+}
+
+/// What was made of the file's text when that was read last.
+#[derive(Debug)]
+struct Parsed {
+    text: Arc<str>,
+    guarded: Guarded,
 }
 
 /// The owner's passphrase, and the policy it put into force.
@@ -67,12 +74,12 @@ impl OwnerFile {
             Err(error) => return Err(self.unusable(&format!("it cannot be read: {error}"))),
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, guarded)) = last.as_ref().filter(|(known, _)| Arc::ptr_eq(known, &text)) {
-            return Ok(Some(guarded.clone()));
+        if let Some(known) = last.as_ref().filter(|known| Arc::ptr_eq(&known.text, &text)) {
+            return Ok(Some(known.guarded.clone()));
         }
         match serde_json::from_str::<Guarded>(&text) {
             Ok(guarded) if guarded.bursar_owner == FORMAT => {
-                *last = Some((text, guarded.clone()));
+                *last = Some(Parsed { text, guarded: guarded.clone() });
                 Ok(Some(guarded))
             }
             Ok(guarded) => Err(self.unusable(&format!("its format is {}, not {FORMAT}", guarded.bursar_owner))),

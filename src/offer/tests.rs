@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 mod mpp;
+mod mpp_suite;
 mod mpp_tempo;
 
 use super::*;

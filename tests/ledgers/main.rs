@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::program;
+use testkit::years::Years;
 
 /// One ledger on file, and what was known of it when it was made.
 struct Old {
@@ -198,6 +199,18 @@ impl Copy {
         let home = Home::at(dir.path());
         home.prepare().unwrap();
         Copy { home, _dir: dir }
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_made_of_any_size_adds_up() {
+    for (purchases, alike, held) in [(1, 0, 0), (300, 40, 30), (60, 60, 60)] {
+        let copy = Copy::fresh();
+        let years = Years { purchases, alike, held, wish: "https://shop.example/again".to_owned() };
+        years.write(&copy.home.ledger_file(), &copy.home.leases_dir()).await;
+        assert_eq!(copy.audited().await.0, Vec::<String>::new(), "{purchases} {alike} {held}");
+        let found = copy.told(&["audit", "--json"]).remove(0);
+        assert_eq!(found["authorizations"], purchases, "{found}");
     }
 }
 

@@ -192,7 +192,7 @@ async fn a_receipt_that_names_another_transaction_than_the_chain_has_lied() {
         let alarm = format!(
             "the seller's receipt names another chain transaction than the chain has: {wrong}, and the money moved in {proven}"
         );
-        assert_eq!(scene.alarms(id).await, [alarm.clone()]);
+        assert_eq!(scene.alarms(id).await, std::slice::from_ref(&alarm));
         assert_eq!(found.alarms, [format!("{id}: {alarm}")]);
         assert_eq!((story.row.state.as_str(), story.row.proof.as_deref()), ("settled", Some("chain")));
         assert_eq!((seller(&scene).await.lied, scene.spent()), (1, CENT));

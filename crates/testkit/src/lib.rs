@@ -10,6 +10,7 @@ pub mod scene;
 pub mod terminal;
 pub mod visitor;
 pub mod world;
+pub mod years;
 
 use std::path::PathBuf;
 

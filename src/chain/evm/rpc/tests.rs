@@ -713,9 +713,10 @@ async fn what_is_final_later_than_the_silence_counts_is_no_proof_of_it() {
 
 #[tokio::test]
 async fn a_node_without_logs_says_nothing() {
-    let node = Fake::honest(|method, _| (method == "eth_getLogs").then(|| Say::Refuse("pruned"))).await;
+    let node = Fake::honest(|method, _| (method == "eth_getLogs").then_some(Say::Refuse("pruned"))).await;
     assert!(matches!(word_of_logs(&node, by_memo()).await, Err(ChainError::Silent { .. })));
-    let without_old_blocks = Fake::honest(|_, params| (params[0] == "0xc15c").then(|| Say::Result(Value::Null))).await;
+    let without_old_blocks =
+        Fake::honest(|_, params| (params[0] == "0xc15c").then_some(Say::Result(Value::Null))).await;
     assert!(matches!(word_of_logs(&without_old_blocks, by_memo()).await, Err(ChainError::Nonsense { .. })));
 }
 
@@ -723,7 +724,7 @@ async fn a_node_without_logs_says_nothing() {
 async fn logs_that_were_not_read_to_the_end_of_a_window_say_nothing() {
     let narrow = Fake::honest(|method, params| {
         let is_wide = || range_of(&params[0]).1 - range_of(&params[0]).0 >= LOG_BLOCKS_AT_LEAST;
-        (method == "eth_getLogs" && is_wide()).then(|| Say::Refuse("too wide"))
+        (method == "eth_getLogs" && is_wide()).then_some(Say::Refuse("too wide"))
     })
     .await;
     assert!(word_of_logs(&narrow, by_memo()).await.is_ok());

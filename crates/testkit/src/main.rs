@@ -1,0 +1,63 @@
+//! Makes what takes long to come about by itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use testkit::years::Years;
+
+const USAGE: &str = "\
+testkit ledger --purchases N [--alike N --wish URL] [--held N] DIR
+
+Makes DIR/ledger.db with so many purchases of a year that is over, which the audit finds in order:
+  --alike N   so many of them, by agent-0, bought one and the same thing
+  --wish URL  that thing
+  --held N    so many of them are paid for, and nobody knows whether that was taken
+
+A million takes two minutes and 3 GB.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Some((years, dir)) = read(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let began = Instant::now();
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let file = dir.join("ledger.db");
+    if file.exists() {
+        eprintln!("{} is there already; nothing was written", file.display());
+        return ExitCode::FAILURE;
+    }
+    let purchases = years.purchases;
+    years.write(&file, &dir.join("leases")).await;
+    let size = std::fs::metadata(&file).map_or(0, |file| file.len() >> 20);
+    println!("{}: {purchases} purchases, {size} MiB, in {:.1?}", file.display(), began.elapsed());
+    ExitCode::SUCCESS
+}
+
+fn read(mut args: impl Iterator<Item = String>) -> Option<(Years, PathBuf)> {
+    if args.next()? != "ledger" {
+        return None;
+    }
+    let mut years = Years { wish: "https://site-0.example/again".to_owned(), ..Years::default() };
+    let mut dir = None;
+    while let Some(arg) = args.next() {
+        let of = match arg.as_str() {
+            "--wish" => {
+                years.wish = args.next()?;
+                continue;
+            }
+            "--purchases" => &mut years.purchases,
+            "--alike" => &mut years.alike,
+            "--held" => &mut years.held,
+            _ if dir.is_none() && !arg.starts_with('-') => {
+                dir = Some(PathBuf::from(arg));
+                continue;
+            }
+            _ => return None,
+        };
+        *of = args.next()?.parse().ok()?;
+    }
+    (years.purchases > 0).then_some((years, dir?))
+}
