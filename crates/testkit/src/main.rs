@@ -14,7 +14,7 @@ Makes DIR/ledger.db with so many purchases of a year that is over, which the aud
   --wish URL  that thing
   --held N    so many of them are paid for, and nobody knows whether that was taken
 
-A million takes two minutes and 3 GB.";
+A million takes five minutes and 8 GB.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
