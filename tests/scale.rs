@@ -1,7 +1,8 @@
 //! A ledger of a million purchases: what a person and an agent wait for its first page, and what it takes of memory.
 //!
-//! `cargo test --test scale -- --ignored --nocapture` makes one (a minute or two, 2 GB) and prints figures. That no
-//! question walks all of it is held in `src/ledger/tests/plans.rs`, where a machine's load has no say.
+//! `cargo test --test scale -- --ignored --nocapture` makes one (a minute or two, 2 GB) and prints figures. What commands
+//! take is measured by `benches/run growth`. That no question walks all of it is held in `src/ledger/tests/plans.rs`,
+//! where a machine's load has no say.
 
 #[allow(dead_code, reason = "shared with tests that also write")]
 use testkit::visitor;
@@ -71,14 +72,6 @@ fn fill(home: &Home) {
     conn.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)").expect("committed");
 }
 
-fn bursar(home: &Path, args: &[&str]) -> Duration {
-    let began = Instant::now();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
-    command.arg("--home").arg(home).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().expect("started").success(), "{args:?}");
-    began.elapsed()
-}
-
 fn median(mut took: Vec<Duration>) -> Duration {
     took.sort();
     took[took.len() / 2]
@@ -108,38 +101,9 @@ async fn first_pages_of_a_million_purchases() {
     filled_elsewhere(&home);
     let size = std::fs::metadata(home.ledger_file()).expect("a file").len() >> 20;
     println!("{PURCHASES} purchases, {size} MiB, made in {} s; medians of {TRIES}:", began.elapsed().as_secs());
-    commands(dir.path());
     in_process(&home).await;
     pages(&home).await;
     resident(dir.path());
-}
-
-fn commands(home: &Path) {
-    for args in [
-        &["--version"][..],
-        &["statusline"],
-        &["log"],
-        &["log", "--state", "held"],
-        &["log", "--state", "settled", "--agent", "agent-7"],
-        &["log", "--domain", "site-31.example"],
-        &["log", "--domain", "h2.site-31.example", "--state", "refused"],
-        &["log", "--session", "se_20000"],
-        &["log", "--since", "30d"],
-        &["log", "--until", "300d"],
-        &["log", "--unreviewed"],
-        &["log", "--by", "day", "--since", "30d"],
-        &["log", "--by", "domain"],
-        &["log", "--json", "--limit", "10000"],
-        &["pending"],
-        &["why", "pu_000"],
-    ] {
-        if args[0] == "why" {
-            let id = any_id(home);
-            say("bursar why ID", (0..TRIES).map(|_| bursar(home, &["why", &id])).collect());
-        } else {
-            say(&format!("bursar {}", args.join(" ")), (0..TRIES).map(|_| bursar(home, args)).collect());
-        }
-    }
 }
 
 fn any_id(home: &Path) -> String {

@@ -33,7 +33,7 @@ const ALIKE: u64 = 300_000;
 const HELD: u64 = 100_000;
 
 /// What a person asks on the command line.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 15] = [
     &["statusline"],
     &["log"],
     &["log", "--state", "held"],
@@ -42,6 +42,9 @@ const COMMANDS: [&[&str]; 12] = [
     &["log", "--domain", "h2.site-31.example", "--state", "refused"],
     &["log", "--session", "se_200"],
     &["log", "--since", "300d"],
+    &["log", "--until", "300d"],
+    &["log", "--unreviewed"],
+    &["log", "--by", "day", "--since", "300d"],
     &["log", "--by", "domain"],
     &["log", "--json", "--limit", "10000"],
     &["pending"],

@@ -124,6 +124,7 @@ struct One {
     identity: [u8; 32],
     session: i64,
     domain: String,
+    payee: Address,
     is_held: bool,
 }
 
@@ -168,7 +169,7 @@ impl Maker {
 
     fn draft(&self, url: &str, usd: u64) -> Draft {
         let wish = wish(url);
-        let offer = self.offer(usd, 0);
+        let offer = self.offer(usd, payee_of(0));
         let (authorization, signatures) = self.signed(&offer, 0, self.began);
         Draft {
             purchase_id: "pu_first".to_owned(),
@@ -193,13 +194,13 @@ impl Maker {
         }
     }
 
-    fn offer(&self, usd: u64, site: u64) -> Offer {
+    fn offer(&self, usd: u64, payee: Address) -> Offer {
         Offer {
             scheme: Scheme::Eip3009,
             asset: self.asset.clone(),
             amount: Amount::parse(&usd.to_string()).expect("an amount"),
             usd: Usd::micros(usd),
-            payee: Account::evm(self.asset.network(), Address::left_padding_from(&(0xaa00 + site).to_be_bytes())),
+            payee: Account::evm(self.asset.network(), payee),
             window_secs: 60,
             takes_first: false,
             echo: Echo::imagined(Dialect::X402V2).expect("an echo"),
@@ -232,8 +233,20 @@ impl Maker {
             true => wish(&url).identity().0,
             false => keccak256(format!("{agent} {url}")).0,
         };
+        let payee = payee_of(site);
         let domain = policy::site(&url.parse().expect("a URL")).to_owned();
-        One { nth, at, usd: 1_000 + nth % 20_000, url, agent, identity, session: session as i64 + 2, domain, is_held }
+        One {
+            nth,
+            at,
+            usd: 1_000 + nth % 20_000,
+            url,
+            agent,
+            identity,
+            session: session as i64 + 2,
+            domain,
+            payee,
+            is_held,
+        }
     }
 
     fn fill(&self, conn: &Transaction<'_>, years: &Years, newest: Time, template: &Template) {
@@ -251,6 +264,11 @@ impl Maker {
         // The ledger has come to today, though nothing was bought for a while.
         conn.execute(sql, params![newest.plus(OVER).millis(), years.purchases as i64]).expect("counted");
     }
+}
+
+/// Whom a site has paid.
+fn payee_of(site: u64) -> Address {
+    Address::left_padding_from(&(0xaa00 + site).to_be_bytes())
 }
 
 fn wish(url: &str) -> Wish {
@@ -302,7 +320,7 @@ impl<'c> Writing<'c> {
     }
 
     fn purchase(&mut self, maker: &Maker, one: &One, template: &Template, seal: &mut Vec<u8>) {
-        let offer = maker.offer(one.usd, one.nth / IN_A_SESSION * 31 % SITES);
+        let offer = maker.offer(one.usd, one.payee);
         let (authorization, signatures) = maker.signed(&offer, one.nth, one.at);
         let facts = authorization.facts();
         let row = one.nth as i64 + 1;
@@ -380,8 +398,7 @@ impl Sums {
             let bucket = self.buckets.entry((scope, 0)).or_default();
             *bucket = (bucket.0 + usd, bucket.1 + if one.is_held { usd } else { 0 }, bucket.2 + 1);
         }
-        let payee = Address::left_padding_from(&(0xaa00 + one.nth / IN_A_SESSION * 31 % SITES).to_be_bytes());
-        self.payees.entry((one.domain.clone(), payee.to_string().to_ascii_lowercase())).or_insert(at);
+        self.payees.entry((one.domain.clone(), one.payee.to_string().to_ascii_lowercase())).or_insert(at);
     }
 
     fn write(self, conn: &Transaction<'_>) {

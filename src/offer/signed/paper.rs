@@ -113,6 +113,10 @@ impl Paper {
         }
     }
 
+    fn text(&self, key: &str) -> Option<String> {
+        self.fields.get(key)?.as_str().map(str::to_owned)
+    }
+
     fn is_readable(&self) -> bool {
         match self.seal {
             Seal::Eip712(_) | Seal::Jws(_) => true,
@@ -144,7 +148,7 @@ pub(super) struct SaidReceipt {
 impl SaidOffer {
     /// Where it reads.
     pub fn read(paper: &Paper) -> Option<SaidOffer> {
-        let text = |key: &str| paper.fields.get(key)?.as_str().map(str::to_owned);
+        let text = |key| paper.text(key);
         Some(SaidOffer {
             resource_url: text("resourceUrl")?,
             scheme: text("scheme")?,
@@ -188,7 +192,7 @@ impl SaidOffer {
 impl SaidReceipt {
     /// Where it reads.
     pub fn read(paper: &Paper) -> Option<SaidReceipt> {
-        let text = |key: &str| paper.fields.get(key)?.as_str().map(str::to_owned);
+        let text = |key| paper.text(key);
         Some(SaidReceipt {
             resource_url: text("resourceUrl")?,
             network: text("network")?,

@@ -9,7 +9,7 @@ use crate::request::Request;
 const ASKED: i64 = 1_795_223_340;
 const EXPIRES: &str = "2026-11-21T01:14:00.828Z";
 
-fn charge() -> Value {
+pub(super) fn charge() -> Value {
     json!({ "amount": "10000", "currency": USDC, "recipient": PAYEE,
             "methodDetails": { "chainId": 84532, "credentialTypes": ["authorization"], "decimals": 6 } })
 }

@@ -16,7 +16,7 @@
 //! Nothing is told of Stripe, of proofs for no money, of fees that are signed for, or of servers: no payer of our kind does
 //! that.
 
-use super::mpp::{listed, params, written};
+use super::mpp::{charge, listed, params, written};
 use super::*;
 
 const PAYABLE: &[&str] = &["payable"];
@@ -24,19 +24,14 @@ const MALFORMED: &[&str] = &["malformed_challenge"];
 /// A 402 that says nothing of MPP.
 const NOT_OURS: &[&str] = &["challenge_not_understood"];
 
-fn terms() -> Value {
-    json!({ "amount": "10000", "currency": USDC, "recipient": PAYEE,
-            "methodDetails": { "chainId": 84532, "credentialTypes": ["authorization"], "decimals": 6 } })
-}
-
 /// A challenge that can be paid, with more behind it.
 fn and(more: &str) -> String {
-    format!("{}, {more}", written(&params(&terms())))
+    format!("{}, {more}", written(&params(&charge())))
 }
 
 /// The same without one of its parameters, or with another value of it.
 fn but(name: &str, value: Option<&str>) -> String {
-    let mut params = params(&terms());
+    let mut params = params(&charge());
     match value {
         Some(value) => params.iter_mut().filter(|(key, _)| *key == name).for_each(|(_, old)| *old = value.to_owned()),
         None => params.retain(|(key, _)| *key != name),
@@ -46,8 +41,8 @@ fn but(name: &str, value: Option<&str>) -> String {
 
 #[test]
 fn every_header_of_the_public_suite_is_read_as_it_says() {
-    let whole = written(&params(&terms()));
-    let backwards: Vec<(&str, String)> = params(&terms()).into_iter().rev().collect();
+    let whole = written(&params(&charge()));
+    let backwards: Vec<(&str, String)> = params(&charge()).into_iter().rev().collect();
     let cases: [(&str, String, &[&str]); 26] = [
         ("basic_challenge", whole.clone(), PAYABLE),
         ("full_challenge", and("description=\"API access payment required\""), PAYABLE),
