@@ -16,6 +16,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
+use bursar::config::Home;
 use sandbox::host::Host;
 use serde_json::{Value, json};
 use testkit::processes::{Scene, told};
@@ -91,8 +92,8 @@ async fn measured(seller: &Seller, years: Years) -> Rows {
     // What is held is not free.
     scene.sandbox.chain.mint(scene.wallet, U256::from(1_000_000 * DOLLAR)).expect("funds");
     if years.purchases > 0 {
-        let file = scene.home().join("ledger.db");
-        years.write(&file, &scene.home().join("leases")).await;
+        let home = Home::at(scene.home());
+        years.write(&home.ledger_file(), &home.leases_dir()).await;
     }
     let mut rows = Rows::new();
     let mut starts = Vec::new();

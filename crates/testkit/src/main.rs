@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use bursar::config::Home;
 use testkit::years::Years;
 
 const USAGE: &str = "\
@@ -23,14 +24,15 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let began = Instant::now();
-    std::fs::create_dir_all(&dir).expect("a folder");
-    let file = dir.join("ledger.db");
+    let home = Home::at(dir);
+    home.prepare().expect("a home");
+    let file = home.ledger_file();
     if file.exists() {
         eprintln!("{} is there already; nothing was written", file.display());
         return ExitCode::FAILURE;
     }
     let purchases = years.purchases;
-    years.write(&file, &dir.join("leases")).await;
+    years.write(&file, &home.leases_dir()).await;
     let size = std::fs::metadata(&file).map_or(0, |file| file.len() >> 20);
     println!("{}: {purchases} purchases, {size} MiB, in {:.1?}", file.display(), began.elapsed());
     ExitCode::SUCCESS
