@@ -29,11 +29,21 @@ const IN_FLIGHT: [usize; 4] = [1, 8, 32, 64];
 async fn main() {
     let seller = Seller::open().await;
     let rivals = std::env::var_os("BENCH_RIVALS").map(PathBuf::from);
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
     println!("{}\n", machine());
-    latency(&seller, rivals.as_deref()).await;
-    throughput(&seller, rivals.as_deref()).await;
-    counts::table(&seller).await;
-    starting::table(&seller).await;
+    if is_wanted("latency") {
+        latency(&seller, rivals.as_deref()).await;
+    }
+    if is_wanted("throughput") {
+        throughput(&seller, rivals.as_deref()).await;
+    }
+    if is_wanted("counts") {
+        counts::table(&seller).await;
+    }
+    if is_wanted("starting") {
+        starting::table(&seller).await;
+    }
 }
 
 /// Everybody who buys, each with a home or a process of its own.
