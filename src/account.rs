@@ -132,14 +132,8 @@ pub(crate) async fn stored_page(
     offset: u64,
     chars: usize,
 ) -> Option<(crate::answer::Body, Option<u64>)> {
-    if !entry.body_kept {
-        return None;
-    }
-    let (bodies, agent, id) = (house.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
-    let most = (chars as u64).saturating_mul(4).saturating_add(4);
     let total = entry.body_bytes.unwrap_or_default();
-    let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
-    let bytes = read.ok()?.ok()?;
+    let bytes = house.stored_bytes(entry, offset, (chars as u64).saturating_mul(4).saturating_add(4)).await?;
     let stored = StoredBody { total, content_type: entry.content_type.as_deref() };
     let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
     Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))

@@ -179,19 +179,25 @@ impl Ledger {
         self.holder.is_alive(holder)
     }
 
-    /// Reads in one look: what others write meanwhile is in none of it.
+    /// Reads a little, for a purchase on its way: at once, where nobody is writing.
+    async fn peek<T, W>(&self, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    {
+        match self.writer.look(work) {
+            Ok(told) => told,
+            Err(work) => self.read(work).await,
+        }
+    }
+
+    /// Reads in one look, however much: what others write meanwhile is in none of it.
     async fn read<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.beside(move |conn| {
-            let look = conn.unchecked_transaction()?;
-            let told = work(&look)?;
-            look.finish()?;
-            Ok(told)
-        })
-        .await
+        self.beside(move |conn| writer::in_one_look(conn, work)).await
     }
 
     /// Works on a thread that may block: other work goes on, and other reads wait for it.

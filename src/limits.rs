@@ -118,6 +118,10 @@ pub const CALL_READ_BYTES: usize = 32 * 1024;
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Noting that an answer was given: the answer itself must not come late because of it.
 pub const HAND_OVER: Duration = Duration::from_secs(2);
+/// A body up to here is filed in the ledger with its row: a file of its own would cost more than all of its writing.
+pub const SMALL_BODY_BYTES: usize = 8 * 1024;
+/// How many purchases back small bodies are kept.
+pub const SMALL_BODIES: usize = 64 * 1024;
 /// Purchases that share one commit. More would make the first wait for the last.
 pub const COMMIT_BATCH: usize = 64;
 /// After closing stdin or SIGTERM, presented purchases get this long to close.

@@ -147,7 +147,7 @@ impl Owner {
             url: entry.url.clone(),
             client: story.client,
             offers: json(story.offers),
-            rules: json(story.rules),
+            rules: policy::from_the_record(json(story.rules)),
             policy_hash: entry.policy.clone(),
             events: story.events.iter().map(event).collect(),
             complaint: entry.goods.as_ref().and_then(Goods::complaint),

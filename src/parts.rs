@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::authorization::Fact;
 use crate::config::{OwnerFile, PolicyFile};
-use crate::ledger::{Bodies, Ledger};
+use crate::ledger::{Bodies, Entry, Ledger};
 use crate::limits;
 use crate::money::{Account, Amount, Assets};
 use crate::policy::Policy;
@@ -131,6 +131,22 @@ impl Parts {
 
     pub(crate) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// At most `most` bytes from `offset` on of what a purchase brought, wherever they lie; none where they are gone.
+    pub(crate) async fn stored_bytes(&self, entry: &Entry, offset: u64, most: u64) -> Option<Vec<u8>> {
+        if !entry.body_kept {
+            return None;
+        }
+        let total = entry.body_bytes.unwrap_or_default();
+        if let Ok(Some(body)) = self.ledger.small_body(entry.row).await {
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+            let to = from.saturating_add(usize::try_from(most).unwrap_or(usize::MAX)).min(body.len());
+            return (body.len() as u64 == total).then(|| body[from..to].to_vec());
+        }
+        let (bodies, agent, id) = (self.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
+        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, offset, most)).await;
+        read.ok()?.ok()
     }
 
     /// The policy as it stands on the disk now.

@@ -24,7 +24,7 @@ pub use allow::{Allowed, NewRule, with_rule};
 pub use assets::asset_changes;
 pub use budget::{Remaining, budget_left, caps, meters};
 pub use changes::{Change, Effect, changes};
-pub use decide::{RuleReport, Ruling, decide, explain};
+pub use decide::{RuleReport, Ruling, decide, explain, for_the_record, from_the_record};
 pub(crate) use hosts::registrable;
 pub use place::{Place, site};
 pub use read::{FileError as PolicyError, Problem};

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use alloy_primitives::hex;
 use futures_util::FutureExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
@@ -45,7 +45,7 @@ use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
 use crate::limits;
 use crate::offer::{Listed, Offer};
 use crate::parts::{Look, Parts, wallet_reason};
-use crate::policy::{self, Decision, Policy};
+use crate::policy::{self, Decision, Policy, Remaining};
 use crate::ports::{Caller, Egress};
 use crate::random;
 use crate::reason::Reason;
@@ -71,6 +71,8 @@ struct Purchase {
     looked: i64,
     /// A question about this wish is in the ledger: the owner may have said yes to an offer.
     was_asked: bool,
+    /// What its authorization left of the budgets.
+    left: Option<Remaining>,
     /// When its call is answered, whatever has come of it by then.
     until: Instant,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
@@ -152,6 +154,7 @@ impl Parts {
             parent: None,
             looked: 0,
             was_asked: false,
+            left: None,
             until,
             called: called_as,
             stay,
@@ -201,7 +204,9 @@ impl Purchase {
 
     async fn buy_once(self) -> (Stop, Option<i64>) {
         match self.fresh().await {
-            Ok(Authorized::Recorded(recorded)) => self.settle_up(*recorded).await,
+            Ok(Authorized::Recorded(recorded, left)) => {
+                Purchase { left: Some(left), ..self }.settle_up(*recorded).await
+            }
             Ok(Authorized::Taken(row)) => self.join(row).await,
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
             Err(stop) => self.unless_bought_beside(stop).await,
@@ -245,7 +250,10 @@ impl Purchase {
         let Considered { policy, listed, snapshot, .. } = &*considered;
         let question = considered.question(&self.wish);
         let nearest = |listed: &[Listed]| decided.nearest.and_then(|nearest| listed[nearest].offer().cloned());
-        let rules = nearest(listed).map(|offer| json!(policy::explain(policy, &question, &offer, snapshot)));
+        let explained = |offer| policy::for_the_record(policy::explain(policy, &question, &offer, snapshot));
+        let is_allowed = matches!(decided.decision, Decision::Allow(_));
+        // The commit writes down what its own rules say.
+        let rules = nearest(listed).filter(|_| !is_allowed).map(explained);
         considered.offers = quote::for_the_record(considered, &decided.verdicts);
         let nearest = nearest(&considered.listed);
         let considered = Rules { considered, nearest: nearest.as_ref(), rules: rules.unwrap_or_default() };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use alloy_primitives::{Address, B256, hex, keccak256};
+use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{self, RecoveryId, VerifyingKey};
 
 /// 65 bytes: r, s, v (27 or 28), s in the lower half. Whoever holds it can take the money, so it has no Debug of its
@@ -30,12 +31,19 @@ pub struct NotASignature;
 impl Signature {
     /// Whose it is over this digest. High-s twins and other values of v are nobody's.
     pub(crate) fn recovers(&self, digest: B256) -> Option<Address> {
+        let (pair, v) = self.parts()?;
+        VerifyingKey::recover_from_prehash(digest.as_slice(), &pair, v).ok().map(|key| address_of(&key))
+    }
+
+    /// Whether this key made it, whose owner need not find out whose it is.
+    pub(crate) fn is_by(&self, key: &VerifyingKey, digest: B256) -> bool {
+        self.parts().is_some_and(|(pair, _)| key.verify_prehash(digest.as_slice(), &pair).is_ok())
+    }
+
+    fn parts(&self) -> Option<(ecdsa::Signature, RecoveryId)> {
         let v = RecoveryId::from_byte(self.0[64].checked_sub(27).filter(|v| *v < 2)?)?;
         let pair = ecdsa::Signature::from_slice(&self.0[..64]).ok()?;
-        if pair.normalize_s().is_some() {
-            return None;
-        }
-        VerifyingKey::recover_from_prehash(digest.as_slice(), &pair, v).ok().map(|key| address_of(&key))
+        pair.normalize_s().is_none().then_some((pair, v))
     }
 }
 

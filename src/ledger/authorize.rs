@@ -17,7 +17,7 @@ use crate::crash;
 use crate::goods;
 use crate::money::Usd;
 use crate::offer::{Listed, Offer};
-use crate::policy::{self, Decision, Funds, Policy, Question, Snapshot};
+use crate::policy::{self, Decision, Funds, Policy, Question, Remaining, Snapshot};
 use crate::reason::{Reason, Who};
 use crate::request::Request;
 use crate::settlement::Standing;
@@ -67,8 +67,8 @@ pub struct Draft {
 /// What came of it.
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Authorized {
-    /// It is on the disk, and ours to present.
-    Recorded(Box<Recorded>),
+    /// It is on the disk, and ours to present; and what it leaves of the budgets.
+    Recorded(Box<Recorded>, Remaining),
     /// Not on this snapshot: the bytes are dropped unseen.
     Refused { reasons: Vec<Reason>, ask: bool, rules: Value },
     /// Another purchase of this identity is open: join it.
@@ -76,7 +76,7 @@ pub enum Authorized {
 }
 
 enum Claimed {
-    Row(i64),
+    Row(i64, Remaining),
     Refused { reasons: Vec<Reason>, ask: bool, rules: Value },
     Taken(i64),
 }
@@ -85,6 +85,7 @@ impl Ledger {
     /// The one durable commit before the wire.
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
         let (holder, handle) = (self.holder.name().to_owned(), draft.authorization.facts().handle);
+        let signed = (draft.authorization.clone(), draft.signatures.clone());
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
         let claimed = claimed.inspect_err(|cause| {
             // What is told as failed may be on the disk all the same. Nobody presents it for now, so nobody holds it.
@@ -96,22 +97,26 @@ impl Ledger {
         match claimed {
             Claimed::Taken(row) => Ok(Authorized::Taken(row)),
             Claimed::Refused { reasons, ask, rules } => Ok(Authorized::Refused { reasons, ask, rules }),
-            Claimed::Row(row) => {
-                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(handle)))?;
-                Ok(Authorized::Recorded(Box::new(recorded)))
+            Claimed::Row(row, left) => {
+                let recorded = self.load(row, Some(signed)).await.inspect_err(|_| drop(self.let_go(handle)))?;
+                Ok(Authorized::Recorded(Box::new(recorded), left))
             }
         }
     }
 
     /// Reads back what this process may present now.
-    pub(super) async fn load(&self, row: i64) -> Result<Recorded, LedgerError> {
+    pub(super) async fn load(
+        &self,
+        row: i64,
+        signed: Option<(Authorization, Signatures)>,
+    ) -> Result<Recorded, LedgerError> {
         let holder = self.holder.name().to_owned();
-        self.read(move |conn| Recorded::load(conn, row, &holder)).await
+        self.peek(move |conn| Recorded::load(conn, row, &holder, signed.as_ref())).await
     }
 
     /// What the rules look at, read now: for advice before anything is signed.
     pub async fn snapshot(&self, view: View) -> Result<Snapshot, LedgerError> {
-        self.read(move |conn| {
+        self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             snapshot(conn, &view, now)
         })
@@ -120,7 +125,7 @@ impl Ledger {
 
     /// The same, and how much may still move, in one look.
     pub async fn look(&self, view: View) -> Result<(Snapshot, InDoubt), LedgerError> {
-        self.read(move |conn| {
+        self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             Ok((snapshot(conn, &view, now)?, read::in_doubt(conn)?))
         })
@@ -168,7 +173,15 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
     let row = record(conn, &draft, reused, &rules, holder, now)?;
     notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
     crash::point("claimed");
-    Ok(Claimed::Row(row))
+    Ok(Claimed::Row(row, left(&draft, snapshot)))
+}
+
+/// What the budgets still hold: this payment counts in every one that was looked at.
+fn left(draft: &Draft, before: Snapshot) -> Remaining {
+    let price = draft.offer.usd;
+    let mut after = before;
+    after.used.values_mut().for_each(|used| used.counted = used.counted.saturating_add(price));
+    policy::budget_left(&draft.policy, &draft.request.url, &after)
 }
 
 /// Whether another purchase has an authorization of this name: where the seller prescribes it, it may name two alike.
@@ -234,7 +247,8 @@ impl Draft {
 /// if that allows the very same offer.
 fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
     let question = Question { request: &draft.request, max_price: draft.max_price, funds: &draft.funds };
-    let rules = json!(policy::explain(&draft.policy, &question, &draft.offer, snapshot));
+    let rules = policy::explain(&draft.policy, &question, &draft.offer, snapshot);
+    let rules = policy::for_the_record(rules);
     let offers = [Listed::Payable(Box::new(draft.offer.clone()))];
     (policy::decide(&draft.policy, &question, &offers, snapshot).decision, rules)
 }

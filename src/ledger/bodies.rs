@@ -1,4 +1,4 @@
-//! Stored bodies: what was bought, on the disk, one file a purchase.
+//! Stored bodies: what was bought. A small one lies in the ledger, beside its row; a large one is a file of its own.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::{Ledger, LedgerError};
 use crate::limits;
 
 /// The folder they lie in.
@@ -27,6 +30,33 @@ pub enum Worth {
 }
 
 const FREE: &str = "free";
+/// What the small ones leave to the files.
+const FILES_BYTES: u64 = limits::STORED_BODIES_BYTES - (limits::SMALL_BODIES * limits::SMALL_BODY_BYTES) as u64;
+
+/// Files a small body with its row.
+pub(super) fn put(conn: &Connection, row: i64, body: &[u8]) -> Result<(), LedgerError> {
+    conn.prepare_cached("INSERT OR REPLACE INTO body (purchase, bytes) VALUES (:row, :bytes)")?
+        .execute(named_params! { ":row": row, ":bytes": body })?;
+    Ok(())
+}
+
+/// The oldest of the small ones go: rows are numbered as they came.
+pub(super) fn sweep(conn: &Connection) -> Result<(), LedgerError> {
+    conn.prepare_cached("DELETE FROM body WHERE purchase <= (SELECT max(purchase) FROM body) - :kept")?
+        .execute(named_params! { ":kept": limits::SMALL_BODIES as i64 })?;
+    Ok(())
+}
+
+impl Ledger {
+    /// The body that was filed with this row, if it was a small one.
+    pub async fn small_body(&self, row: i64) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.peek(move |conn| {
+            let mut found = conn.prepare_cached("SELECT bytes FROM body WHERE purchase = :row")?;
+            Ok(found.query_row(named_params! { ":row": row }, |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+}
 
 impl Bodies {
     /// In this folder.
@@ -48,7 +78,7 @@ impl Bodies {
             let _ = fs::remove_file(&draft);
         }
         let since_swept = self.since_swept.fetch_add(body.len() as u64, Ordering::Relaxed);
-        if since_swept > limits::STORED_BODIES_BYTES / 8
+        if since_swept > FILES_BYTES / 8
             && let Err(cause) = self.sweep(SystemTime::now())
         {
             tracing::warn!("no room was made for bodies: {cause}");
@@ -90,7 +120,7 @@ impl Bodies {
         files.sort();
         let mut total: u64 = files.iter().map(|(_, _, len, _)| len).sum();
         for (_, _, len, path) in files {
-            if total <= limits::STORED_BODIES_BYTES {
+            if total <= FILES_BYTES {
                 break;
             }
             drop_file(&path)?;

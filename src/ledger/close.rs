@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::authorize::ledger_time;
 use super::budget::{self, Counted};
 use super::read::{self, Entry};
-use super::{Ledger, LedgerError, Sync, damaged, events, record};
+use super::{Ledger, LedgerError, Sync, bodies, damaged, events, record};
 use crate::crash;
 use crate::goods::Goods;
 use crate::limits;
@@ -34,6 +34,8 @@ pub struct Answered {
     pub body_bytes: u64,
     /// The body lies in the store.
     pub kept: bool,
+    /// The store is the ledger itself: a small body, filed with the row.
+    pub small: Option<Vec<u8>>,
     /// It came to its end, or to as much of it as is kept.
     pub is_whole: bool,
 }
@@ -185,7 +187,8 @@ impl Ledger {
                 record::forget_counts(conn, ledger_time(conn, now)?)?;
                 forget_long_settled(conn, ledger_time(conn, now)?)?;
                 // By the time the ledger itself has come to: a clock that is ahead for a moment forgets no spending.
-                budget::sweep(conn, ledger_time(conn, Time::from_secs(0))?)
+                budget::sweep(conn, ledger_time(conn, Time::from_secs(0))?)?;
+                bodies::sweep(conn)
             })
             .await
     }
@@ -280,7 +283,6 @@ impl Ledger {
 }
 
 pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
-    let is_delivered = answered.is_whole && (200..300).contains(&answered.status);
     conn.prepare_cached(
         "UPDATE purchase SET http_status = :status, content_type = :content_type, final_url = :final_url,
                 body_bytes = :body_bytes, body_kept = :kept, answered_at = :now, handed = 0,
@@ -295,40 +297,70 @@ pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now
         ":body_bytes": answered.body_bytes as i64,
         ":kept": answered.kept,
         ":now": now.millis(),
-        ":is_delivered": is_delivered,
+        ":is_delivered": answered.is_delivery(),
     })?;
     Ok(())
 }
 
+impl Answered {
+    fn is_delivery(&self) -> bool {
+        self.is_whole && (200..300).contains(&self.status)
+    }
+}
+
+/// All that presenting changes of a row, at once: each index it stands in is touched once.
+const CLOSE: &str = "UPDATE purchase SET
+    state = :state, proof = :proof, settled_at = iif(:state = 'settled', coalesce(settled_at, :now), settled_at),
+    http_status = iif(:answered, :status, http_status), content_type = iif(:answered, :content_type, content_type),
+    final_url = iif(:answered, :final_url, final_url), body_bytes = iif(:answered, :body_bytes, body_bytes),
+    body_kept = iif(:answered, :kept, body_kept), answered_at = iif(:answered, :now, answered_at),
+    handed = handed AND NOT :answered,
+    chain_tx = iif(:proof = 'seller', coalesce(:chain_tx, chain_tx), chain_tx),
+    delivered = delivered OR :delivered, open = open AND NOT (delivered OR :delivered OR :state = 'lapsed'),
+    goods = coalesce(:goods, goods), lied = lied OR :lied, presents = max(presents - :unsent, 0), lease = NULL
+  WHERE row = :row AND state = :from_state AND proof = :from_proof";
+
 fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
     let now = ledger_time(conn, closing.now)?;
+    let (from, counted) = standing(conn, row)?;
     // A reply moves a row to settled and never back: that the chain has taken something back, only the chain can say.
-    if standing(conn, row)?.0.state != State::Settled || closing.standing.state == State::Settled {
-        advance(conn, row, closing.standing, now)?;
+    let is_later = from.state != State::Settled || closing.standing.state == State::Settled;
+    let to = if is_later && from.may_become(closing.standing) { closing.standing } else { from };
+    let answered = closing.answered.as_ref();
+    let touched = conn.prepare_cached(CLOSE)?.execute(named_params! {
+        ":row": row,
+        ":from_state": from.state.as_str(),
+        ":from_proof": from.proof.as_str(),
+        ":state": to.state.as_str(),
+        ":proof": to.proof.as_str(),
+        ":now": now.millis(),
+        ":answered": answered.is_some(),
+        ":status": answered.map(|answered| answered.status),
+        ":content_type": answered.and_then(|answered| answered.content_type.as_ref()),
+        ":final_url": answered.map(|answered| &answered.final_url),
+        ":body_bytes": answered.map(|answered| answered.body_bytes as i64),
+        ":kept": answered.is_some_and(|answered| answered.kept),
+        ":chain_tx": closing.chain_tx,
+        ":delivered": closing.delivered || answered.is_some_and(Answered::is_delivery),
+        ":goods": closing.goods.as_ref().map(Goods::word),
+        ":lied": closing.lied,
+        ":unsent": !closing.presented,
+    })?;
+    if touched != 1 {
+        return Err(damaged("a purchase moved under our hands"));
     }
-    if let Some(answered) = &closing.answered {
-        store_answer(conn, row, answered, now)?;
+    if to != from {
+        follow(conn, row, &counted, from, to, now)?;
     }
-    conn.prepare_cached(
-        "UPDATE purchase SET lease = NULL, chain_tx = iif(proof = 'seller', coalesce(?2, chain_tx), chain_tx), delivered = delivered OR ?3,
-                open = open AND NOT (delivered OR ?3), presents = max(presents - ?4, 0),
-                goods = coalesce(?5, goods), lied = lied OR ?6 WHERE row = ?1",
-    )?
-    .execute(params![
-        row,
-        closing.chain_tx,
-        closing.delivered,
-        !closing.presented,
-        closing.goods.as_ref().map(Goods::word),
-        closing.lied
-    ])?;
+    if let Some(body) = answered.and_then(|answered| answered.small.as_ref()) {
+        bodies::put(conn, row, body)?;
+    }
     if let Some(receipt) = &closing.receipt {
         conn.prepare_cached("UPDATE detail SET receipt = ?2 WHERE purchase = ?1")?
             .execute(params![row, receipt.to_string()])?;
     }
     let mut detail = closing.detail.clone();
-    let stands = standing(conn, row)?.0;
-    detail["standing"] = json!([stands.state, stands.proof]);
+    detail["standing"] = json!([to.state, to.proof]);
     events::append(conn, Some(row), now, "closed", &detail)?;
     // The chain may have spoken first.
     hold_against_chain(conn, row, now)?;
@@ -365,11 +397,24 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
     if touched != 1 {
         return Err(damaged("a purchase moved under our hands"));
     }
-    budget::follow(conn, &counted, from, to)?;
+    follow(conn, row, &counted, from, to, now)?;
+    Ok(true)
+}
+
+/// What goes with a move: the budgets, and the price that was paid.
+fn follow(
+    conn: &Connection,
+    row: i64,
+    counted: &Counted,
+    from: Standing,
+    to: Standing,
+    now: Time,
+) -> Result<(), LedgerError> {
+    budget::follow(conn, counted, from, to)?;
     if to.state == State::Settled && from.state != State::Settled {
         budget::remember_price_of(conn, row, counted.usd, now)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Writes an alarm down, unless the same one stands there; whether it is a new one.

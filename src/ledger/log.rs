@@ -138,7 +138,8 @@ impl Ledger {
             let since = since.map_or(i64::MIN, Time::millis);
             let mut query = conn.prepare_cached(
                 "SELECT id, purchase, at, kind, detail, hash FROM event
-                  WHERE kind IN ('alarm', 'breaker', 'notice') AND at >= :since ORDER BY id DESC LIMIT :limit",
+                  WHERE (kind = 'alarm' OR kind = 'breaker' OR kind = 'notice') AND at >= :since
+                  ORDER BY id DESC LIMIT :limit",
             )?;
             let rows = query.query_map(named_params! { ":since": since, ":limit": limit as i64 }, events::read)?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -285,9 +286,8 @@ impl Filter {
         match (&self.session, &self.domain, &self.agent, &self.state) {
             (Some(_), ..) => "by_session",
             (None, Some(_), ..) => "by_site",
-            (.., Some(_), Some(_)) => "by_agent_state",
+            (.., Some(_)) => "by_state",
             (.., Some(_), None) => "by_agent",
-            (.., None, Some(_)) => "by_state",
             (.., None, None) => "by_at",
         }
     }

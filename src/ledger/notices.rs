@@ -15,7 +15,7 @@ use crate::time::Time;
 
 /// What stands in the log as news, told to nobody yet.
 const UNTOLD: &str = "SELECT id, purchase, at, kind, detail, hash FROM event
-  WHERE kind IN ('alarm', 'breaker', 'notice') AND id > (SELECT told FROM ledger) ORDER BY id";
+  WHERE (kind = 'alarm' OR kind = 'breaker' OR kind = 'notice') AND id > (SELECT told FROM ledger) ORDER BY id";
 
 /// Money in doubt past its window that was not noticed yet.
 const OVERDUE: &str = "SELECT row, ends FROM purchase

@@ -201,7 +201,7 @@ impl Ledger {
         purchase_id: Option<String>,
         buy_again: Option<String>,
     ) -> Result<Recalled, LedgerError> {
-        self.read(move |conn| {
+        self.peek(move |conn| {
             // First, so that whatever is missed below is after it.
             let mut found = Recalled { looked: events::newest(conn)?, ..Recalled::default() };
             if let Some(row) = open_row(conn, &identity)? {
@@ -234,12 +234,12 @@ impl Ledger {
 
     /// One purchase, by its row.
     pub async fn entry(&self, row: i64) -> Result<Option<Entry>, LedgerError> {
-        self.read(move |conn| by_row(conn, row)).await
+        self.peek(move |conn| by_row(conn, row)).await
     }
 
     /// One purchase of an agent, by its id.
     pub async fn entry_of(&self, agent: String, purchase_id: String) -> Result<Option<Entry>, LedgerError> {
-        self.read(move |conn| by_id(conn, &agent, &purchase_id)).await
+        self.peek(move |conn| by_id(conn, &agent, &purchase_id)).await
     }
 
     /// For the owner, who may shorten an id or put its agent before it: every purchase it could mean, two at most, what
@@ -353,7 +353,7 @@ impl Ledger {
 
     /// Why all spending is stopped, if it is.
     pub async fn frozen(&self) -> Result<Option<String>, LedgerError> {
-        self.read(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
+        self.peek(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
     }
 
     /// How much may still move although nobody knows.
@@ -419,8 +419,13 @@ pub(super) fn by_id(conn: &Connection, agent: &str, purchase_id: &str) -> Result
 
 /// The first two with this id, or with one that begins so.
 fn beginning_with(conn: &Connection, id: &str) -> Result<Vec<Entry>, LedgerError> {
+    // One agent after the other: there are few of them, each with an index of its ids.
     let sql = format!(
-        "SELECT {COLUMNS} FROM purchase WHERE purchase_id >= :id AND purchase_id < :end ORDER BY purchase_id LIMIT 3"
+        "WITH RECURSIVE known (who) AS (
+            SELECT min(agent) FROM purchase
+            UNION ALL SELECT (SELECT min(agent) FROM purchase WHERE agent > who) FROM known WHERE who IS NOT NULL)
+         SELECT {COLUMNS} FROM known CROSS JOIN purchase
+          WHERE agent = who AND purchase_id >= :id AND purchase_id < :end ORDER BY purchase_id LIMIT 3"
     );
     entries(conn, &sql, named_params! { ":id": id, ":end": end_of(id) })
 }

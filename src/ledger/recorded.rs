@@ -57,8 +57,14 @@ impl Stored {
 }
 
 impl Recorded {
-    /// Reads the row back and makes sure that what it holds is what our key signed.
-    pub(super) fn load(conn: &Connection, row: i64, holder: &str) -> Result<Recorded, LedgerError> {
+    /// Reads the row back and makes sure that what it holds is what our key signed: what was signed a moment ago, or else
+    /// what says itself whose it is.
+    pub(super) fn load(
+        conn: &Connection,
+        row: i64,
+        holder: &str,
+        signed: Option<&(Authorization, Signatures)>,
+    ) -> Result<Recorded, LedgerError> {
         let found = conn
             .prepare_cached(
                 "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type, p.at,
@@ -86,7 +92,11 @@ impl Recorded {
         let request = request.ok_or_else(|| damaged("an open purchase has lost its request"))?;
         let authorization: Authorization = serde_json::from_str(&authorization).map_err(damaged)?;
         let signatures: Signatures = signature.parse().map_err(|_| damaged("a signature does not read"))?;
-        if !authorization.is_signed(&signatures) || authorization.facts().handle.as_slice() != handle {
+        let is_ours = match signed {
+            Some((known, by)) => *known == authorization && *by == signatures,
+            None => authorization.is_signed(&signatures),
+        };
+        if !is_ours || authorization.facts().handle.as_slice() != handle {
             return Err(damaged(format!("what purchase {purchase_id} signed is not what its row says")));
         }
         let request = serde_json::from_str(&request).map_err(damaged)?;

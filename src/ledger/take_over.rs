@@ -89,7 +89,7 @@ impl Ledger {
             Err(reasons) => Ok(TakenUp::Refused(reasons)),
             Ok(handle) => {
                 crash::point("resumed");
-                let recorded = self.load(row).await.inspect_err(|_| drop(self.let_go(handle)))?;
+                let recorded = self.load(row, None).await.inspect_err(|_| drop(self.let_go(handle)))?;
                 Ok(TakenUp::Recorded(Box::new(recorded)))
             }
         }

@@ -129,7 +129,7 @@ impl Kit {
 
     async fn pay(&self, draft: Draft) -> Recorded {
         match self.ledger.authorize(draft).await.unwrap() {
-            Authorized::Recorded(recorded) => *recorded,
+            Authorized::Recorded(recorded, _) => *recorded,
             Authorized::Refused { reasons, .. } => panic!("{reasons:?}"),
             Authorized::Taken(row) => panic!("taken by row {row}"),
         }
@@ -148,6 +148,7 @@ impl Kit {
             body_bytes: 0,
             kept: true,
             is_whole: true,
+            small: None,
         });
         let delivered = status.is_some_and(|status| (200..300).contains(&status));
         let detail = json!({});
@@ -210,23 +211,24 @@ impl Kit {
         conn
     }
 
-    /// Runs these in one batch: the writing thread is held until all of them wait.
+    /// Runs these in one batch: somebody else writes until all of them wait.
     async fn together<T>(&self, all: impl Future<Output = T>) -> T {
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let (begin, begun) = tokio::sync::oneshot::channel();
         let writer = self.ledger.writer.clone();
-        let holding = tokio::spawn(async move {
+        let holding = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let wait = move |_: &Connection| {
                 let _ = begin.send(());
                 let _ = held.recv();
                 Ok(())
             };
-            writer.write(Sync::Lazy, wait).await
+            runtime.block_on(writer.write(Sync::Lazy, wait))
         });
         begun.await.unwrap();
-        // Polled in this order: all of them are in line before the thread is let go.
+        // Polled in this order: all of them are in line before the one at work is let go.
         let (all, ()) = tokio::join!(all, async { drop(hold) });
-        holding.await.unwrap().unwrap();
+        holding.join().unwrap().unwrap();
         all
     }
 
@@ -238,7 +240,7 @@ impl Kit {
 
 fn said(came: Result<Authorized, LedgerError>) -> String {
     match came {
-        Ok(Authorized::Recorded(_)) => "recorded".into(),
+        Ok(Authorized::Recorded(_, _)) => "recorded".into(),
         Ok(Authorized::Taken(_)) => "taken".into(),
         Ok(Authorized::Refused { reasons, ask, .. }) => {
             format!("{} {}", if ask { "ask" } else { "refused" }, reasons[0].code)

@@ -1,14 +1,18 @@
-//! One thread writes. Concurrent work shares a commit; each piece has its own savepoint.
+//! Whoever has something to write does it at once, on its own thread, if nobody else is writing; what others hand in
+//! meanwhile shares the next commit, each piece with a savepoint of its own. So one purchase at a time hops between no
+//! threads, and many at a time sync together.
 //!
 //! Processes queue at a file lock before they ask SQLite for its own, because SQLite's waiters poll and starve, and a
-//! lock's waiters are woken in turn. A piece of work that has waited too long is given up by its caller before it has
-//! begun, never after.
+//! lock's waiters are woken in turn. Only a thread of the ledger's own waits there, and it alone goes on where there is
+//! always more to write. A piece of work that has waited too long is given up by its caller before it has begun, never
+//! after.
 
-use std::fs::File;
+use std::collections::VecDeque;
+use std::fs::{File, TryLockError as FileBusy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -18,10 +22,10 @@ use tokio::sync::oneshot;
 use super::{LedgerError, schema};
 use crate::limits;
 
-/// Hands work to the writing thread.
+/// Hands work in.
 #[derive(Clone)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    office: Arc<Office>,
     wait: Duration,
 }
 
@@ -46,7 +50,7 @@ type Run = Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>;
 /// Tells the caller what came of its work, once the commit is decided.
 type Deliver = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
-/// Who was first: the thread that begins, or the caller that gives up.
+/// Who was first: whoever begins, or the caller that gives up.
 struct Turn(AtomicU8);
 
 impl Turn {
@@ -68,17 +72,19 @@ impl Turn {
 }
 
 impl Writer {
-    /// Starts the thread over an open connection, or over none yet. `queue` is the file processes take turns at, `wait`
-    /// how long a caller waits for its work to begin.
+    /// Over an open connection, or over none yet. `queue` is the file processes take turns at, `wait` how long a caller
+    /// waits for its work to begin.
     pub fn start(path: PathBuf, conn: Option<Connection>, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
-        let (jobs, inbox) = mpsc::channel();
         let file = identity(&path)?;
-        let desk = Desk { path, file, conn, queue, inbox };
+        let (call, calls) = mpsc::channel();
+        let desk = Mutex::new(Desk { path, file, conn, queue, sync: None });
+        let office = Arc::new(Office { inbox: Mutex::default(), desk, call });
+        let office_of_thread = Arc::downgrade(&office);
         thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || desk.work())
+            .spawn(move || stand_by(&calls, &office_of_thread))
             .map_err(|cause| LedgerError::Io(cause.to_string()))?;
-        Ok(Writer { jobs, wait })
+        Ok(Writer { office, wait })
     }
 
     /// Runs `work` inside a transaction. What it returns as an error is undone; what it returns otherwise is told
@@ -96,9 +102,36 @@ impl Writer {
                 let _ = tell.send(commit.and(done));
             }) as Deliver
         });
-        self.jobs.send(Job { sync, turn: turn.clone(), run }).map_err(|_| LedgerError::gone())?;
+        self.office.hand_in(Job { sync, turn: turn.clone(), run });
         wait(told, &turn, self.wait).await
     }
+
+    /// Looks at what is written through the eyes of whoever writes, in one transaction: it has in memory what it wrote.
+    /// The work comes back where somebody is writing now.
+    pub fn look<T, W>(&self, work: W) -> Result<Result<T, LedgerError>, W>
+    where
+        W: FnOnce(&Connection) -> Result<T, LedgerError>,
+    {
+        match self.office.desk.try_lock() {
+            Ok(desk) => match &desk.conn {
+                Some(conn) => Ok(in_one_look(conn, work)),
+                None => Err(work),
+            },
+            Err(_) => Err(work),
+        }
+    }
+}
+
+/// Reads in one transaction: what others write meanwhile is in none of it.
+pub(super) fn in_one_look<T>(
+    conn: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    run(conn, "BEGIN")?;
+    let told = catch_unwind(AssertUnwindSafe(|| work(conn)));
+    let ended = run(conn, "COMMIT");
+    let told = told.unwrap_or_else(|_| Err(fault()))?;
+    ended.map(|()| told).map_err(LedgerError::from)
 }
 
 /// Waits for the answer; gives up after the bound, but only while the work has not begun.
@@ -124,15 +157,17 @@ fn in_savepoint<T>(
     if conn.is_autocommit() {
         return Err(undone());
     }
-    conn.prepare_cached("SAVEPOINT one")?.execute([])?;
-    // A panic is a fault of one piece of work: the thread and everybody else's go on.
-    let done = catch_unwind(AssertUnwindSafe(|| work(conn)));
-    let done = done.unwrap_or_else(|_| Err(LedgerError::Io("a fault inside bursar".to_owned())));
-    let end = if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
+    run(conn, "SAVEPOINT one")?;
+    // A panic is a fault of one piece of work: everybody else's goes on.
+    let done = catch_unwind(AssertUnwindSafe(|| work(conn))).unwrap_or_else(|_| Err(fault()));
     if conn.is_autocommit() {
         return done;
     }
-    if let Err(cause) = conn.execute_batch(end) {
+    let ended = match done {
+        Ok(_) => run(conn, "RELEASE one"),
+        Err(_) => run(conn, "ROLLBACK TO one").and_then(|()| run(conn, "RELEASE one")),
+    };
+    if let Err(cause) = ended {
         // Half of this work must not be committed with the others'.
         let _ = conn.execute_batch("ROLLBACK");
         return Err(cause.into());
@@ -140,11 +175,95 @@ fn in_savepoint<T>(
     done
 }
 
+/// A statement of no parameters and no rows, prepared once.
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
 fn undone() -> LedgerError {
     LedgerError::CommitFailed("SQLite undid it before the end".to_owned())
 }
 
-/// The thread's own state.
+fn fault() -> LedgerError {
+    LedgerError::Io("a fault inside bursar".to_owned())
+}
+
+/// Where work is handed in, and the one desk at which it is done.
+struct Office {
+    inbox: Mutex<VecDeque<Job>>,
+    desk: Mutex<Desk>,
+    /// For the thread that may wait.
+    call: mpsc::Sender<()>,
+}
+
+/// Whether whoever works may wait for another process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Waits,
+    InAHurry,
+}
+
+impl Office {
+    fn hand_in(&self, job: Job) {
+        self.inbox().push_back(job);
+        self.work(Patience::InAHurry);
+        // What was handed in while another worked has been left to us, and we to the thread.
+        if !self.inbox().is_empty() && self.desk_is_free() {
+            let _ = self.call.send(());
+        }
+    }
+
+    /// Works off one batch, if nobody else is at it.
+    fn work(&self, patience: Patience) {
+        let mut desk = match patience {
+            Patience::Waits => self.desk.lock().unwrap_or_else(PoisonError::into_inner),
+            Patience::InAHurry => match self.desk.try_lock() {
+                Ok(desk) => desk,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            },
+        };
+        match desk.take_turn(patience, || self.inbox().iter().all(|job| job.turn.is_given_up())) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(cause) => return fail(self.batch(), &cause),
+        }
+        let batch = self.batch();
+        if !batch.is_empty()
+            && let Some(undone) = desk.commit_together(batch, patience)
+        {
+            let mut inbox = self.inbox();
+            undone.into_iter().rev().for_each(|job| inbox.push_front(job));
+        }
+        let _ = desk.queue.unlock();
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn desk_is_free(&self) -> bool {
+        !matches!(self.desk.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    fn batch(&self) -> Vec<Job> {
+        let mut inbox = self.inbox();
+        let some = inbox.len().min(limits::COMMIT_BATCH);
+        inbox.drain(..some).collect()
+    }
+}
+
+/// The thread that may wait: for a process that writes just now, and for whoever always has more to write.
+fn stand_by(calls: &mpsc::Receiver<()>, office: &Weak<Office>) {
+    while calls.recv().is_ok() {
+        // Nobody is left who would hand anything in.
+        let Some(office) = office.upgrade() else { return };
+        while !office.inbox().is_empty() {
+            office.work(Patience::Waits);
+        }
+    }
+}
+
 struct Desk {
     path: PathBuf,
     /// Which file this ledger is. Another one in its place is not written to, and one that was moved away neither.
@@ -152,23 +271,52 @@ struct Desk {
     /// None: whether all that stands in the journal is on the disk is not known.
     conn: Option<Connection>,
     queue: File,
-    inbox: mpsc::Receiver<Job>,
+    /// What the connection was told last of how safely to commit.
+    sync: Option<Sync>,
 }
 
 impl Desk {
-    fn work(mut self) {
-        while let Ok(first) = self.inbox.recv() {
-            let mut batch = vec![first];
-            batch.extend(self.inbox.try_iter().take(limits::COMMIT_BATCH - 1));
-            self.commit_together(batch);
+    /// Takes the turn among processes; `false` where another has it and nobody waits any more, or none may wait.
+    fn take_turn(&self, patience: Patience, is_given_up: impl Fn() -> bool) -> Result<bool, LedgerError> {
+        self.check_place()?;
+        match patience {
+            Patience::InAHurry => match self.queue.try_lock() {
+                Ok(()) => Ok(true),
+                Err(FileBusy::WouldBlock) => Ok(false),
+                Err(FileBusy::Error(cause)) => Err(no_lock(&cause)),
+            },
+            Patience::Waits => {
+                self.queue.lock().map_err(|cause| no_lock(&cause))?;
+                if is_given_up() {
+                    let _ = self.queue.unlock();
+                    return Err(LedgerError::Busy);
+                }
+                Ok(true)
+            }
         }
     }
 
-    fn commit_together(&mut self, batch: Vec<Job>) {
-        if let Err(cause) = self.begin(&batch) {
-            return fail(batch, &cause);
+    fn check_place(&self) -> Result<(), LedgerError> {
+        match identity(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(LedgerError::Damaged(
+                "its file was moved, deleted or replaced while bursar ran; put it back, or start bursar again"
+                    .to_owned(),
+            )),
         }
-        let Some(conn) = &self.conn else { return };
+    }
+
+    /// What comes back was not begun, because SQLite is busy and nobody here may wait for it.
+    fn commit_together(&mut self, batch: Vec<Job>, patience: Patience) -> Option<Vec<Job>> {
+        match self.reopen().and_then(|()| self.begin_immediate(&batch, patience)) {
+            Ok(true) => {}
+            Ok(false) => return Some(batch),
+            Err(cause) => {
+                fail(batch, &cause);
+                return None;
+            }
+        }
+        let conn = self.conn.as_ref()?;
         // Whoever gave up while we waited is not here any more.
         let begun = batch.into_iter().filter(|job| job.turn.begin());
         let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
@@ -183,27 +331,7 @@ impl Desk {
         for deliver in deliveries {
             deliver(outcome.clone());
         }
-    }
-
-    /// Takes the turn among processes, then SQLite's own lock, for as long as anybody in the batch still waits.
-    fn begin(&mut self, batch: &[Job]) -> Result<(), LedgerError> {
-        self.check_place()?;
-        self.take_turn(batch)?;
-        let begun = self.reopen().and_then(|()| self.begin_immediate(batch));
-        if begun.is_err() {
-            let _ = self.queue.unlock();
-        }
-        begun
-    }
-
-    fn check_place(&self) -> Result<(), LedgerError> {
-        match identity(&self.path) {
-            Ok(file) if file == self.file => Ok(()),
-            _ => Err(LedgerError::Damaged(
-                "its file was moved, deleted or replaced while bursar ran; put it back, or start bursar again"
-                    .to_owned(),
-            )),
-        }
+        None
     }
 
     fn reopen(&mut self) -> Result<(), LedgerError> {
@@ -211,30 +339,26 @@ impl Desk {
             let conn = super::connect(&self.path)?;
             schema::configure(&conn)?;
             fold_in(&conn)?;
+            self.sync = None;
             self.conn = Some(conn);
         }
         Ok(())
     }
 
-    fn take_turn(&self, batch: &[Job]) -> Result<(), LedgerError> {
-        self.queue.lock().map_err(|cause| LedgerError::Io(format!("the ledger's lock: {cause}")))?;
-        match batch.iter().all(|job| job.turn.is_given_up()) {
-            false => Ok(()),
-            true => {
-                let _ = self.queue.unlock();
-                Err(LedgerError::Busy)
-            }
-        }
-    }
-
-    fn begin_immediate(&self, batch: &[Job]) -> Result<(), LedgerError> {
+    /// Takes SQLite's own lock, for as long as anybody in the batch still waits; `false` where nobody may.
+    fn begin_immediate(&mut self, batch: &[Job], patience: Patience) -> Result<bool, LedgerError> {
         let conn = self.conn.as_ref().ok_or_else(LedgerError::gone)?;
-        let durable = batch.iter().any(|job| job.sync == Sync::Durable);
-        conn.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        let sync = batch.iter().map(|job| job.sync).max();
+        if sync != self.sync {
+            let word = if sync == Some(Sync::Durable) { "FULL" } else { "NORMAL" };
+            conn.pragma_update(None, "synchronous", word)?;
+            self.sync = sync;
+        }
         loop {
-            match conn.execute_batch("BEGIN IMMEDIATE").map_err(LedgerError::from) {
+            match run(conn, "BEGIN IMMEDIATE").map_err(LedgerError::from) {
+                Err(LedgerError::Busy) if patience == Patience::InAHurry => return Ok(false),
                 Err(LedgerError::Busy) if !batch.iter().all(|job| job.turn.is_given_up()) => {}
-                begun => return begun,
+                begun => return begun.map(|()| true),
             }
         }
     }
@@ -255,7 +379,7 @@ fn commit(conn: &Connection) -> Result<(), LedgerError> {
     if conn.is_autocommit() {
         return Err(undone());
     }
-    conn.execute_batch("COMMIT").map_err(|cause| {
+    run(conn, "COMMIT").map_err(|cause| {
         let _ = conn.execute_batch("ROLLBACK");
         LedgerError::CommitFailed(cause.to_string())
     })
@@ -265,6 +389,10 @@ fn fail(batch: Vec<Job>, cause: &LedgerError) {
     for job in batch.into_iter().filter(|job| job.turn.begin()) {
         (job.run)(Err(cause.clone()))(Ok(()));
     }
+}
+
+fn no_lock(cause: &std::io::Error) -> LedgerError {
+    LedgerError::Io(format!("the ledger's lock: {cause}"))
 }
 
 /// What the system knows a file by, whatever its name.

@@ -1,6 +1,7 @@
 //! Pure: the decision. Every rule is asked about every offer; then the best of what is allowed is chosen.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::rules::{self, Case, Said};
 use super::{ApprovedBy, Decided, Decision, Policy, Question, Snapshot, Terms, Verdict};
@@ -63,6 +64,41 @@ pub fn decide(policy: &Policy, question: &Question<'_>, offers: &[Listed], snaps
 /// What every rule says of one offer, in the order of the rules.
 pub fn explain(policy: &Policy, question: &Question<'_>, offer: &Offer, snapshot: &Snapshot) -> Vec<RuleReport> {
     Case::new(policy, question, offer, snapshot).findings().map(report).collect()
+}
+
+/// What every rule said, as it is written down: a rule that passed and has no numbers is its code, and what a rule wants
+/// in words is known without it.
+pub fn for_the_record(reports: Vec<RuleReport>) -> Value {
+    let short = |report: RuleReport| match (report.said, report.limit_usd, report.used_usd) {
+        (Ruling::Pass, None, None) => Value::String(report.code),
+        (Ruling::Pass, ..) => {
+            let mut written = json!(report);
+            written.as_object_mut().map(|fields| fields.remove("sentence"));
+            written
+        }
+        _ => json!(report),
+    };
+    reports.into_iter().map(short).collect()
+}
+
+/// The same at length, as people and programs read it. What earlier versions wrote is at length already.
+pub fn from_the_record(record: Value) -> Value {
+    let Value::Array(written) = record else { return record };
+    let of = |code: &str| rules::ALL.iter().find(|rule| rule.code == code);
+    let long = |written: Value| match written {
+        Value::String(code) => {
+            let (rule, sentence) = of(&code).map_or(("", ""), |rule| (rule.key, rule.sentence));
+            json!({ "code": code, "rule": rule, "said": Ruling::Pass, "sentence": sentence })
+        }
+        mut written => {
+            let sentence = written["code"].as_str().and_then(of).map(|rule| rule.sentence);
+            if let (Some(fields), Some(sentence)) = (written.as_object_mut(), sentence) {
+                fields.entry("sentence").or_insert_with(|| sentence.into());
+            }
+            written
+        }
+    };
+    written.into_iter().map(long).collect()
 }
 
 fn verdict(policy: &Policy, question: &Question<'_>, listed: &Listed, snapshot: &Snapshot) -> Verdict {

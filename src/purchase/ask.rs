@@ -103,6 +103,22 @@ impl Purchase {
 
     /// Puts a reply's body into the store. A body that cannot be kept is still answered with.
     pub(super) async fn keep(&self, reply: &Reply, worth: Worth) -> Answered {
+        let is_small = worth == Worth::Paid && reply.body.len() <= limits::SMALL_BODY_BYTES;
+        let small = is_small.then(|| reply.body.clone());
+        let kept = if is_small { true } else { self.keep_in_a_file(reply, worth).await };
+        let http = tell::http_of(reply);
+        Answered {
+            status: reply.status,
+            content_type: http.content_type,
+            final_url: reply.request.url.to_string(),
+            body_bytes: reply.body.len() as u64,
+            kept,
+            small,
+            is_whole: reply.cut != Some(Cut::TooSlow),
+        }
+    }
+
+    async fn keep_in_a_file(&self, reply: &Reply, worth: Worth) -> bool {
         let (bodies, agent, id) = (self.house.bodies.clone(), self.wish.agent.clone(), self.id.clone());
         let body = reply.body.clone();
         let kept = tokio::task::spawn_blocking(move || bodies.keep(&agent, &id, worth, &body)).await;
@@ -110,15 +126,7 @@ impl Purchase {
         if let Err(cause) = &kept {
             tracing::warn!("a body could not be stored: {cause}");
         }
-        let http = tell::http_of(reply);
-        Answered {
-            status: reply.status,
-            content_type: http.content_type,
-            final_url: reply.request.url.to_string(),
-            body_bytes: reply.body.len() as u64,
-            kept: kept.is_ok(),
-            is_whole: reply.cut != Some(Cut::TooSlow),
-        }
+        kept.is_ok()
     }
 
     /// This purchase as a row without money.

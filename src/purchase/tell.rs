@@ -10,7 +10,7 @@ use crate::goods::Goods;
 use crate::ledger::{Entry, View};
 use crate::limits;
 use crate::offer::Dialect;
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, Remaining};
 use crate::ports::Reply;
 use crate::reason::{Reason, Who};
 use crate::settlement::{Proof, Standing, State};
@@ -41,10 +41,7 @@ impl Purchase {
 
     /// The answer to a purchase that is already in the ledger.
     pub(super) async fn tell(&self, entry: &Entry, how: How) -> (Stop, Option<i64>) {
-        let body = match entry.body_kept {
-            true => self.stored_body(entry).await,
-            false => None,
-        };
+        let body = self.stored_body(entry).await;
         let is_lost = body.is_none() && entry.body_bytes.is_some_and(|bytes| bytes > 0);
         let mut answer = self.told_by_row(entry, body).await;
         if is_lost {
@@ -59,7 +56,7 @@ impl Purchase {
         if how == How::Repeat && entry.handed && entry.delivered && answer.charged == Charged::Yes {
             answer.charged = Charged::No;
         }
-        (Box::new(answer), entry.money.as_ref().map(|_| entry.row))
+        (Box::new(answer), entry.money.as_ref().filter(|_| !entry.handed).map(|_| entry.row))
     }
 
     async fn told_by_row(&self, entry: &Entry, body: Option<Body>) -> Answer {
@@ -76,7 +73,10 @@ impl Purchase {
             served_from_store: false,
             age_s: 0,
             payment: payment_of(entry),
-            budget_left_usd: self.left_after(entry).await,
+            budget_left_usd: match self.left {
+                Some(left) => Some(shown(left)),
+                None => self.left_after(entry).await,
+            },
             reasons: reason.into_iter().chain(complaint).collect(),
             next,
         }
@@ -90,11 +90,9 @@ impl Purchase {
     }
 
     async fn stored_body(&self, entry: &Entry) -> Option<Body> {
-        let (bodies, agent, id) = (self.house.bodies.clone(), entry.agent.clone(), entry.purchase_id.clone());
         let most = (self.wish.max_chars as u64).saturating_mul(4).saturating_add(4);
+        let bytes = self.house.stored_bytes(entry, 0, most).await?;
         let total = entry.body_bytes.unwrap_or_default();
-        let read = tokio::task::spawn_blocking(move || bodies.read(&agent, &id, total, 0, most)).await;
-        let bytes = read.ok()?.ok()?;
         let stored = StoredBody { total, content_type: entry.content_type.as_deref() };
         Some(page(&bytes, &stored, 0, self.wish.max_chars / 2, &source(&entry.domain), Binary::Link).0)
     }
@@ -116,9 +114,12 @@ impl Purchase {
             now: self.house.now(),
         };
         let snapshot = self.house.ledger.snapshot(view).await.ok()?;
-        let left = policy::budget_left(policy, url, &snapshot);
-        Some(BudgetLeft { session: left.session, domain: left.domain, day: left.day })
+        Some(shown(policy::budget_left(policy, url, &snapshot)))
     }
+}
+
+fn shown(left: Remaining) -> BudgetLeft {
+    BudgetLeft { session: left.session, domain: left.domain, day: left.day }
 }
 
 /// What a row means to an agent.

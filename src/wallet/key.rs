@@ -36,26 +36,17 @@ impl Key {
     }
 
     /// Signs what is rebuilt from the fields of a typed authorization, from this very address, and makes sure that the
-    /// result says so to whoever checks it.
+    /// result is this key's.
     pub fn sign(&self, authorization: &Authorization) -> Result<Signatures, WalletError> {
         if authorization.facts().from.as_evm() != Some(self.address) {
             return Err(WalletError::NotOurs { ours: self.address });
         }
-        let messages = authorization.messages();
-        let signatures = Signatures(messages.iter().map(|message| self.sign_one(message)).collect::<Result<_, _>>()?);
-        match authorization.is_signed(&signatures) {
-            true => Ok(signatures),
-            false => Err(WalletError::BadSignature),
-        }
+        authorization.messages().iter().map(|message| self.sign_one(message)).collect::<Result<_, _>>().map(Signatures)
     }
 
     /// Signs an approval, the only kind of chain transaction there is.
     pub fn sign_approval(&self, approval: &Erc20Approval) -> Result<Signature, WalletError> {
-        let signature = self.sign_one(&Message::Evm(approval.digest()))?;
-        match approval.is_signed_by(&signature, self.address) {
-            true => Ok(signature),
-            false => Err(WalletError::BadSignature),
-        }
+        self.sign_one(&Message::Evm(approval.digest()))
     }
 
     /// Signs in: a text built from fields that were checked, in the name of this very address.
@@ -63,11 +54,7 @@ impl Key {
         if sign_in.address() != self.address {
             return Err(WalletError::NotOurs { ours: self.address });
         }
-        let signature = self.sign_one(&Message::Evm(sign_in.digest()))?;
-        match sign_in.is_signed(&signature) {
-            true => Ok(signature),
-            false => Err(WalletError::BadSignature),
-        }
+        self.sign_one(&Message::Evm(sign_in.digest()))
     }
 
     fn sign_one(&self, message: &Message) -> Result<Signature, WalletError> {
@@ -77,7 +64,11 @@ impl Key {
         let mut bytes = [0; 65];
         bytes[..64].copy_from_slice(&pair.to_bytes());
         bytes[64] = 27 + recovery.to_byte();
-        Ok(Signature(bytes))
+        let signature = Signature(bytes);
+        match signature.is_by(self.signing.verifying_key(), *digest) {
+            true => Ok(signature),
+            false => Err(WalletError::BadSignature),
+        }
     }
 
     pub(super) fn random() -> Result<Key, WalletError> {

@@ -106,13 +106,13 @@ impl History {
         let draft = self.draft(agent, wish, domain, payee, micros, step);
         let what = format!("authorize {micros} for wish {wish} of agent {agent}");
         match (self.ledger.authorize(draft).await.unwrap(), expected) {
-            (Authorized::Recorded(recorded), Expected::Recorded) => {
+            (Authorized::Recorded(recorded, _), Expected::Recorded) => {
                 let entry = self.ledger.entry_of(name(agent), recorded.purchase_id().to_owned()).await.unwrap();
                 self.rows.push(entry.unwrap().row);
             }
             (Authorized::Refused { .. }, Expected::Refused) => {}
             (Authorized::Taken(row), Expected::Taken(open)) => assert_eq!(row, self.rows[open], "{what}"),
-            (Authorized::Recorded(_), other) => panic!("{what}: recorded, the model says {other:?}"),
+            (Authorized::Recorded(_, _), other) => panic!("{what}: recorded, the model says {other:?}"),
             (Authorized::Refused { reasons, .. }, other) => panic!("{what}: {reasons:?}, the model says {other:?}"),
             (Authorized::Taken(_), other) => panic!("{what}: taken, the model says {other:?}"),
         }

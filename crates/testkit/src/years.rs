@@ -145,7 +145,7 @@ impl Maker {
     /// The first purchase, by the program itself.
     async fn template(&self, ledger: &Ledger) {
         let draft = self.draft("https://h0.site-0.example/v1/first", 1_000);
-        let Authorized::Recorded(recorded) = ledger.authorize(draft).await.expect("written") else {
+        let Authorized::Recorded(recorded, _) = ledger.authorize(draft).await.expect("written") else {
             panic!("the first one was not recorded");
         };
         let entry = ledger.entry_of(Years::AGENT.to_owned(), recorded.purchase_id().to_owned()).await.expect("read");

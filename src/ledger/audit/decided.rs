@@ -10,7 +10,7 @@ use super::super::budget::{Counted, Sums};
 use super::super::{LedgerError, close};
 use super::{Findings, Move};
 use crate::money::Usd;
-use crate::policy::{Meter, Scope, Window};
+use crate::policy::{self, Meter, Scope, Window};
 use crate::settlement::Standing;
 
 /// One rule's report, as the commit wrote it beside the purchase.
@@ -96,8 +96,10 @@ fn decided(conn: &Connection, row: i64) -> Result<Option<Decided>, LedgerError> 
         )?
         .query_row(named_params! { ":row": row }, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    Ok(found
-        .and_then(|(id, identity, rules)| Some(Decided { id, identity, rules: serde_json::from_str(&rules?).ok()? })))
+    Ok(found.and_then(|(id, identity, rules)| {
+        let rules = policy::from_the_record(serde_json::from_str(&rules?).ok()?);
+        Some(Decided { id, identity, rules: serde_json::from_value(rules).ok()? })
+    }))
 }
 
 /// A yes may have been given to an earlier row of the same wish.

@@ -237,7 +237,13 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
 
 /// Back to the tables of the eighth step.
 pub(super) const BEFORE_GOODS: &str = "
-    DROP INDEX bought; DROP TABLE sign_in; DROP INDEX by_seller; DROP INDEX undelivered;
+    DROP TABLE body; DROP INDEX news; DROP INDEX by_at; DROP INDEX by_site;
+    CREATE INDEX kept ON purchase (answered_at) WHERE body_kept = 1; CREATE INDEX running ON session (newest);
+    CREATE INDEX by_purchase_id ON purchase (purchase_id); CREATE INDEX event_by_kind ON event (kind, id);
+    CREATE INDEX by_agent_state ON purchase (agent, state, at);
+    CREATE INDEX by_at ON purchase (at, agent, state, usd);
+    CREATE INDEX by_site ON purchase (site, at, domain, agent, state, usd);
+    DROP INDEX bought; DROP TABLE sign_in; DROP INDEX undelivered;
     ALTER TABLE purchase DROP COLUMN named_type; ALTER TABLE purchase DROP COLUMN goods;
     ALTER TABLE purchase DROP COLUMN lied;
     CREATE INDEX undelivered ON purchase (budget_domain, counted_at) WHERE delivered = 0 AND state IN ('held', 'settled');

@@ -207,9 +207,9 @@ async fn one_seller_is_found_and_all_of_them_are_read_from_their_index_alone() {
     for since in [None, Some(START)] {
         let all = SellerFilter { since, site: None }.counts().0;
         let steps = walks(&conn, &all);
-        assert!(steps.len() == 1 && steps[0].contains("USING COVERING INDEX by_seller"), "{steps:?}");
+        assert!(steps.len() == 1 && steps[0].contains("USING COVERING INDEX by_site"), "{steps:?}");
         let one = SellerFilter { since, site: Some("shop.example".into()) }.counts().0;
         let steps = plan(&conn, &one);
-        assert!(steps.len() == 1 && steps[0].contains("COVERING INDEX by_seller (site=? AND at>?)"), "{steps:?}");
+        assert!(steps.len() == 1 && steps[0].contains("COVERING INDEX by_site (site=? AND at>?)"), "{steps:?}");
     }
 }
