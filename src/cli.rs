@@ -210,7 +210,10 @@ fn help_color(args: &[OsString]) -> clap::ColorChoice {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // The ledger has one writer, so more threads than these would only cost memory and time at start.
+    const WORKERS: usize = 4;
+    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS));
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     built.map_err(|cause| Failure::new("no_runtime", format!("could not start: {cause}"), ""))
 }
 

@@ -11,6 +11,9 @@ use crate::seller::Seller;
 use crate::writing::{Spread, Table, mib, ms};
 
 const STARTS: usize = 30;
+/// Starts whose memory is read, each when what goes on beside the calls has been through once.
+const IDLES: usize = 5;
+const SETTLED: Duration = Duration::from_secs(1);
 
 pub async fn table(seller: &Seller) {
     let scene = seller.scene(None).await;
@@ -20,8 +23,13 @@ pub async fn table(seller: &Seller) {
         let host = scene.host("starter").await;
         host.call("tools/list", json!({})).await.expect("tools");
         bursar.push(began.elapsed());
-        idle.extend(host.pid().and_then(|pid| status(pid, "VmRSS:")));
         node.extend(node_starts().await);
+    }
+    for _ in 0..IDLES {
+        let host = scene.host("starter").await;
+        host.call("tools/list", json!({})).await.expect("tools");
+        tokio::time::sleep(SETTLED).await;
+        idle.extend(host.pid().and_then(|pid| status(pid, "VmRSS:")));
     }
     idle.sort_unstable();
     let mut table = Table::new(&["starting", "p50", "p95", "p99", "memory, idle"]);

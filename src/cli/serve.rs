@@ -1,6 +1,7 @@
 //! `bursar serve`: the agent's door, opened for one host.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -31,6 +32,10 @@ pub struct Serve {
 
 const AGENT_NAME_CHARS: usize = 64;
 
+/// A host waits for the list of tools, and nobody for what goes on beside the calls: asking the nodes for balances begins
+/// with reading every certificate of the system, which takes as long as the rest of the start.
+const HOST_FIRST: Duration = Duration::from_millis(250);
+
 impl Serve {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if std::io::stdin().is_terminal() {
@@ -57,7 +62,11 @@ async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
 
 /// Answers the host; beside it, what is unproven is reconciled and balances are read.
 pub async fn attend(house: House, agent: &str, notice: Option<String>) -> Result<Exit, Failure> {
-    let tending = tokio::spawn(house.keeper().tend());
+    let keeper = house.keeper();
+    let tending = tokio::spawn(async move {
+        tokio::time::sleep(HOST_FIRST).await;
+        keeper.tend().await;
+    });
     let served = mcp::serve(house.agent(agent), notice).await;
     house.keeper().drain().await;
     tending.abort();

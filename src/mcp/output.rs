@@ -1,5 +1,7 @@
 //! Schemas of what tools answer, from the answers' own types.
 
+use std::sync::Arc;
+
 use rmcp::model::JsonObject;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -17,7 +19,7 @@ enum Told<T> {
     Trouble(Trouble),
 }
 
-pub fn schema<T: JsonSchema>() -> JsonObject {
+pub fn schema<T: JsonSchema>() -> Arc<JsonObject> {
     let settings = SchemaSettings::draft2020_12()
         .for_serialize()
         .with(|settings| settings.meta_schema = None)
@@ -31,10 +33,10 @@ pub fn schema<T: JsonSchema>() -> JsonObject {
     };
     // Hosts of the older era insist on it.
     object.insert("type".to_owned(), "object".into());
-    object
+    Arc::new(object)
 }
 
-pub fn schema_or_trouble<T: JsonSchema>() -> JsonObject {
+pub fn schema_or_trouble<T: JsonSchema>() -> Arc<JsonObject> {
     schema::<Told<T>>()
 }
 

@@ -22,7 +22,8 @@ pub struct Tool {
     pub hints: Hints,
     /// Plain on purpose: it is read by models, and calls are checked against it.
     pub input: JsonObject,
-    pub output: JsonObject,
+    /// Large, and so shared with every list.
+    pub output: Arc<JsonObject>,
     pub run: fn(Ask) -> Running,
     /// What went wrong, in this tool's own kind of answer.
     pub trouble: fn(Trouble) -> CallToolResult,
@@ -58,7 +59,7 @@ impl Tool {
         rmcp::model::Tool::new(self.name, self.description, self.input.clone())
             .with_title(self.title)
             .with_annotations(self.hints.annotations())
-            .with_raw_output_schema(Arc::new(self.output.clone()))
+            .with_raw_output_schema(self.output.clone())
     }
 
     /// What can be said about money when the tool broke and cannot say it itself.
