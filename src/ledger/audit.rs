@@ -125,7 +125,7 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
     let mut query = conn.prepare(
         "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
                 p.handle, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.ends,
-                s.request IS NOT NULL AND p.open = 0
+                p.request IS NOT NULL AND p.open = 0
            FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.handle IS NOT NULL",
     )?;
     let mut rows = query.query([])?;

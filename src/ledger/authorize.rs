@@ -385,7 +385,7 @@ const AUTHORIZE: &str = "UPDATE purchase SET
     handle = :handle, ends = :ends,
     policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
-    delivered = 0, handed = 0, named_type = :named_type, goods = 'not_judged', lied = 0
+    delivered = 0, handed = 0, named_type = :named_type, goods = 'not_judged', lied = 0, request = :request
   WHERE row = :row AND handle IS NULL";
 
 /// Writes the row and its lease.
@@ -437,23 +437,26 @@ fn write_money(
         ":place": wish::place(&request.url),
         ":site": policy::site(&request.url),
         ":named_type": goods::named_type(&offer.echo),
+        ":request": json_of(request)?,
     })?;
     Ok(touched == 1)
 }
 
+fn json_of(value: &impl serde::Serialize) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|cause| LedgerError::Io(cause.to_string()))
+}
+
 fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Result<(), LedgerError> {
-    let text = |value: serde_json::Result<String>| value.map_err(|cause| LedgerError::Io(cause.to_string()));
     conn.prepare_cached(
-        "INSERT INTO signed (purchase, authorization, signature, header_name, header_value, request)
-         VALUES (:row, :authorization, :signature, :header_name, :header_value, :request)",
+        "INSERT INTO signed (purchase, authorization, signature, header_name, header_value)
+         VALUES (:row, :authorization, :signature, :header_name, :header_value)",
     )?
     .execute(named_params! {
         ":row": row,
-        ":authorization": text(serde_json::to_string(&draft.authorization))?,
+        ":authorization": json_of(&draft.authorization)?,
         ":signature": draft.signatures.to_string(),
         ":header_name": draft.payment_header.0,
         ":header_value": draft.payment_header.1,
-        ":request": text(serde_json::to_string(&draft.request))?,
     })?;
     conn.prepare_cached(
         "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",

@@ -317,7 +317,9 @@ const CLOSE: &str = "UPDATE purchase SET
     handed = handed AND NOT :answered,
     chain_tx = iif(:proof = 'seller', coalesce(:chain_tx, chain_tx), chain_tx),
     delivered = delivered OR :delivered, open = open AND NOT (delivered OR :delivered OR :state = 'lapsed'),
-    goods = coalesce(:goods, goods), lied = lied OR :lied, presents = max(presents - :unsent, 0), lease = NULL
+    request = iif(open AND NOT (delivered OR :delivered OR :state = 'lapsed'), request, NULL),
+    receipt = coalesce(:receipt, receipt), goods = coalesce(:goods, goods), lied = lied OR :lied,
+    presents = max(presents - :unsent, 0), lease = NULL
   WHERE row = :row AND state = :from_state AND proof = :from_proof";
 
 fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
@@ -343,6 +345,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
         ":chain_tx": closing.chain_tx,
         ":delivered": closing.delivered || answered.is_some_and(Answered::is_delivery),
         ":goods": closing.goods.as_ref().map(Goods::word),
+        ":receipt": closing.receipt.as_ref().map(Value::to_string),
         ":lied": closing.lied,
         ":unsent": !closing.presented,
     })?;
@@ -355,16 +358,11 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     if let Some(body) = answered.and_then(|answered| answered.small.as_ref()) {
         bodies::put(conn, row, body)?;
     }
-    if let Some(receipt) = &closing.receipt {
-        conn.prepare_cached("UPDATE detail SET receipt = ?2 WHERE purchase = ?1")?
-            .execute(params![row, receipt.to_string()])?;
-    }
     let mut detail = closing.detail.clone();
     detail["standing"] = json!([to.state, to.proof]);
     events::append(conn, Some(row), now, "closed", &detail)?;
     // The chain may have spoken first.
     hold_against_chain(conn, row, now)?;
-    forget_request(conn, row)?;
     crash::point("closing");
     read::by_row(conn, row)?.ok_or_else(|| damaged("a purchase is gone"))
 }
@@ -434,9 +432,9 @@ const TRANSACTION: &str = "transaction";
 /// A receipt that names another chain transaction than final blocks do is not true. It counts against its seller, and
 /// the owner hears of it. What nodes have only seen may yet be taken back, and is held against nobody.
 fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<String>, LedgerError> {
-    let sql = "SELECT p.chain_tx, d.receipt FROM purchase p JOIN detail d ON d.purchase = p.row
-                WHERE p.row = ?1 AND p.state = 'settled' AND p.proof = 'chain'
-                  AND p.chain_tx IS NOT NULL AND d.receipt IS NOT NULL";
+    let sql = "SELECT chain_tx, receipt FROM purchase
+                WHERE row = ?1 AND state = 'settled' AND proof = 'chain'
+                  AND chain_tx IS NOT NULL AND receipt IS NOT NULL";
     let found = conn.prepare_cached(sql)?.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((proven, receipt)): Option<(String, String)> = found else { return Ok(None) };
     let mut receipt: Value = serde_json::from_str(&receipt).map_err(damaged)?;
@@ -457,7 +455,7 @@ fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<S
     );
     if is_signed_lie {
         differs_from_chain(&mut receipt["signed"]);
-        let sql = "UPDATE detail SET receipt = ?2 WHERE purchase = ?1";
+        let sql = "UPDATE purchase SET receipt = ?2 WHERE row = ?1";
         conn.prepare_cached(sql)?.execute(params![row, receipt.to_string()])?;
     }
     conn.prepare_cached("UPDATE purchase SET lied = 1 WHERE row = ?1")?.execute([row])?;
@@ -514,9 +512,8 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
 /// Goods that did not come within a day of the payment are not asked for any more.
 fn forget_long_settled(conn: &Connection, now: Time) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "UPDATE signed SET request = NULL
-          WHERE request IS NOT NULL
-            AND purchase IN (SELECT row FROM purchase WHERE open = 1 AND state = 'settled' AND settled_at < :before)",
+        "UPDATE purchase SET request = NULL
+          WHERE request IS NOT NULL AND open = 1 AND state = 'settled' AND settled_at < :before",
     )?
     .execute(named_params! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() })?;
     Ok(())
@@ -525,9 +522,8 @@ fn forget_long_settled(conn: &Connection, now: Time) -> Result<(), LedgerError> 
 /// The agent's own headers and body are kept for presenting once more, and only while that may happen.
 pub(super) fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
     conn.prepare_cached(
-        "UPDATE signed SET request = NULL
-          WHERE purchase = ?1
-            AND EXISTS (SELECT 1 FROM purchase WHERE row = ?1 AND (open = 0 OR state = 'lapsed'))",
+        "UPDATE purchase SET request = NULL
+          WHERE row = ?1 AND request IS NOT NULL AND (open = 0 OR state = 'lapsed')",
     )?
     .execute([row])?;
     Ok(())

@@ -68,7 +68,7 @@ impl Recorded {
         let found = conn
             .prepare_cached(
                 "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type, p.at,
-                        s.authorization, s.signature, s.header_name, s.header_value, s.request
+                        s.authorization, s.signature, s.header_name, s.header_value, p.request
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
             )?
             .query_row(named_params! { ":row": row, ":holder": holder }, Stored::read)

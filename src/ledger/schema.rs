@@ -411,7 +411,7 @@ CREATE TRIGGER sign_ins_remain BEFORE DELETE ON sign_in BEGIN SELECT RAISE(ABORT
 CREATE INDEX bought ON purchase (identity, row) WHERE state = 'settled';
 ";
 
-/// A purchase touches few pages: a small body lies beside its row, and an index is there for a question that is asked
+/// A purchase touches few pages: what closing changes stands in its row, a small body lies beside it, and an index is there for a question that is asked
 /// often or would walk all there is. What is asked of one agent's purchases in one state goes by the state, of an id by
 /// the agents there are, of a session by all of them; of events only news is asked by kind.
 const LITTLE_TO_WRITE: &str = "
@@ -419,6 +419,15 @@ CREATE TABLE body (
     purchase INTEGER PRIMARY KEY REFERENCES purchase (row),
     bytes    BLOB    NOT NULL
 ) STRICT;
+
+ALTER TABLE purchase ADD COLUMN request TEXT;      -- for presenting once more; erased when that cannot be any more
+ALTER TABLE purchase ADD COLUMN receipt TEXT;      -- what the seller says of the payment
+UPDATE purchase SET request = (SELECT request FROM signed WHERE purchase = row)
+ WHERE row IN (SELECT purchase FROM signed WHERE request IS NOT NULL);
+UPDATE purchase SET receipt = (SELECT receipt FROM detail WHERE purchase = row)
+ WHERE row IN (SELECT purchase FROM detail WHERE receipt IS NOT NULL);
+ALTER TABLE signed DROP COLUMN request;
+ALTER TABLE detail DROP COLUMN receipt;
 
 DROP INDEX kept;
 DROP INDEX running;

@@ -98,7 +98,7 @@ impl Ledger {
 
 fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
     conn.prepare_cached(
-        "SELECT p.handle, p.lease, p.presents, p.state, p.proof, s.header_value, s.request,
+        "SELECT p.handle, p.lease, p.presents, p.state, p.proof, s.header_value, p.request,
                 (SELECT frozen_why IS NOT NULL FROM ledger) AS frozen
            FROM purchase p JOIN signed s ON s.purchase = p.row
           WHERE p.row = :row AND p.open = 1 AND p.state IN ('authorized', 'held', 'settled')",

@@ -262,6 +262,25 @@ fn taken_up(taken: TakenUp) -> Recorded {
 }
 
 #[tokio::test]
+async fn what_is_handed_in_while_somebody_looks_is_written_all_the_same() {
+    let kit = kit();
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let writer = kit.ledger.writer.clone();
+    let looking = std::thread::spawn(move || {
+        let look = move |_: &Connection| {
+            let _ = begin.send(());
+            let _ = held.recv();
+            Ok(())
+        };
+        writer.look(look).is_ok()
+    });
+    begun.await.unwrap();
+    let (said, ()) = tokio::join!(kit.says(kit.draft()), async { drop(hold) });
+    assert_eq!((said.as_str(), looking.join().unwrap()), ("recorded", true));
+}
+
+#[tokio::test]
 async fn a_cap_is_never_exceeded_by_drafts_that_share_a_commit() {
     let kit = Kit { policy: capped("per_hour = \"0.05\""), ..kit() };
     let drafts: Vec<Draft> = (0..12).map(|_| kit.draft()).collect();
@@ -625,7 +644,7 @@ async fn the_request_is_erased_when_it_cannot_be_presented_any_more() {
     kit.move_to(rows[2], Standing::SETTLED_BY_CHAIN).await;
     kit.ledger.end_open(rows[3], "past", kit.now).await.unwrap();
     let kept = || {
-        let sql = "SELECT group_concat(purchase) FROM signed WHERE request IS NOT NULL";
+        let sql = "SELECT group_concat(row) FROM purchase WHERE request IS NOT NULL";
         kit.by_hand().query_row(sql, [], |r| r.get::<_, String>(0)).unwrap()
     };
     // What was paid for and did not come is asked for once more, within a day.

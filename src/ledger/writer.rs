@@ -76,7 +76,7 @@ impl Writer {
     /// waits for its work to begin.
     pub fn start(path: PathBuf, conn: Option<Connection>, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
         let file = identity(&path)?;
-        let (call, calls) = mpsc::channel();
+        let (call, calls) = mpsc::sync_channel(1);
         let desk = Mutex::new(Desk { path, file, conn, queue, sync: None });
         let office = Arc::new(Office { inbox: Mutex::default(), desk, call });
         let office_of_thread = Arc::downgrade(&office);
@@ -192,8 +192,8 @@ fn fault() -> LedgerError {
 struct Office {
     inbox: Mutex<VecDeque<Job>>,
     desk: Mutex<Desk>,
-    /// For the thread that may wait.
-    call: mpsc::Sender<()>,
+    /// For the thread that may wait: one call is as good as many.
+    call: mpsc::SyncSender<()>,
 }
 
 /// Whether whoever works may wait for another process.
@@ -207,9 +207,9 @@ impl Office {
     fn hand_in(&self, job: Job) {
         self.inbox().push_back(job);
         self.work(Patience::InAHurry);
-        // What was handed in while another worked has been left to us, and we to the thread.
-        if !self.inbox().is_empty() && self.desk_is_free() {
-            let _ = self.call.send(());
+        // Whoever is at the desk now may be about to leave it, or only looks at something: the thread comes after that.
+        if !self.inbox().is_empty() {
+            let _ = self.call.try_send(());
         }
     }
 
@@ -240,10 +240,6 @@ impl Office {
 
     fn inbox(&self) -> MutexGuard<'_, VecDeque<Job>> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn desk_is_free(&self) -> bool {
-        !matches!(self.desk.try_lock(), Err(TryLockError::WouldBlock))
     }
 
     fn batch(&self) -> Vec<Job> {

@@ -127,7 +127,7 @@ const ROW: &str = "
     dialect: x402v1|x402v2|mpp|null
     scheme: exact|upto|null
     chain_tx: string|null
-    proof: none|seller|chain|null
+    proof: none|seller|seen|chain|null
     reasons: list";
 const GET_PURCHASE: &str = "
     next_offset?: whole

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bursar::answer::{Charged, Outcome};
+use bursar::limits;
 use bursar::ports::Quiet;
-use sandbox::sellers::{Behaviour, Stall};
+use sandbox::sellers::{Behaviour, Stall, stall};
 
 use crate::scene::*;
 
@@ -104,7 +105,8 @@ async fn whoever_comes_while_a_purchase_is_presented_waits_for_its_outcome() {
 
 #[tokio::test]
 async fn goods_that_a_power_cut_took_from_the_store_are_told_as_lost_and_never_as_empty() {
-    let scene = market([Stall::get("/thing", CENT)]).open().await;
+    let large = stall::big_body(limits::SMALL_BODY_BYTES + 1);
+    let scene = market([Stall { handler: large, ..Stall::get("/thing", CENT) }]).open().await;
     bought(&scene.get("/thing").await);
     for kept in std::fs::read_dir(scene.home.purchases_dir()).unwrap() {
         std::fs::write(kept.unwrap().path(), "").unwrap();

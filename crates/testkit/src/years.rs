@@ -286,7 +286,8 @@ impl Template {
             let detail: String = conn.query_row(sql, [kind], |row| row.get(0)).expect("an event");
             serde_json::from_str(&detail).expect("JSON")
         };
-        let sql = "SELECT d.offers, d.rules, d.receipt, s.header_value FROM detail d JOIN signed s USING (purchase)";
+        let sql = "SELECT d.offers, d.rules, p.receipt, s.header_value
+                     FROM detail d JOIN signed s USING (purchase) JOIN purchase p ON p.row = s.purchase";
         let texts = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
         let (offers, rules, receipt, header) = texts.expect("a purchase");
         Template { offers, rules, receipt, header, authorized: event("authorized"), closed: event("closed") }
@@ -304,17 +305,17 @@ struct Writing<'c> {
 const PURCHASE: &str = "INSERT INTO purchase
     (row, purchase_id, agent, identity, headers, at, method, url, domain, place, site, state, proof, open, delivered, handed,
      policy, http_status, content_type, final_url, body_bytes, answered_at, session, budget_domain, counted_at, usd, amount,
-     asset, asset_address, network, payee, dialect, scheme, handle, ends, settled_at, chain_tx, presents)
+     asset, asset_address, network, payee, dialect, scheme, handle, ends, settled_at, chain_tx, receipt, presents)
   VALUES (?1, ?2, ?3, ?4, x'00', ?5, 'GET', ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?12, 'policy', ?13, ?14, '', ?15, ?16, ?17, ?9,
-     ?5, ?18, ?19, 'USDC', ?20, 'eip155:84532', ?21, 'x402v2', 'exact', ?22, ?23, ?24, ?25, 1)";
+     ?5, ?18, ?19, 'USDC', ?20, 'eip155:84532', ?21, 'x402v2', 'exact', ?22, ?23, ?24, ?25, ?26, 1)";
 
 impl<'c> Writing<'c> {
     fn new(conn: &'c Transaction<'_>) -> Writing<'c> {
         let prepare = |sql| conn.prepare(sql).expect("today's tables");
         Writing {
             purchase: prepare(PURCHASE),
-            signed: prepare("INSERT INTO signed VALUES (?1, ?2, ?3, 'PAYMENT-SIGNATURE', ?4, NULL)"),
-            detail: prepare("INSERT INTO detail VALUES (?1, 'some host 1.0', ?2, ?3, ?4, NULL)"),
+            signed: prepare("INSERT INTO signed VALUES (?1, ?2, ?3, 'PAYMENT-SIGNATURE', ?4)"),
+            detail: prepare("INSERT INTO detail VALUES (?1, 'some host 1.0', ?2, ?3, NULL)"),
             event: prepare("INSERT INTO event (purchase, at, kind, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5)"),
         }
     }
@@ -354,12 +355,12 @@ impl<'c> Writing<'c> {
                 facts.ends.secs() as i64,
                 came,
                 came.map(|_| facts.handle.to_string()),
+                came.map(|_| &template.receipt),
             ])
             .expect("a row");
         let authorization = serde_json::to_string(&authorization).expect("JSON");
         self.signed.execute(params![row, authorization, signatures.to_string(), template.header]).expect("signed");
-        let receipt = came.map(|_| &template.receipt);
-        self.detail.execute(params![row, template.offers, template.rules, receipt]).expect("a detail");
+        self.detail.execute(params![row, template.offers, template.rules]).expect("a detail");
         self.event(row, one.at, "authorized", template.authorized.clone(), seal);
         let mut closed = template.closed.clone();
         if one.is_held {

@@ -237,6 +237,10 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
 
 /// Back to the tables of the eighth step.
 pub(super) const BEFORE_GOODS: &str = "
+    ALTER TABLE signed ADD COLUMN request TEXT; ALTER TABLE detail ADD COLUMN receipt TEXT;
+    UPDATE signed SET request = (SELECT request FROM purchase WHERE row = purchase);
+    UPDATE detail SET receipt = (SELECT receipt FROM purchase WHERE row = purchase);
+    ALTER TABLE purchase DROP COLUMN request; ALTER TABLE purchase DROP COLUMN receipt;
     DROP TABLE body; DROP INDEX news; DROP INDEX by_at; DROP INDEX by_site;
     CREATE INDEX kept ON purchase (answered_at) WHERE body_kept = 1; CREATE INDEX running ON session (newest);
     CREATE INDEX by_purchase_id ON purchase (purchase_id); CREATE INDEX event_by_kind ON event (kind, id);

@@ -237,8 +237,9 @@ impl World {
             }
             _ => {}
         }
-        if let (Outcome::Answered, Some(body)) = (answer.outcome, &answer.body) {
-            assert_eq!(body.body, ports::GOODS, "not what the seller gave: {answer:#?}");
+        if let (Outcome::Answered, Some(body), Some(http)) = (answer.outcome, &answer.body, &answer.http) {
+            let path = url::Url::parse(&http.final_url).unwrap().path().to_owned();
+            assert_eq!(body.body, ports::goods(&path), "not what the seller gave: {answer:#?}");
         }
     }
 

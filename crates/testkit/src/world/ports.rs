@@ -25,7 +25,6 @@ use super::{FINALITY, Manner, Shared, World};
 pub const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub const NETWORK: &str = "eip155:84532";
 const PAYEE: &str = "0x5E11e50000000000000000000000000000000004";
-pub const GOODS: &str = "goods";
 /// Where whoever has paid is let in again.
 pub const MEMBERS: &str = "/members";
 
@@ -192,8 +191,14 @@ fn charge(now: Time, price: u64) -> Charge {
 }
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
-    let body = GOODS.as_bytes().to_vec();
+    let body = goods(request.url.path()).into_bytes();
     Reply { status, headers, body, cut: None, request: request.clone(), room: None }
+}
+
+/// What is sold at a path: as much as goes into the ledger with its row, or more.
+pub fn goods(path: &str) -> String {
+    const MORE: usize = bursar::limits::SMALL_BODY_BYTES + 1;
+    if path.len() % 4 == 2 { "g".repeat(MORE) } else { "goods".to_owned() }
 }
 
 fn lost(cause: &str) -> SellerError {
