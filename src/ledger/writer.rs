@@ -223,7 +223,7 @@ impl Office {
                 Err(TryLockError::WouldBlock) => return,
             },
         };
-        match desk.take_turn(patience, || self.inbox().iter().all(|job| job.turn.is_given_up())) {
+        match desk.take_turn(patience) {
             Ok(true) => {}
             Ok(false) => return,
             Err(cause) => return fail(self.batch(), &cause),
@@ -242,8 +242,10 @@ impl Office {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is done together. Whoever has given up was told so.
     fn batch(&self) -> Vec<Job> {
         let mut inbox = self.inbox();
+        inbox.retain(|job| !job.turn.is_given_up());
         let some = inbox.len().min(limits::COMMIT_BATCH);
         inbox.drain(..some).collect()
     }
@@ -272,23 +274,17 @@ struct Desk {
 }
 
 impl Desk {
-    /// Takes the turn among processes; `false` where another has it and nobody waits any more, or none may wait.
-    fn take_turn(&self, patience: Patience, is_given_up: impl Fn() -> bool) -> Result<bool, LedgerError> {
+    /// Takes the turn among processes; `false` where another has it, and nobody here may wait.
+    fn take_turn(&self, patience: Patience) -> Result<bool, LedgerError> {
         self.check_place()?;
-        match patience {
-            Patience::InAHurry => match self.queue.try_lock() {
-                Ok(()) => Ok(true),
-                Err(FileBusy::WouldBlock) => Ok(false),
-                Err(FileBusy::Error(cause)) => Err(no_lock(&cause)),
-            },
-            Patience::Waits => {
-                self.queue.lock().map_err(|cause| no_lock(&cause))?;
-                if is_given_up() {
-                    let _ = self.queue.unlock();
-                    return Err(LedgerError::Busy);
-                }
-                Ok(true)
-            }
+        let taken = match patience {
+            Patience::InAHurry => self.queue.try_lock(),
+            Patience::Waits => self.queue.lock().map_err(FileBusy::Error),
+        };
+        match taken {
+            Ok(()) => Ok(true),
+            Err(FileBusy::WouldBlock) => Ok(false),
+            Err(FileBusy::Error(cause)) => Err(LedgerError::Io(format!("the ledger's lock: {cause}"))),
         }
     }
 
@@ -385,10 +381,6 @@ fn fail(batch: Vec<Job>, cause: &LedgerError) {
     for job in batch.into_iter().filter(|job| job.turn.begin()) {
         (job.run)(Err(cause.clone()))(Ok(()));
     }
-}
-
-fn no_lock(cause: &std::io::Error) -> LedgerError {
-    LedgerError::Io(format!("the ledger's lock: {cause}"))
 }
 
 /// What the system knows a file by, whatever its name.
