@@ -38,7 +38,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Charged};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
@@ -118,6 +118,13 @@ impl Parts {
         // Its JSON takes many times the room that its text does.
         drop(call);
         let answer = self.attempt(wish.clone(), client, caller, until).await;
+        let answer = match self.was_bought_beside(&wish, &answer).await {
+            Some(purchase_id) => {
+                let wish = Wish { purchase_id: Some(purchase_id), ..wish.clone() };
+                self.attempt(wish, client, caller, until).await
+            }
+            None => answer,
+        };
         match self.await_owner(agent, &answer, caller, until).await {
             Some(true) => {
                 // Identical questions are one: it may stand under another id than this call's own.
@@ -127,6 +134,15 @@ impl Parts {
             Some(false) => approval::denied(answer),
             None => answer,
         }
+    }
+
+    /// Where a call under the same id was faster, its outcome is the answer, and not that this one came to nothing. Looked
+    /// at when the answer is given: a call beside it may have gone on meanwhile.
+    async fn was_bought_beside(&self, wish: &Wish, answer: &Answer) -> Option<String> {
+        let came_to_nothing = answer.charged == Charged::No && answer.payment.is_none() && !answer.served_from_store;
+        let id = answer.purchase_id.as_ref().filter(|_| came_to_nothing)?;
+        let entry = self.ledger.entry_of(wish.agent.clone(), id.clone()).await.ok()??;
+        (entry.money.is_some() && entry.identity == wish.identity()).then(|| id.clone())
     }
 
     async fn attempt(
@@ -209,17 +225,7 @@ impl Purchase {
             }
             Ok(Authorized::Taken(row)) => self.join(row).await,
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
-            Err(stop) => self.unless_bought_beside(stop).await,
-        }
-    }
-
-    /// Where a call under the same id was faster, its outcome is the answer, and not that this one came to nothing.
-    async fn unless_bought_beside(&self, stop: Stop) -> (Stop, Option<i64>) {
-        match self.house.ledger.entry_of(self.wish.agent.clone(), self.id.clone()).await {
-            Ok(Some(entry)) if entry.money.is_some() && entry.identity == self.wish.identity() => {
-                self.join(entry.row).await
-            }
-            _ => (stop, None),
+            Err(stop) => (stop, None),
         }
     }
 
