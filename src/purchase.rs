@@ -136,11 +136,10 @@ impl Parts {
         }
     }
 
-    /// Where a call under the same id was faster, its outcome is the answer, and not that this one came to nothing. Looked
-    /// at when the answer is given: a call beside it may have gone on meanwhile.
+    /// A call under the same id may have bought since this one came to nothing: looked at when the answer is given.
     async fn was_bought_beside(&self, wish: &Wish, answer: &Answer) -> Option<String> {
         let came_to_nothing = answer.charged == Charged::No && answer.payment.is_none() && !answer.served_from_store;
-        let id = answer.purchase_id.as_ref().filter(|_| came_to_nothing)?;
+        let id = answer.purchase_id.as_ref().or(wish.purchase_id.as_ref()).filter(|_| came_to_nothing)?;
         let entry = self.ledger.entry_of(wish.agent.clone(), id.clone()).await.ok()??;
         (entry.money.is_some() && entry.identity == wish.identity()).then(|| id.clone())
     }
@@ -225,7 +224,17 @@ impl Purchase {
             }
             Ok(Authorized::Taken(row)) => self.join(row).await,
             Ok(Authorized::Refused { reasons, .. }) => (self.refuse(reasons, None).await, None),
-            Err(stop) => (stop, None),
+            Err(stop) => self.unless_bought_beside(stop).await,
+        }
+    }
+
+    /// Where a call under the same id was faster, its outcome is the answer, and not that this one came to nothing.
+    async fn unless_bought_beside(&self, stop: Stop) -> (Stop, Option<i64>) {
+        match self.house.ledger.entry_of(self.wish.agent.clone(), self.id.clone()).await {
+            Ok(Some(entry)) if entry.money.is_some() && entry.identity == self.wish.identity() => {
+                self.join(entry.row).await
+            }
+            _ => (stop, None),
         }
     }
 
