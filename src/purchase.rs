@@ -38,7 +38,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
-use crate::answer::{Answer, Charged};
+use crate::answer::{Answer, Charged, Outcome};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::ledger::{Authorized, Draft, LedgerError, Recorded};
@@ -138,7 +138,8 @@ impl Parts {
 
     /// A call under the same id may have bought since this one came to nothing: looked at when the answer is given.
     async fn was_bought_beside(&self, wish: &Wish, answer: &Answer) -> Option<String> {
-        let came_to_nothing = answer.charged == Charged::No && answer.payment.is_none() && !answer.served_from_store;
+        let came_to_nothing =
+            answer.outcome != Outcome::Answered && answer.charged == Charged::No && answer.payment.is_none();
         let id = answer.purchase_id.as_ref().or(wish.purchase_id.as_ref()).filter(|_| came_to_nothing)?;
         let entry = self.ledger.entry_of(wish.agent.clone(), id.clone()).await.ok()??;
         (entry.money.is_some() && entry.identity == wish.identity()).then(|| id.clone())

@@ -74,11 +74,6 @@ impl Erc20Approval {
         keccak256(self.written(None))
     }
 
-    /// Whether this is that account's signature over this very approval.
-    pub fn is_signed_by(&self, signature: &Signature, account: Address) -> bool {
-        signature.recovers(self.digest()) == Some(account)
-    }
-
     /// As a node takes it.
     pub fn signed(&self, signature: &Signature) -> Bytes {
         self.written(Some(signature)).into()

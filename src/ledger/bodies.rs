@@ -33,10 +33,16 @@ const FREE: &str = "free";
 /// What the small ones leave to the files.
 const FILES_BYTES: u64 = limits::STORED_BODIES_BYTES - (limits::SMALL_BODIES * limits::SMALL_BODY_BYTES) as u64;
 
-/// Files a small body with its row.
-pub(super) fn put(conn: &Connection, row: i64, body: &[u8]) -> Result<(), LedgerError> {
-    conn.prepare_cached("INSERT OR REPLACE INTO body (purchase, bytes) VALUES (:row, :bytes)")?
-        .execute(named_params! { ":row": row, ":bytes": body })?;
+/// Files a small body with its row. Where what came this time is no small one, an earlier one is not taken for it.
+pub(super) fn put(conn: &Connection, row: i64, body: Option<&[u8]>) -> Result<(), LedgerError> {
+    match body {
+        Some(body) => conn
+            .prepare_cached("INSERT OR REPLACE INTO body (purchase, bytes) VALUES (:row, :bytes)")?
+            .execute(named_params! { ":row": row, ":bytes": body })?,
+        None => {
+            conn.prepare_cached("DELETE FROM body WHERE purchase = :row")?.execute(named_params! { ":row": row })?
+        }
+    };
     Ok(())
 }
 

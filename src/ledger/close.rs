@@ -355,8 +355,8 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
     if to != from {
         follow(conn, row, &counted, from, to, now)?;
     }
-    if let Some(body) = answered.and_then(|answered| answered.small.as_ref()) {
-        bodies::put(conn, row, body)?;
+    if let Some(answered) = answered {
+        bodies::put(conn, row, answered.small.as_deref())?;
     }
     let mut detail = closing.detail.clone();
     detail["standing"] = json!([to.state, to.proof]);

@@ -113,7 +113,8 @@ fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(StoredEvent,
     let mut query = conn.prepare_cached(
         "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
            FROM event e LEFT JOIN purchase p ON p.row = e.purchase
-          WHERE (e.kind = 'alarm' OR e.kind = 'breaker' OR e.kind = 'notice') AND e.at >= :since ORDER BY e.id DESC LIMIT :rows",
+          WHERE (e.kind = 'alarm' OR e.kind = 'breaker' OR e.kind = 'notice') AND e.at >= :since
+          ORDER BY e.id DESC LIMIT :rows",
     )?;
     let found = query.query_map(named_params! { ":since": since.millis(), ":rows": rows as i64 }, |row| {
         Ok((events::read(row)?, row.get(6)?))

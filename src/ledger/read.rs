@@ -268,7 +268,8 @@ impl Ledger {
             let Some(entry) = by_row(conn, row)? else { return Ok(None) };
             let texts: [Option<String>; 5] = conn
                 .query_row(
-                    "SELECT client, offers, rules, receipt, evidence FROM purchase JOIN detail ON purchase = row WHERE row = :row",
+                    "SELECT client, offers, rules, receipt, evidence
+                       FROM purchase JOIN detail ON purchase = row WHERE row = :row",
                     named_params! { ":row": row },
                     |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
                 )

@@ -411,9 +411,9 @@ CREATE TRIGGER sign_ins_remain BEFORE DELETE ON sign_in BEGIN SELECT RAISE(ABORT
 CREATE INDEX bought ON purchase (identity, row) WHERE state = 'settled';
 ";
 
-/// A purchase touches few pages: what closing changes stands in its row, a small body lies beside it, and an index is there for a question that is asked
-/// often or would walk all there is. What is asked of one agent's purchases in one state goes by the state, of an id by
-/// the agents there are, of a session by all of them; of events only news is asked by kind.
+/// A purchase touches few pages: what closing changes stands in its row, a small body lies beside it, and an index is
+/// there for a question that is asked often or would walk all there is. What is asked of one agent's purchases in one
+/// state goes by the state, and of an id by the agents there are; of events only news is asked by kind.
 const LITTLE_TO_WRITE: &str = "
 CREATE TABLE body (
     purchase INTEGER PRIMARY KEY REFERENCES purchase (row),

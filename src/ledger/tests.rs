@@ -633,6 +633,33 @@ async fn an_outcome_is_handed_over_once_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_small_body_is_filed_with_its_row_until_another_one_comes_or_many_have_come_after_it() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    let close = async |small: Option<&[u8]>| {
+        let mut closing = kit.closing(Standing::HELD, Some(500));
+        closing.answered.as_mut().unwrap().small = small.map(<[u8]>::to_vec);
+        kit.ledger.close(row, closing).await.unwrap();
+        kit.ledger.small_body(row).await.unwrap()
+    };
+    assert_eq!(close(Some(b"an error")).await.unwrap(), b"an error");
+    assert_eq!(close(Some(b"another")).await.unwrap(), b"another");
+    assert_eq!(close(None).await, None, "what came is in a file");
+    close(Some(b"goods")).await;
+    let file = |after: usize| {
+        let row = row + after as i64;
+        let insert = format!("PRAGMA foreign_keys = OFF; INSERT INTO body VALUES ({row}, x'00')");
+        kit.by_hand().execute_batch(&insert).unwrap();
+    };
+    file(limits::SMALL_BODIES - 1);
+    kit.ledger.tidy(kit.now).await.unwrap();
+    assert!(kit.ledger.small_body(row).await.unwrap().is_some());
+    file(limits::SMALL_BODIES);
+    kit.ledger.tidy(kit.now).await.unwrap();
+    assert_eq!(kit.ledger.small_body(row).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn the_request_is_erased_when_it_cannot_be_presented_any_more() {
     let kit = kit();
     let mut rows = Vec::new();

@@ -130,6 +130,10 @@ pub(super) fn in_one_look<T>(
     run(conn, "BEGIN")?;
     let told = catch_unwind(AssertUnwindSafe(|| work(conn)));
     let ended = run(conn, "COMMIT");
+    if ended.is_err() && !conn.is_autocommit() {
+        // Or nothing could be written through it any more.
+        let _ = conn.execute_batch("ROLLBACK");
+    }
     let told = told.unwrap_or_else(|_| Err(fault()))?;
     ended.map(|()| told).map_err(LedgerError::from)
 }
@@ -223,19 +227,22 @@ impl Office {
                 Err(TryLockError::WouldBlock) => return,
             },
         };
-        match desk.take_turn(patience) {
-            Ok(true) => {}
+        let done = match desk.take_turn(patience) {
+            Ok(true) => desk.commit_together(self.batch(), patience),
             Ok(false) => return,
-            Err(cause) => return fail(self.batch(), &cause),
-        }
-        let batch = self.batch();
-        if !batch.is_empty()
-            && let Some(undone) = desk.commit_together(batch, patience)
-        {
-            let mut inbox = self.inbox();
-            undone.into_iter().rev().for_each(|job| inbox.push_front(job));
-        }
+            Err(cause) => Done::Failed(self.batch(), cause),
+        };
         let _ = desk.queue.unlock();
+        // Whoever is told may come to the desk at once.
+        drop(desk);
+        match done {
+            Done::Committed(deliveries, outcome) => deliveries.into_iter().for_each(|tell| tell(outcome.clone())),
+            Done::Failed(batch, cause) => fail(batch, &cause),
+            Done::NotBegun(batch) => {
+                let mut inbox = self.inbox();
+                batch.into_iter().rev().for_each(|job| inbox.push_front(job));
+            }
+        }
     }
 
     fn inbox(&self) -> MutexGuard<'_, VecDeque<Job>> {
@@ -260,6 +267,16 @@ fn stand_by(calls: &mpsc::Receiver<()>, office: &Weak<Office>) {
             office.work(Patience::Waits);
         }
     }
+}
+
+/// What became of a batch.
+enum Done {
+    /// It was committed, or that failed.
+    Committed(Vec<Deliver>, Result<(), LedgerError>),
+    /// It could not be begun.
+    Failed(Vec<Job>, LedgerError),
+    /// SQLite is busy, and nobody here may wait for it.
+    NotBegun(Vec<Job>),
 }
 
 struct Desk {
@@ -298,17 +315,16 @@ impl Desk {
         }
     }
 
-    /// What comes back was not begun, because SQLite is busy and nobody here may wait for it.
-    fn commit_together(&mut self, batch: Vec<Job>, patience: Patience) -> Option<Vec<Job>> {
+    fn commit_together(&mut self, batch: Vec<Job>, patience: Patience) -> Done {
+        if batch.is_empty() {
+            return Done::NotBegun(batch);
+        }
         match self.reopen().and_then(|()| self.begin_immediate(&batch, patience)) {
             Ok(true) => {}
-            Ok(false) => return Some(batch),
-            Err(cause) => {
-                fail(batch, &cause);
-                return None;
-            }
+            Ok(false) => return Done::NotBegun(batch),
+            Err(cause) => return Done::Failed(batch, cause),
         }
-        let conn = self.conn.as_ref()?;
+        let Some(conn) = self.conn.as_ref() else { return Done::Failed(batch, LedgerError::gone()) };
         // Whoever gave up while we waited is not here any more.
         let begun = batch.into_iter().filter(|job| job.turn.begin());
         let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
@@ -319,11 +335,7 @@ impl Desk {
             self.conn = None;
             let _ = self.reopen();
         }
-        let _ = self.queue.unlock();
-        for deliver in deliveries {
-            deliver(outcome.clone());
-        }
-        None
+        Done::Committed(deliveries, outcome)
     }
 
     fn reopen(&mut self) -> Result<(), LedgerError> {
