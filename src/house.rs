@@ -72,7 +72,7 @@ impl House {
         };
         let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
         let chains = Arc::new(Rpc::new(nodes(&config, &assets)));
-        let seller = Arc::new(HttpSeller::new());
+        let seller = Arc::new(HttpSeller::new(&home.purchases_dir()));
         let house = House::over(home, assets, Ports { wallet, seller, chains, clock })?;
         // Whichever command it is that looks next.
         questions::expire(&house.parts).await;

@@ -39,6 +39,7 @@ pub mod seal;
 pub mod seller;
 pub mod settlement;
 pub mod sign_in;
+pub mod spill;
 pub mod text;
 pub mod time;
 pub mod wallet;

@@ -51,10 +51,8 @@ pub const PAID_BODY: Duration = Duration::from_secs(600);
 pub const CONNECT: Duration = Duration::from_secs(10);
 /// Bodies are kept whole up to here, so that paid goods are not lost to a small answer.
 pub const STORED_BODY_BYTES: usize = 32 * 1024 * 1024;
-/// Free bodies beyond this are large, and only so many of them are in memory at a time: the others wait.
-pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
-/// Large free bodies in memory at a time.
-pub const LARGE_BODIES_AT_ONCE: usize = 8;
+/// A body beyond this is written to a file as it comes, and its beginning is all that is held in memory.
+pub const HELD_BODY_BYTES: usize = 256 * 1024;
 /// All stored bodies together; what was free goes first, and of each the oldest.
 pub const STORED_BODIES_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What was free can be had again: its stored body is kept this long.
@@ -116,7 +114,7 @@ pub const SEARCHED_AGAIN: u64 = 300;
 pub const CALL_READ_BYTES: usize = 32 * 1024;
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
-/// Noting that an answer was given: the answer itself must not come late because of it.
+/// Letting go or wiping before an answer: the answer itself must not come late because of it.
 pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// A body up to here is filed in the ledger with its row: a file of its own would cost more than all of its writing.
 pub const SMALL_BODY_BYTES: usize = 8 * 1024;

@@ -8,7 +8,6 @@ use ::http::HeaderMap;
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::Pending;
 use crate::authorization::{Authorization, Fact, Handle};
@@ -16,6 +15,7 @@ pub use crate::ledger::{Recorded, RecordedSignIn};
 use crate::money::{Account, Amount, Network};
 use crate::request::Request;
 use crate::settlement::{Block, ChainError, Testimony};
+use crate::spill::Spill;
 
 /// A reply that came in whole, or as much of it as is kept.
 #[derive(Clone, Debug)]
@@ -24,14 +24,37 @@ pub struct Reply {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, or the beginning of a long one.
     pub body: Vec<u8>,
+    /// All of a long one.
+    pub rest: Rest,
     /// Why this is not the whole body, if it is not.
     pub cut: Option<Cut>,
     /// The request that was answered: after redirects, not the one that was asked for.
     pub request: Request,
-    /// A large free body's leave to be in memory.
-    pub room: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Where what a body has beyond its beginning is.
+#[derive(Clone, Debug, Default)]
+pub enum Rest {
+    /// There is none.
+    #[default]
+    None,
+    /// In a file, all of it.
+    Filed(Arc<Spill>),
+    /// It came, this long in all, and could not be written.
+    Lost(u64),
+}
+
+impl Reply {
+    /// How long the body is.
+    pub fn body_len(&self) -> u64 {
+        match &self.rest {
+            Rest::None => self.body.len() as u64,
+            Rest::Filed(file) => file.len(),
+            Rest::Lost(len) => *len,
+        }
+    }
 }
 
 /// Why a body was not read to its end.

@@ -9,6 +9,7 @@ mod counts;
 mod floor;
 mod seller;
 mod starting;
+mod storing;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,9 @@ async fn main() {
     }
     if is_wanted("starting") {
         starting::table(&seller).await;
+    }
+    if is_wanted("storing") {
+        storing::table(&seller).await;
     }
 }
 

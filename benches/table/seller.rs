@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 use testkit::processes::{OPEN, Scene};
 use tokio::runtime;
 
+/// Where goods are sold that are long.
+pub const LARGE: &str = "/large";
+const LARGE_BYTES: usize = 30 << 20;
+
 pub struct Seller {
     pub url: String,
     pages: AtomicU64,
@@ -25,11 +29,16 @@ impl Seller {
             let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let (challenge, receipt) = (carried(&challenge()), carried(&receipt()));
+                let large = bytes::Bytes::from(vec![b'a'; LARGE_BYTES]);
                 let server = Server::start(0, move |request| {
                     let is_paid = request.headers.contains_key("payment-signature");
+                    let goods = match request.uri.path() == LARGE {
+                        true => large.clone(),
+                        false => r#"{"weather":"fair"}"#.into(),
+                    };
                     let answer = match is_paid {
-                        true => reply(200, r#"{"weather":"fair"}"#, "payment-response", &receipt),
-                        false => reply(402, "{}", "payment-required", &challenge),
+                        true => reply(200, goods, "payment-response", &receipt),
+                        false => reply(402, "{}".into(), "payment-required", &challenge),
                     };
                     async { Wire::Answer(answer) }
                 });
@@ -71,7 +80,7 @@ fn carried(value: &Value) -> HeaderValue {
     HeaderValue::try_from(STANDARD.encode(value.to_string())).expect("a header")
 }
 
-fn reply(status: u16, body: &'static str, name: &'static str, value: &HeaderValue) -> Response<bytes::Bytes> {
+fn reply(status: u16, body: bytes::Bytes, name: &'static str, value: &HeaderValue) -> Response<bytes::Bytes> {
     let mut reply = wire::response(status, "application/json", body);
     reply.headers_mut().insert(HeaderName::from_static(name), value.clone());
     reply

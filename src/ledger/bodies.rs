@@ -1,7 +1,7 @@
 //! Stored bodies: what was bought. A small one lies in the ledger, beside its row; a large one is a file of its own.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::{Ledger, LedgerError};
 use crate::limits;
+use crate::spill::{DRAFT, Spill};
 
 /// The folder they lie in.
 #[derive(Clone, Debug)]
@@ -72,18 +73,15 @@ impl Bodies {
 
     /// Keeps a body. A reader sees the whole of it or nothing.
     pub fn keep(&self, agent: &str, purchase_id: &str, worth: Worth, body: &[u8]) -> io::Result<()> {
-        let path = self.path(agent, purchase_id, worth);
-        let draft = path.with_extension(format!("draft-{}", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&draft).and_then(|mut file| file.write_all(body));
-        let kept = written.and_then(|()| fs::rename(&draft, &path));
-        if kept.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        let since_swept = self.since_swept.fetch_add(body.len() as u64, Ordering::Relaxed);
+        let mut file = Spill::begin(&self.dir)?;
+        file.write(body)?;
+        self.keep_file(agent, purchase_id, worth, &file)
+    }
+
+    /// Keeps a body that is in a file already.
+    pub fn keep_file(&self, agent: &str, purchase_id: &str, worth: Worth, body: &Spill) -> io::Result<()> {
+        let kept = body.keep_as(&self.path(agent, purchase_id, worth));
+        let since_swept = self.since_swept.fetch_add(body.len(), Ordering::Relaxed);
         if since_swept > FILES_BYTES / 8
             && let Err(cause) = self.sweep(SystemTime::now())
         {
@@ -117,10 +115,11 @@ impl Bodies {
             let Ok(meta) = fs::metadata(&path) else { continue };
             let at = meta.modified()?;
             let age = now.duration_since(at).unwrap_or_default();
-            let is_free = path.extension().is_some_and(|extension| extension == FREE);
-            match is_free && age > limits::FREE_BODY_KEPT {
+            // What nobody kept for so long is of a process that is no more.
+            let is_brief = path.extension().is_some_and(|extension| extension == FREE || extension == DRAFT);
+            match is_brief && age > limits::FREE_BODY_KEPT {
                 true => drop_file(&path)?,
-                false => files.push((!is_free, at, meta.len(), path)),
+                false => files.push((!is_brief, at, meta.len(), path)),
             }
         }
         files.sort();

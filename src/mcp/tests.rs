@@ -39,7 +39,7 @@ fn server(tools: Vec<Tool>) -> Server {
     let home = Home::at(dir.keep());
     let ports = Ports {
         wallet: None,
-        seller: Arc::new(HttpSeller::new()),
+        seller: Arc::new(HttpSeller::new(&home.purchases_dir())),
         chains: Arc::new(Rpc::new([])),
         clock: Arc::new(SystemClock),
     };

@@ -9,7 +9,7 @@ use super::{Purchase, Stop, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
-use crate::ports::{Cut, Egress, Reply, SellerError};
+use crate::ports::{Cut, Egress, Reply, Rest, SellerError};
 use crate::reason::{Reason, Who};
 use crate::time::{self, Time};
 
@@ -103,7 +103,7 @@ impl Purchase {
 
     /// Puts a reply's body into the store. A body that cannot be kept is still answered with.
     pub(super) async fn keep(&self, reply: &Reply, worth: Worth) -> Answered {
-        let is_small = worth == Worth::Paid && reply.body.len() <= limits::SMALL_BODY_BYTES;
+        let is_small = worth == Worth::Paid && reply.body_len() <= limits::SMALL_BODY_BYTES as u64;
         let small = is_small.then(|| reply.body.clone());
         let kept = if is_small { true } else { self.keep_in_a_file(reply, worth).await };
         let http = tell::http_of(reply);
@@ -111,7 +111,7 @@ impl Purchase {
             status: reply.status,
             content_type: http.content_type,
             final_url: reply.request.url.to_string(),
-            body_bytes: reply.body.len() as u64,
+            body_bytes: reply.body_len(),
             kept,
             small,
             is_whole: reply.cut != Some(Cut::TooSlow),
@@ -120,8 +120,13 @@ impl Purchase {
 
     async fn keep_in_a_file(&self, reply: &Reply, worth: Worth) -> bool {
         let (bodies, agent, id) = (self.house.bodies.clone(), self.wish.agent.clone(), self.id.clone());
-        let body = reply.body.clone();
-        let kept = tokio::task::spawn_blocking(move || bodies.keep(&agent, &id, worth, &body)).await;
+        let (body, rest) = (reply.body.clone(), reply.rest.clone());
+        let keep = move || match rest {
+            Rest::None => bodies.keep(&agent, &id, worth, &body),
+            Rest::Filed(file) => bodies.keep_file(&agent, &id, worth, &file),
+            Rest::Lost(_) => Err(std::io::Error::other("it could not be written as it came")),
+        };
+        let kept = tokio::task::spawn_blocking(keep).await;
         let kept = kept.map_err(|cause| cause.to_string()).and_then(|kept| kept.map_err(|cause| cause.to_string()));
         if let Err(cause) = &kept {
             tracing::warn!("a body could not be stored: {cause}");

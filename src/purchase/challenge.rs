@@ -8,7 +8,7 @@ use crate::ledger::Challenge;
 use crate::limits;
 use crate::offer;
 use crate::parts::Look;
-use crate::ports::Reply;
+use crate::ports::{Reply, Rest};
 use crate::time::Time;
 
 /// A challenge, when it arrived, and the clock when this call began with it.
@@ -53,6 +53,6 @@ fn heard(kept: Challenge, look: Look) -> Heard {
             headers.append(name, value);
         }
     }
-    let reply = Reply { status: 402, headers, body: kept.body, cut: None, request: kept.request, room: None };
+    let reply = Reply { status: 402, headers, body: kept.body, rest: Rest::None, cut: None, request: kept.request };
     Heard { reply, at: kept.at, look }
 }

@@ -285,7 +285,7 @@ fn http_of_row(entry: &Entry) -> Option<Http> {
 
 pub(super) fn body_of(reply: &Reply, max_chars: usize) -> Body {
     let content_type = http_of(reply).content_type;
-    let stored = StoredBody { total: reply.body.len() as u64, content_type: content_type.as_deref() };
+    let stored = StoredBody { total: reply.body_len(), content_type: content_type.as_deref() };
     let source = source(reply.request.url.host_str().unwrap_or_default());
     page(&reply.body, &stored, 0, max_chars / 2, &source, Binary::Link).0
 }

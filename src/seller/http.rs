@@ -13,6 +13,7 @@
 //! less through reqwest), so [`HttpSeller::ask`] looks again at what came. In HTTP/2 it is set.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,7 +21,6 @@ use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderN
 use ::http::{Method, StatusCode};
 use async_trait::async_trait;
 use reqwest::{Client, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use url::Url;
 
@@ -31,6 +31,7 @@ use crate::ports::{Recorded, RecordedSignIn};
 use crate::request::Request;
 use crate::request::{check_headers, check_method};
 use crate::{crash, limits, text};
+use growing::Growing;
 
 /// Node's servers close a connection that idles for 5 s. A payment written at that moment would be lost to nobody's
 /// knowledge, so an older connection is not used again; the two legs of a purchase are closer together than this.
@@ -45,8 +46,8 @@ const ORDINARY_HEADER_BYTES: usize = 32 * 1024;
 pub struct HttpSeller {
     names: Arc<dyn Names>,
     waits: Waits,
-    /// One for each large free body that may be in memory.
-    rooms: Arc<Semaphore>,
+    /// Where long bodies are written as they come.
+    store: Arc<Path>,
     guarded: OnceLock<Client>,
     opened: OnceLock<Client>,
 }
@@ -69,14 +70,14 @@ enum Failed {
 
 impl HttpSeller {
     /// Clients are built at the first request: trusted roots are not read by a start that asks nobody.
-    pub fn new() -> HttpSeller {
-        HttpSeller::knowing(Arc::new(SystemNames))
+    pub fn new(store: &Path) -> HttpSeller {
+        HttpSeller::knowing(Arc::new(SystemNames), store)
     }
 
     /// One to whom names lead where these say.
-    pub fn knowing(names: Arc<dyn Names>) -> HttpSeller {
-        let rooms = Arc::new(Semaphore::new(limits::LARGE_BODIES_AT_ONCE));
-        HttpSeller { names, waits: Waits::default(), rooms, guarded: OnceLock::new(), opened: OnceLock::new() }
+    pub fn knowing(names: Arc<dyn Names>, store: &Path) -> HttpSeller {
+        let (waits, store) = (Waits::default(), store.into());
+        HttpSeller { names, waits, store, guarded: OnceLock::new(), opened: OnceLock::new() }
     }
 
     /// The unpaid leg without its clock.
@@ -88,7 +89,7 @@ impl HttpSeller {
                 Some(next) => request = next,
                 None => {
                     bounded(response.headers(), &host(&request.url))?;
-                    return read(response, request, Some(&self.rooms), None).await;
+                    return self.read(response, request, None).await;
                 }
             }
         }
@@ -100,7 +101,7 @@ impl HttpSeller {
         let (request, (name, value)) = (signed_in.request(), signed_in.header());
         let response = self.send(request, Some((name, &value)), egress).await.map_err(Failed::why)?;
         bounded(response.headers(), &host(&request.url))?;
-        read(response, request.clone(), Some(&self.rooms), None).await
+        self.read(response, request.clone(), None).await
     }
 
     /// The paid leg: these bytes, to this origin, once.
@@ -113,9 +114,8 @@ impl HttpSeller {
             Err(_) => return Presented::Lost(too_slow(&request.url, self.waits.paid)),
         };
         crash::point("heard");
-        // What was paid for waits for no room: there is as much of it as the budgets allow. Its receipt is in the head,
-        // so that a body without end takes neither the receipt away nor what was read of it.
-        match read(response, request.clone(), None, Some(self.waits.body)).await {
+        // The receipt is in the head: a body without end takes neither the receipt away nor what was read of it.
+        match self.read(response, request.clone(), Some(self.waits.body)).await {
             Ok(reply) => Presented::Answered(reply),
             Err(why) => Presented::Lost(why),
         }
@@ -172,12 +172,6 @@ impl Seller for HttpSeller {
 
     async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {
         self.show(recorded.request(), recorded.payment_header(), egress).await
-    }
-}
-
-impl Default for HttpSeller {
-    fn default() -> HttpSeller {
-        HttpSeller::new()
     }
 }
 
@@ -259,40 +253,40 @@ fn bounded(headers: &HeaderMap, host: &str) -> Result<(), SellerError> {
     Err(SellerError::Misbehaved { host: host.to_owned(), cause: "its headers are too large".to_owned() })
 }
 
-/// The whole reply, or as much of its body as is kept or comes in time. What its header says of the length is not
-/// believed.
-async fn read(
-    mut response: Response,
-    request: Request,
-    rooms: Option<&Arc<Semaphore>>,
-    wait: Option<Duration>,
-) -> Result<Reply, SellerError> {
-    let until = wait.map(|wait| Instant::now() + wait);
-    let (status, headers) = (response.status(), response.headers().clone());
-    let keep =
-        if status == StatusCode::PAYMENT_REQUIRED { limits::CHALLENGE_BODY_BYTES } else { limits::STORED_BODY_BYTES };
-    let (mut body, mut cut, mut room) = (Vec::new(), None, None);
-    loop {
-        let chunk = match next_chunk(&mut response, until).await {
-            Ok(Ok(Some(chunk))) => chunk,
-            Ok(Ok(None)) => break,
-            Ok(Err(error)) => return Err(sort(&error, &request.url).why()),
-            Err(_) => {
-                cut = Some(Cut::TooSlow);
+impl HttpSeller {
+    /// The whole reply, or as much of its body as is kept or comes in time. What its header says of the length is not
+    /// believed.
+    async fn read(
+        &self,
+        mut response: Response,
+        request: Request,
+        wait: Option<Duration>,
+    ) -> Result<Reply, SellerError> {
+        let until = wait.map(|wait| Instant::now() + wait);
+        let (status, headers) = (response.status(), response.headers().clone());
+        let is_challenge = status == StatusCode::PAYMENT_REQUIRED;
+        let keep = if is_challenge { limits::CHALLENGE_BODY_BYTES } else { limits::STORED_BODY_BYTES };
+        let (mut body, mut cut) = (Growing::in_store(&self.store), None);
+        loop {
+            let chunk = match next_chunk(&mut response, until).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(sort(&error, &request.url).why()),
+                Err(_) => {
+                    cut = Some(Cut::TooSlow);
+                    break;
+                }
+            };
+            let left = keep - body.len;
+            body.take(&chunk[..chunk.len().min(left)]).await;
+            if chunk.len() > left {
+                cut = Some(Cut::TooLong);
                 break;
             }
-        };
-        if room.is_none() && body.len() + chunk.len() > limits::LARGE_BODY_BYTES {
-            room = wait_for_room(rooms).await;
         }
-        let left = keep - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(left)]);
-        if chunk.len() > left {
-            cut = Some(Cut::TooLong);
-            break;
-        }
+        let (body, rest) = body.whole().await;
+        Ok(Reply { status: status.as_u16(), headers, body, rest, cut, request })
     }
-    Ok(Reply { status: status.as_u16(), headers, body, cut, request, room })
 }
 
 /// An error of time where it does not come until then.
@@ -304,12 +298,6 @@ async fn next_chunk(
         Some(until) => tokio::time::timeout_at(until, response.chunk()).await,
         None => Ok(response.chunk().await),
     }
-}
-
-/// For as long as the leg lasts.
-async fn wait_for_room(rooms: Option<&Arc<Semaphore>>) -> Option<Arc<OwnedSemaphorePermit>> {
-    // They are never closed.
-    rooms?.clone().acquire_owned().await.ok().map(Arc::new)
 }
 
 /// Which failure it was, and on which side of the first byte.
@@ -356,5 +344,6 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
     std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source())
 }
 
+mod growing;
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,7 @@ async fn in_a_network_where_every_address_is_here() {
     let cases = cases();
     let world = World::listening(cases.iter().filter_map(Case::port).chain([80, 443])).await;
     let names = Arc::new(Table::default());
-    let seller = HttpSeller::knowing(names.clone());
+    let seller = HttpSeller::knowing(names.clone(), &std::env::temp_dir());
     let mut refusals = Vec::new();
     for case in &cases {
         names.set(&case.leads_to);

@@ -25,7 +25,7 @@ use bursar::house::Ports;
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Assets, Network};
 use bursar::ports::Quiet;
-use bursar::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
+use bursar::ports::{Cut, Egress, Presented, Reply, Rest, Seller, SellerError};
 use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::seller::HttpSeller;
@@ -146,7 +146,7 @@ impl Setting {
         sandbox.chain.mint(address, funds).unwrap();
         allow_the_way(&sandbox, address);
         let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0), jump: Mutex::default() });
-        let wire = Arc::new(Wire::default());
+        let wire = Arc::new(Wire { http: HttpSeller::new(&home.purchases_dir()), faults: Mutex::default() });
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
         let doors = self.doors;
         write_rules(&home, &opened([sandbox.sellers_url(), others.url()], &doors), &self.rules);
@@ -625,7 +625,6 @@ impl Gate {
 }
 
 /// The real wire, which breaks where it is told to.
-#[derive(Default)]
 struct Wire {
     http: HttpSeller,
     faults: Mutex<VecDeque<Fault>>,
@@ -663,7 +662,7 @@ impl Seller for Wire {
                 let presented = self.http.present(recorded, egress).await;
                 let Presented::Answered(reply) = presented else { return presented };
                 let body = reply.body[..reply.body.len() / 2].to_vec();
-                return Presented::Answered(Reply { body, cut: Some(Cut::TooSlow), ..reply });
+                return Presented::Answered(Reply { body, rest: Rest::None, cut: Some(Cut::TooSlow), ..reply });
             }
             None => {}
         }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
+use crate::ports::Rest;
 
 const PAYMENT: (&str, &str) = ("PAYMENT-SIGNATURE", "c2lnbmVk");
 
@@ -135,17 +136,22 @@ fn allowing(shops: &[&Shop]) -> Vec<String> {
     shops.iter().map(|shop| shop.address.to_string()).collect()
 }
 
+/// Long bodies go where temporary files do.
+fn here() -> HttpSeller {
+    HttpSeller::new(&std::env::temp_dir())
+}
+
 async fn ask(request: &Request, allow: &[String]) -> Result<Reply, SellerError> {
-    HttpSeller::new().ask(request, Egress { allow }).await
+    here().ask(request, Egress { allow }).await
 }
 
 async fn present(request: &Request, allow: &[String]) -> Presented {
-    HttpSeller::new().show(request, PAYMENT, Egress { allow }).await
+    here().show(request, PAYMENT, Egress { allow }).await
 }
 
 fn hurried() -> HttpSeller {
     let short = Duration::from_millis(50);
-    HttpSeller { waits: Waits { unpaid: short, paid: short, body: short * 2 }, ..HttpSeller::new() }
+    HttpSeller { waits: Waits { unpaid: short, paid: short, body: short * 2 }, ..here() }
 }
 
 #[tokio::test]
@@ -189,7 +195,7 @@ async fn a_post_without_a_body_says_that_it_has_none() {
 async fn both_legs_share_one_connection() {
     let shop =
         Shop::open(|number, _| Act::Say(if number == 0 { reply("402 Pay", "", "{}") } else { ok("goods") })).await;
-    let (seller, allow) = (HttpSeller::new(), allowing(&[&shop]));
+    let (seller, allow) = (here(), allowing(&[&shop]));
     let asked = seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
     let Presented::Answered(paid) = seller.show(&asked.request, PAYMENT, Egress { allow: &allow }).await else {
         panic!("not answered")
@@ -235,9 +241,9 @@ async fn an_endless_body_is_cut() {
     let challenge = ask(&get(shop.url("/402")), &allow).await.unwrap();
     assert_eq!((challenge.body.len(), challenge.cut), (limits::CHALLENGE_BODY_BYTES, Some(Cut::TooLong)));
     let free = ask(&get(shop.url("/")), &allow).await.unwrap();
-    assert_eq!((free.body.len(), free.cut), (limits::STORED_BODY_BYTES, Some(Cut::TooLong)));
+    assert_eq!((free.body_len(), free.cut), (limits::STORED_BODY_BYTES as u64, Some(Cut::TooLong)));
     let Presented::Answered(paid) = present(&get(shop.url("/")), &allow).await else { panic!("not answered") };
-    assert_eq!((paid.body.len(), paid.cut), (limits::STORED_BODY_BYTES, Some(Cut::TooLong)));
+    assert_eq!((paid.body_len(), paid.cut), (limits::STORED_BODY_BYTES as u64, Some(Cut::TooLong)));
 }
 
 #[tokio::test]
@@ -252,7 +258,7 @@ async fn a_packed_body_stays_packed() {
 #[tokio::test]
 async fn a_seller_is_met_anew_each_time() {
     let shop = Shop::saying(reply("200 OK", "set-cookie: id=1; Path=/\r\n", "")).await;
-    let (seller, allow) = (HttpSeller::new(), allowing(&[&shop]));
+    let (seller, allow) = (here(), allowing(&[&shop]));
     for _ in 0..2 {
         seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
     }
@@ -260,27 +266,38 @@ async fn a_seller_is_met_anew_each_time() {
 }
 
 #[tokio::test]
-async fn only_so_many_large_free_bodies_are_in_memory_at_a_time() {
-    let shop = Shop::open(|_, request| {
-        Act::Say(ok(&"a".repeat(if request.starts_with("GET /large") { limits::LARGE_BODY_BYTES + 1 } else { 9 })))
-    })
-    .await;
-    let (seller, allow) = (HttpSeller::new(), allowing(&[&shop]));
-    let mut kept = Vec::new();
-    for _ in 0..limits::LARGE_BODIES_AT_ONCE {
-        kept.push(seller.ask(&get(shop.url("/large")), Egress { allow: &allow }).await.unwrap());
+async fn of_a_long_body_the_beginning_is_held_and_all_of_it_is_in_a_file_until_nobody_wants_it() {
+    let long: String = (0..limits::HELD_BODY_BYTES).map(|nth| format!("{nth} ")).collect();
+    let said = ok(&long);
+    let shop = Shop::open(move |_, _| Act::Say(said.clone())).await;
+    let (store, allow) = (tempfile::tempdir().unwrap(), allowing(&[&shop]));
+    let seller = HttpSeller::new(store.path());
+    let free = seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
+    let paid = seller.show(&get(shop.url("/")), PAYMENT, Egress { allow: &allow }).await;
+    let Presented::Answered(paid) = paid else { panic!("not answered") };
+    for reply in [&free, &paid] {
+        assert_eq!(reply.body_len(), long.len() as u64);
+        assert_eq!(reply.cut, None);
+        assert!(reply.body.len() <= limits::HELD_BODY_BYTES && long.as_bytes().starts_with(&reply.body));
+        let Rest::Filed(file) = &reply.rest else { panic!("held whole") };
+        file.keep_as(&store.path().join("kept")).unwrap();
+        assert_eq!(std::fs::read_to_string(store.path().join("kept")).unwrap(), long);
     }
-    let full = HttpSeller { waits: hurried().waits, rooms: seller.rooms.clone(), ..HttpSeller::new() };
-    let one_more = full.ask(&get(shop.url("/large")), Egress { allow: &allow }).await;
-    assert!(matches!(one_more, Err(SellerError::TooSlow { .. })), "{one_more:?}");
-    seller.ask(&get(shop.url("/small")), Egress { allow: &allow }).await.unwrap();
-    let Presented::Answered(paid) = seller.show(&get(shop.url("/large")), PAYMENT, Egress { allow: &allow }).await
-    else {
-        panic!("not answered")
-    };
-    assert_eq!(paid.body.len(), limits::LARGE_BODY_BYTES + 1);
-    kept.pop();
-    seller.ask(&get(shop.url("/large")), Egress { allow: &allow }).await.unwrap();
+    drop((free, paid));
+    seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
+    assert_eq!(std::fs::read_dir(store.path()).unwrap().count(), 1, "what nobody kept is gone");
+}
+
+#[tokio::test]
+async fn a_long_body_that_cannot_be_written_is_measured_to_its_end() {
+    let long = "a".repeat(limits::HELD_BODY_BYTES * 2);
+    let said = ok(&long);
+    let shop = Shop::open(move |_, _| Act::Say(said.clone())).await;
+    let (store, allow) = (tempfile::tempdir().unwrap(), allowing(&[&shop]));
+    let seller = HttpSeller::new(&store.path().join("not there"));
+    let reply = seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
+    assert!(matches!(reply.rest, Rest::Lost(_)), "{:?}", reply.rest);
+    assert_eq!((reply.body_len(), reply.cut), (long.len() as u64, None));
 }
 
 #[tokio::test]
@@ -311,7 +328,7 @@ async fn a_paid_exchange_that_breaks_anywhere_after_the_connection_is_lost() {
 #[tokio::test]
 async fn a_reused_connection_that_dies_is_lost_and_not_tried_again() {
     let shop = Shop::open(|number, _| if number == 0 { Act::Say(reply("402 Pay", "", "")) } else { Act::Close }).await;
-    let (seller, allow) = (HttpSeller::new(), allowing(&[&shop]));
+    let (seller, allow) = (here(), allowing(&[&shop]));
     seller.ask(&get(shop.url("/")), Egress { allow: &allow }).await.unwrap();
     let outcome = seller.show(&get(shop.url("/")), PAYMENT, Egress { allow: &allow }).await;
     assert!(matches!(outcome, Presented::Lost(_)), "{outcome:?}");
@@ -339,7 +356,7 @@ async fn of_a_paid_answer_that_goes_on_too_long_the_head_and_what_came_are_kept(
     let (request, allow) = (get(shop.url("/")), allowing(&[&shop]));
     // The head comes at once, and the body never ends.
     let waits = Waits { body: Duration::from_millis(100), ..Waits::default() };
-    let seller = HttpSeller { waits, ..HttpSeller::new() };
+    let seller = HttpSeller { waits, ..here() };
     let outcome = seller.show(&request, PAYMENT, Egress { allow: &allow }).await;
     let Presented::Answered(reply) = outcome else { panic!("the receipt is thrown away: {outcome:?}") };
     assert_eq!((reply.status, reply.body.as_slice(), reply.cut), (200, b"half".as_slice(), Some(Cut::TooSlow)));

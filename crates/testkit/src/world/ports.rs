@@ -7,7 +7,7 @@ use bursar::authorization::{Authorization, Fact};
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Account, Amount, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
-use bursar::ports::{Egress, Presented, Reply, Seller, SellerError};
+use bursar::ports::{Egress, Presented, Reply, Rest, Seller, SellerError};
 use bursar::request::Request;
 use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
@@ -192,7 +192,7 @@ fn charge(now: Time, price: u64) -> Charge {
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
     let body = goods(request.url.path()).into_bytes();
-    Reply { status, headers, body, cut: None, request: request.clone(), room: None }
+    Reply { status, headers, body, rest: Rest::None, cut: None, request: request.clone() }
 }
 
 /// What is sold at a path: as much as goes into the ledger with its row, or more.
