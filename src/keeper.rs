@@ -35,6 +35,9 @@ impl Keeper {
         if tokio::time::timeout(limits::DRAIN, self.parts.under_way.write()).await.is_err() {
             tracing::warn!("a purchase is still under way; the next start picks it up from the ledger");
         }
+        if let Err(cause) = self.parts.ledger.note_handed_over().await {
+            tracing::debug!("what was heard last is told as new once more: {cause}");
+        }
         seal::write_anchor(&self.parts).await;
         questions::expire(&self.parts).await;
         // A copy of ledger.db alone is then the whole ledger.

@@ -11,8 +11,10 @@ mod breakers;
 mod browse;
 mod budget;
 mod close;
+mod doubt;
 mod events;
 mod glance;
+mod handed_over;
 mod lease;
 mod log;
 mod notices;
@@ -43,12 +45,13 @@ pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing, Moved, SentApproval, Taken};
+pub use doubt::InDoubt;
 pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
-pub use read::{Entry, InDoubt, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
+pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
@@ -69,6 +72,8 @@ pub struct Ledger {
     writer: Writer,
     reader: Arc<Mutex<Connection>>,
     holder: Arc<lease::Holder>,
+    doubt: Arc<Mutex<doubt::Doubt>>,
+    handed_over: handed_over::HandedOver,
     /// SQLite's own file beside the ledger.
     journal: Arc<Path>,
 }
@@ -141,8 +146,18 @@ impl Ledger {
         let mut journal = path.as_os_str().to_owned();
         journal.push("-wal");
         let journal = Arc::from(Path::new(&journal));
-        let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait)?;
-        Ok(Ledger { writer, reader: Arc::new(Mutex::new(reader)), holder: Arc::new(holder), journal })
+        let handed_over = handed_over::HandedOver::default();
+        let noted = handed_over.clone();
+        let along = Box::new(move |conn: &Connection| drop(noted.note(conn)));
+        let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait, along)?;
+        Ok(Ledger {
+            writer,
+            reader: Arc::new(Mutex::new(reader)),
+            holder: Arc::new(holder),
+            doubt: Arc::default(),
+            handed_over,
+            journal,
+        })
     }
 
     /// Which ledger this is, and how much it has seen.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
-use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, events, notices, questions, read, review};
+use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
@@ -125,9 +125,10 @@ impl Ledger {
 
     /// The same, and how much may still move, in one look.
     pub async fn look(&self, view: View) -> Result<(Snapshot, InDoubt), LedgerError> {
+        let doubt = self.doubt.clone();
         self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
-            Ok((snapshot(conn, &view, now)?, read::in_doubt(conn)?))
+            Ok((snapshot(conn, &view, now)?, doubt::up_to_date(&doubt, conn)?))
         })
         .await
     }

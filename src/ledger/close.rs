@@ -193,20 +193,6 @@ impl Ledger {
             .await
     }
 
-    /// Somebody has heard the outcome of this purchase, if it has one: that it is not known yet is none.
-    pub async fn hand_over(&self, row: i64) -> Result<(), LedgerError> {
-        self.writer
-            .write(Sync::Lazy, move |conn| {
-                conn.prepare_cached(
-                    "UPDATE purchase SET handed = 1
-                      WHERE row = ?1 AND (answered_at IS NOT NULL OR state IN ('settled', 'lapsed'))",
-                )?
-                .execute([row])?;
-                Ok(())
-            })
-            .await
-    }
-
     /// Stops all spending, or lets it go on.
     pub async fn freeze(&self, why: Option<String>, now: Time) -> Result<(), LedgerError> {
         self.writer

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::doubt::{self, InDoubt};
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, budget, damaged};
 use crate::authorization::{Authorization, Handle};
 use crate::goods::Goods;
-use crate::money::{Account, Amount, Network, Usd};
+use crate::money::{Account, Network, Usd};
 use crate::reason::Reason;
 use crate::settlement::Standing;
 use crate::time::Time;
@@ -182,9 +183,6 @@ pub struct Unproven {
     pub authorization: Authorization,
 }
 
-/// How much of each asset may still move although nobody knows.
-pub type InDoubt = Vec<(Account, Amount)>;
-
 pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
@@ -201,6 +199,7 @@ impl Ledger {
         purchase_id: Option<String>,
         buy_again: Option<String>,
     ) -> Result<Recalled, LedgerError> {
+        let handed_over = self.handed_over.clone();
         self.peek(move |conn| {
             // First, so that whatever is missed below is after it.
             let mut found = Recalled { looked: events::newest(conn)?, ..Recalled::default() };
@@ -227,6 +226,10 @@ impl Ledger {
                   ORDER BY answered_at DESC, row DESC LIMIT 1",
                 named_params! { ":identity": identity.0, ":headers": headers },
             )?;
+            for entry in [&mut found.open, &mut found.by_id, &mut found.delivered, &mut found.parent, &mut found.child]
+            {
+                *entry = entry.take().map(|entry| handed_over.in_entry(entry));
+            }
             Ok(found)
         })
         .await
@@ -234,7 +237,8 @@ impl Ledger {
 
     /// One purchase, by its row.
     pub async fn entry(&self, row: i64) -> Result<Option<Entry>, LedgerError> {
-        self.peek(move |conn| by_row(conn, row)).await
+        let handed_over = self.handed_over.clone();
+        self.peek(move |conn| Ok(by_row(conn, row)?.map(|entry| handed_over.in_entry(entry)))).await
     }
 
     /// One purchase of an agent, by its id.
@@ -359,7 +363,8 @@ impl Ledger {
 
     /// How much may still move although nobody knows.
     pub async fn in_doubt(&self) -> Result<InDoubt, LedgerError> {
-        self.read(in_doubt).await
+        let doubt = self.doubt.clone();
+        self.read(move |conn| doubt::up_to_date(&doubt, conn)).await
     }
 
     /// How far each node was searched for payments that no row explains. Before nodes were told apart, all were searched
@@ -458,21 +463,6 @@ pub(super) fn open_row(conn: &Connection, identity: &Identity) -> Result<Option<
 
 pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, LedgerError> {
     Ok(Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? })
-}
-
-/// Per asset, everything authorized or held.
-pub(super) fn in_doubt(conn: &Connection) -> Result<InDoubt, LedgerError> {
-    let mut query = conn.prepare_cached(
-        "SELECT network, asset_address, amount FROM purchase
-          WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
-    )?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let mut in_doubt = Vec::new();
-    for (network, asset, amount) in rows.collect::<Result<Vec<(String, String, String)>, _>>()? {
-        let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;
-        in_doubt.push((asset, Amount::parse(&amount).ok_or_else(|| damaged("an amount does not read"))?));
-    }
-    Ok(in_doubt)
 }
 
 fn read_unproven(row: i64, found: &Row<'_>) -> Result<Unproven, LedgerError> {

@@ -623,11 +623,15 @@ async fn an_outcome_is_handed_over_once_there_is_one() {
     let kit = kit();
     let row = kit.pay(kit.draft()).await.row();
     kit.close(row, Standing::HELD, None).await;
-    kit.ledger.hand_over(row).await.unwrap();
+    kit.ledger.hand_over(row);
     assert!(!kit.entry(row).await.handed);
     kit.close(row, Standing::HELD, Some(500)).await;
-    kit.ledger.hand_over(row).await.unwrap();
+    kit.ledger.hand_over(row);
     assert!(kit.entry(row).await.handed);
+    let noted = || kit.by_hand().query_row("SELECT handed FROM purchase", [], |row| row.get::<_, bool>(0)).unwrap();
+    assert!(!noted());
+    kit.ledger.note_handed_over().await.unwrap();
+    assert!(noted() && kit.entry(row).await.handed);
     let goods = kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
     assert!(goods.delivered && !goods.handed);
 }

@@ -50,6 +50,9 @@ type Run = Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>;
 /// Tells the caller what came of its work, once the commit is decided.
 type Deliver = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
+/// What is written with everything else, and holds nothing up where it cannot be.
+pub type Along = Box<dyn Fn(&Connection) + Send>;
+
 /// Who was first: whoever begins, or the caller that gives up.
 struct Turn(AtomicU8);
 
@@ -73,11 +76,17 @@ impl Turn {
 
 impl Writer {
     /// Over an open connection, or over none yet. `queue` is the file processes take turns at, `wait` how long a caller
-    /// waits for its work to begin.
-    pub fn start(path: PathBuf, conn: Option<Connection>, queue: File, wait: Duration) -> Result<Writer, LedgerError> {
+    /// waits for its work to begin; `along` is done with everything that is written.
+    pub fn start(
+        path: PathBuf,
+        conn: Option<Connection>,
+        queue: File,
+        wait: Duration,
+        along: Along,
+    ) -> Result<Writer, LedgerError> {
         let file = identity(&path)?;
         let (call, calls) = mpsc::sync_channel(1);
-        let desk = Mutex::new(Desk { path, file, conn, queue, sync: None });
+        let desk = Mutex::new(Desk { path, file, conn, queue, along, sync: None });
         let office = Arc::new(Office { inbox: Mutex::default(), desk, call });
         let office_of_thread = Arc::downgrade(&office);
         thread::Builder::new()
@@ -286,6 +295,7 @@ struct Desk {
     /// None: whether all that stands in the journal is on the disk is not known.
     conn: Option<Connection>,
     queue: File,
+    along: Along,
     /// What the connection was told last of how safely to commit.
     sync: Option<Sync>,
 }
@@ -325,6 +335,7 @@ impl Desk {
             Err(cause) => return Done::Failed(batch, cause),
         }
         let Some(conn) = self.conn.as_ref() else { return Done::Failed(batch, LedgerError::gone()) };
+        (self.along)(conn);
         // Whoever gave up while we waited is not here any more.
         let begun = batch.into_iter().filter(|job| job.turn.begin());
         let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
