@@ -13,6 +13,7 @@ mod get_purchase;
 mod lines;
 mod list_spend;
 mod output;
+mod pipes;
 mod progress;
 mod quote;
 mod resource;
@@ -55,7 +56,7 @@ pub enum NotServed {
 /// `std::process::exit`, not by returning from a runtime that waits for its threads.
 pub async fn serve(agent: Agent, notice: Option<String>) -> Result<(), NotServed> {
     log_to_stderr();
-    let (read, write) = rmcp::transport::stdio();
+    let (read, write) = pipes::open();
     let server = Server::new(agent, all_tools()).with_notice(notice);
     attend(server, read, write, asked_to_stop()).await
 }

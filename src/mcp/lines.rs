@@ -10,11 +10,10 @@
 use std::fmt::Write;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, DuplexStream, ReadBuf};
-use tokio::task::JoinSet;
+use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
 use crate::json::{self, Written};
 
@@ -25,44 +24,40 @@ pub const UNREADABLE: &str = "bursar/unreadable";
 const LINE_BYTES: usize = 8 * 1024 * 1024;
 /// Ids are counters or UUIDs.
 const ID_BYTES: usize = 256;
-const PIPE_BYTES: usize = 64 * 1024;
 
-/// The same lines, all of them readable. It ends when what is read does, and lets go of that when it is dropped.
-pub struct Readable {
-    lines: DuplexStream,
-    _passing: JoinSet<()>,
+/// The same lines, all of them readable.
+pub struct Readable<R> {
+    read: BufReader<R>,
+    line: Line,
+    /// A line that goes on, and how much of it has gone.
+    whole: Vec<u8>,
+    gone: usize,
 }
 
-pub fn readable(read: impl AsyncRead + Send + Unpin + 'static) -> Readable {
-    let (lines, theirs) = tokio::io::duplex(PIPE_BYTES);
-    let mut passing = JoinSet::new();
-    passing.spawn(async move {
-        // Whichever end left, there is nobody to tell.
-        let _ = pass_on(BufReader::new(read), theirs).await;
-    });
-    Readable { lines, _passing: passing }
+pub fn readable<R: AsyncRead + Unpin>(read: R) -> Readable<R> {
+    Readable { read: BufReader::new(read), line: Line::default(), whole: Vec::new(), gone: 0 }
 }
 
-impl AsyncRead for Readable {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.lines).poll_read(cx, buf)
-    }
-}
-
-async fn pass_on(mut read: BufReader<impl AsyncRead + Unpin>, mut write: DuplexStream) -> io::Result<()> {
-    let mut line = Line::default();
-    loop {
-        let heard = read.fill_buf().await?;
-        if heard.is_empty() {
-            return Ok(());
+impl<R: AsyncRead + Unpin> AsyncRead for Readable<R> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Readable { read, line, whole, gone } = self.get_mut();
+        while *gone == whole.len() {
+            let heard = ready!(Pin::new(&mut *read).poll_fill_buf(cx))?;
+            if heard.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let end = heard.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+            let taken = end.unwrap_or(heard.len());
+            line.hear(&heard[..taken]);
+            Pin::new(&mut *read).consume(taken);
+            if end.is_some() {
+                (*whole, *gone) = (std::mem::take(line).passed_on(), 0);
+            }
         }
-        let end = heard.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-        let taken = end.unwrap_or(heard.len());
-        line.hear(&heard[..taken]);
-        read.consume(taken);
-        if end.is_some() {
-            write.write_all(&std::mem::take(&mut line).passed_on()).await?;
-        }
+        let going = (whole.len() - *gone).min(buf.remaining());
+        buf.put_slice(&whole[*gone..*gone + going]);
+        *gone += going;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Hosts that change their mind.
 
+use std::fs::File;
 use std::time::Duration;
 
 use sandbox::host::Era;
 use sandbox::sellers::{Behaviour, Stall};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{OPEN, Scene, told, until};
 
@@ -52,4 +53,74 @@ async fn a_call_cancelled_before_it_is_paid_never_pays_twice() {
     let answer = told(host.tool("fetch_paid", wish).await);
     assert_eq!(answer["outcome"], "answered");
     assert_eq!((scene.presented().len(), scene.settlements(), scene.spent()), (1, 1, PRICE));
+}
+
+/// What a host says that asks for the tools and leaves, and what it must be told.
+const ASKS_AND_LEAVES: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
+    r#""clientInfo":{"name":"host","version":"1"}}}"#,
+    "\n",
+    r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+    "\n",
+    r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#,
+    "\n",
+);
+
+fn assert_told(answers: &str) {
+    let answers: Vec<Value> = answers.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let tools = answers.iter().find(|answer| answer["id"] == 2).map(|answer| &answer["result"]["tools"]);
+    assert_eq!(tools.and_then(Value::as_array).map(Vec::len), Some(6), "{answers:#?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_host_speaks_through_sockets() {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let scene = Scene::open(vec![], OPEN).await;
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut serve = scene.command(&["serve", "--agent", "socket"]);
+    serve.stdin(OwnedFd::from(theirs.try_clone().unwrap())).stdout(OwnedFd::from(theirs));
+    let mut process = serve.spawn().unwrap();
+    drop(serve);
+    ours.set_nonblocking(true).unwrap();
+    let mut ours = tokio::net::UnixStream::from_std(ours).unwrap();
+    ours.write_all(ASKS_AND_LEAVES.as_bytes()).await.unwrap();
+    ours.shutdown().await.unwrap();
+    let mut told = String::new();
+    ours.read_to_string(&mut told).await.unwrap();
+    assert_told(&told);
+    assert!(process.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_host_speaks_through_files() {
+    let scene = Scene::open(vec![], OPEN).await;
+    let (said, heard) = (scene.folder().join("said"), scene.folder().join("heard"));
+    std::fs::write(&said, ASKS_AND_LEAVES).unwrap();
+    let mut serve = scene.command(&["serve", "--agent", "file"]);
+    serve.stdin(File::open(said).unwrap()).stdout(File::create(&heard).unwrap());
+    assert!(serve.status().await.unwrap().success());
+    assert_told(&std::fs::read_to_string(heard).unwrap());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_host_may_hear_the_log_through_the_same_pipe() {
+    use std::io::{Read, Write};
+
+    let scene = Scene::open(vec![], OPEN).await;
+    let ((mut ours, theirs), (said, mut say)) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+    say.write_all(ASKS_AND_LEAVES.as_bytes()).unwrap();
+    drop(say);
+    let mut serve = scene.command(&["serve", "--agent", "both"]);
+    serve.stdin(said).stdout(theirs.try_clone().unwrap()).stderr(theirs);
+    let mut process = serve.spawn().unwrap();
+    drop(serve);
+    let mut told = String::new();
+    ours.read_to_string(&mut told).unwrap();
+    assert_told(&told);
+    assert!(process.wait().await.unwrap().success());
 }
