@@ -1,5 +1,6 @@
 //! An account, whatever the rail: a network, and an address in the one spelling its rail has for it.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use alloy_primitives::Address;
@@ -43,7 +44,7 @@ impl Account {
 
     /// An account of an EVM chain.
     pub fn evm(network: &Network, address: Address) -> Account {
-        Account { network: network.clone(), address: address.to_checksum(None) }
+        Account { network: network.clone(), address: spelt(address) }
     }
 
     /// Nobody in particular: for what is only imagined.
@@ -96,12 +97,28 @@ pub fn address(text: &str) -> Result<String, NotAnAddress> {
         return Err(NotAnAddress::Shape);
     }
     let address: Address = text.parse().map_err(|_| NotAnAddress::Shape)?;
-    let spelt = address.to_checksum(None);
+    let spelt = spelt(address);
     let any = |is: fn(&u8) -> bool| digits.bytes().any(|b| is(&b));
     match any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && spelt != text {
         true => Err(NotAnAddress::WrongChecksum),
         false => Ok(spelt),
     }
+}
+
+/// With its checksum, which is a hash: the few addresses that a purchase is about are spelt dozens of times.
+fn spelt(address: Address) -> String {
+    const KEPT: usize = 64;
+    thread_local! {
+        static LATELY: RefCell<[(Address, [u8; 42]); KEPT]> = const { RefCell::new([(Address::ZERO, [0; 42]); KEPT]) };
+    }
+    LATELY.with_borrow_mut(|lately| {
+        let (known, text) = &mut lately[usize::from(address[19]) % KEPT];
+        if *known != address || text[0] == 0 {
+            text.copy_from_slice(address.to_checksum(None).as_bytes());
+            *known = address;
+        }
+        String::from_utf8_lossy(text).into_owned()
+    })
 }
 
 /// The same where a wrong checksum says nothing: which address is meant is compared with one that is known.
