@@ -53,7 +53,7 @@ impl Doubt {
 
     fn read_since(&mut self, conn: &Connection, known: i64) -> Result<(), LedgerError> {
         let mut changed =
-            conn.prepare_cached("SELECT DISTINCT purchase FROM event WHERE id > :known AND purchase IS NOT NULL")?;
+            conn.prepare_cached("SELECT purchase FROM event WHERE id > :known AND purchase IS NOT NULL")?;
         let rows = changed.query_map(named_params! { ":known": known }, |row| row.get(0))?;
         let mut query = conn.prepare_cached(
             "SELECT network, asset_address, amount FROM purchase

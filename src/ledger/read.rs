@@ -499,8 +499,8 @@ pub(super) fn entries(conn: &Connection, sql: &str, params: impl rusqlite::Param
 /// Reads a row; a word in it that is none of ours is damage, found out by the caller.
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
     let entry = read_entry(row)?;
-    let reasons: String = row.get("reasons")?;
-    let money = match row.get("has_money")? {
+    let reasons: String = row.get(const { at("reasons") })?;
+    let money = match row.get(const { at("has_money") })? {
         true => read_money(row, &entry)?.map(Some),
         false => Ok(None),
     };
@@ -510,35 +510,61 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError
     }))
 }
 
+/// Where a column stands in [`COLUMNS`]. It is found when this is compiled: a name is looked for among all of them each
+/// time it is asked for.
+const fn at(name: &str) -> usize {
+    let (all, name) = (COLUMNS.as_bytes(), name.as_bytes());
+    let (mut nth, mut word, mut end) = (0, 0, 0);
+    loop {
+        let is_last = end == all.len();
+        if is_last || all[end] == b',' {
+            let mut same = 0;
+            while same < name.len() && word + same < end && all[word + same] == name[same] {
+                same += 1;
+            }
+            if same == name.len() && word + same == end {
+                return nth;
+            }
+            assert!(!is_last, "it is not among them");
+            nth += 1;
+        }
+        // A column goes by the last of its words.
+        if all[end].is_ascii_whitespace() || all[end] == b',' {
+            word = end + 1;
+        }
+        end += 1;
+    }
+}
+
 /// All but what has to be understood first.
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let identity: Vec<u8> = row.get("identity")?;
+    let identity: Vec<u8> = row.get(const { at("identity") })?;
     Ok(Entry {
-        row: row.get("row")?,
-        purchase_id: row.get("purchase_id")?,
-        agent: row.get("agent")?,
+        row: row.get(const { at("row") })?,
+        purchase_id: row.get(const { at("purchase_id") })?,
+        agent: row.get(const { at("agent") })?,
         identity: Identity(identity.try_into().unwrap_or_default()),
-        headers: row.get("headers")?,
-        parent: row.get("parent")?,
-        at: Time::from_millis(row.get("at")?),
-        method: row.get("method")?,
-        url: row.get("url")?,
-        domain: row.get("domain")?,
-        state: row.get("state")?,
-        proof: row.get("proof")?,
-        open: row.get("open")?,
-        delivered: row.get("delivered")?,
-        handed: row.get("handed")?,
+        headers: row.get(const { at("headers") })?,
+        parent: row.get(const { at("parent") })?,
+        at: Time::from_millis(row.get(const { at("at") })?),
+        method: row.get(const { at("method") })?,
+        url: row.get(const { at("url") })?,
+        domain: row.get(const { at("domain") })?,
+        state: row.get(const { at("state") })?,
+        proof: row.get(const { at("proof") })?,
+        open: row.get(const { at("open") })?,
+        delivered: row.get(const { at("delivered") })?,
+        handed: row.get(const { at("handed") })?,
         reasons: Vec::new(),
-        policy: row.get("policy")?,
-        http_status: row.get("http_status")?,
-        content_type: row.get("content_type")?,
-        final_url: row.get("final_url")?,
-        body_bytes: row.get::<_, Option<i64>>("body_bytes")?.map(|bytes| bytes.max(0) as u64),
-        body_kept: row.get("body_kept")?,
-        answered_at: row.get::<_, Option<i64>>("answered_at")?.map(Time::from_millis),
+        policy: row.get(const { at("policy") })?,
+        http_status: row.get(const { at("http_status") })?,
+        content_type: row.get(const { at("content_type") })?,
+        final_url: row.get(const { at("final_url") })?,
+        body_bytes: row.get::<_, Option<i64>>(const { at("body_bytes") })?.map(|bytes| bytes.max(0) as u64),
+        body_kept: row.get(const { at("body_kept") })?,
+        answered_at: row.get::<_, Option<i64>>(const { at("answered_at") })?.map(Time::from_millis),
         goods: read_goods(row)?,
-        session: row.get("session")?,
+        session: row.get(const { at("session") })?,
         terms: read_terms(row)?,
         money: None,
     })
@@ -546,31 +572,32 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn read_goods(row: &Row<'_>) -> rusqlite::Result<Option<Goods>> {
     let (word, named, came): (String, Option<String>, Option<String>) =
-        (row.get("goods")?, row.get("named_type")?, row.get("content_type")?);
+        (row.get(const { at("goods") })?, row.get(const { at("named_type") })?, row.get(const { at("content_type") })?);
     Ok(Goods::read(&word, named.as_deref(), came.as_deref()))
 }
 
 fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
-    let Some(usd) = row.get::<_, Option<i64>>("usd")? else { return Ok(None) };
-    let (usd, given_back) = (usd.max(0) as u64, row.get::<_, i64>("given_back")?.max(0) as u64);
+    let Some(usd) = row.get::<_, Option<i64>>(const { at("usd") })? else { return Ok(None) };
+    let (usd, given_back) = (usd.max(0) as u64, row.get::<_, i64>(const { at("given_back") })?.max(0) as u64);
     Ok(Some(PaymentTerms {
         usd: Usd::micros(usd),
         most_usd: Usd::micros(usd.saturating_add(given_back)),
-        taken: row.get("taken")?,
-        amount: row.get("amount")?,
-        asset: row.get("asset")?,
-        asset_address: row.get("asset_address")?,
-        network: row.get("network")?,
-        payee: row.get("payee")?,
-        dialect: row.get("dialect")?,
-        scheme: row.get("scheme")?,
+        taken: row.get(const { at("taken") })?,
+        amount: row.get(const { at("amount") })?,
+        asset: row.get(const { at("asset") })?,
+        asset_address: row.get(const { at("asset_address") })?,
+        network: row.get(const { at("network") })?,
+        payee: row.get(const { at("payee") })?,
+        dialect: row.get(const { at("dialect") })?,
+        scheme: row.get(const { at("scheme") })?,
     }))
 }
 
 fn read_money(row: &Row<'_>, entry: &Entry) -> rusqlite::Result<Result<Money, LedgerError>> {
     let standing = read_standing(&entry.state, &entry.proof);
-    let ends = row.get("ends")?;
-    let settled_at = row.get::<_, Option<i64>>("settled_at")?.map(Time::from_millis);
-    let (chain_tx, lease, presents) = (row.get("chain_tx")?, row.get("lease")?, row.get("presents")?);
+    let ends = row.get(const { at("ends") })?;
+    let settled_at = row.get::<_, Option<i64>>(const { at("settled_at") })?.map(Time::from_millis);
+    let (chain_tx, lease, presents) =
+        (row.get(const { at("chain_tx") })?, row.get(const { at("lease") })?, row.get(const { at("presents") })?);
     Ok(standing.map(|standing| Money { standing, ends, settled_at, chain_tx, lease, presents }))
 }
