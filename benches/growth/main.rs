@@ -17,9 +17,12 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
 use bursar::config::Home;
+use bursar::house::House;
+use bursar::web::Review;
 use sandbox::host::Host;
 use serde_json::{Value, json};
 use testkit::processes::{Scene, told};
+use testkit::visitor::Visitor;
 use testkit::years::Years;
 
 use seller::Seller;
@@ -50,6 +53,17 @@ const COMMANDS: [&[&str]; 15] = [
     &["log", "--json", "--limit", "10000"],
     &["pending"],
     &["sellers"],
+];
+
+/// What a person looks at in a browser.
+const PAGES: [&str; 7] = [
+    "overview",
+    "pulse",
+    "purchases",
+    "purchases?agent=agent-7&state=settled",
+    "purchases?domain=site-31.example",
+    "purchases?q=item%2F777",
+    "pending",
 ];
 
 #[tokio::main]
@@ -125,11 +139,31 @@ async fn measured(seller: &Seller, years: Years) -> Rows {
         let took: Vec<Duration> = (0..TRIES).map(|_| ran(&scene, args)).collect();
         rows.push((format!("bursar {}", args.join(" ")), half(&took)));
     }
+    rows.extend(pages(&scene).await);
     rows.push(("bursar audit".to_owned(), ms(ran(&scene, &["audit"]))));
     rows.push(("the ledger".to_owned(), size(&scene.home().join("ledger.db"))));
     // Large ones take minutes: what is known of them is not to be lost with the next.
     rows.iter().for_each(|(what, took)| eprintln!("{what}: {took}"));
     eprintln!();
+    rows
+}
+
+/// What a browser waits for, from its request to the end of the page.
+async fn pages(scene: &Scene) -> Rows {
+    let house = House::open(&Home::at(scene.home()), vec![]).await.expect("a house").owner();
+    let review = Review::open(house, 0).expect("a page");
+    let visitor = Visitor::by(&review.link().expect("a link")).await;
+    let newest = scene.json(&["log", "--json", "--limit", "1"]).await;
+    let purchase = format!("purchase?id={}", newest["purchase_id"].as_str().expect("an id"));
+    let mut rows = Rows::new();
+    for page in PAGES.into_iter().chain([purchase.as_str()]) {
+        let mut took = Vec::new();
+        for _ in 0..TRIES {
+            let looked = async { assert_eq!(visitor.look(page).await.status, 200, "{page}") };
+            took.push(timed(looked).await);
+        }
+        rows.push((format!("the page {}", page.split("?id").next().unwrap_or_default()), half(&took)));
+    }
     rows
 }
 

@@ -6,6 +6,7 @@
 
 mod buyer;
 mod counts;
+mod deciding;
 mod floor;
 mod seller;
 mod starting;
@@ -44,6 +45,9 @@ async fn main() {
     }
     if is_wanted("starting") {
         starting::table(&seller).await;
+    }
+    if is_wanted("deciding") {
+        deciding::table();
     }
     if is_wanted("storing") {
         storing::table(&seller).await;
