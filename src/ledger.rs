@@ -15,6 +15,7 @@ mod doubt;
 mod events;
 mod glance;
 mod handed_over;
+mod journal;
 mod lease;
 mod log;
 mod notices;
@@ -48,6 +49,7 @@ pub use close::{Answered, Closing, Moved, SentApproval, Taken};
 pub use doubt::InDoubt;
 pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
+pub use journal::was_written_again;
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
@@ -137,15 +139,13 @@ impl Ledger {
         // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
         let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
         // Whoever wrote last may have died over a sync that failed.
-        let is_folded_in = writer::fold_in(&conn).is_ok();
+        let journal: Arc<Path> = journal::beside(path).into();
+        let is_folded_in = journal::write_again(&journal).and_then(|()| journal::fold_in(&conn)).is_ok();
         queue.unlock()?;
         prepared?;
         let holder = registered?;
         let reader = connect(path)?;
         schema::configure(&reader)?;
-        let mut journal = path.as_os_str().to_owned();
-        journal.push("-wal");
-        let journal = Arc::from(Path::new(&journal));
         let handed_over = handed_over::HandedOver::default();
         let noted = handed_over.clone();
         let along = Box::new(move |conn: &Connection| drop(noted.note(conn)));
@@ -173,7 +173,8 @@ impl Ledger {
 
     /// Folds the journal into the file, as far as nobody else is reading it.
     pub async fn fold_in(&self) -> Result<(), LedgerError> {
-        self.beside(writer::fold_in).await
+        let writer = self.writer.clone();
+        self.beside(move |_| writer.fold_in()).await
     }
 
     /// Makes sure that what was erased does not stay readable in the journal: that is folded in, and begun anew.

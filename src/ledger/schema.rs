@@ -3,6 +3,8 @@
 //! What must never happen is refused by the tables themselves: a second open purchase for one identity, an illegal move,
 //! a change of terms after signing, a changed or deleted event.
 
+use std::time::Duration;
+
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 use url::Url;
@@ -443,13 +445,18 @@ CREATE INDEX news ON event (kind, id)
  WHERE kind = 'alarm' OR kind = 'breaker' OR kind = 'notice' OR kind = 'owner' OR kind = 'signed_in';
 ";
 
+/// How long somebody else may be in the way, before it is said that they are.
+pub const BUSY: Duration = Duration::from_millis(250);
+
 /// Brings a connection into the shape every connection of ours has.
 pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
-    conn.busy_timeout(std::time::Duration::from_millis(250))?;
+    conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "fullfsync", true)?;
     conn.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // Whoever writes folds the journal in, and hears of it when that fails.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     // What is erased is overwritten, not only let go of.
     conn.pragma_update(None, "secure_delete", true)?;

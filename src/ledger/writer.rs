@@ -19,7 +19,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{LedgerError, schema};
+use super::{LedgerError, journal, schema};
 use crate::limits;
 
 /// Hands work in.
@@ -86,7 +86,7 @@ impl Writer {
     ) -> Result<Writer, LedgerError> {
         let file = identity(&path)?;
         let (call, calls) = mpsc::sync_channel(1);
-        let desk = Mutex::new(Desk { path, file, conn, queue, along, sync: None });
+        let desk = Mutex::new(Desk { path, file, conn, queue, along, sync: None, unfolded: 0 });
         let office = Arc::new(Office { inbox: Mutex::default(), desk, call });
         let office_of_thread = Arc::downgrade(&office);
         thread::Builder::new()
@@ -113,6 +113,16 @@ impl Writer {
         });
         self.office.hand_in(Job { sync, turn: turn.clone(), run });
         wait(told, &turn, self.wait).await
+    }
+
+    /// Folds the journal in, in turn with whoever writes: what fails is found out and mended before anything is built on it.
+    pub fn fold_in(&self) -> Result<(), LedgerError> {
+        let mut desk = self.office.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        desk.check_place()?;
+        super::take_turn(&desk.queue, schema::BUSY)?;
+        let done = desk.fold_in(journal::fold_in);
+        let _ = desk.queue.unlock();
+        done
     }
 
     /// Looks at what is written through the eyes of whoever writes, in one transaction: it has in memory what it wrote.
@@ -298,7 +308,12 @@ struct Desk {
     along: Along,
     /// What the connection was told last of how safely to commit.
     sync: Option<Sync>,
+    /// Pieces of work that stand in the journal alone.
+    unfolded: usize,
 }
+
+/// Some twenty pages each. SQLite would fold them in by itself, and tell nobody when that fails.
+const FOLDED_IN_AFTER: usize = 50;
 
 impl Desk {
     /// Takes the turn among processes; `false` where another has it, and nobody here may wait.
@@ -340,20 +355,44 @@ impl Desk {
         let begun = batch.into_iter().filter(|job| job.turn.begin());
         let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
         let outcome = commit(conn);
+        self.unfolded += deliveries.len();
         if outcome.is_err() {
-            // What SQLite thinks of itself now is not worth knowing. If this does not work, the next piece of work tries
-            // again; while we have the turn, nobody else builds on what may not be there.
-            self.conn = None;
-            let _ = self.reopen();
+            self.doubt();
+        } else if self.unfolded >= FOLDED_IN_AFTER {
+            let _ = self.fold_in(journal::fold_in_some);
         }
         Done::Committed(deliveries, outcome)
+    }
+
+    /// By whoever has the turn. Where it fails, what stands in the journal may not be on the disk.
+    fn fold_in(&mut self, how: fn(&Connection) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
+        self.reopen()?;
+        let conn = self.conn.as_ref().ok_or_else(LedgerError::gone)?;
+        match how(conn) {
+            Ok(()) => self.unfolded = 0,
+            Err(LedgerError::Busy) => return Err(LedgerError::Busy),
+            Err(cause) => {
+                self.doubt();
+                return Err(cause);
+            }
+        }
+        Ok(())
+    }
+
+    /// What SQLite thinks of itself now is not worth knowing. If this does not work, the next piece of work tries again;
+    /// while we have the turn, nobody else builds on what may not be there.
+    fn doubt(&mut self) {
+        self.conn = None;
+        let _ = self.reopen();
     }
 
     fn reopen(&mut self) -> Result<(), LedgerError> {
         if self.conn.is_none() {
             let conn = super::connect(&self.path)?;
             schema::configure(&conn)?;
-            fold_in(&conn)?;
+            // In turn: nobody else builds on what may not be there.
+            journal::write_again(&journal::beside(&self.path))?;
+            journal::fold_in(&conn)?;
             self.sync = None;
             self.conn = Some(conn);
         }
@@ -376,17 +415,6 @@ impl Desk {
                 begun => return begun.map(|()| true),
             }
         }
-    }
-}
-
-/// Writes what stands in the journal into the file, syncs that, and begins the journal anew.
-///
-/// A sync that failed has given up what it was for: the system shows it as written, and no later sync brings it to the
-/// disk. What is committed on top of it would go with it when the power does, synced or not.
-pub(super) fn fold_in(conn: &Connection) -> Result<(), LedgerError> {
-    match conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
-        0 => Ok(()),
-        _busy => Err(LedgerError::Busy),
     }
 }
 

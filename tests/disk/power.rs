@@ -2,10 +2,13 @@
 //!
 //! What holds here is that the commit before presenting is synced (`synchronous = FULL`), and closing need not be.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bursar::answer::Charged;
 
 use crate::cases::{SELLERS, buy, buy_at, ends_well, every_operation, fail_at, opened};
-use crate::world::disk::Fault;
+use crate::world::disk::{Fault, Kind};
 use crate::world::house::House;
 use crate::world::ports::MEMBERS;
 use crate::world::{Manner, Random};
@@ -48,6 +51,69 @@ fn a_power_cut_while_a_ledger_is_begun_leaves_one_that_can_be_begun() {
 #[test]
 fn a_sync_that_failed_takes_nothing_along_that_was_committed_after_it_when_the_power_is_cut() {
     every_operation("an error once, then a power cut", &SELLERS, an_error_and_a_power_cut);
+}
+
+/// A ledger is folded in from the journal that the sync gave up, and the power goes in the middle of that.
+#[test]
+fn a_sync_that_failed_damages_nothing_when_the_power_is_cut_soon_after() {
+    let mut random = Random::of(0, "given up");
+    let mut cases = 0;
+    for sync in 0.. {
+        for later in 0.. {
+            let (failed, cut) = a_failed_sync_and_a_power_cut(sync, later, &mut |below| random.below(below));
+            cases += 1;
+            if !failed {
+                println!("{cases} cases");
+                return;
+            }
+            if !cut {
+                break;
+            }
+        }
+    }
+}
+
+/// Whether there were so many syncs, and so many operations after it.
+fn a_failed_sync_and_a_power_cut(sync: usize, later: usize, pick: &mut dyn FnMut(u64) -> u64) -> (bool, bool) {
+    let mut house = opened(SELLERS[0]);
+    let (mut syncs, mut since) = (0, None);
+    let reached = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
+    let noted = reached.clone();
+    for url in ["https://shop.test/a/first", "https://shop.test/a/second"] {
+        assert_eq!(buy_at(&house, url).charged, Charged::Yes);
+    }
+    // The journal begins anew: what is found of it later is less than what the file has by then.
+    house.leave();
+    house.open().unwrap();
+    house.disk.is_troubled_by(move |kind| match &mut since {
+        None if kind == Kind::Sync => {
+            syncs += 1;
+            (syncs > sync).then(|| {
+                since = Some(0);
+                noted.0.store(true, Ordering::Relaxed);
+                Fault::Error
+            })
+        }
+        None => None,
+        Some(passed) => {
+            *passed += 1;
+            (*passed > later).then(|| {
+                noted.1.store(true, Ordering::Relaxed);
+                Fault::PowerCut
+            })
+        }
+    });
+    for url in ["https://shop.test/thing", "https://shop.test/another", "https://shop.test/a/third"] {
+        if !house.disk.is_off() {
+            drop(buy_at(&house, url));
+        }
+    }
+    house.lose_power(pick);
+    house.disk.is_well();
+    house.open().unwrap();
+    house.is_in_order();
+    house.adds_up();
+    (reached.0.load(Ordering::Relaxed), reached.1.load(Ordering::Relaxed))
 }
 
 fn a_purchase(seller: Manner, nth: usize, pick: &mut dyn FnMut(u64) -> u64) -> bool {

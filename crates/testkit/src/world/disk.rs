@@ -347,6 +347,9 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
     let mut state = locked(&seat.disk.state);
     match state.judge(Kind::Sync) {
         Ok(()) => {
+            if bursar::ledger::was_written_again(&seat.path) {
+                state.medium(&seat.path).written_again();
+            }
             state.medium(&seat.path).sync();
             if seat.syncs_folder.take() {
                 state.media.values_mut().for_each(Medium::sync_folder);

@@ -46,6 +46,11 @@ impl Medium {
         }
     }
 
+    /// All of it was written once more: what a sync gave up is there to be synced again.
+    pub fn written_again(&mut self) {
+        self.since.iter_mut().for_each(|since| since.given_up = false);
+    }
+
     pub fn sync_failed(&mut self) {
         self.since.iter_mut().for_each(|since| since.given_up = true);
     }
