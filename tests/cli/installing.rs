@@ -207,7 +207,7 @@ fn a_file_that_is_broken_is_left_alone_and_the_entry_shown_to_paste() {
     for (host, file, broken) in [
         ("cursor", ".cursor/mcp.json", "{\n  \"mcpServers\": {\n}\n"),
         ("codex", ".codex/config.toml", "model = \"x\"\n[broken\n"),
-        ("goose", "GOOSE/config.yaml", "a: 1\nextensions: {}\n"),
+        ("goose", "GOOSE/config.yaml", "a: 1\nextensions: [x]\n"),
         ("zed", "ZED/settings.json", "{ \"context_servers\": [] }"),
     ] {
         let home = Home::empty();

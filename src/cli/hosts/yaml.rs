@@ -9,6 +9,9 @@ use crate::cli::hosts::launch::{ENTRY, FoundEntry, Launch, LeftAlone, newline};
 
 const SECTION: &str = "extensions";
 
+/// As the host writes it where there are none.
+const NONE: &str = "{}";
+
 /// The lines of a file, each with its ending.
 struct Lines<'a> {
     all: Vec<&'a str>,
@@ -34,6 +37,11 @@ pub fn found(text: &str) -> Result<Option<FoundEntry>, LeftAlone> {
 /// The text with our entry: after the last extension, or in place of the one that is there.
 pub fn put(text: &str, launch: &Launch) -> Result<String, LeftAlone> {
     let lines = Lines::read(text)?;
+    if let Some(head) = lines.head.filter(|head| says_none(lines.all[*head])) {
+        let ending = lines.all[head].trim_start_matches(|c| c != '\r' && c != '\n');
+        let (before, after) = (lines.all[..head].concat(), lines.all[head + 1..].concat());
+        return put(&format!("{before}{SECTION}:{ending}{after}"), launch);
+    }
     let newline = newline(text);
     let entry = written(launch, lines.indent, newline);
     let (begin, end) = match (lines.entry, lines.head) {
@@ -92,7 +100,7 @@ impl<'a> Lines<'a> {
             return Err(wrong(at, "`extensions` stands here a second time"));
         }
         let value = line.split_once(':').map_or("", |(_, value)| value.trim());
-        if !value.is_empty() && !value.starts_with('#') {
+        if !value.is_empty() && !value.starts_with('#') && !says_none(line) {
             return Err(wrong(at, "the extensions do not stand one below the other, each indented"));
         }
         self.head = Some(at);
@@ -101,6 +109,10 @@ impl<'a> Lines<'a> {
 
     /// The extensions: one name at each line that is indented like the first.
     fn section(&mut self, head: usize) -> Result<(), LeftAlone> {
+        let is_none = says_none(self.all[head]);
+        if is_none && self.all.get(head + 1).is_some_and(|below| says_something(below) && below.starts_with(' ')) {
+            return Err(wrong(head + 1, "this stands below a line that says there are none"));
+        }
         let rest = self.all[head + 1..].iter();
         let within = rest.take_while(|line| !says_something(line) || line.starts_with(' ')).count();
         let said = (head + 1..head + 1 + within).filter(|at| says_something(self.all[*at]));
@@ -130,6 +142,11 @@ impl<'a> Lines<'a> {
         }
         Ok(())
     }
+}
+
+/// The line that says that there are no extensions.
+fn says_none(line: &str) -> bool {
+    line.strip_prefix(SECTION).and_then(|rest| rest.strip_prefix(':')).is_some_and(|value| value.trim() == NONE)
 }
 
 /// More than space or a comment.
@@ -235,6 +252,17 @@ mod tests {
     }
 
     #[test]
+    fn where_there_were_none_there_is_one() {
+        let with = put("a: 1\nextensions: {}\nb: 2\n", &bursar()).unwrap();
+        assert!(
+            with.starts_with("a: 1\nextensions:\n  bursar:\n") && with.ends_with("    timeout: 300\nb: 2\n"),
+            "{with}"
+        );
+        assert_eq!(take_out(&with).unwrap(), "a: 1\nb: 2\n");
+        assert_eq!(take_out("extensions: {}\n").unwrap(), "extensions: {}\n");
+    }
+
+    #[test]
     fn an_entry_that_is_there_is_replaced_where_it_stands() {
         let text = "extensions:\n  a:\n    enabled: true\n  bursar:\n    cmd: /old/bursar\n    args:\n    - serve\n    - 'it''s'\n\
                     \x20 b:\n    x: 1\n";
@@ -265,7 +293,8 @@ mod tests {
     #[test]
     fn what_is_not_plain_is_left_alone_with_its_line() {
         for (text, line) in [
-            ("a: 1\nextensions: {}\n", 2),
+            ("a: 1\nextensions: {a: {b: 1}}\n", 2),
+            ("a: 1\nextensions: {}\n  b: 1\n", 3),
             ("extensions: &x\n  a:\n    b: 1\n", 1),
             ("\"extensions\":\n  a:\n    b: 1\n", 1),
             ("a: \"x\n  y\"\nextensions:\n", 1),
