@@ -39,6 +39,7 @@ mod freeze;
 mod groups;
 mod hosts;
 mod init;
+mod install;
 mod ledger;
 mod log;
 mod man;
@@ -97,6 +98,8 @@ struct Globals {
 enum Command {
     Demo(Demo),
     Init(init::Init),
+    Install(install::Install),
+    Uninstall(install::Uninstall),
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
     Fetch(fetch::Fetch),
@@ -271,6 +274,8 @@ impl Command {
         match self {
             Command::Demo(demo) => demo.run(context).await,
             Command::Init(init) => init.run(context).await,
+            Command::Install(install) => install.run(context),
+            Command::Uninstall(uninstall) => uninstall.run(context),
             Command::Doctor(doctor) => doctor.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
             Command::Fetch(fetch) => fetch.run(context).await,

@@ -1,9 +1,18 @@
-//! How to plug bursar into the hosts we know. The same stands in `docs/hosts.md`, for people without this machine.
+//! The hosts we know, and how to plug bursar into them. The same stands in `docs/hosts.md`, for people without this
+//! machine. Pure: nothing in here reads or writes a file.
+
+pub mod jsonc;
+pub mod launch;
+pub mod places;
+mod toml;
+mod yaml;
 
 use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
+
+use crate::cli::hosts::launch::Launch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Host {
@@ -14,9 +23,13 @@ pub enum Host {
     CopilotCli,
     Cursor,
     GeminiCli,
+    Goose,
+    McpJson,
     Opencode,
     QwenCode,
     Vscode,
+    Windsurf,
+    Zed,
 }
 
 /// The server as a host starts it.
@@ -48,6 +61,26 @@ impl Host {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// The name people call it by.
+    pub fn title(self) -> &'static str {
+        match self {
+            Host::ClaudeCode => "Claude Code",
+            Host::ClaudeDesktop => "Claude Desktop",
+            Host::Cline => "Cline",
+            Host::Codex => "Codex",
+            Host::CopilotCli => "Copilot CLI",
+            Host::Cursor => "Cursor",
+            Host::GeminiCli => "Gemini CLI",
+            Host::Goose => "Goose",
+            Host::McpJson => "the host that reads it",
+            Host::Opencode => "opencode",
+            Host::QwenCode => "Qwen Code",
+            Host::Vscode => "VS Code",
+            Host::Windsurf => "Windsurf",
+            Host::Zed => "Zed",
+        }
+    }
+
     /// Its agents can run commands.
     pub fn has_shell(self) -> bool {
         self != Host::ClaudeDesktop
@@ -68,11 +101,27 @@ impl Host {
             Host::ClaudeDesktop => file("claude_desktop_config.json (Settings, Developer)", server.block(&name)),
             Host::Cursor => file("~/.cursor/mcp.json", server.block(&name)),
             Host::Opencode => file("~/.config/opencode/opencode.json", block("mcp", &json(&server.opencode(&name)))),
+            Host::Goose => file("~/.config/goose/config.yaml", self.whole(server)),
+            Host::McpJson => file(".mcp.json", self.whole(server)),
+            Host::Windsurf => file("~/.codeium/windsurf/mcp_config.json", self.whole(server)),
+            Host::Zed => file("~/.config/zed/settings.json", self.whole(server)),
         }
     }
 }
 
+impl Host {
+    /// What a file of its own would say.
+    fn whole(self, server: &ServerEntry<'_>) -> Vec<String> {
+        self.form().block(&server.launch(&self.name())).lines().map(str::to_owned).collect()
+    }
+}
+
 impl ServerEntry<'_> {
+    /// What this host starts.
+    pub fn launch(&self, agent: &str) -> Launch {
+        Launch { program: self.program.display().to_string(), args: self.args(agent) }
+    }
+
     /// The block most hosts take.
     pub fn block(&self, agent: &str) -> Vec<String> {
         block("mcpServers", &json(&self.entry(agent, None)))

@@ -128,6 +128,7 @@ impl Init {
             let names: Vec<String> = Host::value_variants().iter().map(|host| host.name()).collect();
             context.out.line(format_args!("  or, made for your host: bursar init --host {}", names.join("|")));
         }
+        context.out.line("  or let bursar do it, in every host it finds: bursar install --all");
         context.out.line("\nThen: bursar doctor");
         Ok(())
     }

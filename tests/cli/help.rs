@@ -2,9 +2,11 @@
 
 use crate::home::{Home, code, err, out};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "demo",
     "init",
+    "install",
+    "uninstall",
     "doctor",
     "serve",
     "fetch",

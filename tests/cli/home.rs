@@ -58,6 +58,11 @@ impl Home {
         child.wait_with_output().expect("ended")
     }
 
+    /// A path beneath the user's own folder.
+    pub fn user(&self, path: &str) -> PathBuf {
+        self.user.path().join(path)
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.user.path().join(".bursar").join(name)
     }

@@ -4,6 +4,7 @@ mod docs;
 mod files;
 mod help;
 mod home;
+mod installing;
 mod keys;
 #[cfg(unix)]
 mod owner;
