@@ -1,7 +1,7 @@
 //! What becomes of a wallet as its log grows: the same things over ledgers of several sizes, in one table.
 //!
 //! `benches/run growth` takes 0, ten thousand and a million purchases; `benches/run growth 10000000` takes those it is
-//! given. A million takes five minutes to make and 8 GB, ten million ten times that. Beside them stand a wish that was
+//! given. A million takes five minutes to make and 4 GB, ten million ten times that. Beside them stand a wish that was
 //! bought 300,000 times and a hundred thousand payments that nobody knows the end of.
 //!
 //! Numbers, not assertions. That no question walks the whole log is held in `src/ledger/tests/plans.rs`.
