@@ -133,13 +133,13 @@ impl Ledger {
         private(path)?;
         let mut conn = connect(path)?;
         schema::configure(&conn)?;
-        let queue = private(&beside(path, "lock"))?;
+        let queue = private(&beside(path, ".lock"))?;
         take_turn(&queue, wait)?;
         let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
         // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
         let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
         // Whoever wrote last may have died over a sync that failed.
-        let journal: Arc<Path> = journal::beside(path).into();
+        let journal: Arc<Path> = beside(path, JOURNAL).into();
         let is_folded_in = journal::write_again(&journal).and_then(|()| journal::fold_in(&conn)).is_ok();
         queue.unlock()?;
         prepared?;
@@ -334,9 +334,13 @@ fn take_turn(queue: &std::fs::File, at_most: Duration) -> Result<(), LedgerError
     Ok(())
 }
 
-fn beside(path: &Path, extension: &str) -> std::path::PathBuf {
+/// How SQLite's journal ends, beside its ledger.
+const JOURNAL: &str = "-wal";
+
+/// The file beside a ledger whose name ends with this more.
+fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{extension}"));
+    name.push(ending);
     name.into()
 }
 

@@ -6,18 +6,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use super::LedgerError;
-
-/// Where the journal of a ledger is.
-pub(super) fn beside(ledger: &Path) -> PathBuf {
-    let mut path = ledger.as_os_str().to_owned();
-    path.push("-wal");
-    PathBuf::from(path)
-}
 
 /// Writes what stands in the journal into the file, syncs that, and begins the journal anew.
 pub(super) fn fold_in(conn: &Connection) -> Result<(), LedgerError> {
@@ -103,12 +96,13 @@ mod seen {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{JOURNAL, beside};
     use super::*;
 
     #[test]
     fn a_journal_is_written_again_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let journal = beside(&dir.path().join("ledger.db"));
+        let journal = beside(&dir.path().join("ledger.db"), JOURNAL);
         assert_eq!(journal.file_name().unwrap(), "ledger.db-wal");
         write_again(&journal).unwrap();
         assert!(!journal.exists());

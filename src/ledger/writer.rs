@@ -391,7 +391,7 @@ impl Desk {
             let conn = super::connect(&self.path)?;
             schema::configure(&conn)?;
             // In turn: nobody else builds on what may not be there.
-            journal::write_again(&journal::beside(&self.path))?;
+            journal::write_again(&super::beside(&self.path, super::JOURNAL))?;
             journal::fold_in(&conn)?;
             self.sync = None;
             self.conn = Some(conn);

@@ -139,7 +139,7 @@ mod tests {
         Surroundings {
             platform,
             user: "/u".into(),
-            folder: "/work".into(),
+            folder: "/project".into(),
             xdg_config: None,
             app_data: None,
             codex: None,
