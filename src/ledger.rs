@@ -17,6 +17,7 @@ mod glance;
 mod handed_over;
 mod journal;
 mod lease;
+mod listing;
 mod log;
 mod notices;
 mod overview;
@@ -50,6 +51,7 @@ pub use doubt::InDoubt;
 pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
 pub use journal::was_written_again;
+pub use listing::ENTER;
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
@@ -148,7 +150,7 @@ impl Ledger {
         schema::configure(&reader)?;
         let handed_over = handed_over::HandedOver::default();
         let noted = handed_over.clone();
-        let along = Box::new(move |conn: &Connection| drop(noted.note(conn)));
+        let along = Box::new(move |conn: &Connection| drop(noted.note(conn).and_then(|()| listing::enter_many(conn))));
         let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait, along)?;
         Ok(Ledger {
             writer,

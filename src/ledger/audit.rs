@@ -60,6 +60,7 @@ impl Ledger {
             let history = check_events(conn, &mut findings)?;
             check_purchases(conn, &history.told, &mut findings)?;
             decided::check(conn, &history.moves, &mut findings)?;
+            check_listed(conn, &mut findings)?;
             check_tally(conn, &mut findings)?;
             findings.violations.extend(sign_ins::check(conn)?);
             Ok(findings)
@@ -241,13 +242,29 @@ fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mu
     Ok(())
 }
 
-/// The log's sums by day must be what its rows add up to.
+/// What was entered in the log must be as it stands, but for what waits to be entered anew.
+fn check_listed(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
+    let mut query = conn.prepare(
+        "SELECT purchase_id FROM purchase p LEFT JOIN listed l USING (row)
+          WHERE p.row NOT IN (SELECT row FROM unlisted)
+            AND (p.at, p.agent, p.state, p.site, p.domain, p.session, p.usd, p.handle IS NOT NULL, p.proof = 'chain',
+                 p.delivered, p.goods, p.lied, p.identity)
+             IS NOT (l.at, l.agent, l.state, l.site, l.domain, l.session, l.usd, l.is_money, l.is_proven,
+                     l.delivered, l.goods, l.lied, l.identity)",
+    )?;
+    for id in query.query_map([], |row| row.get::<_, String>(0))? {
+        findings.violations.push(format!("the log does not list purchase {} as it stands", id?));
+    }
+    Ok(())
+}
+
+/// The log's sums by day must be what is entered in it.
 fn check_tally(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut query = conn.prepare(
         "WITH derived AS (
             SELECT at / 86400000 AS day, agent, state, count(*) AS purchases,
-                   coalesce(sum(usd) FILTER (WHERE handle IS NOT NULL), 0) AS usd
-              FROM purchase GROUP BY 1, 2, 3
+                   coalesce(sum(usd * is_money), 0) AS usd
+              FROM listed GROUP BY 1, 2, 3
          )
          SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally)
           UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived)",

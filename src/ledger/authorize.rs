@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
-use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review};
+use super::{
+    InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, listing, notices, questions, read, review,
+};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
@@ -116,6 +118,7 @@ impl Ledger {
 
     /// What the rules look at, read now: for advice before anything is signed.
     pub async fn snapshot(&self, view: View) -> Result<Snapshot, LedgerError> {
+        self.enter_for(&view).await?;
         self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             snapshot(conn, &view, now)
@@ -125,12 +128,20 @@ impl Ledger {
 
     /// The same, and how much may still move, in one look.
     pub async fn look(&self, view: View) -> Result<(Snapshot, InDoubt), LedgerError> {
+        self.enter_for(&view).await?;
         let doubt = self.doubt.clone();
         self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             Ok((snapshot(conn, &view, now)?, doubt::up_to_date(&doubt, conn)?))
         })
         .await
+    }
+}
+
+impl Ledger {
+    /// What was spent since the owner's review is a sum of the log's.
+    async fn enter_for(&self, view: &View) -> Result<(), LedgerError> {
+        if view.policy.wallet.since_review.is_some() { self.enter().await } else { Ok(()) }
     }
 }
 
@@ -159,6 +170,9 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         Reusable::Row(row) => Some(row),
         Reusable::Taken(row) => return Ok(Claimed::Taken(row)),
     };
+    if draft.policy.wallet.since_review.is_some() {
+        listing::enter(conn)?;
+    }
     let snapshot = snapshot(conn, &draft.view(now), now)?;
     let (decision, rules) = decide(&draft, &snapshot);
     match decision {
@@ -378,16 +392,27 @@ pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now:
     }
 }
 
-/// Where money is written: a row that has none, and now has its terms, gets its place in the budgets and its lease. What
+/// Where money is written: a new row, or one that has none, with its terms, its place in the budgets and its lease. What
 /// an earlier try left of an answer goes.
-const AUTHORIZE: &str = "UPDATE purchase SET
-    state = 'authorized', proof = 'none', open = 1, reasons = '[]', presents = 1, lease = :lease,
-    at = :at, counted_at = :at, session = :session, budget_domain = :budget_domain,
-    handle = :handle, ends = :ends,
-    policy = :policy, headers = :headers, parent = :parent, domain = :domain, place = :place, site = :site,
+const AUTHORIZE: &str = "INSERT INTO purchase
+    (row, purchase_id, agent, identity, method, url, headers, parent, domain, place, site, at, counted_at, session,
+     budget_domain, handle, ends, usd, amount, asset, asset_address, network, payee, dialect, scheme, policy, named_type,
+     request, lease, presents, open, state)
+  VALUES
+    (:row, :purchase_id, :agent, :identity, :method, :url, :headers, :parent, :domain, :place, :site, :at, :at, :session,
+     :budget_domain, :handle, :ends, :usd, :amount, :asset, :asset_address, :network, :payee, :dialect, :scheme, :policy,
+     :named_type, :request, :lease, 1, 1, 'authorized')
+  ON CONFLICT (row) DO UPDATE SET
+    headers = excluded.headers, parent = excluded.parent, domain = excluded.domain, place = excluded.place,
+    site = excluded.site, at = excluded.at, counted_at = excluded.counted_at, session = excluded.session,
+    budget_domain = excluded.budget_domain, handle = excluded.handle, ends = excluded.ends, usd = excluded.usd,
+    amount = excluded.amount, asset = excluded.asset, asset_address = excluded.asset_address, network = excluded.network,
+    payee = excluded.payee, dialect = excluded.dialect, scheme = excluded.scheme, policy = excluded.policy,
+    named_type = excluded.named_type, request = excluded.request, lease = excluded.lease, presents = excluded.presents,
+    open = excluded.open, state = excluded.state, proof = 'none', reasons = '[]', goods = 'not_judged', lied = 0,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
-    delivered = 0, handed = 0, named_type = :named_type, goods = 'not_judged', lied = 0, request = :request
-  WHERE row = :row AND handle IS NULL";
+    delivered = 0, handed = 0
+  WHERE handle IS NULL";
 
 /// Writes the row and its lease.
 fn store(
@@ -402,45 +427,43 @@ fn store(
             .execute(named_params! { ":parent": parent })?;
         super::close::forget_request(conn, parent)?;
     }
-    let row = match reused {
-        Some(row) => row,
-        None => super::record::insert_asked(conn, &draft.into(), counted.at)?,
-    };
-    match write_money(conn, row, draft, counted, holder)? {
-        true => Ok(row),
-        false => Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned())),
-    }
-}
-
-/// `false`: there is money in this row already.
-fn write_money(
-    conn: &Connection,
-    row: i64,
-    draft: &Draft,
-    counted: &Counted,
-    holder: &str,
-) -> Result<bool, LedgerError> {
-    let Draft { offer, authorization, request, .. } = draft;
-    let facts = authorization.facts();
-    super::record::store_terms(conn, row, offer)?;
+    let Draft { offer, request, .. } = draft;
+    let facts = draft.authorization.facts();
     let touched = conn.prepare_cached(AUTHORIZE)?.execute(named_params! {
-        ":row": row,
-        ":lease": holder,
-        ":at": counted.at.millis(),
-        ":session": counted.session,
-        ":budget_domain": counted.domain,
-        ":handle": facts.handle.as_slice(),
-        ":ends": facts.ends.secs() as i64,
-        ":policy": draft.policy.hash,
+        ":row": reused,
+        ":purchase_id": draft.purchase_id,
+        ":agent": draft.agent,
+        ":identity": draft.identity.0,
+        ":method": draft.asked.method,
+        ":url": draft.asked.url.as_str(),
         ":headers": draft.headers,
         ":parent": draft.parent,
         ":domain": request.url.host_str().unwrap_or_default(),
         ":place": wish::place(&request.url),
         ":site": policy::site(&request.url),
+        ":at": counted.at.millis(),
+        ":session": counted.session,
+        ":budget_domain": counted.domain,
+        ":handle": facts.handle.as_slice(),
+        ":ends": facts.ends.secs() as i64,
+        ":usd": offer.usd.as_micros() as i64,
+        ":amount": offer.amount.to_string(),
+        ":asset": offer.asset.symbol,
+        ":asset_address": offer.asset.account.address(),
+        ":network": offer.network().as_str(),
+        ":payee": offer.payee.address(),
+        ":dialect": offer.dialect().name(),
+        ":scheme": offer.scheme.name(),
+        ":policy": draft.policy.hash,
         ":named_type": goods::named_type(&offer.echo),
         ":request": json_of(request)?,
+        ":lease": holder,
     })?;
-    Ok(touched == 1)
+    match touched {
+        1 => Ok(reused.unwrap_or_else(|| conn.last_insert_rowid())),
+        // There is money in this row already.
+        _ => Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned())),
+    }
 }
 
 fn json_of(value: &impl serde::Serialize) -> Result<String, LedgerError> {

@@ -64,7 +64,7 @@ pub struct Browsed {
 impl Ledger {
     /// A page of the log, in any order.
     pub async fn browse(&self, wanted: Browse) -> Result<Browsed, LedgerError> {
-        self.read(move |conn| browse(conn, &wanted)).await
+        self.read_log(move |conn| browse(conn, &wanted)).await
     }
 }
 
@@ -115,7 +115,7 @@ impl Browse {
         let (index, key, beyond) = (self.index(), self.order.key(), self.order.beyond());
         let order = self.order.clause();
         let sql = format!(
-            "SELECT {key}, row FROM purchase INDEXED BY {index}
+            "SELECT {key}, row FROM listed INDEXED BY {index}
               WHERE {clause} AND ({key}, row) {beyond} (?, ?) ORDER BY {order} LIMIT 1 OFFSET ?"
         );
         (sql, values)
@@ -134,8 +134,9 @@ impl Browse {
         }
         if let Some(text) = &self.text {
             more.push_str(
-                " AND (instr(lower(url), ?) OR instr(lower(purchase_id), ?) OR instr(lower(coalesce(payee, '')), ?)
-                       OR instr(lower(coalesce(chain_tx, '')), ?))",
+                " AND EXISTS (SELECT 1 FROM purchase WHERE purchase.row = listed.row
+                     AND (instr(lower(url), ?) OR instr(lower(purchase_id), ?) OR instr(lower(coalesce(payee, '')), ?)
+                          OR instr(lower(coalesce(chain_tx, '')), ?)))",
             );
             values.extend(std::iter::repeat_n(Sql::Text(text.to_lowercase()), 4));
         }
@@ -143,8 +144,9 @@ impl Browse {
         let (index, key, beyond) = (self.index(), self.order.key(), self.order.beyond());
         let order = self.order.clause();
         let sql = format!(
-            "SELECT {COLUMNS} FROM purchase INDEXED BY {index}
-              WHERE {clause} AND ({key}, row) {beyond} (?, ?){more} ORDER BY {order} LIMIT ?"
+            "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM listed INDEXED BY {index}
+                                     WHERE {clause} AND ({key}, row) {beyond} (?, ?){more} ORDER BY {order} LIMIT ?)
+               CROSS JOIN purchase ON row = wanted ORDER BY {order}"
         );
         (sql, values)
     }

@@ -291,7 +291,7 @@ pub fn remember_price_of(conn: &Connection, row: i64, usd: Usd, at: Time) -> Res
 fn price_at(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "INSERT INTO price (place, day, lowest) VALUES (:place, :day, :lowest)
-         ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest)",
+         ON CONFLICT DO UPDATE SET lowest = excluded.lowest WHERE excluded.lowest < lowest",
     )?
     .execute(named_params! { ":place": place, ":day": price_day(at), ":lowest": usd.as_micros() as i64 })?;
     Ok(())

@@ -41,8 +41,7 @@ impl Doubt {
 
     fn read_all(&mut self, conn: &Connection) -> Result<(), LedgerError> {
         let mut query = conn.prepare_cached(
-            "SELECT row, network, asset_address, amount FROM purchase
-              WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
+            "SELECT row, network, asset_address, amount FROM unproven WHERE state IN ('authorized', 'held')",
         )?;
         let mut found = query.query([])?;
         while let Some(row) = found.next()? {

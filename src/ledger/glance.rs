@@ -45,11 +45,7 @@ pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
     Ok(LedgerGlance {
         frozen,
         spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
-        held: count(
-            "SELECT count(*) FROM purchase WHERE handle IS NOT NULL AND proof <> 'chain'
-                AND state IN ('authorized', 'held') AND :at IS NOT NULL",
-            0,
-        )?,
+        held: count("SELECT count(*) FROM unproven WHERE state IN ('authorized', 'held') AND :at IS NOT NULL", 0)?,
         waiting: count(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
               WHERE p.state = 'needs_approval' AND q.expires_at > :at AND q.used = 0

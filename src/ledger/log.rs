@@ -2,7 +2,7 @@
 //!
 //! A million purchases are not walked for a page of fifty. Each way of filtering has an index in the order of the log,
 //! named in the query so that SQLite cannot choose another, and totals come from a tally by day, agent and state that
-//! the tables keep themselves.
+//! the tables keep themselves; both are of [what was entered](super::listing).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -109,12 +109,12 @@ const DAY: i64 = 24 * 3600 * 1000;
 impl Ledger {
     /// A page of the log.
     pub async fn page(&self, filter: Filter) -> Result<LogPage, LedgerError> {
-        self.read(move |conn| page(conn, &filter)).await
+        self.read_log(move |conn| page(conn, &filter)).await
     }
 
     /// The totals of everything the filter lets through, by something.
     pub async fn groups(&self, filter: Filter, by: By) -> Result<Vec<Group>, LedgerError> {
-        self.read(move |conn| groups(conn, &filter, by)).await
+        self.read_log(move |conn| groups(conn, &filter, by)).await
     }
 
     /// What has happened since an event, a bounded part of it at a time.
@@ -302,8 +302,9 @@ impl Filter {
         values.extend([Sql::Integer(after.at), Sql::Integer(after.row)]);
         let index = self.index();
         let sql = format!(
-            "SELECT {COLUMNS} FROM purchase INDEXED BY {index}
-              WHERE {clause} AND (at, row) {beyond} (?, ?) ORDER BY {order} LIMIT ?"
+            "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM listed INDEXED BY {index}
+                                     WHERE {clause} AND (at, row) {beyond} (?, ?) ORDER BY {order} LIMIT ?)
+               CROSS JOIN purchase ON row = wanted ORDER BY {order}"
         );
         (sql, values)
     }
@@ -327,7 +328,7 @@ impl Filter {
         let sql = format!(
             "SELECT {key}, count(*), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
                     coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
-               FROM purchase INDEXED BY {index} WHERE {clause} {rest}"
+               FROM listed INDEXED BY {index} WHERE {clause} {rest}"
         );
         (sql, values)
     }

@@ -18,9 +18,9 @@ const UNTOLD: &str = "SELECT id, purchase, at, kind, detail, hash FROM event
   WHERE (kind = 'alarm' OR kind = 'breaker' OR kind = 'notice') AND id > (SELECT told FROM ledger) ORDER BY id";
 
 /// Money in doubt past its window that was not noticed yet.
-const OVERDUE: &str = "SELECT row, ends FROM purchase
-  WHERE handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held') AND ends < :past
-    AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = purchase.row AND event.kind = 'notice'
+const OVERDUE: &str = "SELECT row, ends FROM unproven
+  WHERE state IN ('authorized', 'held') AND ends < :past
+    AND NOT EXISTS (SELECT 1 FROM event WHERE event.purchase = unproven.row AND event.kind = 'notice'
                                                      AND event.detail ->> 'about' = 'held')
   LIMIT 100";
 

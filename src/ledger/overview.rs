@@ -97,7 +97,7 @@ fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerE
 fn open(conn: &Connection, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase INDEXED BY one_open WHERE open = 1
-                                UNION SELECT row FROM purchase WHERE state IN ('authorized', 'held'))
+                                UNION SELECT row FROM unproven WHERE state IN ('authorized', 'held'))
            CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT :rows"
     );
     read::entries(conn, &sql, named_params! { ":rows": rows as i64 })

@@ -295,7 +295,7 @@ impl Ledger {
     /// The rows that reconciliation is not done with.
     pub async fn unproven(&self) -> Result<Vec<i64>, LedgerError> {
         self.read(|conn| {
-            let sql = "SELECT row FROM purchase WHERE handle IS NOT NULL AND proof <> 'chain' ORDER BY row";
+            let sql = "SELECT row FROM unproven ORDER BY row";
             Ok(conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
         })
         .await

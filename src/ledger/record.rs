@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
-use super::authorize::{Draft, ledger_time};
+use super::authorize::ledger_time;
 use super::{Answered, Ledger, LedgerError, NewQuestion, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
@@ -44,42 +44,6 @@ pub struct Unpaid {
     pub rules: Value,
     /// The time it was decided at.
     pub now: Time,
-}
-
-/// What an agent asked for, as every row begins.
-pub(super) struct AskedFor<'a> {
-    purchase_id: &'a str,
-    agent: &'a str,
-    identity: &'a Identity,
-    headers: &'a [u8; 32],
-    parent: Option<i64>,
-    request: &'a Request,
-}
-
-impl<'a> From<&'a Draft> for AskedFor<'a> {
-    fn from(draft: &'a Draft) -> AskedFor<'a> {
-        AskedFor {
-            purchase_id: &draft.purchase_id,
-            agent: &draft.agent,
-            identity: &draft.identity,
-            headers: &draft.headers,
-            parent: draft.parent,
-            request: &draft.asked,
-        }
-    }
-}
-
-impl<'a> From<&'a Unpaid> for AskedFor<'a> {
-    fn from(unpaid: &'a Unpaid) -> AskedFor<'a> {
-        AskedFor {
-            purchase_id: &unpaid.purchase_id,
-            agent: &unpaid.agent,
-            identity: &unpaid.identity,
-            headers: &unpaid.headers,
-            parent: unpaid.parent,
-            request: &unpaid.asked,
-        }
-    }
 }
 
 impl Ledger {
@@ -165,7 +129,7 @@ impl Ledger {
 }
 
 /// A fresh row, before anything is known but the wish.
-pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -> Result<i64, LedgerError> {
+fn insert(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
     conn.prepare_cached(
         "INSERT INTO purchase
             (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
@@ -173,17 +137,17 @@ pub(super) fn insert_asked(conn: &Connection, asked: &AskedFor<'_>, now: Time) -
             (:purchase_id, :agent, :identity, :headers, :parent, :at, :method, :url, :domain, :place, :site, 'refused')",
     )?
     .execute(named_params! {
-        ":purchase_id": asked.purchase_id,
-        ":agent": asked.agent,
-        ":identity": asked.identity.0,
-        ":headers": asked.headers,
-        ":parent": asked.parent,
+        ":purchase_id": unpaid.purchase_id,
+        ":agent": unpaid.agent,
+        ":identity": unpaid.identity.0,
+        ":headers": unpaid.headers,
+        ":parent": unpaid.parent,
         ":at": now.millis(),
-        ":method": asked.request.method,
-        ":url": asked.request.url.as_str(),
-        ":domain": asked.request.url.host_str().unwrap_or_default(),
-        ":place": wish::place(&asked.request.url),
-        ":site": policy::site(&asked.request.url),
+        ":method": unpaid.asked.method,
+        ":url": unpaid.asked.url.as_str(),
+        ":domain": unpaid.asked.url.host_str().unwrap_or_default(),
+        ":place": wish::place(&unpaid.asked.url),
+        ":site": policy::site(&unpaid.asked.url),
     })?;
     Ok(conn.last_insert_rowid())
 }
@@ -193,7 +157,7 @@ pub(super) fn begin(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64
     if let Some(row) = find(conn, unpaid)? {
         return Ok(row);
     }
-    let row = insert_asked(conn, &unpaid.into(), now)?;
+    let row = insert(conn, unpaid, now)?;
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
     conn.prepare_cached("UPDATE purchase SET reasons = :reasons WHERE row = :row")?
         .execute(named_params! { ":row": row, ":reasons": reasons })?;
@@ -204,7 +168,7 @@ pub(super) fn begin(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64
 pub(super) fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
     let row = match find(conn, unpaid)? {
         Some(row) => row,
-        None => insert_asked(conn, &unpaid.into(), now)?,
+        None => insert(conn, unpaid, now)?,
     };
     let url = &unpaid.request.url;
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
@@ -262,7 +226,7 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
 }
 
 /// What is to be paid stands in the row before money does, and where it was only asked about or refused: the log shows it.
-pub(super) fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
+fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
     conn.prepare_cached(
         "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
                 network = :network, payee = :payee,

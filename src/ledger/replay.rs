@@ -64,7 +64,7 @@ impl Ledger {
     where
         V: FnMut(Replayed) + Send + 'static,
     {
-        self.read(move |conn| {
+        self.read_log(move |conn| {
             let stage = stage()?;
             let mut filter = Filter { since, oldest_first: true, limit: 500, ..Filter::default() };
             let mut skipped = 0;

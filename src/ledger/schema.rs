@@ -18,7 +18,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     TABLES,
     LOG,
     BREAKERS,
@@ -30,6 +30,7 @@ const STEPS: [&str; 11] = [
     GOODS_ARE_JUDGED,
     SIGN_INS,
     LITTLE_TO_WRITE,
+    LISTED_SOON,
 ];
 const VERSION: i32 = STEPS.len() as i32;
 
@@ -443,6 +444,80 @@ CREATE INDEX by_site ON purchase (site, at, domain, agent, state, usd, delivered
 DROP INDEX event_by_kind;
 CREATE INDEX news ON event (kind, id)
  WHERE kind = 'alarm' OR kind = 'breaker' OR kind = 'notice' OR kind = 'owner' OR kind = 'signed_in';
+";
+
+/// The log's indexes and sums are kept over a table of their own that follows the purchases some at a time: a purchase
+/// on its way notes only that it is to be entered anew. What is asked of the purchases that are not proven yet, and of
+/// what was bought, takes those that wait to be entered along.
+const LISTED_SOON: &str = "
+CREATE TABLE unlisted (
+    row INTEGER PRIMARY KEY                    -- of a purchase that changed since it was entered, or never was
+) STRICT;
+CREATE TABLE listed (
+    row       INTEGER PRIMARY KEY REFERENCES purchase (row),
+    at        INTEGER NOT NULL,
+    agent     TEXT    NOT NULL,
+    state     TEXT    NOT NULL,
+    site      TEXT    NOT NULL,
+    domain    TEXT    NOT NULL,
+    session   INTEGER,
+    usd       INTEGER,
+    is_money  INTEGER NOT NULL,                -- there is an authorization
+    is_proven INTEGER NOT NULL,                -- by the chain
+    delivered INTEGER NOT NULL,
+    goods     TEXT    NOT NULL,
+    lied      INTEGER NOT NULL,
+    identity  BLOB    NOT NULL
+) STRICT;
+
+DROP INDEX by_at;
+DROP INDEX by_agent;
+DROP INDEX by_state;
+DROP INDEX by_site;
+DROP INDEX by_session;
+DROP INDEX by_price;
+DROP INDEX bought;
+DROP INDEX unproven;
+DROP TRIGGER tally_begins;
+DROP TRIGGER tally_follows;
+INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
+    delivered, goods, lied, identity FROM purchase;
+
+CREATE INDEX by_at ON listed (at);
+CREATE INDEX by_agent ON listed (agent, at);
+CREATE INDEX by_state ON listed (state, at);
+CREATE INDEX by_site ON listed (site, at, domain, agent, state, usd, delivered, goods, lied);
+CREATE INDEX by_session ON listed (session, at) WHERE session IS NOT NULL;
+CREATE INDEX by_price ON listed (usd) WHERE usd IS NOT NULL;
+CREATE INDEX bought ON listed (identity, row) WHERE state = 'settled';
+CREATE INDEX doubtful ON listed (row) WHERE is_money = 1 AND is_proven = 0;
+
+CREATE TRIGGER tally_begins AFTER INSERT ON listed BEGIN
+    INSERT INTO tally VALUES (NEW.at / 86400000, NEW.agent, NEW.state, 1, coalesce(NEW.usd * NEW.is_money, 0))
+    ON CONFLICT DO UPDATE SET purchases = purchases + 1, usd = usd + excluded.usd;
+END;
+CREATE TRIGGER tally_follows AFTER UPDATE OF at, agent, state, usd, is_money ON listed BEGIN
+    UPDATE tally SET purchases = purchases - 1, usd = usd - coalesce(OLD.usd * OLD.is_money, 0)
+     WHERE (day, agent, state) = (OLD.at / 86400000, OLD.agent, OLD.state);
+    INSERT INTO tally VALUES (NEW.at / 86400000, NEW.agent, NEW.state, 1, coalesce(NEW.usd * NEW.is_money, 0))
+    ON CONFLICT DO UPDATE SET purchases = purchases + 1, usd = usd + excluded.usd;
+END;
+CREATE TRIGGER a_purchase_begins AFTER INSERT ON purchase BEGIN
+    INSERT INTO unlisted VALUES (NEW.row) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER a_purchase_changes
+AFTER UPDATE OF at, agent, state, proof, site, domain, session, usd, handle, delivered, goods, lied ON purchase BEGIN
+    INSERT INTO unlisted VALUES (NEW.row) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER money_is_new BEFORE INSERT ON purchase WHEN NEW.handle IS NOT NULL AND NEW.state <> 'authorized'
+BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
+
+-- What the chain has not proven yet, as it stands now.
+CREATE VIEW unproven AS
+SELECT purchase.* FROM (SELECT row AS candidate FROM listed
+                         WHERE is_money = 1 AND is_proven = 0 AND row NOT IN (SELECT row FROM unlisted)
+                        UNION ALL SELECT row FROM unlisted)
+  CROSS JOIN purchase ON row = candidate WHERE handle IS NOT NULL AND proof <> 'chain';
 ";
 
 /// How long somebody else may be in the way, before it is said that they are.

@@ -49,7 +49,7 @@ pub struct SellerCounts {
 impl Ledger {
     /// Every seller that was dealt with, in the order of their names.
     pub async fn sellers(&self, filter: SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
-        self.read(move |conn| sellers(conn, &filter)).await
+        self.read_log(move |conn| sellers(conn, &filter)).await
     }
 }
 
@@ -78,7 +78,7 @@ impl SellerFilter {
             "SELECT site, count(*) FILTER (WHERE {PAID}), coalesce(sum(usd) FILTER (WHERE {PAID}), 0),
                     coalesce(sum(usd) FILTER (WHERE state = 'held'), 0),
                     {delivered}, {empty}, {error_page}, {other_type}, sum(lied), min(at), max(at)
-               FROM purchase INDEXED BY by_site
+               FROM listed INDEXED BY by_site
               WHERE state IN ('authorized', 'held', 'settled', 'lapsed') AND at >= ? {of_site} GROUP BY site"
         );
         (sql, values)

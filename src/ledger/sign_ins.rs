@@ -116,7 +116,12 @@ fn bought(
 ) -> Result<Option<String>, LedgerError> {
     let newest: Option<(String, String, String)> = conn
         .prepare_cached(
-            "SELECT p.purchase_id, p.place, s.authorization FROM purchase p JOIN signed s ON s.purchase = p.row
+            "SELECT p.purchase_id, p.place, s.authorization
+               FROM (SELECT * FROM (SELECT row AS candidate FROM listed
+                                     WHERE identity = :identity AND state = 'settled'
+                                       AND row NOT IN (SELECT row FROM unlisted) ORDER BY row DESC LIMIT 1)
+                     UNION ALL SELECT row FROM unlisted)
+               CROSS JOIN purchase p ON p.row = candidate CROSS JOIN signed s ON s.purchase = p.row
               WHERE p.identity = :identity AND p.state = 'settled' ORDER BY p.row DESC LIMIT 1",
         )?
         .query_row(named_params! { ":identity": identity.0 }, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

@@ -2,6 +2,7 @@
 //! whoever tampers.
 
 mod browse;
+mod listing;
 mod log;
 mod notices;
 mod plans;

@@ -19,7 +19,7 @@ impl Ledger {
     /// A page of refused purchases with their offers, and where the next one begins.
     pub async fn refused_offers(&self, filter: Filter) -> Result<(Vec<RefusedOffers>, Option<Cursor>), LedgerError> {
         let filter = Filter { state: Some("refused".to_owned()), ..filter };
-        self.read(move |conn| {
+        self.read_log(move |conn| {
             let (refused, next) = entries(conn, &filter)?;
             let with_offers =
                 |entry: super::Entry| Ok(RefusedOffers { offers: offers(conn, entry.row)?, host: entry.domain });

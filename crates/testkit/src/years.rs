@@ -58,6 +58,7 @@ impl Years {
         conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -1000000")
             .expect("as fast as it goes");
         alone(&conn);
+        enter(&conn);
         let template = Template::read(&conn);
         let all = conn.transaction().expect("begun");
         let parts = set_aside(&all);
@@ -68,6 +69,10 @@ impl Years {
         all.commit().expect("committed");
         conn.execute_batch("PRAGMA journal_mode = WAL").expect("as the program keeps it");
     }
+}
+
+fn enter(conn: &Connection) {
+    conn.execute_batch(&ledger::ENTER.join(";")).expect("entered");
 }
 
 fn now() -> Time {
@@ -260,6 +265,9 @@ impl Maker {
         }
         drop(write);
         sums.write(conn);
+        let others = "INSERT INTO unlisted SELECT row FROM purchase WHERE row NOT IN (SELECT row FROM listed)";
+        conn.execute(others, []).expect("noted");
+        enter(conn);
         let sql = "UPDATE ledger SET newest = ?1, authorizations = ?2";
         // The ledger has come to today, though nothing was bought for a while.
         conn.execute(sql, params![newest.plus(OVER).millis(), years.purchases as i64]).expect("counted");

@@ -237,6 +237,17 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
 
 /// Back to the tables of the eighth step.
 pub(super) const BEFORE_GOODS: &str = "
+    INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
+        delivered, goods, lied, identity FROM purchase WHERE row NOT IN (SELECT row FROM listed);
+    DROP VIEW unproven; DROP TRIGGER a_purchase_begins; DROP TRIGGER a_purchase_changes; DROP TRIGGER money_is_new;
+    DROP TABLE listed; DROP TABLE unlisted;
+    CREATE INDEX by_agent ON purchase (agent, at); CREATE INDEX by_state ON purchase (state, at);
+    CREATE INDEX by_session ON purchase (session, at) WHERE session IS NOT NULL;
+    CREATE INDEX by_price ON purchase (usd) WHERE usd IS NOT NULL; CREATE INDEX by_at ON purchase (at);
+    CREATE INDEX by_site ON purchase (site, at); CREATE INDEX bought ON purchase (identity, row);
+    CREATE INDEX unproven ON purchase (row) WHERE handle IS NOT NULL AND proof <> 'chain';
+    CREATE TRIGGER tally_begins AFTER INSERT ON purchase BEGIN SELECT 1; END;
+    CREATE TRIGGER tally_follows AFTER UPDATE ON purchase BEGIN SELECT 1; END;
     ALTER TABLE signed ADD COLUMN request TEXT; ALTER TABLE detail ADD COLUMN receipt TEXT;
     UPDATE signed SET request = (SELECT request FROM purchase WHERE row = purchase);
     UPDATE detail SET receipt = (SELECT receipt FROM purchase WHERE row = purchase);

@@ -1,0 +1,85 @@
+//! What waits to be entered in the log hides nothing, however little is entered with each purchase.
+
+use super::*;
+
+impl Kit {
+    fn count(&self, sql: &str) -> i64 {
+        self.by_hand().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn waiting(&self) -> i64 {
+        self.count("SELECT count(*) FROM unlisted")
+    }
+
+    async fn page(&self) -> LogPage {
+        self.ledger.page(Filter { limit: 100, ..Filter::default() }).await.unwrap()
+    }
+}
+
+fn of_state(state: &str) -> Filter {
+    Filter { state: Some(state.into()), limit: 100, ..Filter::default() }
+}
+
+#[tokio::test]
+async fn what_waits_to_be_entered_is_in_whatever_is_asked_of_the_log() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.pay(kit.draft()).await;
+    assert_eq!((kit.waiting(), kit.count("SELECT count(*) FROM listed")), (2, 0));
+    assert_eq!(kit.ledger.unproven().await.unwrap().len(), 2, "they are looked for on the chain");
+    let page = kit.page().await;
+    assert_eq!((page.entries.len(), page.totals.held), (2, Usd::micros(20_000)));
+    assert_eq!(kit.waiting(), 0);
+    // Now it was entered, and what it was entered as is over.
+    kit.close(row, Standing::SETTLED_BY_WORD, Some(200)).await;
+    assert_eq!((kit.waiting(), kit.ledger.audit().await.unwrap().violations), (1, Vec::new()));
+    assert_eq!(kit.ledger.page(of_state("authorized")).await.unwrap().entries.len(), 1);
+    assert_eq!(kit.ledger.page(of_state("settled")).await.unwrap().totals.settled, Usd::micros(10_000));
+    kit.close(row + 1, Standing::SETTLED_BY_WORD, Some(200)).await;
+    kit.move_to(row, Standing::SETTLED_BY_CHAIN).await;
+    assert_eq!(kit.ledger.unproven().await.unwrap(), [row + 1], "what was entered as unproven is proven");
+    let sellers = kit.ledger.sellers(SellerFilter::default()).await.unwrap();
+    assert_eq!((sellers[0].paid, sellers[0].delivered), (2, 2));
+}
+
+#[tokio::test]
+async fn few_wait_however_many_are_bought() {
+    let kit = kit();
+    for _ in 0..150 {
+        kit.pay(kit.draft()).await;
+        assert!(kit.waiting() <= 65, "{} wait", kit.waiting());
+    }
+    assert!(kit.count("SELECT count(*) FROM listed") >= 85);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_the_log_is_read_whole_and_nothing_is_written() {
+    let kit = kit();
+    for _ in 0..40 {
+        kit.pay(kit.draft()).await;
+    }
+    let full = |conn: &Connection| {
+        let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        conn.pragma_update(None, "max_page_count", pages)?;
+        Ok(())
+    };
+    kit.ledger.writer.write(Sync::Lazy, full).await.unwrap();
+    let page = kit.page().await;
+    assert_eq!((page.entries.len(), page.totals.held), (40, Usd::micros(400_000)));
+    assert_eq!((kit.waiting(), kit.count("SELECT count(*) FROM listed")), (40, 0));
+}
+
+#[tokio::test]
+async fn the_audit_finds_what_is_not_entered_as_it_stands() {
+    for tampered in
+        ["UPDATE listed SET state = 'settled' WHERE row = 1", "UPDATE listed SET is_proven = 1", "DELETE FROM listed"]
+    {
+        let kit = kit();
+        kit.pay(kit.draft()).await;
+        kit.page().await;
+        assert_eq!(kit.violations().await, Vec::<String>::new());
+        kit.by_hand().execute_batch(tampered).unwrap();
+        let found = kit.violations().await;
+        assert!(found.iter().any(|found| found == "the log does not list purchase pu_0 as it stands"), "{found:?}");
+    }
+}
