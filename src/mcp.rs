@@ -15,6 +15,7 @@ mod list_spend;
 mod output;
 mod pipes;
 mod progress;
+mod prompt;
 mod quote;
 mod resource;
 mod server;
