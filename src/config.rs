@@ -232,7 +232,7 @@ fn assets(root: &Section<'_>) -> Vec<Asset> {
         section.finish();
         let Some(asset) = asset else { continue };
         if assets.iter().any(|known| known.account == asset.account) {
-            let what = format!("{} on {} stands here twice", asset.account, asset.network());
+            let what = format!("{} on {} stands here twice", asset.account, asset.network().title());
             root.notes().say(section.span(), what, "put everything about one asset into one [[asset]]");
         }
         assets.push(asset);
@@ -454,7 +454,7 @@ usd = "1"
           write what one unit counts for, in quotes: usd = "1"
         "#);
         insta::assert_snapshot!(complaint(&format!("{ASSET}{ASSET}")), @"
-        config.toml:9:1: 0x00000000000000000000000000000000000000AA on eip155:84532 stands here twice
+        config.toml:9:1: 0x00000000000000000000000000000000000000AA on Base Sepolia stands here twice
           put everything about one asset into one [[asset]]
         ");
     }

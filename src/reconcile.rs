@@ -199,7 +199,7 @@ struct Stranger {
 
 /// What the owner hears, and what to do about it.
 fn unexplained(asset: &Account, sighting: &Sighting) -> String {
-    let (network, chain_tx) = (asset.network(), &sighting.chain_tx);
+    let (network, chain_tx) = (asset.network().title(), &sighting.chain_tx);
     let how = match sighting.how {
         Departed::By(_) => "with a signature of its key",
         Departed::Unnamed { .. } => "by a transfer of its own",

@@ -304,7 +304,7 @@ fn never_again(told: &[&Testimony]) -> Evidence {
 fn unused(told: &[&Testimony], signed: &Facts) -> Evidence {
     let ends = signed.ends.secs();
     let Some(earliest_head_secs) = told.iter().map(|t| t.at.time_secs).min() else {
-        return Evidence::Unknown { why: format!("no node was asked about {}", signed.asset.network()) };
+        return Evidence::Unknown { why: format!("no node was asked about {}", signed.asset.network().title()) };
     };
     if told.iter().all(|t| is_final_past(t, ends)) {
         let nodes: Vec<String> = told.iter().map(|t| blocks(t)).collect();

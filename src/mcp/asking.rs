@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use super::tell::clean;
+use super::tell::{self, clean};
 use crate::agent::Agent;
 use crate::answer::Pending;
 use crate::limits;
@@ -220,7 +220,7 @@ fn schema() -> Option<ElicitationSchema> {
 fn words(question: &Pending) -> String {
     let Pending { agent, method, amount, asset, network, payee, domain, reasons, .. } = question;
     let [agent, method, amount, asset, network, payee, domain] =
-        [agent, method, amount, asset, network, payee, domain].map(|words| clean(words));
+        [agent, method, amount, asset, &tell::network(network), payee, domain].map(|words| clean(words));
     let price = question.amount_usd;
     let place =
         |url: &str| url::Url::parse(url).ok().map(|url| (clean(url.host_str().unwrap_or_default()), clean(url.path())));
@@ -298,7 +298,7 @@ mod tests {
             reasons: vec![Reason::new(
                 "above_approval",
                 "approval above",
-                "This costs $0.20; above $0.10 the owner is asked.",
+                "This costs $0.20. The owner is asked about everything above $0.10.",
                 Who::Owner,
             )],
             approved_until: None,
@@ -315,8 +315,8 @@ mod tests {
         insta::assert_snapshot!(words(&question()), @r"
         Bursar: may agent researcher pay $0.20 to api.example.com?
         GET /v1/report
-        0.2 USDC on eip155:8453 to 0x1111111111111111111111111111111111111111
-        Why you are asked: This costs $0.20; above $0.10 the owner is asked.
+        0.2 USDC on Base to 0x1111111111111111111111111111111111111111
+        Why you are asked: This costs $0.20. The owner is asked about everything above $0.10.
         A yes counts once, for exactly this, and lifts no limit.
         ");
     }

@@ -120,7 +120,7 @@ fn charged(answer: &Answer) -> String {
 fn payment(payment: &Payment) -> String {
     let Payment { amount_usd, amount_atomic, asset, network, payee, scheme, state, proof, .. } = payment;
     let (dialect, asset, network, payee) =
-        (tell::spelt(payment.dialect), tell::clean(asset), tell::clean(network), tell::clean(payee));
+        (tell::spelt(payment.dialect), tell::clean(asset), tell::network(network), tell::clean(payee));
     let (amount, scheme) = (tell::clean(amount_atomic), tell::clean(scheme));
     let tx = payment.chain_tx.as_deref().map(|tx| tell::chain_tx(tx, &payment.proof)).unwrap_or_default();
     format!(

@@ -88,7 +88,8 @@ fn payment(row: &Row) -> Option<String> {
     let said = |words: &Option<String>| words.as_deref().map_or("unknown".to_owned(), tell::clean);
     let proof = row.proof.as_deref().unwrap_or_default();
     let tx = row.chain_tx.as_deref().map(|tx| tell::chain_tx(tx, proof)).unwrap_or_default();
-    let (asset, network, payee, proof) = (said(&row.asset), said(&row.network), said(&row.payee), said(&row.proof));
+    let (asset, network, payee, proof) =
+        (said(&row.asset), said(&row.network.as_deref().map(tell::network)), said(&row.payee), said(&row.proof));
     row.amount_usd.map(|usd| format!("Payment: ${usd} in {asset} on {network} to {payee}, proof: {proof}{tx}"))
 }
 

@@ -114,7 +114,7 @@ fn said(words: &str) -> String {
 fn priced(index: usize, offer: &QuotedOffer) -> String {
     let (verdict, dialect) = (tell::spelt(offer.verdict), tell::spelt(offer.dialect));
     let QuotedOffer { scheme, network, asset, payee, .. } = offer;
-    let [scheme, network, asset, payee] = [scheme, network, asset, payee].map(|words| said(words));
+    let [scheme, network, asset, payee] = [scheme, &tell::network(network), asset, payee].map(|words| said(words));
     let price = price(offer);
     format!("Offer {index}: {price} {asset} on {network} to {payee}, {dialect} {scheme}: {verdict}")
 }

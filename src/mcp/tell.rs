@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::answer::Refusal;
 use crate::answer::{Body, BudgetLeft, Charged, Encoding, Http, Outcome};
 use crate::limits;
+use crate::money::Network;
 use crate::reason::Reason;
 use crate::text;
 
@@ -152,6 +153,11 @@ pub fn spelt(value: impl Serialize) -> String {
 pub fn chain_tx(tx: &str, proof: &str) -> String {
     let by = if proof == "seller" { " (as the seller says)" } else { "" };
     format!(", chain_tx {}{by}", clean(tx))
+}
+
+/// `Base Sepolia`; what is no chain of ours as it is written.
+pub fn network(caip2: &str) -> String {
+    clean(Network::new(caip2).title())
 }
 
 /// A stranger's words inside a line of ours.

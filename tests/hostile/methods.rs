@@ -6,12 +6,10 @@ use crate::raw::Raw;
 use crate::scene::{OPEN, Scene};
 
 /// Of capabilities that are not declared, and of no MCP at all.
-const UNDECLARED: [&str; 21] = [
+const UNDECLARED: [&str; 19] = [
     "completion/complete",
     "elicitation/create",
     "logging/setLevel",
-    "prompts/get",
-    "prompts/list",
     "resources/directory/read",
     "resources/subscribe",
     "resources/unsubscribe",
@@ -57,7 +55,7 @@ async fn what_is_not_declared_is_not_found_in_both_eras() {
     let mut stateless = Raw::open(scene.command(&["serve"]));
     let discovered = stateless.request("server/discover", of_this_era(json!({}))).await;
     let declared = discovered["result"]["capabilities"].as_object().expect("capabilities").clone();
-    assert_eq!(declared.keys().collect::<Vec<_>>(), ["resources", "tools"]);
+    assert_eq!(declared.keys().collect::<Vec<_>>(), ["prompts", "resources", "tools"]);
     let mut answered = Vec::new();
     for method in UNDECLARED {
         let replies = [

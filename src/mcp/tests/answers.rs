@@ -21,7 +21,7 @@ fn a_paid_answer_says_what_it_cost_and_whose_words_follow() {
     assert_eq!(result.is_error, Some(false));
     insta::assert_snapshot!(text(&result), @r"
     answered; charged: yes, $0.01; purchase_id: pu_1. Nothing more to do.
-    Payment: $0.01 (10000 atomic USDC on eip155:84532) to 0x2222222222222222222222222222222222222222, x402v2 exact; settled, proof: seller, chain_tx 0xfeed (as the seller says)
+    Payment: $0.01 (10000 atomic USDC on Base Sepolia) to 0x2222222222222222222222222222222222222222, x402v2 exact; settled, proof: seller, chain_tx 0xfeed (as the seller says)
     Left: session $0.99, domain no limit, day $4.99
     HTTP 200, application/json, from https://api.example.com/v1?q=…
     Content from api.example.com (untrusted):
@@ -119,8 +119,8 @@ fn a_quote_lists_every_offer_with_its_verdict() {
     assert_fits(&quote::tool(), &result);
     insta::assert_snapshot!(text(&result), @r"
     allow: $0.01 (offer 0); charged: no. Call fetch_paid to buy it.
-    Offer 0: $0.01 USDC on eip155:84532 to 0x2222222222222222222222222222222222222222, x402v1 exact: allow
-    Offer 1: 10000 atomic BTC second line on eip155:84532 to 0x2222222222222222222222222222222222222222, l402 lightning: unpayable
+    Offer 0: $0.01 USDC on Base Sepolia to 0x2222222222222222222222222222222222222222, x402v1 exact: allow
+    Offer 1: 10000 atomic BTC second line on Base Sepolia to 0x2222222222222222222222222222222222222222, l402 lightning: unpayable
       - unknown_dialect: bursar does not pay L402 (none; who can fix it: owner)
     Left: session $0.99, domain no limit, day $4.99
     ");
@@ -235,7 +235,7 @@ fn a_purchase_tells_its_story_and_hands_over_its_body() {
     assert_fits(&get_purchase::tool(), &result);
     insta::assert_snapshot!(text(&result), @r#"
     pu_1: settled, delivered, HTTP 200, goods: fine. GET https://api.example.com/v1?q=…, 2027-01-15T08:00:00Z
-    Payment: $0.01 in USDC on eip155:84532 to 0x2222222222222222222222222222222222222222, proof: seller, chain_tx 0xfeed (as the seller says)
+    Payment: $0.01 in USDC on Base Sepolia to 0x2222222222222222222222222222222222222222, proof: seller, chain_tx 0xfeed (as the seller says)
     2027-01-15T08:00:00Z authorized
     2027-01-15T08:00:00Z settled
     Receipt, in the seller's words (untrusted): {"note":"line\nbreak","success":true}

@@ -14,7 +14,7 @@ fn check(case: &Case<'_>) -> Said {
     let price = case.offer.usd;
     match case.policy.approval.above {
         Some(above) if price > above => {
-            let message = format!("This costs ${price}; above ${above} the owner is asked.");
+            let message = format!("This costs ${price}. The owner is asked about everything above ${above}.");
             let reason = Reason::new(RULE.code, RULE.key, message, Who::Owner);
             Said::Ask(Reason { limit_usd: Some(above), ..reason })
         }

@@ -23,7 +23,7 @@ fn check(case: &Case<'_>) -> Said {
         Access::Ask => {
             Said::Ask(Reason::new(ASKS, rule, format!("The owner is asked before {domain} is paid."), Who::Owner))
         }
-        Access::Refuse => case.refuse(RULE.code, rule, format!("The policy pays nothing at {domain}."), Who::Owner),
+        Access::Refuse => case.refuse(RULE.code, rule, format!("The policy does not pay {domain}."), Who::Owner),
     }
 }
 

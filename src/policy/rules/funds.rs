@@ -14,7 +14,7 @@ pub const CODE: &str = "insufficient_funds";
 
 fn check(case: &Case<'_>) -> Said {
     let (offer, funds) = (case.offer, case.question.funds);
-    let (network, asset) = (offer.network(), &offer.asset);
+    let (network, asset) = (offer.network().title(), &offer.asset);
     let Some(held) = funds.known.get(&asset.account) else {
         return Said::Pass;
     };
@@ -49,8 +49,8 @@ mod tests {
         assert_eq!(reason.code, "insufficient_funds");
         assert_eq!(
             reason.message,
-            "This costs 0.01 USDC on eip155:8453, and the wallet has 0.009999 free. \
-             The owner can send USDC on eip155:8453 to 0x00000000000000000000000000000000000000cc."
+            "This costs 0.01 USDC on Base, and the wallet has 0.009999 free. \
+             The owner can send USDC on Base to 0x00000000000000000000000000000000000000cc."
         );
     }
 

@@ -14,7 +14,9 @@ fn check(case: &Case<'_>) -> Said {
     let network = case.offer.network();
     match case.policy.networks.contains(network) {
         true => Said::Pass,
-        false => case.refuse(RULE.code, RULE.key, format!("The policy does not pay on {network}."), Who::Owner),
+        false => {
+            case.refuse(RULE.code, RULE.key, format!("The policy does not pay on {}.", network.title()), Who::Owner)
+        }
     }
 }
 

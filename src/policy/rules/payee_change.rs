@@ -21,7 +21,8 @@ fn check(case: &Case<'_>) -> Said {
     }
     let of_domain = case.place.rule.and_then(|rule| rule.payee_changes);
     let rule = of_domain.map_or(RULE.key.to_owned(), |_| case.place.rule_text("payee_changes"));
-    let message = format!("This seller was paid at another address before; now it names {}.", case.offer.payee);
+    let message =
+        format!("This seller was paid at another address before. Now it wants the money at {}.", case.offer.payee);
     let reason = Reason::new(RULE.code, rule, message, Who::Owner);
     match of_domain.unwrap_or(case.policy.payee.on_change) {
         Access::Allow => Said::Pass,

@@ -15,7 +15,8 @@ fn check(case: &Case<'_>) -> Said {
     if payees.is_empty() || payees.iter().any(|payee| payee == case.offer.payee.address()) {
         return Said::Pass;
     }
-    let message = format!("{} is not an address the policy pays at {}.", case.offer.payee, case.place.domain);
+    let message =
+        format!("{} wants the money at {}, which the policy does not list.", case.place.domain, case.offer.payee);
     case.refuse(RULE.code, case.place.rule_text("payees"), message, Who::Owner)
 }
 

@@ -24,7 +24,8 @@ fn check(case: &Case<'_>) -> Said {
         return Said::Pass;
     }
     let message = format!(
-        "This costs ${price}; the same was ${lowest} within 30 days, and a rise of more than {rise}% is asked about."
+        "This costs ${price}, and cost ${lowest} within the last 30 days. The owner is asked if a price rises by more \
+         than {rise}%."
     );
     let reason = Reason::new(RULE.code, RULE.key, message, Who::Owner);
     Said::Ask(Reason { limit_usd: Some(Usd::micros(most as u64)), ..reason })

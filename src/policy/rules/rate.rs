@@ -14,7 +14,7 @@ fn check(case: &Case<'_>) -> Said {
     match case.policy.wallet.payments_per_minute {
         Some(most) if case.snapshot.payments_last_minute >= most => {
             let message = format!(
-                "The wallet began {most} payments within a minute, which is as many as it may. It goes on within a minute."
+                "The wallet made {most} payments within a minute, and may make no more. Try again in a minute."
             );
             case.refuse(RULE.code, RULE.key, message, Who::Time)
         }

@@ -34,21 +34,30 @@ pub fn may_sign_in(policy: &Policy, asked: &SigningIn<'_>) -> Result<(), Reason>
         return Err(Reason::new(frozen::RULE.code, frozen::RULE.key, message, Who::Owner));
     }
     if place.rules.access != Access::Allow || domain.is_empty() {
-        return no("access", format!("The wallet signs in only where it may pay without asking, and not at {domain}."));
+        return no(
+            "access",
+            format!("The wallet signs in only where it may pay without asking, and {domain} is not such a place."),
+        );
     }
     if !methods::opens(&place, &asked.request.method) {
-        return no("methods", format!("At {domain} the policy does not open this method, and so no sign-in for it."));
+        return no(
+            "methods",
+            format!("At {domain} the policy does not allow this method, so the wallet does not sign in for it."),
+        );
     }
     if !paths::opens(&place) {
-        return no("paths", format!("At {domain} the policy does not open this path, and so no sign-in for it."));
+        return no(
+            "paths",
+            format!("At {domain} the policy does not allow this path, so the wallet does not sign in for it."),
+        );
     }
     if !place.rules.sign_in {
         return no(KEY, format!("The policy does not let the wallet sign in at {domain}."));
     }
     if place.rule.is_none() && !asked.was_bought {
         let message = format!(
-            "This was not bought here before, so signing in would tell a stranger the wallet's address; that takes a \
-             [[domain]] rule for {domain}."
+            "This was not bought here before, and signing in would tell a stranger the wallet's address. A [[domain]] \
+             rule for {domain} can allow it."
         );
         return no(KEY, message);
     }

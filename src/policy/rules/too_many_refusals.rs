@@ -16,12 +16,12 @@ fn check(case: &Case<'_>) -> Said {
         return Said::Pass;
     };
     let ends = match case.snapshot.refusals.frees_at {
-        Some(at) => format!(" It goes on at {at} if it is not refused more often until then."),
+        Some(at) => format!(" If it is not refused again, it may pay from {at} on."),
         None => String::new(),
     };
     let message = format!(
-        "This agent was refused {count} times within a minute; from {most} on nothing is paid for it until it slows \
-         down.{ends}"
+        "This agent was refused {count} times within a minute; the limit is {most}. Nothing is paid for it until it \
+         slows down.{ends}"
     );
     case.refuse(RULE.code, RULE.key, message, Who::Time)
 }
@@ -53,8 +53,8 @@ mod tests {
         assert_eq!(reason.who_can_fix, crate::reason::Who::Time);
         assert_eq!(
             reason.message,
-            "This agent was refused 31 times within a minute; from 30 on nothing is paid for it until it slows down. It \
-             goes on at 2027-01-15T08:00:00Z if it is not refused more often until then."
+            "This agent was refused 31 times within a minute; the limit is 30. Nothing is paid for it until it slows down. \
+             If it is not refused again, it may pay from 2027-01-15T08:00:00Z on."
         );
     }
 }

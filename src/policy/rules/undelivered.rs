@@ -16,12 +16,12 @@ fn check(case: &Case<'_>) -> Said {
         return Said::Pass;
     };
     let ends = match case.snapshot.undelivered.frees_at {
-        Some(at) => format!(" That ends at {at}, or earlier when the chain proves that money never moved."),
+        Some(at) => format!(" That ends at {at}, or earlier if the chain proves that no money moved."),
         None => String::new(),
     };
     let message = format!(
-        "Of what {domain} was paid for within 24 hours, or may have been, {count} came to nothing; from {most} on the \
-         owner is asked.{ends}"
+        "{count} payments to {domain} in 24 hours brought nothing; the limit is {most}. The owner is asked before it is \
+         paid again.{ends}"
     );
     Said::Ask(Reason::new(RULE.code, format!("{} ({domain})", RULE.key), message, Who::Owner))
 }
@@ -54,8 +54,8 @@ mod tests {
         assert_eq!(reason.rule, "breakers undelivered (example.com)");
         assert_eq!(
             reason.message,
-            "Of what example.com was paid for within 24 hours, or may have been, 4 came to nothing; from 3 on the owner \
-             is asked. That ends at 2027-01-15T08:00:00Z, or earlier when the chain proves that money never moved."
+            "4 payments to example.com in 24 hours brought nothing; the limit is 3. The owner is asked before it is paid \
+             again. That ends at 2027-01-15T08:00:00Z, or earlier if the chain proves that no money moved."
         );
     }
 }

@@ -41,6 +41,6 @@ function asksFairly(name, asked, agent) {
   const { properties, required } = asked?.requestedSchema ?? {};
   const choice = [required, Object.keys(properties ?? {}), properties?.decision?.enum, properties?.decision?.default];
   equal(`${name}: is given a choice without a default`, choice, [["decision"], ["decision"], ["approve", "deny"], undefined]);
-  const told = [agent, "$0.20", "/dear", "0.2 USDC", "eip155:84532"].filter((part) => !asked?.message.includes(part));
+  const told = [agent, "$0.20", "/dear", "0.2 USDC", "Base Sepolia"].filter((part) => !asked?.message.includes(part));
   check(`${name}: is told the terms`, told.length === 0 && !asked.message.includes("http"), asked);
 }
