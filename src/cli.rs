@@ -53,6 +53,7 @@ mod pending;
 #[cfg(feature = "sandbox")]
 mod playground;
 mod policy;
+mod qr;
 mod reconcile;
 mod release;
 mod review;

@@ -1,28 +1,35 @@
 //! `bursar init`: from nothing to a wallet with limits, plugged in. Run again, it changes nothing that is there.
+//!
+//! A person who names no money is asked one thing after the other; whoever does is asked for nothing that has a default.
 
-use std::io::{BufRead, IsTerminal, Write};
+mod money;
+
+use std::io::IsTerminal;
 
 use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
+use money::{Limits, Money};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hosts::{Host, ServerEntry};
+use crate::cli::install::{self, Install};
 use crate::cli::owner::Terminal;
 use crate::cli::wallet::{self, KeyPlace};
-use crate::cli::{Context, out, passphrase};
+use crate::cli::{Context, out, passphrase, qr};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
-use crate::money::{Assets, Network};
 use crate::policy::Policy;
 
 /// Make a wallet and limits, and show how to fund it and plug it in
 ///
-/// Makes what is missing and leaves what is there: the folder, the policy, the key. Without a terminal it needs
-/// --network. The key goes into the system's keyring unless you say --store file.
+/// Makes what is missing and leaves what is there: the folder, the policy, the key. At a terminal it asks what it has to
+/// know. With --network it asks for nothing that has a default. The key goes into the system's keyring unless you say
+/// --store file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   bursar init
   bursar init --network testnet --host claude-code
+  bursar init --network mainnet --policy research --install
   bursar init --network mainnet --store file --host codex --host cursor
   bursar init --network base --network polygon")]
 pub struct Init {
@@ -30,48 +37,74 @@ pub struct Init {
     /// together
     #[arg(long = "network", value_name = "NETWORK")]
     networks: Vec<String>,
+    /// Which of the policies in the box to begin with [default: testnet for test money, else default]
+    #[arg(long = "policy", value_name = "POLICY")]
+    limits: Option<Limits>,
     /// Where to keep the key [default: keyring]
     #[arg(long, value_name = "PLACE")]
     store: Option<KeyPlace>,
     /// Show how to plug it into this host, as often as needed
     #[arg(long = "host", value_name = "HOST")]
     hosts: Vec<Host>,
+    /// Add bursar to the files of these hosts, or of every host that is found
+    #[arg(long)]
+    install: bool,
 }
 
-/// The chains a fresh policy allows: all of real money, or all of test money.
-struct Money(Vec<Network>);
-
 impl Init {
-    pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub async fn run(mut self, context: &Context) -> Result<Exit, Failure> {
         let home = context.prepared_home()?;
         Config::load(&home)?;
-        self.policy(&home, context)?;
-        let address = self.wallet(&home, context).await?;
+        let mut person = match self.networks.is_empty() && std::io::stdin().is_terminal() {
+            true => Some(Terminal::at_the_terminal("bursar init")?),
+            false => None,
+        };
+        self.policy(&home, person.as_mut(), context)?;
+        let address = self.wallet(&home, person.as_mut(), context).await?;
         how_to_fund(&home, address, context)?;
-        self.how_to_plug_in(&home, context)?;
+        let exit = self.plug_in(&home, person.as_mut(), context)?;
         browser(&home, context)?;
         self.passphrase(&home, context).await?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
-    fn policy(&self, home: &Home, context: &Context) -> Result<(), Failure> {
+    fn policy(&self, home: &Home, person: Option<&mut Terminal>, context: &Context) -> Result<(), Failure> {
         let path = home.policy_file();
         if path.exists() {
             let policy = PolicyFile::new(home).current()?;
             context.out.line(format_args!("{} policy   {} (as it was)", out::good("ok"), path.display()));
-            return self.same_money(&policy.networks);
+            context.out.line(format_args!("   limits   {}", money::in_words(&policy)));
+            return self.same_money(&policy);
         }
-        let money = if self.networks.is_empty() { asked_for_money()? } else { Money::of(&self.networks)? };
-        write_private(&path, money.policy().as_bytes())
+        let (money, limits) = match person {
+            Some(person) => {
+                let money = Money::asked(person)?;
+                let limits = self.limits.map_or_else(|| Limits::asked(person, &money), Ok)?;
+                (money, limits)
+            }
+            None if self.networks.is_empty() => {
+                let next = "say --network testnet (free) or --network mainnet (real)";
+                return Err(Failure::usage("which money shall it be?", next));
+            }
+            None => {
+                let money = Money::of(&self.networks)?;
+                let limits = self.limits.unwrap_or(Limits::of(&money));
+                (money, limits)
+            }
+        };
+        let text = limits.fit(&money)?.policy(&money);
+        write_private(&path, text.as_bytes())
             .map_err(|cause| Failure::new("not_written", format!("the policy could not be written: {cause}"), ""))?;
         context.out.line(format_args!("{} policy   {} (new: {})", out::good("ok"), path.display(), money.in_words()));
+        let policy = PolicyFile::new(home).current()?;
+        context.out.line(format_args!("   limits   {}", money::in_words(&policy)));
         Ok(())
     }
 
     /// The owner's file wins, and is not changed behind the owner's back.
-    fn same_money(&self, allowed: &[Network]) -> Result<(), Failure> {
+    fn same_money(&self, policy: &Policy) -> Result<(), Failure> {
         let wanted = Money::of(&self.networks)?;
-        match wanted.0.iter().find(|network| !allowed.contains(network)) {
+        match wanted.networks().iter().find(|network| !policy.networks.contains(network)) {
             Some(other) => Err(Failure::new(
                 "other_network",
                 format!("the policy that is there does not allow {}", other.title()),
@@ -81,12 +114,16 @@ impl Init {
         }
     }
 
-    async fn wallet(&self, home: &Home, context: &Context) -> Result<Address, Failure> {
+    async fn wallet(&self, home: &Home, person: Option<&mut Terminal>, context: &Context) -> Result<Address, Failure> {
         if let Some(address) = Config::load(home)?.wallet.address {
             context.out.line(format_args!("{} wallet   {address} (as it was)", out::good("ok")));
             return Ok(address);
         }
-        let address = wallet::create(home, self.store).await?;
+        let store = match (self.store, person) {
+            (None, Some(person)) => Some(where_to_keep_the_key(person)?),
+            (store, _) => store,
+        };
+        let address = wallet::create(home, store).await?;
         context.out.line(format_args!("{} wallet   {address} (new)", out::good("ok")));
         context.out.say(format_args!("Keep a copy of its key somewhere safe: bursar wallet export"));
         Ok(address)
@@ -109,6 +146,27 @@ impl Init {
         }
         context.out.line("  bursar owner set makes one");
         Ok(())
+    }
+
+    /// Into the hosts that are named or found, if the owner wants that, or else told how.
+    fn plug_in(&mut self, home: &Home, person: Option<&mut Terminal>, context: &Context) -> Result<Exit, Failure> {
+        let wants = match person {
+            Some(person) if !self.install && self.hosts.is_empty() => {
+                let found = install::found()?;
+                let titles: Vec<&str> = found.iter().map(|host| host.title()).collect();
+                self.hosts = found;
+                let question = format!("\nFound on this machine: {}. Add bursar to them?", titles.join(", "));
+                !titles.is_empty() && person.agrees(&question)?
+            }
+            _ => self.install,
+        };
+        match wants {
+            true => {
+                context.out.line(format_args!("\n{}", out::bold("Plug it in")));
+                Install::into(self.hosts.clone()).run(context)
+            }
+            false => self.how_to_plug_in(home, context).map(|()| Exit::Done),
+        }
     }
 
     fn how_to_plug_in(&self, home: &Home, context: &Context) -> Result<(), Failure> {
@@ -134,6 +192,16 @@ impl Init {
     }
 }
 
+fn where_to_keep_the_key(person: &mut Terminal) -> Result<KeyPlace, Failure> {
+    let typed =
+        person.answers("Where to keep the key? 1 the system's keyring  2 a file, opened by a passphrase  [1]: ")?;
+    match typed.as_str() {
+        "" | "1" => Ok(KeyPlace::Keyring),
+        "2" => Ok(KeyPlace::File),
+        typed => Err(Failure::usage(format!("`{}` is neither 1 nor 2", out::clean(typed)), "run `bursar init` again")),
+    }
+}
+
 /// Asked once, and only of a person.
 fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
     if Config::load(home)?.notices.browser.is_some() || !std::io::stdin().is_terminal() {
@@ -143,63 +211,6 @@ fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
     let mut owner = Terminal::at_the_terminal("bursar init")?;
     let opens = owner.wants("Open the review page in your browser whenever a purchase needs your yes?")?;
     Ok(Config::write_browser(home, opens)?)
-}
-
-impl Money {
-    const TEST: u64 = 84532;
-    const REAL: u64 = 8453;
-
-    fn of(names: &[String]) -> Result<Money, Failure> {
-        let networks = names.iter().map(|name| meant(name)).collect::<Result<Vec<Network>, _>>()?;
-        let tests = networks.iter().filter(|network| network.is_test()).count();
-        if tests > 0 && tests < networks.len() {
-            return Err(Failure::usage("test money and real money do not go together", "leave out one of them"));
-        }
-        Ok(Money(networks))
-    }
-
-    fn is_test(&self) -> bool {
-        self.0.iter().all(Network::is_test)
-    }
-
-    /// The policy in the box, with these chains in it.
-    fn policy(&self) -> String {
-        let (text, boxed) = match self.is_test() {
-            true => (include_str!("../../policies/testnet.toml"), Money::TEST),
-            false => (Policy::built_in_text(), Money::REAL),
-        };
-        let names: Vec<String> = self.0.iter().map(|network| format!("\"{network}\"")).collect();
-        let titles: Vec<&str> = self.0.iter().map(Network::title).collect();
-        let boxed = Network::eip155(boxed);
-        text.replacen(&format!("allow = [\"{boxed}\"]"), &format!("allow = [{}]", names.join(", ")), 1).replacen(
-            &format!("{boxed} is {}.", boxed.title()),
-            &format!("These are: {}.", titles.join(", ")),
-            1,
-        )
-    }
-
-    fn in_words(&self) -> String {
-        let titles: Vec<&str> = self.0.iter().map(Network::title).collect();
-        format!("{} dollars on {}", if self.is_test() { "test" } else { "real" }, titles.join(" and "))
-    }
-}
-
-/// A chain by whatever a person calls it, with an asset on it that bursar knows.
-fn meant(name: &str) -> Result<Network, Failure> {
-    let network = match name {
-        "testnet" => Network::eip155(Money::TEST),
-        "mainnet" => Network::eip155(Money::REAL),
-        name => Network::meant(name).unwrap_or_else(|| Network::new(name)),
-    };
-    let known = Assets::default().networks();
-    if known.contains(&network) {
-        return Ok(network);
-    }
-    let names: Vec<&str> = known.iter().map(Network::title).collect();
-    Err(Failure::usage(
-        format!("bursar knows no asset on `{}`", out::clean(name)),
-        format!("say testnet, mainnet, or one of: {}", names.join(", ")),
-    ))
 }
 
 /// Where money for this wallet comes from, by what the policy allows.
@@ -218,25 +229,7 @@ fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), F
         };
         context.out.line(format_args!("  {line}"));
     }
+    qr::show(&address.to_string(), &context.out);
     context.out.line("  bursar balance shows when it is there");
     Ok(())
-}
-
-fn asked_for_money() -> Result<Money, Failure> {
-    let unsaid =
-        || Failure::usage("which money shall it be?", "say --network testnet (free) or --network mainnet (real)");
-    if !std::io::stdin().is_terminal() {
-        return Err(unsaid());
-    }
-    eprint!(
-        "Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  or the name of a chain  [1]: "
-    );
-    std::io::stderr().flush().map_err(|_| unsaid())?;
-    let mut typed = String::new();
-    std::io::stdin().lock().read_line(&mut typed).map_err(|_| unsaid())?;
-    match typed.trim() {
-        "" | "1" => Ok(Money(vec![Network::eip155(Money::TEST)])),
-        "2" => Ok(Money(vec![Network::eip155(Money::REAL)])),
-        name => Money::of(&[name.to_owned()]),
-    }
 }

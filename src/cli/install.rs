@@ -68,6 +68,12 @@ struct WhichHosts {
 }
 
 impl Install {
+    /// Into these hosts; none is all that are found.
+    pub fn into(hosts: Vec<Host>) -> Install {
+        let all = hosts.is_empty();
+        Install { which: WhichHosts { hosts, all, file: None, dry_run: false } }
+    }
+
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
         let program = env::current_exe().and_then(absolute);
         let program = program.map_err(|cause| nowhere("this program is", &cause))?;
@@ -135,8 +141,8 @@ impl WhichHosts {
         if self.file.is_some() && self.hosts.len() != 1 {
             return Err(Failure::usage("--file is one host's file", "say which with one --host"));
         }
-        let is_here = |host: &Host| host.signs(around).iter().any(|sign| sign.exists());
-        let (here, others): (Vec<Host>, Vec<Host>) = Host::value_variants().iter().partition(|host| is_here(host));
+        let (here, others): (Vec<Host>, Vec<Host>) =
+            Host::value_variants().iter().partition(|host| is_here(host, around));
         let names = |hosts: &[Host]| hosts.iter().map(|host| host.name()).collect::<Vec<_>>().join(", ");
         match (self.all, self.hosts.is_empty()) {
             (false, false) => {
@@ -185,6 +191,16 @@ impl WhichHosts {
         }
         Ok(step.is_change())
     }
+}
+
+/// The hosts on this machine.
+pub fn found() -> Result<Vec<Host>, Failure> {
+    let around = surroundings()?;
+    Ok(Host::value_variants().iter().copied().filter(|host| is_here(host, &around)).collect())
+}
+
+fn is_here(host: &Host, around: &Surroundings) -> bool {
+    host.signs(around).iter().any(|sign| sign.exists())
 }
 
 /// The file that is there, or else the one the host would make.

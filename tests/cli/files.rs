@@ -49,6 +49,54 @@ fn init_asks_a_person_once_whether_a_browser_may_open_and_takes_silence_for_a_no
 
 #[cfg(unix)]
 #[test]
+fn init_is_a_conversation_with_a_person_who_names_no_money() {
+    use crate::terminal::AtTerminal;
+    let home = Home::empty();
+    fs::create_dir(home.user(".cursor")).expect("a host that is installed");
+    let mut init = AtTerminal::start_by_hand(&mut home.command(&["init"]));
+    init.until("name of a chain  [1]: ");
+    init.types("2");
+    let limits = init.until("1 to 3 [1]: ");
+    assert!(
+        limits.contains("at most $1.00 a payment, $2.00 a day, $20.00 a month; you are asked above $0.10"),
+        "{limits}"
+    );
+    assert!(!limits.contains("test money"), "{limits}");
+    init.types("3");
+    init.until("by a passphrase  [1]: ");
+    init.types("2");
+    let shown = init.until("Add bursar to them? [Y/n]: ");
+    assert!(shown.contains("Found on this machine: Cursor."), "{shown}");
+    init.types("");
+    init.until("[y/N]: ");
+    init.types("");
+    init.until("Set a passphrase now? [Y/n]: ");
+    init.types("n");
+    let ended = init.ends();
+    assert_eq!(code(&ended), 0, "{}", out(&ended));
+    assert!(home.read("policy.toml").contains("access = \"refuse\""), "the third is paranoid");
+    assert!(home.read("config.toml").contains("store = \"file\""));
+    let cursor = fs::read_to_string(home.user(".cursor/mcp.json")).expect("an entry");
+    assert!(cursor.contains("bursar"), "{cursor}");
+}
+
+#[test]
+fn init_takes_everything_on_the_command_line() {
+    let home = Home::empty();
+    fs::create_dir(home.user(".cursor")).expect("a host that is installed");
+    let args = ["init", "--network", "base", "--policy", "research", "--store", "file", "--install"];
+    let told = home.run(&args);
+    assert_eq!(code(&told), 0, "{}", err(&told));
+    assert!(out(&told).contains("limits   at most $0.10 a payment, $5.00 a day, $50.00 a month"), "{}", out(&told));
+    assert!(home.read("policy.toml").ends_with("[networks]\nallow = [\"eip155:8453\"]\n"));
+    assert!(home.user(".cursor/mcp.json").exists());
+    let play = Home::empty().run(&["init", "--network", "base", "--policy", "testnet", "--store", "file"]);
+    assert_eq!(code(&play), 2, "{}", err(&play));
+    assert!(err(&play).contains("the testnet limits are for test money"), "{}", err(&play));
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_made_is_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let home = Home::ready();

@@ -37,7 +37,11 @@ async fn a_seller_that_took_money_three_times_for_nothing_is_asked_about() {
     is(&asked, Outcome::NeedsApproval, Charged::No);
     let why = reason(&asked, "undelivered");
     assert_eq!((why.rule.as_str(), why.who_can_fix), ("breakers undelivered (127.0.0.1)", Who::Owner));
-    assert!(why.message.contains("3 came to nothing") && why.message.contains("2027-01-16T08:00:00Z"), "{why:#?}");
+    assert!(
+        why.message.contains("3 payments to 127.0.0.1 in 24 hours brought nothing")
+            && why.message.contains("2027-01-16T08:00:00Z"),
+        "{why:#?}"
+    );
     let id = asked.purchase_id.clone().unwrap();
     assert_eq!(tripped(&scene, &id).await, ["undelivered"]);
     scene.approve(&id).await.unwrap();
