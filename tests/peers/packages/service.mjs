@@ -57,7 +57,7 @@ async function overASocket(onStop, { asNobody, env, program, home, own }) {
   const [command, ...args] = [...asNobody, "systemd-socket-activate", "--accept", "--inetd", ...handed, "--listen", socket];
   const listening = spawn(command, [...args, program, "--home", home, "serve", "--agent", "server"], { env, cwd: "/", stdio: "ignore" });
   onStop(() => listening.kill("SIGKILL"));
-  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; tries < 500 && !existsSync(socket); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
   const open = () => connect(onStop, { command: process.execPath, args: ["-e", BRIDGE, socket], env });
   const [one, other] = [await open(), await open()];
   equal("server: two hosts are served over one socket", [one.tools.length, other.tools.length], [6, 6]);
