@@ -19,6 +19,10 @@ lint:
 peers *NAMES:
     tests/peers/run {{ NAMES }}
 
+# the oldest Rust, Windows and macOS: does it compile there?
+portable *ARGS:
+    .ci/portable {{ ARGS }}
+
 # every parser, fuzzed: seconds for each of them, and which
 fuzz *ARGS:
     fuzz/run {{ ARGS }}

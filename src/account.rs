@@ -20,7 +20,11 @@ use crate::wish::masked;
 
 pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
     let Some(wallet) = &house.wallet else {
-        return Err(agents("no_wallet", "this bursar has no wallet yet", "its owner can make one"));
+        let reason = Reason::new("no_wallet", "wallet", "this bursar has no wallet yet", Who::Owner);
+        return Err(Refusal {
+            reasons: vec![reason],
+            next: "its owner makes one with `bursar init`: say so".to_owned(),
+        });
     };
     let wanted = network.map(Network::new);
     let policy = house.policy().map_err(one)?;

@@ -46,7 +46,8 @@
 use std::sync::Arc;
 
 use crate::account;
-use crate::answer::{Answer, Balances, Budgets, Pending, Purchase, Quote, Refusal, Spend, SpendQuery};
+use crate::answer::{Answer, Balances, Budget, Budgets, Pending, Purchase, Quote, Refusal, Spend, SpendQuery};
+use crate::money::Usd;
 use crate::parts::Parts;
 use crate::ports::Caller;
 use crate::wish::Call;
@@ -56,11 +57,17 @@ use crate::wish::Call;
 pub struct Agent {
     parts: Arc<Parts>,
     name: Arc<str>,
+    ceiling: Option<Usd>,
 }
 
 impl Agent {
     pub(crate) fn new(parts: Arc<Parts>, name: &str) -> Agent {
-        Agent { parts, name: name.into() }
+        Agent { parts, name: name.into(), ceiling: None }
+    }
+
+    /// The same agent, which pays at most this at a time: beside the policy, and never in its place.
+    pub fn at_most(self, ceiling: Option<Usd>) -> Agent {
+        Agent { ceiling, ..self }
     }
 
     /// Whose purchases these are.
@@ -70,12 +77,12 @@ impl Agent {
 
     /// Gets a URL, paying for it if the owner's rules allow. `client` is what the host says of itself.
     pub async fn fetch_paid(&self, client: Option<&str>, call: Call, caller: &dyn Caller) -> Answer {
-        self.parts.fetch_paid(&self.name, client, call, caller).await
+        self.parts.fetch_paid(&self.name, client, self.under_its_ceiling(call), caller).await
     }
 
     /// Sends the request unpaid and says what would come of paying.
     pub async fn quote(&self, call: Call) -> Quote {
-        self.parts.quote(&self.name, call).await
+        self.parts.quote(&self.name, self.under_its_ceiling(call)).await
     }
 
     /// What the wallet holds, and how much of it the budgets let be spent now.
@@ -85,7 +92,9 @@ impl Agent {
 
     /// Every cap that applies, at a URL or in general.
     pub async fn budgets(&self, url: Option<&str>) -> Result<Budgets, Refusal> {
-        account::budgets(&self.parts, &self.name, url).await
+        let mut budgets = account::budgets(&self.parts, &self.name, url).await?;
+        budgets.budgets.extend(self.ceiling.map(|most| Budget::of_one_payment("host", most)));
+        Ok(budgets)
     }
 
     /// This agent's own log.
@@ -101,6 +110,10 @@ impl Agent {
         max_chars: Option<usize>,
     ) -> Result<Purchase, Refusal> {
         account::purchase(&self.parts, &self.name, purchase_id, offset, max_chars).await
+    }
+
+    fn under_its_ceiling(&self, call: Call) -> Call {
+        Call { host_ceiling: self.ceiling, ..call }
     }
 
     /// The question that stands under an id of this agent.

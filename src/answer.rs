@@ -316,6 +316,22 @@ pub struct Budget {
     pub frees_at: Option<Time>,
 }
 
+impl Budget {
+    /// What one payment may take: nothing of it is ever used.
+    pub fn of_one_payment(scope: &str, most: Usd) -> Budget {
+        let (scope, window) = (scope.to_owned(), "payment".to_owned());
+        Budget {
+            scope,
+            window,
+            limit_usd: most,
+            used_usd: Usd::ZERO,
+            held_usd: Usd::ZERO,
+            left_usd: most,
+            frees_at: None,
+        }
+    }
+}
+
 /// What `list_spend` and `bursar log` are asked.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -37,7 +37,7 @@ use std::time::Duration;
 use crate::money::{Account, Amount, Network, Usd};
 use crate::offer::Offer;
 use crate::reason::Reason;
-use crate::request::Request;
+use crate::request::{MaxPrice, Request};
 use crate::time::Time;
 
 /// The owner's rules, complete: what the file left out has its built-in value. `None` is an explicit `"none"`.
@@ -185,7 +185,7 @@ pub struct Question<'a> {
     /// What a payment would go with: where redirects led.
     pub request: &'a Request,
     /// Dearer than this is refused.
-    pub max_price: Option<Usd>,
+    pub max_price: Option<MaxPrice>,
     /// What the wallet is known to hold.
     pub funds: &'a Funds,
 }

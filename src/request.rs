@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 pub use self::headers::{check_headers, check_method, may_cross};
+use crate::money::Usd;
 
 /// One HTTP request as it goes out. Headers are the agent's own, already checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,24 @@ pub struct Request {
     /// The body.
     #[serde(default, with = "crate::text::base64_bytes")]
     pub body: Vec<u8>,
+}
+
+/// What nothing may be dearer than, beside the policy: it only ever refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPrice {
+    /// The price that is still paid.
+    pub usd: Usd,
+    /// Who said so.
+    pub set_by: SetBy,
+}
+
+/// Who set a [`MaxPrice`], and so can set another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetBy {
+    /// The call: its `max_price`.
+    Call,
+    /// The owner, in the host that starts bursar: `serve --max-per-payment`.
+    Host,
 }
 
 impl Request {

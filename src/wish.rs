@@ -8,7 +8,7 @@ use crate::json::Written;
 use crate::limits;
 use crate::money::Usd;
 use crate::reason::{Reason, Who};
-use crate::request::{self, Request};
+use crate::request::{self, MaxPrice, Request, SetBy};
 use crate::text;
 
 /// What an agent sends to `fetch_paid` and `quote`, as it sent it.
@@ -41,6 +41,9 @@ pub struct Call {
     /// How much of the body to answer with.
     #[serde(default)]
     pub max_chars: Option<usize>,
+    /// What the host's owner lets this agent pay at a time. No argument: an agent does not say it.
+    #[serde(skip)]
+    pub host_ceiling: Option<Usd>,
 }
 
 /// One wish of an agent to get one thing, checked.
@@ -51,7 +54,7 @@ pub struct Wish {
     /// What goes out.
     pub request: Request,
     /// Dearer than this is refused.
-    pub max_price: Option<Usd>,
+    pub max_price: Option<MaxPrice>,
     /// The purchase's id.
     pub purchase_id: Option<String>,
     /// Which purchase to buy once more.
@@ -215,9 +218,12 @@ fn parse_headers(call: &Call) -> Result<Vec<(String, String)>, String> {
     Ok(headers)
 }
 
-fn parse_price(call: &Call) -> Result<Option<Usd>, String> {
-    let Some(text) = &call.max_price else { return Ok(None) };
-    text.trim().parse().map(Some).map_err(|cause| format!("`max_price` is in US dollars: {cause}"))
+/// The lower one of what the call says and what the host does.
+fn parse_price(call: &Call) -> Result<Option<MaxPrice>, String> {
+    let read = |text: &String| text.trim().parse().map_err(|cause| format!("`max_price` is in US dollars: {cause}"));
+    let by_call = call.max_price.as_ref().map(read).transpose()?.map(|usd| MaxPrice { usd, set_by: SetBy::Call });
+    let by_host = call.host_ceiling.map(|usd| MaxPrice { usd, set_by: SetBy::Host });
+    Ok(by_call.into_iter().chain(by_host).min_by_key(|max| max.usd))
 }
 
 fn check_id(name: &str, id: &Option<String>) -> Result<(), String> {

@@ -107,6 +107,7 @@ impl Fetch {
             purchase_id: self.purchase_id.clone(),
             buy_again: self.buy_again.clone(),
             max_chars: (!self.json).then_some(limits::ANSWER_CHARS_AT_MOST),
+            host_ceiling: None,
         })
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::Context;
 use crate::cli::exit::{Exit, Failure};
+use crate::money::Usd;
 
 /// Watch it work with play money (this build has none)
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ impl NoDemo {
 }
 
 /// Where `bursar serve --sandbox` would serve.
-pub async fn serve(_: &Context, _: &str) -> Result<Exit, Failure> {
+pub async fn serve(_: &Context, _: &str, _: Option<Usd>) -> Result<Exit, Failure> {
     Err(no_sandbox())
 }
 

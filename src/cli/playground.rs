@@ -115,7 +115,7 @@ fn unset(cause: impl ToString) -> Failure {
 const FUNDS: Usd = Usd::micros(5_000_000);
 
 /// Nothing of the real home is opened; the sandbox's own lies in a folder beneath it.
-pub async fn serve(context: &Context, agent: &str) -> Result<Exit, Failure> {
+pub async fn serve(context: &Context, agent: &str, most: Option<Usd>) -> Result<Exit, Failure> {
     let ground = Playground::open(&beneath(&context.home()?)?, "", FUNDS).await?;
     let market = ground.sandbox.sellers_url();
     context.out.say(format_args!("{} play money only; what is for sale: {market}", out::bold("bursar sandbox:")));
@@ -124,5 +124,5 @@ pub async fn serve(context: &Context, agent: &str) -> Result<Exit, Failure> {
     let notice = format!(
         "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
     );
-    attend(house, agent, Some(notice)).await
+    attend(house, agent, most, Some(notice)).await
 }

@@ -7,9 +7,10 @@ use clap::Args;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{Context, OWNER, playground, screen, wallet};
-use crate::config::Config;
+use crate::config::{Config, Home};
 use crate::house::House;
 use crate::mcp;
+use crate::money::Usd;
 
 /// Serve an agent: MCP over stdin and stdout
 ///
@@ -25,6 +26,9 @@ pub struct Serve {
     /// The name this agent goes by
     #[arg(long, value_name = "NAME", default_value = "default", value_parser = agent_name)]
     agent: String,
+    /// The most that one payment of this agent may be, in US dollars, or "none"; the policy holds all the same
+    #[arg(long, value_name = "USD", default_value = "none", hide_default_value = true, value_parser = ceiling)]
+    max_per_payment: Ceiling,
     /// Play money: a market, a chain and a wallet that live as long as this process
     #[arg(long)]
     sandbox: bool,
@@ -44,30 +48,34 @@ impl Serve {
             ));
         }
         match self.sandbox {
-            false => serve(context, self.agent).await,
-            true => playground::serve(context, &self.agent).await,
+            false => serve(context, &self.agent, self.max_per_payment.0).await,
+            true => playground::serve(context, &self.agent, self.max_per_payment.0).await,
         }
     }
 }
 
-async fn serve(context: &Context, agent: String) -> Result<Exit, Failure> {
+async fn serve(context: &Context, agent: &str, most: Option<Usd>) -> Result<Exit, Failure> {
     let house = context.open(wallet::passphrases(wallet::PassphraseAsker::Host)).await?;
     let home = context.home()?;
     let config = Config::load(&home)?;
+    let notice = config.wallet.address.is_none().then(|| no_wallet(&home));
+    if let Some(notice) = &notice {
+        context.out.say(format_args!("{notice}"));
+    }
     let screen = screen::attach(&house, home, &config);
-    let served = attend(house, &agent, None).await;
+    let served = attend(house, agent, most, notice).await;
     screen.close();
     served
 }
 
 /// Answers the host; beside it, what is unproven is reconciled and balances are read.
-pub async fn attend(house: House, agent: &str, notice: Option<String>) -> Result<Exit, Failure> {
+pub async fn attend(house: House, agent: &str, most: Option<Usd>, notice: Option<String>) -> Result<Exit, Failure> {
     let keeper = house.keeper();
     let tending = tokio::spawn(async move {
         tokio::time::sleep(HOST_FIRST).await;
         keeper.tend().await;
     });
-    let served = mcp::serve(house.agent(agent), notice).await;
+    let served = mcp::serve(house.agent(agent).at_most(most), notice).await;
     house.keeper().drain().await;
     tending.abort();
     served.map_err(not_served)?;
@@ -76,6 +84,33 @@ pub async fn attend(house: House, agent: &str, notice: Option<String>) -> Result
 
 fn not_served(cause: mcp::NotServed) -> Failure {
     Failure::new("not_served", cause.to_string(), "a host starts this command; to try it by hand run `bursar demo`")
+}
+
+/// For the host's log and for the agent, which is whom people ask. A host that unpacked the program itself put it on no
+/// path.
+fn no_wallet(home: &Home) -> String {
+    let program = std::env::current_exe().map_or_else(|_| "bursar".to_owned(), |path| path.display().to_string());
+    format!(
+        "This bursar has no wallet yet: it fetches what is free and pays for nothing. Its owner makes one in a terminal \
+         with `\"{program}\" --home \"{}\" init`, and then restarts this host. Agents: say so, and leave it to them.",
+        home.dir().display()
+    )
+}
+
+/// None: the policy alone.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling(Option<Usd>);
+
+/// Empty is what a host's form hands over that nobody filled in.
+fn ceiling(text: &str) -> Result<Ceiling, String> {
+    match text.trim() {
+        "" | "none" => Ok(Ceiling(None)),
+        text => text
+            .trim_start_matches('$')
+            .parse()
+            .map(|usd| Ceiling(Some(usd)))
+            .map_err(|cause| format!("what one payment may be is in US dollars, such as 0.25, or none: {cause}")),
+    }
 }
 
 /// Names stand in logs, tables and files; and `owner` is the person at the keyboard.

@@ -17,11 +17,10 @@ use super::{
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
-use crate::money::Usd;
 use crate::offer::{Listed, Offer};
 use crate::policy::{self, Decision, Funds, Policy, Question, Remaining, Snapshot};
 use crate::reason::{Reason, Who};
-use crate::request::Request;
+use crate::request::{MaxPrice, Request};
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wish::{self, Identity};
@@ -47,7 +46,7 @@ pub struct Draft {
     /// What the payment goes with: after redirects.
     pub request: Request,
     /// Dearer than this is refused.
-    pub max_price: Option<Usd>,
+    pub max_price: Option<MaxPrice>,
     /// The policy.
     pub policy: Arc<Policy>,
     /// What the wallet is known to hold.

@@ -11,11 +11,11 @@ use super::read;
 use super::recorded::Recorded;
 use super::replay::imagined;
 use super::{Ledger, LedgerError, Sync, damaged, events, questions};
-use crate::money::{Assets, Usd};
+use crate::money::Assets;
 use crate::offer::{self, Listed};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
-use crate::request::Request;
+use crate::request::{MaxPrice, Request};
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::{crash, limits};
@@ -25,7 +25,7 @@ pub struct Again {
     /// The policy as it stands now.
     pub policy: std::sync::Arc<Policy>,
     /// Dearer than this is refused.
-    pub max_price: Option<Usd>,
+    pub max_price: Option<MaxPrice>,
     /// What the wallet holds, this payment's own money included.
     pub funds: Funds,
     /// What is known of assets.

@@ -7,6 +7,7 @@ use super::*;
 use crate::money::Assets;
 use crate::offer::{Dialect, Echo, Listed, Offer, Scheme, Unpayable};
 use crate::reason::Who;
+use crate::request::{MaxPrice, SetBy};
 
 pub const PAYEE: &str = "0x00000000000000000000000000000000000000AA";
 pub const OTHER_PAYEE: &str = "0x00000000000000000000000000000000000000bb";
@@ -18,6 +19,7 @@ pub struct Scene {
     pub policy: Policy,
     pub request: Request,
     pub max_price: Option<Usd>,
+    pub max_price_by: SetBy,
     pub funds: Funds,
     pub snapshot: Snapshot,
     pub offers: Vec<Listed>,
@@ -33,6 +35,7 @@ pub fn scene() -> Scene {
             body: vec![],
         },
         max_price: None,
+        max_price_by: SetBy::Call,
         funds: Funds::default(),
         snapshot: Snapshot { now: NOW, ..Snapshot::default() },
         offers: vec![listed(offer("0.01"))],
@@ -128,7 +131,11 @@ impl Scene {
     }
 
     pub fn question(&self) -> Question<'_> {
-        Question { request: &self.request, max_price: self.max_price, funds: &self.funds }
+        Question {
+            request: &self.request,
+            max_price: self.max_price.map(|usd| MaxPrice { usd, set_by: self.max_price_by }),
+            funds: &self.funds,
+        }
     }
 
     pub fn decide(&self) -> Decided {

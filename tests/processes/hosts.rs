@@ -31,6 +31,29 @@ async fn handed_over(era: Era) {
     assert_eq!(scene.audited().await["authorizations"], 1);
 }
 
+/// What a host's settings hand to `serve` refuses beside the policy, whatever the agent says; and allows nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_lowers_what_one_payment_may_be_and_raises_nothing() {
+    let rules = OPEN.replacen("per_payment = \"none\"", "per_payment = \"1.00\"", 1);
+    let scene = Scene::open(vec![Stall::get("/cent", PRICE), Stall::get("/dear", 2_000_000)], &rules).await;
+    for (most, path, code) in [
+        ("0.009999", "/cent", Some("over_max_price")),
+        ("0.01", "/cent", None),
+        ("1000", "/dear", Some("over_payment")),
+        ("", "/dear", Some("over_payment")),
+    ] {
+        let command = scene.command(&["serve", "--agent", "form", "--max-per-payment", most]);
+        let host = scene.host_of(command, Era::Initialize).await;
+        let answer = told(host.tool("fetch_paid", json!({"url": scene.url(path), "max_price": "1000"})).await);
+        let reason = code.map_or(Value::Null, |_| answer["reasons"][0]["code"].clone());
+        assert_eq!(reason, json!(code), "at most `{most}`: {answer:#}");
+        let budgets = told(host.tool("get_budget", json!({})).await);
+        let of_host = budgets["budgets"].as_array().unwrap().iter().find(|budget| budget["scope"] == "host");
+        assert_eq!(of_host.is_some(), !most.is_empty(), "{budgets:#}");
+    }
+    assert_eq!(scene.spent(), PRICE);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_midway_is_handed_over_later_and_not_paid_again() {
     handed_over(Era::Initialize).await;

@@ -44,6 +44,31 @@ async fn sigterm_in_the_middle_of_a_payment_loses_nothing() {
     println!("bar: SIGTERM in the middle of a payment | 1 case | 0 violations");
 }
 
+/// As a supervisor stops and starts a service: what the seller took and never answered stands in doubt, and is resumed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_with_the_reply_lost_leaves_a_doubt_that_the_next_start_resumes() {
+    let scene = Scene::open(vec![Stall::that(Behaviour::HonoursSameBytes, "/lost", PRICE)], OPEN).await;
+    let wish = json!({"url": scene.url("/lost")});
+    let host = scene.host("served").await;
+    let _cut_off = host.begin_tool("fetch_paid", wish.clone());
+    until("the seller to have the payment", || scene.presented().len() == 1).await;
+    host.terminate().expect("told");
+    assert_eq!(ended(&host).await, Some(0));
+    let log = scene.log().await;
+    assert_eq!((log.len(), &log[0]["delivered"], &log[0]["amount_atomic"]), (1, &json!(false), &json!("10000")));
+    assert!(log[0]["state"] == "held" || log[0]["proof"] != "none", "{log:#?}");
+
+    let answer = told(scene.host("served").await.tool("fetch_paid", wish).await);
+    assert_eq!(
+        (&answer["outcome"], &answer["body"]),
+        (&json!("answered"), &json!("{\"goods\":\"/lost\"}")),
+        "{answer:#}"
+    );
+    assert_eq!((scene.nonces().len(), scene.settlements(), scene.spent()), (1, 1, PRICE));
+    scene.audited().await;
+    println!("bar: SIGTERM with the reply lost | 1 case | 0 violations");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signals_in_a_row_do_not_cut_the_wait_short() {
     sees_it_through(|host| (0..3).for_each(|_| host.terminate().expect("told"))).await;

@@ -14,7 +14,7 @@ export const PAYEE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 // Linux on x64 is what the checks run on; elsewhere ANVIL names a binary of one's own.
 export const ANVIL = process.env.ANVIL ?? fileURLToPath(new URL("./node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil", import.meta.url));
 export const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
-const TOKEN = fileURLToPath(new URL("../../../contracts/PlayDollar.hex", import.meta.url));
+const TOKEN = fileURLToPath(new URL("../../../crates/sandbox/contracts/PlayDollar.hex", import.meta.url));
 
 // A block per payment, and one each second besides, as clients that wait for new blocks expect. A short epoch brings
 // finality two blocks behind the head, so nothing has to move the chain's clock ahead of ours to get there.

@@ -13,7 +13,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 // The real code of Permit2, which `run` fetches. No registry has that of the two spenders: ours have the same ABI, and
 // PEERS_PROXIES names a folder with others (PlayExactProxy.hex, PlayUptoProxy.hex).
 const PERMIT2_CODE = here("../.cache/permit2/permit2.json");
-const PROXIES = process.env.PEERS_PROXIES ?? here("../../../contracts");
+const PROXIES = process.env.PEERS_PROXIES ?? here("../../../crates/sandbox/contracts");
 
 export async function placePermit2(chain) {
   const ours = (name) => readFileSync(`${PROXIES}/${name}.hex`, "utf8").trim();

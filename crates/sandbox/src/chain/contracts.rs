@@ -50,11 +50,11 @@ impl PlayAsset {
 
 /// Every contract with its runtime code in hex.
 const CODES: [(Address, &str); 5] = [
-    (ASSET, include_str!("../../../../contracts/PlayDollar.hex")),
-    (SEQUENCE_ASSET, include_str!("../../../../contracts/PlaySequenceDollar.hex")),
-    (PERMIT2, include_str!("../../../../contracts/PlayPermit2.hex")),
-    (EXACT_PROXY, include_str!("../../../../contracts/PlayExactProxy.hex")),
-    (UPTO_PROXY, include_str!("../../../../contracts/PlayUptoProxy.hex")),
+    (ASSET, include_str!("../../contracts/PlayDollar.hex")),
+    (SEQUENCE_ASSET, include_str!("../../contracts/PlaySequenceDollar.hex")),
+    (PERMIT2, include_str!("../../contracts/PlayPermit2.hex")),
+    (EXACT_PROXY, include_str!("../../contracts/PlayExactProxy.hex")),
+    (UPTO_PROXY, include_str!("../../contracts/PlayUptoProxy.hex")),
 ];
 
 /// The contracts, each with its code.

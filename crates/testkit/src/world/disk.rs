@@ -7,8 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
@@ -223,7 +222,7 @@ unsafe fn on_a_disk(name: *const c_char) -> Option<(Arc<Disk>, PathBuf)> {
         return None;
     }
     // SAFETY: as above.
-    let path = PathBuf::from(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes()));
+    let path = PathBuf::from(unsafe { CStr::from_ptr(name) }.to_str().ok()?);
     let disk = locked(&DISKS).get(path.parent()?)?.upgrade()?;
     Some((disk, path))
 }

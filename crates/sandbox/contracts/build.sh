@@ -1,7 +1,7 @@
 #!/bin/sh
 # Rebuilds the .hex files (runtime code) from the .sol files: the same compiler and settings give the same bytes.
 # Needs node and npm; the compiler is fetched into a temporary directory. Run it only after changing a source.
-# `contracts/build.sh --check` writes nothing and fails if committed code differs.
+# `build.sh --check` writes nothing and fails if committed code differs.
 set -eu
 solc=0.8.37
 contracts="PlayDollar PlaySequenceDollar PlayPermit2 PlayExactProxy PlayUptoProxy"
