@@ -34,6 +34,7 @@ mod demo;
 mod deny;
 mod doctor;
 mod exit;
+mod faucets;
 mod fetch;
 mod freeze;
 mod groups;

@@ -231,6 +231,11 @@ impl Ledger {
     }
 }
 
+/// The version of the tables this program makes and reads, and of the engine they lie in.
+pub fn versions() -> (i32, &'static str) {
+    (schema::VERSION, rusqlite::version())
+}
+
 impl LedgerError {
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {

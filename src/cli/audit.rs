@@ -55,6 +55,7 @@ fn foreign(seal: &LedgerSeal) -> Option<String> {
     let what = match seal {
         LedgerSeal::Replaced => "the ledger is not the one this wallet spent from: it is missing or was replaced",
         LedgerSeal::RolledBack => "the ledger is an old copy: this wallet has made more payments than it holds",
+        LedgerSeal::Tampered => "what is kept beside the key about the ledger was changed by somebody else",
         LedgerSeal::Own | LedgerSeal::Unspent | LedgerSeal::NoWallet | LedgerSeal::Unseen(_) => return None,
     };
     Some(format!("{what}; bring the right one back, or accept this one with `bursar ledger adopt`"))

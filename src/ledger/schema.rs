@@ -31,7 +31,8 @@ const STEPS: [&str; 11] = [
     SIGN_INS,
     LITTLE_TO_WRITE,
 ];
-const VERSION: i32 = STEPS.len() as i32;
+/// Of the tables of today.
+pub const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
 CREATE TABLE ledger (

@@ -1,6 +1,8 @@
 //! The human's door, from outside: the real program, one process a test.
 
 mod docs;
+#[cfg(unix)]
+mod doctoring;
 mod files;
 mod help;
 mod home;
