@@ -14,4 +14,6 @@ mod playing;
 mod reading;
 mod sealed;
 #[cfg(unix)]
+mod waiting;
+#[cfg(unix)]
 use testkit::terminal;

@@ -8,7 +8,7 @@ use super::check::{Check, fail, ok, warn};
 use super::egress;
 use crate::authorization::allowance_of;
 use crate::chain::{Nodes, Rpc};
-use crate::cli::{faucets, out, words};
+use crate::cli::{out, words};
 use crate::config::{Config, Home};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod};
@@ -192,7 +192,7 @@ fn balance(account: &Account, held: &[(&Asset, Amount)]) -> Option<Check> {
         return Some(ok("balance", format!("{} on {}", some.join(", "), network.title())));
     }
     let (first, _) = held.first()?;
-    let free = faucets::of(network).filter(|faucet| faucet.gives == first.symbol);
+    let free = network.faucet().filter(|faucet| faucet.gives == first.symbol);
     let free = free.map(|faucet| format!(", free at {}", faucet.url)).unwrap_or_default();
     let next = format!("send {} to {account}{free}; `bursar balance --watch` waits for it", out::clean(&first.symbol));
     Some(warn("balance", format!("the wallet holds nothing on {}", network.title()), next))
