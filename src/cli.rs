@@ -25,6 +25,7 @@ use crate::wallet::PassphraseSource;
 mod allow_permit2;
 mod approve;
 mod audit;
+mod backup;
 mod balance;
 mod books;
 mod completions;
@@ -56,6 +57,7 @@ mod playground;
 mod policy;
 mod reconcile;
 mod release;
+mod restore;
 mod review;
 mod reviewed;
 mod screen;
@@ -119,6 +121,8 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
+    Backup(backup::BackupCommand),
+    Restore(restore::Restore),
     Review(review::ReviewCommand),
     Reviewed(reviewed::Reviewed),
     Statusline(statusline::Statusline),
@@ -295,6 +299,8 @@ impl Command {
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
+            Command::Backup(backup) => backup.run(context).await,
+            Command::Restore(restore) => restore.run(context).await,
             Command::Review(review) => review.run(context).await,
             Command::Reviewed(reviewed) => reviewed.run(context).await,
             Command::Statusline(statusline) => statusline.run(context),

@@ -1,6 +1,7 @@
 //! What only the owner may know or do. Whoever makes this handle has made sure that it is the owner.
 
 mod allowance;
+mod backup;
 mod glance;
 mod log;
 mod overview;
@@ -54,6 +55,8 @@ pub enum LedgerSeal {
     Replaced,
     /// It is an old copy.
     RolledBack,
+    /// It came out of a backup, and was not adopted yet.
+    Restored,
     /// Somebody without the key changed what is kept beside it.
     Tampered,
     /// It is.
@@ -132,6 +135,7 @@ impl Owner {
         Ok(match (foreign, kept, locked) {
             (Some(Foreign::Replaced), ..) => LedgerSeal::Replaced,
             (Some(Foreign::RolledBack), ..) => LedgerSeal::RolledBack,
+            (Some(Foreign::Restored), ..) => LedgerSeal::Restored,
             (None, _, Some(cause)) => LedgerSeal::Unseen(cause.to_string()),
             (None, Some(_), None) => LedgerSeal::Own,
             (None, None, None) => LedgerSeal::Unspent,

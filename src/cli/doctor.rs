@@ -19,7 +19,7 @@ use crate::cli::{Context, out};
 use crate::config::{Config, Home, PolicyFile};
 use crate::house::House;
 use crate::owner::versions;
-use check::{Check, State, fail, ok};
+use check::{Check, Health, fail, ok};
 
 /// Check everything, and say what to do where something is wrong
 ///
@@ -46,7 +46,7 @@ impl Doctor {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.home()?;
         let checks = examine(&home).await;
-        let ok = checks.iter().all(|check| check.state != State::Fail);
+        let ok = checks.iter().all(|check| check.state != Health::Fail);
         let report = Report { ok, version: env!("CARGO_PKG_VERSION"), home: home.dir().display().to_string(), checks };
         match self.json {
             true => context.out.json(&report),

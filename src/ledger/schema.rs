@@ -480,6 +480,17 @@ pub fn check(conn: &Connection) -> Result<(), LedgerError> {
     }
 }
 
+/// The version of a ledger's tables, where this program can read them.
+pub fn version(conn: &Connection) -> Result<i32, LedgerError> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    match (version, application) {
+        (found, APPLICATION_ID) if found > VERSION => Err(LedgerError::Newer { found, known: VERSION }),
+        (1.., APPLICATION_ID) => Ok(version),
+        _ => Err(LedgerError::Damaged("the file is not a ledger of bursar's".to_owned())),
+    }
+}
+
 /// Makes the tables in an empty file, or checks that the file is a ledger this program can read.
 pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(), LedgerError> {
     conn.pragma_update(None, "journal_mode", "WAL")?;

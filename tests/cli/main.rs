@@ -12,6 +12,8 @@ mod keys;
 mod owner;
 mod playing;
 mod reading;
+#[cfg(unix)]
+mod restoring;
 mod sealed;
 #[cfg(unix)]
 mod waiting;

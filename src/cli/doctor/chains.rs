@@ -18,14 +18,14 @@ use crate::settlement::{Block, ChainError};
 use crate::time::Time;
 
 /// One node, and what it said of its newest block.
-pub struct Asked {
+pub struct AskedNode {
     pub url: Url,
     pub name: String,
     pub head: Result<Block, ChainError>,
 }
 
 pub async fn examine(home: &Home, config: &Config, policy: &Policy) -> Vec<Check> {
-    let chains: Vec<(&Network, Vec<Asked>)> =
+    let chains: Vec<(&Network, Vec<AskedNode>)> =
         join_all(policy.networks.iter().map(async |network| (network, ask(config, network).await))).await;
     let mut checks = egress::examine(policy, chains.iter().flat_map(|(_, nodes)| nodes)).await;
     let assets = config.assets_in_force(home).unwrap_or_else(|_| config.assets());
@@ -46,21 +46,21 @@ pub async fn examine(home: &Home, config: &Config, policy: &Policy) -> Vec<Check
 }
 
 /// Each node by itself, all of them at once.
-async fn ask(config: &Config, network: &Network) -> Vec<Asked> {
+async fn ask(config: &Config, network: &Network) -> Vec<AskedNode> {
     let chain = config.chain(network);
     join_all(chain.rpc.into_iter().map(async |url| {
         let host = url.host_str().unwrap_or_default();
         let name = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
         let alone = Nodes { rpc: vec![url.clone()], confirmations: chain.confirmations };
         let head = Rpc::new([(network.clone(), alone)]).heads(network).await.pop();
-        Asked { url, name, head: head.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) }
+        AskedNode { url, name, head: head.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) }
     }))
     .await
 }
 
-fn nodes_of(network: &Network, nodes: &[Asked]) -> Vec<Check> {
+fn nodes_of(network: &Network, nodes: &[AskedNode]) -> Vec<Check> {
     let now = words::now();
-    let newest = |node: &Asked| node.head.as_ref().ok().map(|block| Time::from_secs(block.time_secs as i64));
+    let newest = |node: &AskedNode| node.head.as_ref().ok().map(|block| Time::from_secs(block.time_secs as i64));
     let agrees =
         |at: Time| at.since(now) <= limits::CLOCK_SKEW && now.since(at) <= limits::CLOCK_SKEW + limits::BLOCKS_MAY_LAG;
     // Where one node agrees with our clock, it is the other that is wrong.
@@ -85,7 +85,7 @@ fn unheard(network: &Network, error: &ChainError) -> Check {
     }
 }
 
-fn against_our_clock(node: &Asked, network: &Network, newest: &Block, is_clock_right: bool) -> Check {
+fn against_our_clock(node: &AskedNode, network: &Network, newest: &Block, is_clock_right: bool) -> Check {
     let (now, at) = (words::now(), Time::from_secs(newest.time_secs as i64));
     let (behind, ahead) = (now.since(at), at.since(now));
     let (name, title) = (&node.name, network.title());
@@ -118,9 +118,10 @@ fn against_our_clock(node: &Asked, network: &Network, newest: &Block, is_clock_r
 }
 
 /// Two nodes that are both of now, and stand further apart than blocks come.
-fn contradiction(network: &Network, nodes: &[Asked], agrees: impl Fn(Time) -> bool) -> Option<Check> {
-    let of_now = |node: &&Asked| node.head.as_ref().is_ok_and(|block| agrees(Time::from_secs(block.time_secs as i64)));
-    let height = |node: &&Asked| node.head.as_ref().map_or(0, |block| block.number);
+fn contradiction(network: &Network, nodes: &[AskedNode], agrees: impl Fn(Time) -> bool) -> Option<Check> {
+    let of_now =
+        |node: &&AskedNode| node.head.as_ref().is_ok_and(|block| agrees(Time::from_secs(block.time_secs as i64)));
+    let height = |node: &&AskedNode| node.head.as_ref().map_or(0, |block| block.number);
     let (low, high) =
         (nodes.iter().filter(of_now).min_by_key(height)?, nodes.iter().filter(of_now).max_by_key(height)?);
     if height(&high).saturating_sub(height(&low)) <= limits::BLOCKS_APART {
@@ -140,7 +141,7 @@ fn contradiction(network: &Network, nodes: &[Asked], agrees: impl Fn(Time) -> bo
 }
 
 /// One line for a chain: whether it can be asked, and what is paid with there.
-fn summary(assets: &Assets, network: &Network, nodes: &[Asked]) -> Check {
+fn summary(assets: &Assets, network: &Network, nodes: &[AskedNode]) -> Check {
     let title = network.title();
     if nodes.is_empty() {
         return fail("chain", ChainError::NoNode(network.clone()), "nothing is proven on it until then");
@@ -224,11 +225,11 @@ async fn allowance(rpc: &Rpc, asset: &Asset, account: &Account) -> Option<Check>
 }
 
 /// Whether anything came back from it over the network.
-pub fn was_reached(node: &Asked) -> bool {
+pub fn was_reached(node: &AskedNode) -> bool {
     !matches!(node.head, Err(ChainError::Silent { .. } | ChainError::NoNode(_)))
 }
 
-impl Asked {
+impl AskedNode {
     /// Why it did not answer.
     pub fn silence(&self) -> Option<&str> {
         match &self.head {

@@ -8,7 +8,7 @@ use crate::cli::out;
 #[derive(Serialize)]
 pub struct Check {
     pub what: &'static str,
-    pub state: State,
+    pub state: Health,
     pub found: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub to_do: String,
@@ -16,7 +16,7 @@ pub struct Check {
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum Health {
     Ok,
     Warn,
     Fail,
@@ -26,9 +26,9 @@ impl Check {
     /// As a person reads it; what to do stands below.
     pub fn lines(&self) -> Vec<String> {
         let state = match self.state {
-            State::Ok => out::good("ok  "),
-            State::Warn => out::warn("warn"),
-            State::Fail => out::bad("fail"),
+            Health::Ok => out::good("ok  "),
+            Health::Warn => out::warn("warn"),
+            Health::Fail => out::bad("fail"),
         };
         let mut lines = vec![format!("{state} {:<9} {}", self.what, out::clean(&self.found))];
         if !self.to_do.is_empty() {
@@ -45,17 +45,17 @@ impl Check {
 
 /// As it should be.
 pub fn ok(what: &'static str, found: impl ToString) -> Check {
-    Check { what, state: State::Ok, found: found.to_string(), to_do: String::new() }
+    Check { what, state: Health::Ok, found: found.to_string(), to_do: String::new() }
 }
 
 /// Payments go on.
 pub fn warn(what: &'static str, found: impl ToString, to_do: impl Into<String>) -> Check {
-    Check { what, state: State::Warn, found: found.to_string(), to_do: to_do.into() }
+    Check { what, state: Health::Warn, found: found.to_string(), to_do: to_do.into() }
 }
 
 /// Nothing is paid, or nothing should be.
 pub fn fail(what: &'static str, found: impl ToString, to_do: impl Into<String>) -> Check {
-    Check { what, state: State::Fail, found: found.to_string(), to_do: to_do.into() }
+    Check { what, state: Health::Fail, found: found.to_string(), to_do: to_do.into() }
 }
 
 /// What a command would have said.

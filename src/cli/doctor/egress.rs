@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Host;
 
-use super::chains::{Asked, was_reached};
+use super::chains::{AskedNode, was_reached};
 use super::check::{Check, fail, ok, warn};
 use crate::cli::out;
 use crate::limits;
@@ -13,8 +13,8 @@ use crate::policy::Policy;
 /// What programs take for the name of a proxy. Bursar takes none: whoever stands there would see every payment.
 const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-pub async fn examine<'a>(policy: &Policy, nodes: impl Iterator<Item = &'a Asked>) -> Vec<Check> {
-    let nodes: Vec<&Asked> = nodes.collect();
+pub async fn examine<'a>(policy: &Policy, nodes: impl Iterator<Item = &'a AskedNode>) -> Vec<Check> {
+    let nodes: Vec<&AskedNode> = nodes.collect();
     let mut checks: Vec<Check> = Vec::new();
     let reached = nodes.iter().filter(|node| was_reached(node)).count();
     let proxy = PROXIES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
@@ -49,7 +49,7 @@ fn ways_out(policy: &Policy, reached: usize, nodes: usize) -> String {
 }
 
 /// A name without an address, told apart from a node that is down.
-async fn unresolved(node: &Asked) -> Option<Check> {
+async fn unresolved(node: &AskedNode) -> Option<Check> {
     const WAIT: Duration = limits::RPC_WAIT;
     let Some(Host::Domain(name)) = node.url.host() else { return None };
     let port = node.url.port_or_known_default().unwrap_or(443);
@@ -64,7 +64,7 @@ async fn unresolved(node: &Asked) -> Option<Check> {
 }
 
 /// On this machine nobody stands between.
-fn in_the_clear(node: &Asked) -> Option<Check> {
+fn in_the_clear(node: &AskedNode) -> Option<Check> {
     let is_here = match node.url.host()? {
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),

@@ -90,6 +90,11 @@ async fn own_ledger(bursar: &Owner) -> Result<Check, Failure> {
         ),
         LedgerSeal::Replaced => fail("ledger", "is not the one this wallet spent from", ADOPT),
         LedgerSeal::RolledBack => fail("ledger", "is an old copy", ADOPT),
+        LedgerSeal::Restored => fail(
+            "ledger",
+            "came out of a backup: payments that were made after it are not in it",
+            "`bursar ledger adopt` accepts it; nothing is paid until then",
+        ),
         LedgerSeal::Tampered => {
             fail("ledger", "what is kept beside the key about it was changed by somebody else", ADOPT)
         }
