@@ -688,6 +688,20 @@ async fn faults_of_hosts_are_told_with_the_command_that_repairs_them() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_a_folder_names_is_told_and_not_run() {
+    let (sandbox, second) = world().await;
+    let ill = Ill { home: Market::home_at(&sandbox), sandbox, second };
+    ill.installs("mcp-json");
+    let (theirs, ran) = (ill.home.user("repository/bursar"), ill.home.user("ran"));
+    ill.home.write_private("repository/bursar", &format!("#!/bin/sh\necho ran > '{}'\n", ran.display()));
+    mode(&theirs, 0o700);
+    host_starts(&ill, ".mcp.json", theirs.to_str().expect("plain"));
+    let told = ill.plain(&out(&ill.home.run(&["doctor"])));
+    assert!(told.contains("warn hosts     mcp-json starts another bursar than this: ~/repository/bursar"), "{told}");
+    assert!(told.contains("bursar install --host mcp-json") && !ran.exists(), "{told}");
+}
+
 /// The entry starts another program from then on.
 fn host_starts(ill: &Ill, file: &str, program: &str) {
     let path = ill.home.user(file);

@@ -87,6 +87,10 @@ async fn started(host: Host, found: &FoundEntry, around: &Surroundings, home: &H
             repair,
         );
     }
+    if host == Host::McpJson && !is_this(program) {
+        // Whoever wrote the folder wrote that line, and nobody has said yet that its programs may run.
+        return warn("hosts", format!("{name} starts another bursar than this: {shown}"), repair);
+    }
     match version_of(program).await {
         Some(version) if version == env!("CARGO_PKG_VERSION") => {
             ok("hosts", format!("{name} starts bursar {version} over this home"))
@@ -134,9 +138,14 @@ fn first_quoted(text: &str) -> Option<&str> {
     Some(value.split_once('"')?.0)
 }
 
+/// The very program that runs now.
+fn is_this(program: &Path) -> bool {
+    std::env::current_exe().is_ok_and(|own| is_same(&own, program))
+}
+
 /// Our own version is known; another program is asked. It gets nothing of ours: no terminal input, no environment.
 async fn version_of(program: &Path) -> Option<String> {
-    if std::env::current_exe().is_ok_and(|own| is_same(&own, program)) {
+    if is_this(program) {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
     let mut command = Command::new(program);
