@@ -344,6 +344,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_asks_for_all_of_this_machine_is_not_opened() {
+        let dear =
+            format!("{{\"bursar_backup\":1,\"argon2id\":{{\"memory_kib\":{},\"passes\":3,\"lanes\":1}},", u32::MAX);
+        let line = format!("{dear}\"salt\":\"{}\",\"bytes\":32}}\n", "00".repeat(16));
+        let file = [line.as_bytes(), &[0; 32]].concat();
+        assert_eq!(opened(&file, "x", 0), Err(SealedError::TooDear));
+    }
+
+    #[test]
     fn a_key_goes_through_unchanged_and_is_not_in_the_file() {
         let key = Key::random().unwrap();
         let mut writer = SealedWriter::begin(Vec::new(), "open sesame", KEY).unwrap();
