@@ -25,6 +25,7 @@ use crate::wallet::PassphraseSource;
 mod allow_permit2;
 mod approve;
 mod audit;
+mod backup;
 mod balance;
 mod books;
 mod completions;
@@ -36,6 +37,7 @@ mod doctor;
 mod exit;
 mod fetch;
 mod freeze;
+mod funding;
 mod groups;
 mod hosts;
 mod init;
@@ -56,6 +58,7 @@ mod policy;
 mod qr;
 mod reconcile;
 mod release;
+mod restore;
 mod review;
 mod reviewed;
 mod screen;
@@ -119,6 +122,8 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     Reconcile(reconcile::Reconcile),
     Release(release::Release),
+    Backup(backup::BackupCommand),
+    Restore(restore::Restore),
     Review(review::ReviewCommand),
     Reviewed(reviewed::Reviewed),
     Statusline(statusline::Statusline),
@@ -295,6 +300,8 @@ impl Command {
             Command::Ledger(ledger) => ledger.run(context).await,
             Command::Reconcile(reconcile) => reconcile.run(context).await,
             Command::Release(release) => release.run(context).await,
+            Command::Backup(backup) => backup.run(context).await,
+            Command::Restore(restore) => restore.run(context).await,
             Command::Review(review) => review.run(context).await,
             Command::Reviewed(reviewed) => reviewed.run(context).await,
             Command::Statusline(statusline) => statusline.run(context),

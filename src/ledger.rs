@@ -11,6 +11,7 @@ mod breakers;
 mod browse;
 mod budget;
 mod close;
+mod copy;
 mod doubt;
 mod events;
 mod glance;
@@ -47,6 +48,7 @@ pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing, Moved, SentApproval, Taken};
+pub use copy::{LedgerCopy, examine_copy};
 pub use doubt::InDoubt;
 pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
@@ -231,6 +233,11 @@ impl Ledger {
         });
         reading.await.unwrap_or_else(|_| Err(LedgerError::gone()))
     }
+}
+
+/// The version of the tables this program makes and reads, and of the engine they lie in.
+pub fn versions() -> (i32, &'static str) {
+    (schema::VERSION, rusqlite::version())
 }
 
 impl LedgerError {

@@ -8,6 +8,7 @@ mod account;
 pub mod agent;
 pub mod answer;
 pub mod authorization;
+pub mod backup;
 pub mod chain;
 pub mod cli;
 mod conclude;

@@ -112,6 +112,12 @@ pub const SEARCHED_AGAIN: u64 = 300;
 /// Of what a chain transaction was called with, this much is searched for authorizations of ours: what settles one is far
 /// shorter.
 pub const CALL_READ_BYTES: usize = 32 * 1024;
+/// Where money is waited for: how soon it is looked for again at first, for a faucet is quick.
+pub const WATCH_OFTEN: Duration = Duration::from_secs(2);
+/// And later: public nodes are nobody's own, and a person looks away.
+pub const WATCH_SELDOM: Duration = Duration::from_secs(60);
+/// What did not come in a day was not sent here.
+pub const WATCH_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 /// Waiting longer than this for the ledger is a refusal: the caller still has time to hear it.
 pub const LEDGER_WAIT: Duration = Duration::from_secs(10);
 /// Letting go or wiping before an answer: the answer itself must not come late because of it.

@@ -5,6 +5,7 @@
 
 mod account;
 mod networks;
+mod places;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use alloy_primitives::{U256, address};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::account::{Account, NotAnAddress, address, address_in_any_case};
+pub use self::places::Faucet;
 
 /// Atomic units of one asset, as they are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

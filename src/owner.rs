@@ -1,6 +1,7 @@
 //! What only the owner may know or do. Whoever makes this handle has made sure that it is the owner.
 
 mod allowance;
+mod backup;
 mod glance;
 mod log;
 mod overview;
@@ -14,7 +15,7 @@ pub use glance::{Glance, glance};
 pub use overview::*;
 pub use passphrase::is_the_owner_by_seal;
 
-pub use crate::ledger::By;
+pub use crate::ledger::{By, versions};
 
 use std::sync::{Arc, Weak};
 
@@ -24,7 +25,7 @@ use crate::account::{Shown, event, row};
 use crate::agent::Agent;
 use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
 use crate::goods::Goods;
-use crate::ledger::{Entry, View};
+use crate::ledger::{Entry, LedgerError, View};
 use crate::money::{Account, Asset, Rate, Usd};
 use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
 use crate::parts::Parts;
@@ -33,7 +34,7 @@ use crate::reason::{Reason, Who};
 use crate::seal::{self, Foreign, anchor_of};
 use crate::settlement::Standing;
 use crate::time::Time;
-use crate::wallet::Anchor;
+use crate::wallet::{Anchor, WalletError};
 use crate::wish::{Call, Wish};
 use crate::{funds, questions};
 
@@ -54,6 +55,10 @@ pub enum LedgerSeal {
     Replaced,
     /// It is an old copy.
     RolledBack,
+    /// It came out of a backup, and was not adopted yet.
+    Restored,
+    /// Somebody without the key changed what is kept beside it.
+    Tampered,
     /// It is.
     Own,
     /// Nothing was spent yet.
@@ -123,16 +128,34 @@ impl Owner {
         let Some(wallet) = &self.parts.wallet else { return Ok(LedgerSeal::NoWallet) };
         let (kept, locked) = match wallet.anchor().await {
             Ok(kept) => (kept, None),
+            Err(WalletError::AnchorDamaged) => return Ok(LedgerSeal::Tampered),
             Err(cause) => (wallet.noted().await.ok().flatten(), Some(cause)),
         };
         let foreign = kept.as_ref().and_then(|kept| seal::foreign(kept, &ours));
         Ok(match (foreign, kept, locked) {
             (Some(Foreign::Replaced), ..) => LedgerSeal::Replaced,
             (Some(Foreign::RolledBack), ..) => LedgerSeal::RolledBack,
+            (Some(Foreign::Restored), ..) => LedgerSeal::Restored,
             (None, _, Some(cause)) => LedgerSeal::Unseen(cause.to_string()),
             (None, Some(_), None) => LedgerSeal::Own,
             (None, None, None) => LedgerSeal::Unspent,
         })
+    }
+
+    /// What is wrong with the ledger's file itself, if anything is.
+    pub async fn ledger_damage(&self) -> Result<Option<String>, Refusal> {
+        match self.parts.ledger.damage().await {
+            Err(LedgerError::Damaged(cause)) => Ok(Some(cause)),
+            said => Ok(said?),
+        }
+    }
+
+    /// Whether the key can be read now.
+    pub async fn reads_key(&self) -> Result<(), WalletError> {
+        match &self.parts.wallet {
+            Some(wallet) => wallet.unlock().await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Everything known about one purchase.

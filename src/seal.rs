@@ -166,11 +166,14 @@ pub(crate) enum Foreign {
     Replaced,
     /// It is an older copy: it holds fewer authorizations than were made.
     RolledBack,
+    /// It came out of a backup: payments may have been made since.
+    Restored,
 }
 
 /// Holds a ledger against what is noted beside the key.
 pub(crate) fn foreign(kept: &Anchor, ours: &ledger::Seal) -> Option<Foreign> {
     match kept.ledger_id == ours.ledger_id {
+        false if kept.is_restored() => Some(Foreign::Restored),
         false => Some(Foreign::Replaced),
         true if kept.authorizations > ours.authorizations => Some(Foreign::RolledBack),
         true => None,
@@ -183,6 +186,10 @@ fn broken_seal(kept: &Anchor, ours: &ledger::Seal) -> Option<Reason> {
         Foreign::Replaced => {
             let what = "the ledger is not the one this wallet has been spending from: it is missing or was replaced";
             ("ledger_replaced", what.to_owned())
+        }
+        Foreign::Restored => {
+            let what = "the ledger came out of a backup: payments that were made after it are not in it";
+            ("ledger_restored", what.to_owned())
         }
         Foreign::RolledBack => {
             let (held, made) = (ours.authorizations, kept.authorizations);
@@ -198,4 +205,20 @@ fn broken_seal(kept: &Anchor, ours: &ledger::Seal) -> Option<Reason> {
 
 fn unsealed(cause: &WalletError) -> Refusal {
     Refusal { reasons: vec![wallet_reason(cause)], next: "nothing was changed: make the wallet reachable".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_ledger_is_the_own_one_of_a_key_that_came_out_of_a_backup() {
+        for authorizations in [0, 7, 8] {
+            let ours = ledger::Seal { ledger_id: "le_1".to_owned(), authorizations };
+            let kept = Anchor::restored(7, None);
+            assert!(matches!(foreign(&kept, &ours), Some(Foreign::Restored)));
+            assert_eq!(broken_seal(&kept, &ours).unwrap().code, "ledger_restored");
+            assert!(foreign(&anchor_of(ours.clone()), &ours).is_none());
+        }
+    }
 }

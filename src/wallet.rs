@@ -13,6 +13,7 @@ mod keyfile;
 mod keyring;
 mod memory;
 mod passphrase;
+mod sealed;
 mod store;
 mod verifier;
 
@@ -27,6 +28,7 @@ pub use self::error::WalletError;
 pub use self::key::Key;
 pub use self::memory::Memory;
 pub use self::passphrase::PassphraseSource;
+pub use self::sealed::{SealedError, SealedHead, SealedReader, SealedWriter};
 pub use self::store::{KeyStore, Store};
 pub use self::verifier::Verifier;
 use crate::limits;

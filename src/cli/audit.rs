@@ -55,6 +55,11 @@ fn foreign(seal: &LedgerSeal) -> Option<String> {
     let what = match seal {
         LedgerSeal::Replaced => "the ledger is not the one this wallet spent from: it is missing or was replaced",
         LedgerSeal::RolledBack => "the ledger is an old copy: this wallet has made more payments than it holds",
+        LedgerSeal::Restored => {
+            let what = "the ledger came out of a backup, and payments that were made after it are not in it";
+            return Some(format!("{what}: `bursar ledger adopt` accepts it, and nothing is paid until then"));
+        }
+        LedgerSeal::Tampered => "what is kept beside the key about the ledger was changed by somebody else",
         LedgerSeal::Own | LedgerSeal::Unspent | LedgerSeal::NoWallet | LedgerSeal::Unseen(_) => return None,
     };
     Some(format!("{what}; bring the right one back, or accept this one with `bursar ledger adopt`"))

@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Serve and spend", &["serve", "fetch", "balance"]),
     ("See what was spent", &["review", "log", "why", "sellers", "reviewed", "statusline", "audit"]),
     ("Decide", &["pending", "approve", "deny", "freeze", "thaw", "policy", "owner"]),
-    ("Put right", &["reconcile", "release", "ledger", "wallet"]),
+    ("Put right", &["reconcile", "release", "backup", "restore", "ledger", "wallet"]),
     ("Shell", &["completions", "man"]),
 ];
 

@@ -15,7 +15,7 @@ use crate::cli::hosts::{Host, ServerEntry};
 use crate::cli::install::{self, Install};
 use crate::cli::owner::Terminal;
 use crate::cli::wallet::{self, KeyPlace};
-use crate::cli::{Context, out, passphrase, qr};
+use crate::cli::{Context, funding, out, passphrase, qr};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
 use crate::policy::Policy;
 
@@ -215,21 +215,19 @@ fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
 
 /// Where money for this wallet comes from, by what the policy allows.
 fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), Failure> {
-    let networks = PolicyFile::new(home).current()?.networks.clone();
     context.out.line(format_args!("\n{}", out::bold("Fund it")));
-    for network in &networks {
-        let line = match network.chain_id() {
-            Some(84532) => format!("test USDC on Base Sepolia to {address}, free at https://faucet.circle.com"),
-            Some(8453) => format!("a few dollars of USDC on Base to {address}; no other asset, not even for fees"),
-            _ => {
-                let assets = Config::load(home)?.assets();
-                let symbols: Vec<&str> = assets.on(network).map(|asset| asset.symbol.as_str()).collect();
-                format!("{} on {} to {address}", symbols.join(" or "), network.title())
+    for way in funding::ways(home, address, None)? {
+        let (assets, title) = (way.assets.join(" or "), way.network.title());
+        let line = match (way.network.chain_id(), way.faucet) {
+            (Some(Money::REAL), _) => {
+                format!("a few dollars of USDC on Base to {address}; no other asset, not even for fees")
             }
+            (_, Some(faucet)) => format!("test {assets} on {title} to {address}, free at {faucet}"),
+            (_, None) => format!("{assets} on {title} to {address}"),
         };
         context.out.line(format_args!("  {line}"));
     }
     qr::show(&address.to_string(), &context.out);
-    context.out.line("  bursar balance shows when it is there");
+    context.out.line("  bursar balance --watch waits until it is there");
     Ok(())
 }

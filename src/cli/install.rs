@@ -1,7 +1,7 @@
 //! `bursar install` and `bursar uninstall`: our entry in the files of hosts, put in and taken out, and nothing else.
 
 mod diff;
-mod files;
+pub mod files;
 mod host_file;
 mod plan;
 
@@ -204,12 +204,13 @@ fn is_here(host: &Host, around: &Surroundings) -> bool {
 }
 
 /// The file that is there, or else the one the host would make.
-fn usual_file(host: Host, around: &Surroundings) -> PathBuf {
+pub fn usual_file(host: Host, around: &Surroundings) -> PathBuf {
     let files = host.files(around);
     files.iter().find(|file| file.exists()).or(files.first()).cloned().unwrap_or_default()
 }
 
-fn surroundings() -> Result<Surroundings, Failure> {
+/// What this machine is like.
+pub fn surroundings() -> Result<Surroundings, Failure> {
     // As the systems' own rules have it: a place that is not a whole path counts for nothing.
     let place = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let platform = match () {

@@ -26,7 +26,7 @@ enum Action {
 /// until it has rolled by. Asks at the terminal that you type the word `adopt`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  cp backup/ledger.db* ~/.bursar/      # with its -wal, while nothing runs\n  bursar ledger adopt"
+    after_help = "Example:\n  bursar restore bursar.backup         # or: cp copy/ledger.db* ~/.bursar/, while nothing runs\n  bursar ledger adopt"
 )]
 struct Adopt {}
 

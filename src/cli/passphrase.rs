@@ -23,8 +23,8 @@ enum Action {
 
 /// Set a passphrase, or change it
 ///
-/// From then on `approve`, `thaw`, `release`, `policy apply`, `policy allow`, `ledger adopt`, `wallet export` and `wallet
-/// remove` ask for it, and a changed policy.toml or [[asset]] is not in force until `bursar policy apply`. Meant for hosts that have a shell: an agent that runs bursar's commands for you
+/// From then on `approve`, `thaw`, `release`, `policy apply`, `policy allow`, `ledger adopt`, `backup`,
+/// `wallet export` and `wallet remove` ask for it, and a changed policy.toml or [[asset]] is not in force until `bursar policy apply`. Meant for hosts that have a shell: an agent that runs bursar's commands for you
 /// does not know it. Nobody can tell you what it was; without it, a new wallet is the way out.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar owner set")]

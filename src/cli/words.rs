@@ -32,6 +32,16 @@ pub fn dollars(usd: Usd) -> String {
     format!("${usd}")
 }
 
+/// `12 MiB`, rounded up: so much room it takes.
+pub fn size(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    match bytes {
+        0..KIB => format!("{bytes} bytes"),
+        _ if bytes < KIB * KIB => format!("{} KiB", bytes.div_ceil(KIB)),
+        _ => format!("{} MiB", bytes.div_ceil(KIB * KIB)),
+    }
+}
+
 /// How the state of a row looks.
 pub fn state(state: &str) -> Style {
     match state {

@@ -57,6 +57,15 @@ impl Guarded {
     pub fn new(verifier: serde_json::Value, policy: Option<String>, assets: Vec<Asset>) -> Guarded {
         Guarded { bursar_owner: FORMAT, verifier, policy, assets }
     }
+
+    /// Pure: what a text of the file says, or what is wrong with it.
+    pub fn parse(text: &str) -> Result<Guarded, String> {
+        match serde_json::from_str::<Guarded>(text) {
+            Ok(guarded) if guarded.bursar_owner == FORMAT => Ok(guarded),
+            Ok(guarded) => Err(format!("its format is {}, not {FORMAT}", guarded.bursar_owner)),
+            Err(error) => Err(format!("it is not as bursar wrote it: {error}")),
+        }
+    }
 }
 
 impl OwnerFile {
@@ -77,14 +86,9 @@ impl OwnerFile {
         if let Some(known) = last.as_ref().filter(|known| Arc::ptr_eq(&known.text, &text)) {
             return Ok(Some(known.guarded.clone()));
         }
-        match serde_json::from_str::<Guarded>(&text) {
-            Ok(guarded) if guarded.bursar_owner == FORMAT => {
-                *last = Some(Parsed { text, guarded: guarded.clone() });
-                Ok(Some(guarded))
-            }
-            Ok(guarded) => Err(self.unusable(&format!("its format is {}, not {FORMAT}", guarded.bursar_owner))),
-            Err(error) => Err(self.unusable(&format!("it is not as bursar wrote it: {error}"))),
-        }
+        let guarded = Guarded::parse(&text).map_err(|what| self.unusable(&what))?;
+        *last = Some(Parsed { text, guarded: guarded.clone() });
+        Ok(Some(guarded))
     }
 
     /// Writes it, whole or not at all.

@@ -52,6 +52,15 @@ struct Move {
 }
 
 impl Ledger {
+    /// What is wrong with the file itself, if anything is. Reads all of it, and compares nothing with anything else.
+    pub async fn damage(&self) -> Result<Option<String>, LedgerError> {
+        self.read(|conn| {
+            let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            Ok((said != "ok").then_some(said))
+        })
+        .await
+    }
+
     /// Derives everything anew and says what does not agree.
     pub async fn audit(&self) -> Result<Findings, LedgerError> {
         self.read(|conn| {

@@ -32,7 +32,8 @@ const STEPS: [&str; 12] = [
     LITTLE_TO_WRITE,
     LISTED_SOON,
 ];
-const VERSION: i32 = STEPS.len() as i32;
+/// Of the tables of today.
+pub const VERSION: i32 = STEPS.len() as i32;
 
 const TABLES: &str = "
 CREATE TABLE ledger (
@@ -551,6 +552,17 @@ pub fn check(conn: &Connection) -> Result<(), LedgerError> {
     match (version, application) {
         (VERSION, APPLICATION_ID) => Ok(()),
         _ => Err(LedgerError::Damaged("the file does not have the tables of today".to_owned())),
+    }
+}
+
+/// The version of a ledger's tables, where this program can read them.
+pub fn version(conn: &Connection) -> Result<i32, LedgerError> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    match (version, application) {
+        (found, APPLICATION_ID) if found > VERSION => Err(LedgerError::Newer { found, known: VERSION }),
+        (1.., APPLICATION_ID) => Ok(version),
+        _ => Err(LedgerError::Damaged("the file is not a ledger of bursar's".to_owned())),
     }
 }
 

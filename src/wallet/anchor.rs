@@ -24,6 +24,20 @@ pub struct Anchor {
 }
 
 const BUILT_IN: &str = "built in";
+/// No ledger is called so: every ledger is another one than this.
+const RESTORED: &str = "restored from a backup";
+
+impl Anchor {
+    /// What stands beside a key that came out of a backup: no ledger is its own until its owner adopts one.
+    pub fn restored(authorizations: u64, owner: Option<OwnerMark>) -> Anchor {
+        Anchor { ledger_id: RESTORED.to_owned(), authorizations, owner }
+    }
+
+    /// Whether nothing was adopted since it came out of a backup.
+    pub fn is_restored(&self) -> bool {
+        self.ledger_id == RESTORED
+    }
+}
 
 /// Fingerprints of what tells the owner's passphrase, and of the policy it put into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

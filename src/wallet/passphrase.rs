@@ -33,12 +33,31 @@ pub(super) enum Purpose {
 impl PassphraseSource {
     /// What the environment names. Read at the edge, once; it names places, never the passphrase.
     pub fn from_environment() -> Vec<PassphraseSource> {
-        let descriptor = std::env::var("BURSAR_PASSPHRASE_FD").ok().and_then(|text| text.parse().ok());
+        PassphraseSource::named("BURSAR_PASSPHRASE", "bursar-passphrase")
+    }
+
+    /// The same for backups, which have a passphrase of their own.
+    pub fn of_backups() -> Vec<PassphraseSource> {
+        PassphraseSource::named("BURSAR_BACKUP_PASSPHRASE", "bursar-backup-passphrase")
+    }
+
+    fn named(variable: &str, credential: &str) -> Vec<PassphraseSource> {
+        let descriptor = std::env::var(format!("{variable}_FD")).ok().and_then(|text| text.parse().ok());
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let file = path("BURSAR_PASSPHRASE_FILE").map(PassphraseSource::File);
+        let file = path(&format!("{variable}_FILE")).map(PassphraseSource::File);
         let directory = path("CREDENTIALS_DIRECTORY");
-        let credential = directory.map(|at| PassphraseSource::SystemdCredential(at.join("bursar-passphrase")));
+        let credential = directory.map(|at| PassphraseSource::SystemdCredential(at.join(credential)));
         descriptor.map(PassphraseSource::Fd).into_iter().chain(file).chain(credential).collect()
+    }
+
+    /// The passphrase of a backup, from the first of these that has one: chosen now, or the one it was made with.
+    pub fn for_backup(
+        sources: &[PassphraseSource],
+        backup: &Path,
+        is_new: bool,
+    ) -> Result<Zeroizing<String>, WalletError> {
+        let purpose = if is_new { Purpose::Choose } else { Purpose::Open };
+        from_first(sources, purpose, backup).map(|(passphrase, _)| passphrase)
     }
 
     /// `None`: this source is not there, ask the next one.

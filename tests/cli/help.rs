@@ -2,7 +2,7 @@
 
 use crate::home::{Home, code, err, out};
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "demo",
     "init",
     "install",
@@ -25,6 +25,8 @@ const COMMANDS: [&str; 26] = [
     "policy",
     "reconcile",
     "release",
+    "backup",
+    "restore",
     "ledger",
     "wallet",
     "completions",

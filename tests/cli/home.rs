@@ -77,8 +77,15 @@ impl Home {
             .replace(env!("CARGO_BIN_EXE_bursar"), "/path/to/bursar")
     }
 
-    fn write_private(&self, name: &str, text: &str) {
+    /// A file of the home, which nobody else may read.
+    pub fn write(&self, name: &str, text: &str) {
+        self.write_private(&format!(".bursar/{name}"), text);
+    }
+
+    /// A file of the user's, which nobody else may read.
+    pub fn write_private(&self, name: &str, text: &str) {
         let path = self.user.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(&path, text).expect("written");
         #[cfg(unix)]
         {

@@ -1,6 +1,8 @@
 //! The human's door, from outside: the real program, one process a test.
 
 mod docs;
+#[cfg(unix)]
+mod doctoring;
 mod files;
 mod help;
 mod home;
@@ -10,6 +12,10 @@ mod keys;
 mod owner;
 mod playing;
 mod reading;
+#[cfg(unix)]
+mod restoring;
 mod sealed;
+#[cfg(unix)]
+mod waiting;
 #[cfg(unix)]
 use testkit::terminal;

@@ -31,20 +31,24 @@ above = \"0.10\"
 impl Market {
     pub async fn open() -> Market {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
+        sandbox.chain.mint(ADDRESS.parse().expect("an address"), U256::from(5_000_000)).expect("minted");
+        Market { home: Market::home_at(&sandbox), sandbox }
+    }
+
+    /// A user who may spend at this market.
+    pub fn home_at(sandbox: &Sandbox) -> Home {
         let home = Home::empty();
         assert_eq!(code(&home.run_with(&["wallet", "import", "--store", "file"], KEY)), 0);
         let (host, config) = (sandbox.sellers_url().replace("http://", ""), home.read("config.toml"));
         let host = host.trim_end_matches('/');
         let chain = format!("{config}\n[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url());
         let policy = format!("{RULES}[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"{host}\"]\n");
-        fs::write(home.file("config.toml"), chain).expect("written");
-        fs::write(home.file("policy.toml"), policy).expect("written");
-        let market = Market { sandbox, home };
-        market.sandbox.chain.mint(ADDRESS.parse().expect("an address"), U256::from(5_000_000)).expect("minted");
-        market
+        home.write("config.toml", &chain);
+        home.write("policy.toml", &policy);
+        home
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.sandbox.sellers_url().trim_end_matches('/'))
     }
 

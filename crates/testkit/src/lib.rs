@@ -5,6 +5,8 @@ pub mod house;
 pub mod keys;
 pub mod mpp;
 pub mod processes;
+#[cfg(unix)]
+pub mod room;
 pub mod scene;
 #[cfg(unix)]
 pub mod terminal;

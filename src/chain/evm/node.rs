@@ -97,6 +97,11 @@ impl Node {
         self.number(line, "eth_getTransactionCount", json!([account, "pending"])).await
     }
 
+    /// How much of the chain's own coin an account has.
+    pub async fn coin(&self, line: &Line, account: Address) -> Result<B256, NodeFailure> {
+        self.number(line, "eth_getBalance", json!([account, At::Latest.spelt()])).await
+    }
+
     /// What a unit of gas costs now.
     pub async fn gas_price(&self, line: &Line) -> Result<B256, NodeFailure> {
         self.number(line, "eth_gasPrice", json!([])).await

@@ -90,6 +90,16 @@ impl Rpc {
         told.unwrap_or_else(|| Err(ChainError::NoNode(account.network().clone())))
     }
 
+    /// How much of the chain's own coin an account has, for gas: the largest of what the nodes answer.
+    pub async fn coin(&self, account: &Account) -> Result<B256, ChainError> {
+        let (chain, address) = self.of(account)?;
+        let told = join_all(chain.nodes.iter().map(|node| async {
+            node.is_on(&self.line, chain.id).await?;
+            node.coin(&self.line, address).await.map_err(|failure| node.says(failure))
+        }));
+        largest(told.await).unwrap_or_else(|| Err(ChainError::NoNode(account.network().clone())))
+    }
+
     fn chain(&self, network: &Network) -> Result<&Chain, ChainError> {
         self.chains.get(network).ok_or_else(|| ChainError::NoNode(network.clone()))
     }
@@ -184,12 +194,7 @@ impl Chains for Rpc {
             };
             word.map_err(|failure| node.says(failure))
         }));
-        let highest = told.await.into_iter().reduce(|a, b| match (a, b) {
-            (Ok(a), Ok(b)) => Ok(a.max(b)),
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Err(error), Err(_)) => Err(error),
-        });
-        highest.unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
+        largest(told.await).unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
     }
 
     /// To the first node that takes it; the others hear of it from that one.
@@ -289,6 +294,15 @@ impl Chains for Rpc {
         });
         join_all(asked).await
     }
+}
+
+/// The largest of what nodes answer; why there is none, where nobody does.
+fn largest(told: Vec<Result<B256, ChainError>>) -> Option<Result<B256, ChainError>> {
+    told.into_iter().reduce(|a, b| match (a, b) {
+        (Ok(a), Ok(b)) => Ok(a.max(b)),
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+        (Err(error), Err(_)) => Err(error),
+    })
 }
 
 impl Chain {

@@ -26,7 +26,7 @@ pub enum Limits {
 
 impl Money {
     const TEST: u64 = 84532;
-    const REAL: u64 = 8453;
+    pub const REAL: u64 = 8453;
 
     pub fn of(names: &[String]) -> Result<Money, Failure> {
         let networks = names.iter().map(|name| meant(name)).collect::<Result<Vec<Network>, _>>()?;
