@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 
 use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
-use money::{Limits, Money};
+use money::{AllowedMoney, Limits};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::hosts::{Host, ServerEntry};
@@ -78,7 +78,7 @@ impl Init {
         }
         let (money, limits) = match person {
             Some(person) => {
-                let money = Money::asked(person)?;
+                let money = AllowedMoney::asked(person)?;
                 let limits = self.limits.map_or_else(|| Limits::asked(person, &money), Ok)?;
                 (money, limits)
             }
@@ -87,7 +87,7 @@ impl Init {
                 return Err(Failure::usage("which money shall it be?", next));
             }
             None => {
-                let money = Money::of(&self.networks)?;
+                let money = AllowedMoney::of(&self.networks)?;
                 let limits = self.limits.unwrap_or(Limits::of(&money));
                 (money, limits)
             }
@@ -103,7 +103,7 @@ impl Init {
 
     /// The owner's file wins, and is not changed behind the owner's back.
     fn same_money(&self, policy: &Policy) -> Result<(), Failure> {
-        let wanted = Money::of(&self.networks)?;
+        let wanted = AllowedMoney::of(&self.networks)?;
         match wanted.networks().iter().find(|network| !policy.networks.contains(network)) {
             Some(other) => Err(Failure::new(
                 "other_network",
@@ -219,7 +219,7 @@ fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), F
     for way in funding::ways(home, address, None)? {
         let (assets, title) = (way.assets.join(" or "), way.network.title());
         let line = match (way.network.chain_id(), way.faucet) {
-            (Some(Money::REAL), _) => {
+            (Some(AllowedMoney::REAL), _) => {
                 format!("a few dollars of USDC on Base to {address}; no other asset, not even for fees")
             }
             (_, Some(faucet)) => format!("test {assets} on {title} to {address}, free at {faucet}"),

@@ -9,7 +9,7 @@ use crate::money::{Assets, Network, Usd};
 use crate::policy::{Access, Policy};
 
 /// The chains a fresh policy allows: all of real money, or all of test money.
-pub struct Money(Vec<Network>);
+pub struct AllowedMoney(Vec<Network>);
 
 /// The policies in `policies/`, to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,25 +24,25 @@ pub enum Limits {
     Testnet,
 }
 
-impl Money {
+impl AllowedMoney {
     const TEST: u64 = 84532;
     pub const REAL: u64 = 8453;
 
-    pub fn of(names: &[String]) -> Result<Money, Failure> {
+    pub fn of(names: &[String]) -> Result<AllowedMoney, Failure> {
         let networks = names.iter().map(|name| meant(name)).collect::<Result<Vec<Network>, _>>()?;
         let tests = networks.iter().filter(|network| network.is_test()).count();
         if tests > 0 && tests < networks.len() {
             return Err(Failure::usage("test money and real money do not go together", "leave out one of them"));
         }
-        Ok(Money(networks))
+        Ok(AllowedMoney(networks))
     }
 
-    pub fn asked(person: &mut Terminal) -> Result<Money, Failure> {
+    pub fn asked(person: &mut Terminal) -> Result<AllowedMoney, Failure> {
         let typed = person.answers("Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  or the name of a chain  [1]: ")?;
         match typed.trim() {
-            "" | "1" => Ok(Money(vec![Network::eip155(Money::TEST)])),
-            "2" => Ok(Money(vec![Network::eip155(Money::REAL)])),
-            name => Money::of(&[name.to_owned()]),
+            "" | "1" => Ok(AllowedMoney(vec![Network::eip155(AllowedMoney::TEST)])),
+            "2" => Ok(AllowedMoney(vec![Network::eip155(AllowedMoney::REAL)])),
+            name => AllowedMoney::of(&[name.to_owned()]),
         }
     }
 
@@ -62,12 +62,12 @@ impl Money {
 
 impl Limits {
     /// What goes with this money where nothing else is said.
-    pub fn of(money: &Money) -> Limits {
+    pub fn of(money: &AllowedMoney) -> Limits {
         if money.is_test() { Limits::Testnet } else { Limits::Default }
     }
 
     /// Each with what it lets through, the one that goes with this money first.
-    pub fn asked(person: &mut Terminal, money: &Money) -> Result<Limits, Failure> {
+    pub fn asked(person: &mut Terminal, money: &AllowedMoney) -> Result<Limits, Failure> {
         let first = Limits::of(money);
         let all = Limits::value_variants().iter().copied();
         let others = all.filter(|limits| *limits != first && (money.is_test() || *limits != Limits::Testnet));
@@ -90,12 +90,12 @@ impl Limits {
     }
 
     /// The policy in the box, with these chains in it.
-    pub fn policy(self, money: &Money) -> String {
+    pub fn policy(self, money: &AllowedMoney) -> String {
         let (text, boxed) = match self {
-            Limits::Default => (Policy::built_in_text(), Money::REAL),
-            Limits::Research => (include_str!("../../../policies/research.toml"), Money::REAL),
-            Limits::Paranoid => (include_str!("../../../policies/paranoid.toml"), Money::REAL),
-            Limits::Testnet => (include_str!("../../../policies/testnet.toml"), Money::TEST),
+            Limits::Default => (Policy::built_in_text(), AllowedMoney::REAL),
+            Limits::Research => (include_str!("../../../policies/research.toml"), AllowedMoney::REAL),
+            Limits::Paranoid => (include_str!("../../../policies/paranoid.toml"), AllowedMoney::REAL),
+            Limits::Testnet => (include_str!("../../../policies/testnet.toml"), AllowedMoney::TEST),
         };
         let names: Vec<String> = money.0.iter().map(|network| format!("\"{network}\"")).collect();
         let titles: Vec<&str> = money.0.iter().map(Network::title).collect();
@@ -113,7 +113,7 @@ impl Limits {
     }
 
     /// Limits of play money are no limits.
-    pub fn fit(self, money: &Money) -> Result<Limits, Failure> {
+    pub fn fit(self, money: &AllowedMoney) -> Result<Limits, Failure> {
         match self == Limits::Testnet && !money.is_test() {
             true => {
                 Err(Failure::usage("the testnet limits are for test money", "choose default, research or paranoid"))
@@ -144,8 +144,8 @@ pub fn in_words(policy: &Policy) -> String {
 /// A chain by whatever a person calls it, with an asset on it that bursar knows.
 fn meant(name: &str) -> Result<Network, Failure> {
     let network = match name {
-        "testnet" => Network::eip155(Money::TEST),
-        "mainnet" => Network::eip155(Money::REAL),
+        "testnet" => Network::eip155(AllowedMoney::TEST),
+        "mainnet" => Network::eip155(AllowedMoney::REAL),
         name => Network::meant(name).unwrap_or_else(|| Network::new(name)),
     };
     let known = Assets::default().networks();
@@ -169,7 +169,7 @@ mod tests {
             [(vec!["polygon", "base"], "eip155:137, eip155:8453"), (vec!["testnet"], "eip155:84532")]
         {
             let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-            let money = Money::of(&names).unwrap();
+            let money = AllowedMoney::of(&names).unwrap();
             for limits in Limits::value_variants().iter().filter(|limits| limits.fit(&money).is_ok()) {
                 let policy =
                     Policy::parse("policy.toml", &limits.policy(&money)).unwrap_or_else(|wrong| panic!("{wrong}"));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn limits_are_told_in_plain_words() {
-        let money = Money::of(&["base".to_owned()]).unwrap();
+        let money = AllowedMoney::of(&["base".to_owned()]).unwrap();
         let told = |limits: Limits| in_words(&Policy::parse("policy.toml", &limits.policy(&money)).unwrap());
         assert_eq!(
             told(Limits::Default),
