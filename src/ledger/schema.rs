@@ -513,6 +513,19 @@ END;
 CREATE TRIGGER money_is_new BEFORE INSERT ON purchase WHEN NEW.handle IS NOT NULL AND NEW.state <> 'authorized'
 BEGIN SELECT RAISE(ABORT, 'money begins as an authorization'); END;
 
+-- Few purchases buy another one again, and those that do not need no place in its index. As with a check, what belongs to
+-- a constraint is changed where it is written: the index that was the constraint's becomes one that can be dropped.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, 'parent        INTEGER UNIQUE REFERENCES', 'parent        INTEGER REFERENCES')
+ WHERE type = 'table' AND name = 'purchase';
+UPDATE sqlite_schema SET name = 'every_parent', sql = 'CREATE UNIQUE INDEX every_parent ON purchase (parent)'
+ WHERE name = 'sqlite_autoindex_purchase_1';
+UPDATE sqlite_schema SET name = 'sqlite_autoindex_purchase_1' WHERE name = 'sqlite_autoindex_purchase_2';
+UPDATE sqlite_schema SET name = 'sqlite_autoindex_purchase_2' WHERE name = 'sqlite_autoindex_purchase_3';
+PRAGMA writable_schema = RESET;
+DROP INDEX every_parent;
+CREATE UNIQUE INDEX one_child ON purchase (parent) WHERE parent IS NOT NULL;
+
 -- What the chain has not proven yet, as it stands now.
 CREATE VIEW unproven AS
 SELECT purchase.* FROM (SELECT row AS candidate FROM listed

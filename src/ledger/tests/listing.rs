@@ -83,3 +83,27 @@ async fn the_audit_finds_what_is_not_entered_as_it_stands() {
         assert!(found.iter().any(|found| found == "the log does not list purchase pu_0 as it stands"), "{found:?}");
     }
 }
+
+/// The constraint that an index was made of is gone from the table, and what it said is not.
+#[tokio::test]
+async fn a_purchase_has_one_child_and_the_file_is_as_sqlite_has_it() {
+    let kit = kit();
+    let parent = kit.pay(kit.draft()).await.row();
+    kit.close(parent, Standing::SETTLED_BY_WORD, Some(200)).await;
+    kit.pay(Draft { parent: Some(parent), ..kit.draft() }).await;
+    kit.pay(kit.draft()).await;
+    let second = kit.sql(&format!("UPDATE purchase SET parent = {parent} WHERE row = {}", parent + 2));
+    assert!(second.unwrap_err().contains("UNIQUE"));
+    assert_eq!(kit.count("SELECT count(*) FROM purchase WHERE parent = 1"), 1);
+    let found: Vec<String> = plans::plan(&kit.by_hand(), "SELECT * FROM purchase WHERE parent = ?1");
+    assert!(found[0].contains("one_child"), "{found:?}");
+    let told: String = kit.by_hand().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(told, "ok");
+    for (name, columns) in
+        [("sqlite_autoindex_purchase_1", "handle"), ("sqlite_autoindex_purchase_2", "agent,purchase_id")]
+    {
+        let sql = format!("SELECT group_concat(name) FROM pragma_index_info('{name}')");
+        let of: String = kit.by_hand().query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(of, columns);
+    }
+}

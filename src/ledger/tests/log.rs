@@ -240,7 +240,15 @@ pub(super) const BEFORE_GOODS: &str = "
     INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
         delivered, goods, lied, identity FROM purchase WHERE row NOT IN (SELECT row FROM listed);
     DROP VIEW unproven; DROP TRIGGER a_purchase_begins; DROP TRIGGER a_purchase_changes; DROP TRIGGER money_is_new;
-    DROP TABLE listed; DROP TABLE unlisted;
+    DROP TABLE listed; DROP TABLE unlisted; DROP INDEX one_child;
+    CREATE UNIQUE INDEX every_parent ON purchase (parent);
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'parent        INTEGER REFERENCES', 'parent        INTEGER UNIQUE REFERENCES')
+     WHERE type = 'table' AND name = 'purchase';
+    UPDATE sqlite_schema SET name = 'sqlite_autoindex_purchase_3' WHERE name = 'sqlite_autoindex_purchase_2';
+    UPDATE sqlite_schema SET name = 'sqlite_autoindex_purchase_2' WHERE name = 'sqlite_autoindex_purchase_1';
+    UPDATE sqlite_schema SET name = 'sqlite_autoindex_purchase_1', sql = NULL WHERE name = 'every_parent';
+    PRAGMA writable_schema = RESET;
     CREATE INDEX by_agent ON purchase (agent, at); CREATE INDEX by_state ON purchase (state, at);
     CREATE INDEX by_session ON purchase (session, at) WHERE session IS NOT NULL;
     CREATE INDEX by_price ON purchase (usd) WHERE usd IS NOT NULL; CREATE INDEX by_at ON purchase (at);
