@@ -241,9 +241,10 @@ impl Purchase {
 
     /// Above the line: each step may stop the purchase, and nothing has been promised to anybody.
     async fn fresh(&self) -> Result<Authorized, Stop> {
+        let policy = self.policy()?;
         let heard = match self.approved_challenge().await? {
             Some(heard) => heard,
-            None => match self.ask().await? {
+            None => match self.ask(&policy).await? {
                 FirstReply::Free(answer) => return Err(answer),
                 FirstReply::Priced(reply) => {
                     let look = Look::at(&*self.house.clock);
@@ -252,7 +253,8 @@ impl Purchase {
             },
         };
         crash::point("asked");
-        let mut considered = self.house.consider(heard, &self.wish).await.map_err(|reason| self.stop(reason))?;
+        let considered = self.house.consider(heard, policy, &self.wish).await;
+        let mut considered = considered.map_err(|reason| self.stop(reason))?;
         let offer = self.decide(&mut considered).await?;
         crash::point("decided");
         let signed = self.sign(offer, &considered).await?;

@@ -9,6 +9,7 @@ use super::{Purchase, Stop, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
+use crate::policy::Policy;
 use crate::ports::{Cut, Egress, Reply, Rest, SellerError};
 use crate::reason::{Reason, Who};
 use crate::time::{self, Time};
@@ -20,8 +21,7 @@ pub(super) enum FirstReply {
 }
 
 impl Purchase {
-    pub(super) async fn ask(&self) -> Result<FirstReply, Stop> {
-        let policy = self.policy()?;
+    pub(super) async fn ask(&self, policy: &Policy) -> Result<FirstReply, Stop> {
         let egress = Egress { allow: &policy.egress };
         let (reply, ()) =
             tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());

@@ -38,9 +38,13 @@ pub(super) struct Considered {
 
 impl Parts {
     /// Parses the challenge, and reads what the decision needs beside it.
-    pub(super) async fn consider(&self, heard: HeardChallenge, wish: &Wish) -> Result<Considered, Reason> {
+    pub(super) async fn consider(
+        &self,
+        heard: HeardChallenge,
+        policy: Arc<Policy>,
+        wish: &Wish,
+    ) -> Result<Considered, Reason> {
         let HeardChallenge { reply, at, look } = heard;
-        let policy = self.policy()?;
         let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
         let listed = offer::fit(listed, &reply.request, at);
         let (listed, grounds) = self.grounded(listed, &policy).await;

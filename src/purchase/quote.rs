@@ -15,7 +15,7 @@ use crate::limits;
 use crate::offer::{Attested, Listed};
 use crate::parts::Look;
 use crate::parts::Parts;
-use crate::policy::{self, Decided, Decision, Verdict};
+use crate::policy::{self, Decided, Decision, Policy, Verdict};
 use crate::ports::{Egress, Reply};
 use crate::reason::Reason;
 use crate::wish::{Call, Wish};
@@ -36,14 +36,14 @@ impl Parts {
         let (asked, ()) = tokio::join!(self.seller.ask(&wish.request, egress), self.first_look_at_funds());
         let reply = asked.map_err(|cause| vec![seller_reason(&cause)])?;
         match reply.status {
-            402 => self.priced(&wish, reply).await,
+            402 => self.priced(&wish, reply, policy).await,
             _ => Ok(free(&wish, &reply)),
         }
     }
 
-    async fn priced(&self, wish: &Wish, reply: Reply) -> Result<Quote, Vec<Reason>> {
+    async fn priced(&self, wish: &Wish, reply: Reply, policy: Arc<Policy>) -> Result<Quote, Vec<Reason>> {
         let look = Look::at(&*self.clock);
-        let considered = self.consider(HeardChallenge { reply, at: look.said, look }, wish).await;
+        let considered = self.consider(HeardChallenge { reply, at: look.said, look }, policy, wish).await;
         let considered = considered.map_err(|reason| vec![reason])?;
         let decided = considered.decide(wish);
         let left = policy::budget_left(&considered.policy, &considered.reply.request.url, &considered.snapshot);
