@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, TableLike};
 
-use crate::home::{Home, out};
+use crate::home::{Home, code, err, out};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -93,6 +93,85 @@ fn the_example_for_hosts_is_json_and_the_one_in_the_readme() {
     let example = read("mcp.json.example");
     serde_json::from_str::<serde_json::Value>(&example).expect("JSON");
     assert!(read("README.md").contains(example.trim()));
+}
+
+/// The pages that somebody reads who wants to use bursar.
+fn pages() -> Vec<(String, String)> {
+    let mut names: Vec<String> = vec!["README.md".to_owned()];
+    for page in fs::read_dir(root().join("docs")).expect("docs") {
+        let name = page.expect("a page").file_name().into_string().expect("text");
+        names.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
+    }
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+}
+
+/// What stands between fences of this kind.
+fn blocks<'a>(page: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// The words of a line of shell, its comment left out. None where it is more than one plain command.
+fn words(line: &str) -> Option<Vec<String>> {
+    let command = line.split(" #").next().unwrap_or_default().trim();
+    let rest = command.strip_prefix("bursar ").or((command == "bursar").then_some(""))?;
+    let is_plain = !rest.contains(['|', '>', '<', '$', '`', '&', ';', '\\']);
+    is_plain.then(|| rest.split_whitespace().map(|word| word.trim_matches(['\'', '"']).to_owned()).collect())
+}
+
+#[test]
+fn every_command_in_the_documents_is_one_that_bursar_takes() {
+    let home = Home::empty();
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (name, page) in pages() {
+        for line in blocks(&page, "sh").iter().flat_map(|block| block.lines()) {
+            let Some(words) = words(line) else { continue };
+            // Whatever stands before it has been understood when the help is printed.
+            let told = home.run(&words.iter().map(String::as_str).chain(["--help"]).collect::<Vec<_>>());
+            tried += 1;
+            wrong.extend((code(&told) != 0).then(|| format!("{name}: {line}: {}", err(&told))));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tried > 40, "only {tried} commands were found");
+}
+
+/// As their text says; the policy above a command is in force when it is run.
+#[test]
+fn every_policy_of_the_cookbook_does_what_is_said_beside_it() {
+    let page = read("docs/cookbook.md");
+    let mut tried = 0;
+    for situation in page.split("\n## ").skip(1).filter(|situation| situation.contains("```toml")) {
+        let title = situation.lines().next().unwrap_or_default();
+        let home = Home::ready();
+        fs::write(home.file("sanctioned.txt"), "# none\n").expect("a list");
+        fs::write(home.file("policy.toml"), blocks(situation, "toml")[0]).expect("a policy");
+        let right = home.run(&["policy", "check"]);
+        assert_eq!(code(&right), 0, "{title}: {}{}", out(&right), err(&right));
+        for line in blocks(situation, "sh").iter().flat_map(|block| block.lines()) {
+            let (_, says) = line.split_once(" # ").unwrap_or_else(|| panic!("{title}: {line} says nothing"));
+            let words = words(line).unwrap_or_else(|| panic!("{title}: {line}"));
+            let told = home.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+            assert!(out(&told).contains(says.trim()), "{title}: {line}: {}{}", out(&told), err(&told));
+            tried += 1;
+        }
+    }
+    assert!(tried >= 18, "only {tried} were found");
+}
+
+/// In the other pages too. A part of a policy, or of another file, names its file in its first line.
+#[test]
+fn every_policy_in_the_documents_is_right() {
+    for (name, page) in pages().into_iter().filter(|(name, _)| name != "docs/cookbook.md") {
+        for block in blocks(&page, "toml").into_iter().filter(|block| !block.starts_with("# config.toml")) {
+            let home = Home::ready();
+            let text = if block.contains("version = 1") { block.to_owned() } else { format!("version = 1\n{block}") };
+            fs::write(home.file("policy.toml"), &text).expect("a policy");
+            let told = home.run(&["policy", "check"]);
+            assert_eq!(code(&told), 0, "{name}: {}{}\n{text}", out(&told), err(&told));
+        }
+    }
 }
 
 #[test]
