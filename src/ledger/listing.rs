@@ -28,9 +28,9 @@ impl Ledger {
     {
         match self.enter().await {
             Ok(()) => self.read(work).await,
+            Err(cause @ (LedgerError::Busy | LedgerError::Damaged(_) | LedgerError::Newer { .. })) => Err(cause),
             // What cannot be written can be read all the same.
-            Err(LedgerError::Full) => self.beside(|conn| as_if_entered(conn, work)).await,
-            Err(cause) => Err(cause),
+            Err(_) => self.beside(|conn| as_if_entered(conn, work)).await,
         }
     }
 

@@ -483,6 +483,9 @@ DROP TRIGGER tally_begins;
 DROP TRIGGER tally_follows;
 INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
     delivered, goods, lied, identity FROM purchase;
+DELETE FROM tally;
+INSERT INTO tally SELECT at / 86400000, agent, state, count(*), coalesce(sum(usd * is_money), 0) FROM listed
+ GROUP BY 1, 2, 3;
 
 CREATE INDEX by_at ON listed (at);
 CREATE INDEX by_agent ON listed (agent, at);
@@ -577,6 +580,12 @@ pub fn version(conn: &Connection) -> Result<i32, LedgerError> {
         (1.., APPLICATION_ID) => Ok(version),
         _ => Err(LedgerError::Damaged("the file is not a ledger of bursar's".to_owned())),
     }
+}
+
+/// Whether the tables are still those of this program.
+pub fn is_known(conn: &Connection) -> Result<(), LedgerError> {
+    let found: i32 = conn.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    if found == VERSION { Ok(()) } else { Err(LedgerError::Newer { found, known: VERSION }) }
 }
 
 /// Makes the tables in an empty file, or checks that the file is a ledger this program can read.

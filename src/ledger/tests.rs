@@ -835,3 +835,14 @@ async fn an_alarm_that_is_found_again_is_one_alarm() {
     let told = kit.ledger.changes(Filter::default(), 0).await.unwrap().news;
     assert_eq!(told.iter().filter(|event| event.kind == "alarm").count(), 1);
 }
+
+#[tokio::test]
+async fn a_ledger_that_a_newer_bursar_has_changed_meanwhile_is_not_written_to() {
+    let kit = kit();
+    let row = kit.pay(kit.draft()).await.row();
+    kit.by_hand().pragma_update(None, "user_version", 99).unwrap();
+    let refused = kit.ledger.authorize(kit.draft()).await.err().unwrap();
+    assert!(matches!(refused, LedgerError::Newer { found: 99, .. }), "{refused}");
+    assert!(kit.ledger.close(row, kit.closing(Standing::SETTLED_BY_WORD, Some(200))).await.is_err());
+    assert_eq!(kit.entry(row).await.state, "authorized", "nothing was half written");
+}

@@ -412,9 +412,15 @@ impl Desk {
             match run(conn, "BEGIN IMMEDIATE").map_err(LedgerError::from) {
                 Err(LedgerError::Busy) if patience == Patience::InAHurry => return Ok(false),
                 Err(LedgerError::Busy) if !batch.iter().all(|job| job.turn.is_given_up()) => {}
-                begun => return begun.map(|()| true),
+                begun => {
+                    begun?;
+                    break;
+                }
             }
         }
+        // A newer bursar may have changed the tables while this one ran: what they mean now is not known here.
+        schema::is_known(conn).inspect_err(|_| drop(conn.execute_batch("ROLLBACK")))?;
+        Ok(true)
     }
 }
 

@@ -337,8 +337,8 @@ mod tests {
         let reason = scene().price("0.05").seen(|s| _ = s.used.insert(meter, used)).reason();
         assert_eq!(
             reason.message,
-            "This costs $0.05; of example.com's $1.00 for 24 hours, $0.98 is spent ($0.10 of it held: nobody knows yet \
-             whether it moved). Room comes back from 2027-01-15T08:00:00Z on."
+            "This costs $0.05. The limit for example.com is $1.00 in 24 hours, and $0.98 of it is spent ($0.10 of that is \
+             held: nobody knows yet whether it moved). There is room again from 2027-01-15T08:00:00Z on."
         );
         assert_eq!(
             (reason.limit_usd, reason.used_usd, reason.who_can_fix),

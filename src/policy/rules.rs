@@ -231,38 +231,41 @@ fn too_dear(cap: &Cap, price: Usd) -> String {
 }
 
 fn spent(cap: &Cap, used: Used, price: Usd) -> String {
-    let who = match &cap.meter.scope {
-        Scope::Wallet => "this wallet's".to_owned(),
-        Scope::Session => "this session's".to_owned(),
-        Scope::Domain(domain) => format!("{domain}'s"),
-        Scope::Payee(payee) => format!("payee {payee}'s"),
+    let whose = match &cap.meter.scope {
+        Scope::Wallet => "of this wallet".to_owned(),
+        Scope::Session => "of this session".to_owned(),
+        Scope::Domain(domain) => format!("for {domain}"),
+        Scope::Payee(payee) => format!("for payee {payee}"),
     };
-    let what = match (cap.meter.window, &cap.meter.scope) {
-        (Window::Hour, _) => " for an hour",
-        (Window::Day, _) => " for 24 hours",
-        (Window::Month, _) => " for 30 days",
+    let span = match (cap.meter.window, &cap.meter.scope) {
+        (Window::Hour, _) => " in an hour",
+        (Window::Day, _) => " in 24 hours",
+        (Window::Month, _) => " in 30 days",
         (Window::Review, _) => " between two reviews",
-        (Window::Session, Scope::Domain(_)) => " for a session",
+        (Window::Session, Scope::Domain(_)) => " in a session",
         (Window::Session | Window::Payment, _) => "",
     };
     let held = match used.held {
         Usd::ZERO => String::new(),
-        held => format!(" (${held} of it held: nobody knows yet whether it moved)"),
+        held => format!(" (${held} of that is held: nobody knows yet whether it moved)"),
     };
-    format!("This costs ${price}; of {who} ${}{what}, ${} is spent{held}.", cap.limit, used.counted)
+    format!(
+        "This costs ${price}. The limit {whose} is ${}{span}, and ${} of it is spent{held}.",
+        cap.limit, used.counted
+    )
 }
 
 /// When waiting helps.
 fn frees(cap: &Cap, used: Used, case: &Case<'_>) -> String {
     match (case.snapshot.full_until(cap.meter.window), used.frees_at, cap.meter.window) {
-        (_, _, Window::Review) => "Room comes back when its owner has reviewed what was bought.".to_owned(),
-        (Some(until), _, _) => format!("A restored ledger was adopted, so it counts as full until {until}."),
-        (None, Some(at), _) => format!("Room comes back from {at} on."),
+        (_, _, Window::Review) => "There is room again when the owner has reviewed what was bought.".to_owned(),
+        (Some(until), _, _) => format!("A restored ledger was adopted, so all of it counts as spent until {until}."),
+        (None, Some(at), _) => format!("There is room again from {at} on."),
         (None, None, Window::Session) => {
             let idle = case.policy.session.idle.as_secs().div_ceil(60);
             format!("A session ends after {idle} min without a payment.")
         }
-        (None, None, _) => "Room comes back as earlier payments grow older than that.".to_owned(),
+        (None, None, _) => "There is room again when earlier payments are older than that.".to_owned(),
     }
 }
 

@@ -140,7 +140,11 @@ async fn after_a_restore_every_window_counts_as_full_until_it_has_rolled() {
     adopts(&home);
     let refused = buys(&market.sandbox, &home, "/joke");
     assert_eq!(code(&refused), 3);
-    assert!(err(&refused).contains("A restored ledger was adopted, so it counts as full until"), "{}", err(&refused));
+    assert!(
+        err(&refused).contains("A restored ledger was adopted, so all of it counts as spent until"),
+        "{}",
+        err(&refused)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

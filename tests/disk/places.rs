@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use bursar::answer::{Answer, Charged, Outcome};
+use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
 use rusqlite::Connection;
 
 use crate::cases::{SELLERS, buy, ends_well, opened};
@@ -76,6 +76,22 @@ fn a_ledger_that_was_deleted_presents_nothing_more_and_another_one_does_not_take
         assert_eq!(anew.reasons[0].code, "ledger_replaced");
         let world = house.world.lock();
         assert_eq!((world.shown.len(), world.tally.again), (1, presents));
+    }
+}
+
+/// The purchase is not entered in the log's indexes yet, and cannot be.
+#[test]
+fn a_log_on_a_disk_that_takes_nothing_is_read_whole() {
+    for fault in [Fault::Full, Fault::ReadOnly, Fault::Error] {
+        let house = opened(Manner::Settles);
+        told(&house, &buy(&house));
+        house.disk.is_troubled_by(move |kind| (kind == Kind::Write).then_some(fault));
+        let bursar = house.bursar();
+        let spend = house.patiently(async move { bursar.agent("a").spend(SpendQuery::default()).await });
+        let spend = spend.unwrap_or_else(|refused| panic!("{fault:?}: {refused:?}"));
+        assert_eq!((spend.purchases.len(), spend.totals.count), (1, 1), "{fault:?}");
+        house.disk.is_well();
+        ends_well(&house);
     }
 }
 

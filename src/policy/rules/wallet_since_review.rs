@@ -29,7 +29,7 @@ mod tests {
         let refused = scene().price("0.050001");
         assert_eq!(refused.says(), "refuse over_since_review");
         assert_eq!(refused.reason().who_can_fix, Who::Owner);
-        insta::assert_snapshot!(refused.reason().message, @"This costs $0.050001; of this wallet's $0.50 between two reviews, $0.45 is spent. Room comes back when its owner has reviewed what was bought.");
+        insta::assert_snapshot!(refused.reason().message, @"This costs $0.050001. The limit of this wallet is $0.50 between two reviews, and $0.45 of it is spent. There is room again when the owner has reviewed what was bought.");
     }
 
     #[test]
