@@ -118,6 +118,15 @@ pub enum LedgerError {
     NotNow(String),
 }
 
+impl Seal {
+    fn read(conn: &Connection) -> Result<Seal, LedgerError> {
+        let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {
+            Ok(Seal { ledger_id: row.get(0)?, authorizations: row.get::<_, i64>(1)?.max(0) as u64 })
+        })?;
+        Ok(seal)
+    }
+}
+
 impl Ledger {
     /// Opens the ledger in a file, or begins one. `nonce` is fresh randomness that names this process and, if the file
     /// is new, the ledger.
@@ -166,13 +175,7 @@ impl Ledger {
 
     /// Which ledger this is, and how much it has seen.
     pub async fn seal(&self) -> Result<Seal, LedgerError> {
-        self.read(|conn| {
-            let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {
-                Ok(Seal { ledger_id: row.get(0)?, authorizations: row.get::<_, i64>(1)? as u64 })
-            })?;
-            Ok(seal)
-        })
-        .await
+        self.read(Seal::read).await
     }
 
     /// Folds the journal into the file, as far as nobody else is reading it.

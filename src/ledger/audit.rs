@@ -54,11 +54,7 @@ struct Move {
 impl Ledger {
     /// What is wrong with the file itself, if anything is. Reads all of it, and compares nothing with anything else.
     pub async fn damage(&self) -> Result<Option<String>, LedgerError> {
-        self.read(|conn| {
-            let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-            Ok((said != "ok").then_some(said))
-        })
-        .await
+        self.read(damage).await
     }
 
     /// Derives everything anew and says what does not agree.
@@ -76,6 +72,12 @@ impl Ledger {
         })
         .await
     }
+}
+
+/// What SQLite finds wrong with a file, if anything.
+pub fn damage(conn: &Connection) -> Result<Option<String>, LedgerError> {
+    let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((said != "ok").then_some(said))
 }
 
 fn check_file(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
-use super::{
-    InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, listing, notices, questions, read, review,
-};
+use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
@@ -117,7 +115,6 @@ impl Ledger {
 
     /// What the rules look at, read now: for advice before anything is signed.
     pub async fn snapshot(&self, view: View) -> Result<Snapshot, LedgerError> {
-        self.enter_for(&view).await?;
         self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             snapshot(conn, &view, now)
@@ -127,20 +124,12 @@ impl Ledger {
 
     /// The same, and how much may still move, in one look.
     pub async fn look(&self, view: View) -> Result<(Snapshot, InDoubt), LedgerError> {
-        self.enter_for(&view).await?;
         let doubt = self.doubt.clone();
         self.peek(move |conn| {
             let now = ledger_time(conn, view.now)?;
             Ok((snapshot(conn, &view, now)?, doubt::up_to_date(&doubt, conn)?))
         })
         .await
-    }
-}
-
-impl Ledger {
-    /// What was spent since the owner's review is a sum of the log's.
-    async fn enter_for(&self, view: &View) -> Result<(), LedgerError> {
-        if view.policy.wallet.since_review.is_some() { self.enter().await } else { Ok(()) }
     }
 }
 
@@ -169,9 +158,6 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         Reusable::Row(row) => Some(row),
         Reusable::Taken(row) => return Ok(Claimed::Taken(row)),
     };
-    if draft.policy.wallet.since_review.is_some() {
-        listing::enter(conn)?;
-    }
     let snapshot = snapshot(conn, &draft.view(now), now)?;
     let (decision, rules) = decide(&draft, &snapshot);
     match decision {

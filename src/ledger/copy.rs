@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Ledger, LedgerError, Seal, private, schema};
+use super::{Ledger, LedgerError, Seal, audit, private, schema};
 
 /// What a copy says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +34,8 @@ impl Ledger {
 pub fn examine_copy(path: &Path) -> Result<LedgerCopy, LedgerError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let version = schema::version(&conn)?;
-    let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if said != "ok" {
-        return Err(LedgerError::Damaged(said));
+    match audit::damage(&conn)? {
+        Some(damage) => Err(LedgerError::Damaged(damage)),
+        None => Ok(LedgerCopy { seal: Seal::read(&conn)?, version }),
     }
-    let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {
-        Ok(Seal { ledger_id: row.get(0)?, authorizations: row.get::<_, i64>(1)?.max(0) as u64 })
-    })?;
-    Ok(LedgerCopy { seal, version })
 }

@@ -35,7 +35,7 @@ impl Ledger {
     }
 
     /// Has everything entered that waits for it.
-    pub(super) async fn enter(&self) -> Result<(), LedgerError> {
+    async fn enter(&self) -> Result<(), LedgerError> {
         match self.peek(|conn| waits(conn, 1)).await? {
             true => self.writer.write(Sync::Lazy, enter).await,
             false => Ok(()),
@@ -49,7 +49,7 @@ pub fn enter_many(conn: &Connection) -> Result<(), LedgerError> {
 }
 
 /// Within whatever is being written.
-pub fn enter(conn: &Connection) -> Result<(), LedgerError> {
+fn enter(conn: &Connection) -> Result<(), LedgerError> {
     ENTER.iter().try_for_each(|sql| Ok(conn.prepare_cached(sql)?.execute([]).map(drop)?))
 }
 

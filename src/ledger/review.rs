@@ -40,11 +40,32 @@ impl Ledger {
 pub fn spent_since(conn: &Connection, limit: Usd) -> Result<Used, LedgerError> {
     let since = unreviewed_since(conn)?;
     let totals = log::totals(conn, &Filter { since: Some(since), ..Filter::default() })?;
+    let (settled, held) = not_entered(conn, since)?;
+    let (settled, held) = (with(totals.settled, settled), with(totals.held, held));
     let adopted_at: Option<i64> =
         conn.prepare_cached("SELECT adopted_at FROM ledger")?.query_row([], |row| row.get(0))?;
-    let spent = totals.settled.saturating_add(totals.held);
+    let spent = settled.saturating_add(held);
     let is_known = adopted_at.is_none_or(|at| Time::from_millis(at) < since);
-    Ok(Used { counted: if is_known { spent } else { spent.max(limit) }, held: totals.held, frees_at: None })
+    Ok(Used { counted: if is_known { spent } else { spent.max(limit) }, held, frees_at: None })
+}
+
+/// By how much more is settled, and held, than the log's sums have it: what waits to be entered, as it stands now and not
+/// as it was entered.
+fn not_entered(conn: &Connection, since: Time) -> Result<(i64, i64), LedgerError> {
+    let sums = conn
+        .prepare_cached(
+            "SELECT coalesce(sum(iif(p.at >= :since AND p.state = 'settled', p.usd, 0)
+                                 - iif(l.at >= :since AND l.state = 'settled', l.usd, 0)), 0),
+                    coalesce(sum(iif(p.at >= :since AND p.state IN ('authorized', 'held'), p.usd, 0)
+                                 - iif(l.at >= :since AND l.state IN ('authorized', 'held'), l.usd, 0)), 0)
+               FROM unlisted CROSS JOIN purchase p USING (row) LEFT JOIN listed l USING (row)",
+        )?
+        .query_row(named_params! { ":since": since.millis() }, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(sums)
+}
+
+fn with(entered: Usd, more: i64) -> Usd {
+    Usd::micros(entered.as_micros().saturating_add_signed(more))
 }
 
 fn unreviewed_since(conn: &Connection) -> Result<Time, LedgerError> {

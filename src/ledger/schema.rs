@@ -561,41 +561,36 @@ pub fn configure(conn: &Connection) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Whether a file has the tables of today, for whoever only reads.
+/// Whether a file has the tables of today, and nothing newer has changed them.
 pub fn check(conn: &Connection) -> Result<(), LedgerError> {
-    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    match (version, application) {
-        (VERSION, APPLICATION_ID) => Ok(()),
+    match version(conn)? {
+        VERSION => Ok(()),
         _ => Err(LedgerError::Damaged("the file does not have the tables of today".to_owned())),
     }
 }
 
 /// The version of a ledger's tables, where this program can read them.
 pub fn version(conn: &Connection) -> Result<i32, LedgerError> {
-    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    match (version, application) {
+    match marks(conn)? {
         (found, APPLICATION_ID) if found > VERSION => Err(LedgerError::Newer { found, known: VERSION }),
-        (1.., APPLICATION_ID) => Ok(version),
+        (version @ 1.., APPLICATION_ID) => Ok(version),
         _ => Err(LedgerError::Damaged("the file is not a ledger of bursar's".to_owned())),
     }
 }
 
-/// Whether the tables are still those of this program.
-pub fn is_known(conn: &Connection) -> Result<(), LedgerError> {
-    let found: i32 = conn.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
-    if found == VERSION { Ok(()) } else { Err(LedgerError::Newer { found, known: VERSION }) }
+/// What a file says of its tables: their version, and whose they are. It is asked in each write.
+fn marks(conn: &Connection) -> Result<(i32, i32), LedgerError> {
+    let mark = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get(0));
+    Ok((mark("PRAGMA user_version")?, mark("PRAGMA application_id")?))
 }
 
 /// Makes the tables in an empty file, or checks that the file is a ledger this program can read.
 pub fn prepare(conn: &mut Connection, new_id: &str, now_millis: i64) -> Result<(), LedgerError> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: i32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let marks = marks(&tx)?;
     let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (version, application) {
+    match marks {
         (VERSION, APPLICATION_ID) => {}
         (0, 0) if tables == 0 => begin(&tx, new_id, now_millis)?,
         (taken, APPLICATION_ID) if (1..VERSION).contains(&taken) => migrate(&tx, taken as usize)?,

@@ -419,7 +419,7 @@ impl Desk {
             }
         }
         // A newer bursar may have changed the tables while this one ran: what they mean now is not known here.
-        schema::is_known(conn).inspect_err(|_| drop(conn.execute_batch("ROLLBACK")))?;
+        schema::check(conn).inspect_err(|_| drop(conn.execute_batch("ROLLBACK")))?;
         Ok(true)
     }
 }

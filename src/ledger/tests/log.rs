@@ -377,6 +377,20 @@ async fn what_was_spent_unseen_is_capped_until_the_owner_has_reviewed_it() {
     assert_eq!(kit.says(kit.draft()).await, "recorded");
 }
 
+/// What was entered in the log as held has lapsed since, and what was paid since is not entered yet.
+#[tokio::test]
+async fn the_cap_since_review_goes_by_what_is_so_and_not_by_what_was_entered() {
+    let kit = Kit { policy: reviewed_each("0.03"), ..kit() };
+    let lapsed = kit.pay(kit.draft()).await.row();
+    kit.pay(kit.draft()).await;
+    kit.ledger.page(Filter { limit: 9, ..Filter::default() }).await.unwrap();
+    kit.close(lapsed, Standing::HELD, None).await;
+    kit.move_to(lapsed, Standing::LAPSED).await;
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+    assert_eq!(kit.says(kit.draft()).await, "recorded");
+    assert_eq!(kit.says(kit.draft()).await, "refused over_since_review");
+}
+
 #[tokio::test]
 async fn drafts_that_share_a_commit_do_not_pass_the_cap_since_review_together() {
     let kit = Kit { policy: reviewed_each("0.03"), ..kit() };
