@@ -1,7 +1,7 @@
 //! A backup: one file with the ledger, the policy, the config, the owner's file and the key, sealed under a passphrase of
 //! its own. It is checked whole before anything of it is written anywhere.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Seek};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Guarded, Home, PolicyFile, StoreKind, write_private};
+use crate::config::{Config, Guarded, Home, PolicyFile, StoreKind, new_private, write_private};
 use crate::ledger::{LedgerCopy, LedgerError, examine_copy, versions};
 use crate::seal::mark_of;
 use crate::wallet::{Anchor, Key, SealedError, SealedHead, SealedReader, SealedWriter};
@@ -144,11 +144,11 @@ pub fn pack(packing: &Packing<'_>, to: &Path, passphrase: &str) -> Result<Backup
     let temporary = to.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let packed = pack_into(packing, &temporary, passphrase).and_then(|list| {
         let again = Backup::open(&temporary, passphrase.to_owned().into())?;
-        fs::rename(&temporary, to).map_err(|cause| unwritten(to, &cause))?;
-        match again.list == list {
-            true => Ok(list),
-            false => Err(BackupError::Sealed { file: to.to_owned(), cause: SealedError::Altered }),
+        if again.list != list {
+            return Err(BackupError::Sealed { file: to.to_owned(), cause: SealedError::Altered });
         }
+        fs::rename(&temporary, to).map_err(|cause| unwritten(to, &cause))?;
+        Ok(list)
     });
     packed.inspect_err(|_| _ = fs::remove_file(&temporary))
 }
@@ -175,7 +175,7 @@ fn pack_into(packing: &Packing<'_>, to: &Path, passphrase: &str) -> Result<Backu
     };
     let written = serde_json::to_vec(&list).map_err(|cause| sealed(SealedError::Io(cause.to_string())))?;
     let plain = LENGTH + written.len() as u64 + list.files.iter().map(|(_, length)| length).sum::<u64>();
-    let out = BufWriter::new(new_file(to).map_err(|cause| unwritten(to, &cause))?);
+    let out = BufWriter::new(new_private(to).map_err(|cause| unwritten(to, &cause))?);
     let mut writer = SealedWriter::begin(out, passphrase, plain).map_err(sealed)?;
     let mut put = |writer: &mut SealedWriter<_>| {
         writer.put(&(written.len() as u32).to_be_bytes())?;
@@ -344,7 +344,7 @@ impl Backup {
 /// Where the ledger is unpacked to. Whoever has made this file is the one who restores into this home.
 pub fn begin(home: &Home) -> Result<File, BackupError> {
     let path = home.dir().join(UNPACKED);
-    new_file(&path).map_err(|cause| unwritten(&path, &cause))
+    new_private(&path).map_err(|cause| unwritten(&path, &cause))
 }
 
 /// Takes away what was written into a home that was empty.
@@ -412,14 +412,6 @@ fn may_be_read(list: &BackupList) -> Result<(), BackupError> {
         Some((name, _)) => Err(BackupError::Newer(format!("it holds `{}`", crate::text::quoted(name, 40)))),
         None => Ok(()),
     }
-}
-
-fn new_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn content(name: &str, cause: &dyn std::fmt::Display) -> BackupError {

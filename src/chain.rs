@@ -2,4 +2,4 @@
 
 pub mod evm;
 
-pub use self::evm::{Nodes, Rpc};
+pub use self::evm::{Nodes, Rpc, node_name};

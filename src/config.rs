@@ -9,7 +9,7 @@ mod owner_file;
 mod policy_file;
 mod watched;
 
-pub use files::write_private;
+pub use files::{new_private, write_private};
 pub use home::{Home, HomeError, Tightened};
 pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;

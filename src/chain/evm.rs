@@ -5,4 +5,5 @@ mod node;
 pub mod reply;
 mod rpc;
 
+pub use self::node::node_name;
 pub use self::rpc::{Nodes, Rpc};

@@ -9,7 +9,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out, words};
 use crate::config::OwnerFile;
-use crate::limits;
 use crate::wallet::PassphraseSource;
 
 /// Write ledger, policy, config and key into one file, under a passphrase of its own
@@ -41,13 +40,7 @@ impl BackupCommand {
             true => Terminal::at_the_terminal("bursar backup")?.passphrase_if(true)?,
             false => None,
         };
-        let mut sources = PassphraseSource::of_backups();
-        sources.push(PassphraseSource::Prompt);
-        let chosen = PassphraseSource::for_backup(&sources, &self.file, true).map_err(super::restore::unsaid)?;
-        if chosen.chars().count() < limits::PASSPHRASE_CHARS {
-            let what = format!("a passphrase has at least {} characters", limits::PASSPHRASE_CHARS);
-            return Err(Failure::new("passphrase_too_short", what, "nothing was written; a few words will do"));
-        }
+        let chosen = PassphraseSource::for_backup(&self.file, true).map_err(super::restore::unsaid)?;
         let list = bursar.back_up(&home, &self.file, chosen, owners.as_deref().map(String::as_str)).await?;
         told(context, &list);
         context.out.line(self.file.display());

@@ -194,7 +194,7 @@ impl Init {
 
 fn where_to_keep_the_key(person: &mut Terminal) -> Result<KeyPlace, Failure> {
     let typed =
-        person.answers("Where to keep the key? 1 the system's keyring  2 a file, opened by a passphrase  [1]: ")?;
+        person.answer("Where to keep the key? 1 the system's keyring  2 a file, opened by a passphrase  [1]: ")?;
     match typed.as_str() {
         "" | "1" => Ok(KeyPlace::Keyring),
         "2" => Ok(KeyPlace::File),

@@ -61,12 +61,8 @@ impl Terminal {
         Ok(matches!(typed.as_str(), "y" | "yes"))
     }
 
-    /// Whatever the owner types.
-    pub fn answers(&mut self, question: &str) -> Result<String, Failure> {
-        self.answer(question)
-    }
-
-    fn answer(&mut self, question: &str) -> Result<String, Failure> {
+    /// Whatever the owner types, in small letters.
+    pub fn answer(&mut self, question: &str) -> Result<String, Failure> {
         write!(self.writer, "{question}").map_err(terminal_gone)?;
         Ok(self.read_line()?.trim().to_lowercase())
     }

@@ -39,9 +39,7 @@ impl Restore {
         let home = context.home()?;
         let has_to_be_made = backup::is_empty(&home)?;
         Backup::look(&self.file)?;
-        let mut sources = PassphraseSource::of_backups();
-        sources.push(PassphraseSource::Prompt);
-        let passphrase = PassphraseSource::for_backup(&sources, &self.file, false).map_err(unsaid)?;
+        let passphrase = PassphraseSource::for_backup(&self.file, false).map_err(unsaid)?;
         let mut backup = Backup::open(&self.file, passphrase)?;
         let place = self.store.map(StoreKind::from).or(backup.store()).unwrap_or(StoreKind::Keyring);
         home.prepare()?;

@@ -52,16 +52,21 @@ pub(super) fn take_turn(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A new file that nobody else may open, in the same directory: only there a rename is one step.
-fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+/// A file that was not there, and that nobody else may open.
+pub fn new_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The same under a name of its own, in the same directory: only there a rename is one step.
+fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     for attempt in 0..100 {
         let temporary = path.with_file_name(format!(".{name}.{}-{attempt}.new", std::process::id()));
-        match options.open(&temporary) {
+        match new_private(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             opened => return opened.map(|file| (temporary, file)),
         }

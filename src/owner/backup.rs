@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::passphrase::is_long_enough;
 use super::{Owner, nothing};
 use crate::answer::Refusal;
 use crate::backup::{self, BackupError, BackupList, Packing};
@@ -29,6 +30,7 @@ impl Owner {
         seal_with: Zeroizing<String>,
         passphrase: Option<&str>,
     ) -> Result<BackupList, Refusal> {
+        is_long_enough(&seal_with)?;
         let wallet = self.parts.wallet.as_ref().ok_or_else(|| nothing("there is no wallet yet"))?;
         self.is_the_owner(passphrase).await?;
         let unread = |cause| Refusal { reasons: vec![wallet_reason(&cause)], next: "nothing was written".to_owned() };

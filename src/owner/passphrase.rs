@@ -12,6 +12,15 @@ use crate::parts::wallet_reason;
 use crate::seal::{self, mark_of, policy_replaced, replaced};
 use crate::wallet::{Anchor, Verifier, Wallet};
 
+/// Whoever has what a passphrase closes can try as many as they like.
+pub(super) fn is_long_enough(passphrase: &str) -> Result<(), Refusal> {
+    if passphrase.chars().count() >= limits::PASSPHRASE_CHARS {
+        return Ok(());
+    }
+    let message = format!("a passphrase has at least {} characters", limits::PASSPHRASE_CHARS);
+    Err(Refusal::of("passphrase_too_short", message, "choose a longer one; a few words will do"))
+}
+
 impl Owner {
     /// Whether an owner's passphrase is set.
     pub fn has_passphrase(&self) -> Result<bool, Refusal> {
@@ -20,10 +29,7 @@ impl Owner {
 
     /// Sets the passphrase, or changes it; `old` is the one there is. The policy in force stays in force.
     pub async fn set_passphrase(&self, old: Option<&str>, new: &str) -> Result<(), Refusal> {
-        if new.chars().count() < limits::PASSPHRASE_CHARS {
-            let message = format!("a passphrase has at least {} characters", limits::PASSPHRASE_CHARS);
-            return Err(Refusal::of("passphrase_too_short", message, "choose a longer one; a few words will do"));
-        }
+        is_long_enough(new)?;
         let before = self.owners().await?;
         self.prove(old).await?;
         self.nothing_is_smuggled(before.as_ref()).await?;

@@ -36,11 +36,6 @@ impl PassphraseSource {
         PassphraseSource::named("BURSAR_PASSPHRASE", "bursar-passphrase")
     }
 
-    /// The same for backups, which have a passphrase of their own.
-    pub fn of_backups() -> Vec<PassphraseSource> {
-        PassphraseSource::named("BURSAR_BACKUP_PASSPHRASE", "bursar-backup-passphrase")
-    }
-
     fn named(variable: &str, credential: &str) -> Vec<PassphraseSource> {
         let descriptor = std::env::var(format!("{variable}_FD")).ok().and_then(|text| text.parse().ok());
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -50,14 +45,13 @@ impl PassphraseSource {
         descriptor.map(PassphraseSource::Fd).into_iter().chain(file).chain(credential).collect()
     }
 
-    /// The passphrase of a backup, from the first of these that has one: chosen now, or the one it was made with.
-    pub fn for_backup(
-        sources: &[PassphraseSource],
-        backup: &Path,
-        is_new: bool,
-    ) -> Result<Zeroizing<String>, WalletError> {
+    /// The passphrase of a backup, which is its own: chosen now, or the one it was made with. From what the environment
+    /// names, or a person.
+    pub fn for_backup(backup: &Path, is_new: bool) -> Result<Zeroizing<String>, WalletError> {
+        let mut sources = PassphraseSource::named("BURSAR_BACKUP_PASSPHRASE", "bursar-backup-passphrase");
+        sources.push(PassphraseSource::Prompt);
         let purpose = if is_new { Purpose::Choose } else { Purpose::Open };
-        from_first(sources, purpose, backup).map(|(passphrase, _)| passphrase)
+        from_first(&sources, purpose, backup).map(|(passphrase, _)| passphrase)
     }
 
     /// `None`: this source is not there, ask the next one.

@@ -4,13 +4,14 @@
 //! is asked to open a file, which only its owner can read, and the link stands in there. The file is gone once the link
 //! was used, and when it is too old.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::door;
+use crate::config::new_private;
 use crate::limits;
 
 const NAME: &str = "bursar-page-";
@@ -41,7 +42,7 @@ impl Lead {
         let folder = std::path::absolute(place)?.join(format!("{NAME}{}", &name[..16]));
         private_folder().create(&folder)?;
         let lead = Lead { folder };
-        private_file().open(lead.file())?.write_all(page(link).as_bytes())?;
+        new_private(&lead.file())?.write_all(page(link).as_bytes())?;
         Ok(lead)
     }
 
@@ -97,14 +98,6 @@ fn private_folder() -> DirBuilder {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
-}
-
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

@@ -51,11 +51,15 @@ pub enum At {
     Number(u64),
 }
 
+/// A node goes by its host alone: what else is in its URL may be a secret.
+pub fn node_name(url: &Url) -> String {
+    let host = text::quoted(url.host_str().unwrap_or("a node without a host"), limits::QUOTED_CHARS);
+    url.port().map_or(host.clone(), |port| format!("{host}:{port}"))
+}
+
 impl Node {
     pub fn new(url: Url) -> Node {
-        let host = text::quoted(url.host_str().unwrap_or("a node without a host"), limits::QUOTED_CHARS);
-        let name = url.port().map_or(host.clone(), |port| format!("{host}:{port}"));
-        Node { url, name, chain: AtomicU64::new(0) }
+        Node { name: node_name(&url), url, chain: AtomicU64::new(0) }
     }
 
     /// Asked once: a node that changes its chain has changed its URL.

@@ -7,7 +7,7 @@ use url::Url;
 use super::check::{Check, fail, ok, warn};
 use super::egress;
 use crate::authorization::allowance_of;
-use crate::chain::{Nodes, Rpc};
+use crate::chain::{Nodes, Rpc, node_name};
 use crate::cli::{out, words};
 use crate::config::{Config, Home};
 use crate::limits;
@@ -49,8 +49,7 @@ pub async fn examine(home: &Home, config: &Config, policy: &Policy) -> Vec<Check
 async fn ask(config: &Config, network: &Network) -> Vec<AskedNode> {
     let chain = config.chain(network);
     join_all(chain.rpc.into_iter().map(async |url| {
-        let host = url.host_str().unwrap_or_default();
-        let name = url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
+        let name = node_name(&url);
         let alone = Nodes { rpc: vec![url.clone()], confirmations: chain.confirmations };
         let head = Rpc::new([(network.clone(), alone)]).heads(network).await.pop();
         AskedNode { url, name, head: head.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) }

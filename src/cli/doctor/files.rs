@@ -1,11 +1,11 @@
 //! The folder and its files: whose they are, who could read or change them, and whether there is room to write.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::check::{Check, fail, ok, warn};
-use crate::config::{Home, Tightened};
+use crate::config::{Home, Tightened, new_private};
 
 /// Some hundred payments, with the journal that SQLite keeps beside the ledger.
 const ROOM: usize = 4 * 1024 * 1024;
@@ -113,11 +113,7 @@ fn room(dir: &Path) -> Check {
 }
 
 fn try_room(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = new_private(path)?;
     file.write_all(&vec![0x5a; ROOM])?;
     // Some file systems find out only now that there is none.
     file.sync_data()

@@ -163,26 +163,13 @@ async fn version_of(program: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::hosts::places::Platform;
-
-    fn around() -> Surroundings {
-        Surroundings {
-            platform: Platform::Linux,
-            user: "/u".into(),
-            folder: "/project".into(),
-            xdg_config: None,
-            app_data: None,
-            codex: None,
-            claude: None,
-            copilot: None,
-        }
-    }
+    use crate::cli::hosts::places::{Platform, on};
 
     fn home_of(args: &[&str], text: &str) -> PathBuf {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let launch = Launch { program: "/opt/bursar".into(), args };
         let found = FoundEntry { launch: None, text: text.to_owned() };
-        super::home_of(&launch, &found, &around())
+        super::home_of(&launch, &found, &on(Platform::Linux))
     }
 
     #[test]

@@ -130,23 +130,25 @@ impl Host {
     }
 }
 
+/// A machine on which nothing is anywhere else than usual.
+#[cfg(test)]
+pub fn on(platform: Platform) -> Surroundings {
+    Surroundings {
+        platform,
+        user: "/u".into(),
+        folder: "/project".into(),
+        xdg_config: None,
+        app_data: None,
+        codex: None,
+        claude: None,
+        copilot: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::ValueEnum;
-
-    fn on(platform: Platform) -> Surroundings {
-        Surroundings {
-            platform,
-            user: "/u".into(),
-            folder: "/project".into(),
-            xdg_config: None,
-            app_data: None,
-            codex: None,
-            claude: None,
-            copilot: None,
-        }
-    }
 
     #[test]
     fn every_host_has_its_place_on_every_system() {

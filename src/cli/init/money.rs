@@ -38,7 +38,7 @@ impl AllowedMoney {
     }
 
     pub fn asked(person: &mut Terminal) -> Result<AllowedMoney, Failure> {
-        let typed = person.answers("Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  or the name of a chain  [1]: ")?;
+        let typed = person.answer("Which money? 1 test dollars (free, to try things out)  2 real dollars on Base  or the name of a chain  [1]: ")?;
         match typed.trim() {
             "" | "1" => Ok(AllowedMoney(vec![Network::eip155(AllowedMoney::TEST)])),
             "2" => Ok(AllowedMoney(vec![Network::eip155(AllowedMoney::REAL)])),
@@ -82,7 +82,7 @@ impl Limits {
             person.tell(&format!("  {} {name:<9} {about}", nth + 1))?;
             person.tell(&format!("              {}", in_words(&policy)))?;
         }
-        let typed = person.answers(&format!("1 to {} [1]: ", offered.len()))?;
+        let typed = person.answer(&format!("1 to {} [1]: ", offered.len()))?;
         let nth = if typed.is_empty() { Some(1) } else { typed.parse::<usize>().ok() };
         nth.and_then(|nth| offered.get(nth.wrapping_sub(1)).copied()).ok_or_else(|| {
             Failure::usage(format!("`{}` is none of these limits", out::clean(&typed)), "run `bursar init` again")
