@@ -240,7 +240,8 @@ pub fn notice(event: &ledger::StoredEvent) -> Notice {
     let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap_or_default();
     let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
     let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
-    Notice { at: event.at, kind: event.kind.clone(), message }
+    let usd = detail["used_usd"].as_str().and_then(|usd| usd.parse().ok());
+    Notice { at: event.at, kind: event.kind.clone(), message, usd }
 }
 
 /// Who signed it is for an agent to know; the document itself is for its owner to show around.

@@ -2,4 +2,4 @@
 
 pub mod evm;
 
-pub use self::evm::{Nodes, Rpc, node_name};
+pub use self::evm::{Nodes, Rpc};

@@ -7,12 +7,14 @@ mod home;
 mod nodes;
 mod owner_file;
 mod policy_file;
+mod told;
 mod watched;
 
 pub use files::{new_private, write_private};
 pub use home::{Home, HomeError, Tightened};
 pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;
+pub use told::{Notices, Ntfy, ReviewConfig, Webhook};
 
 use std::collections::BTreeMap;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub wallet: WalletConfig,
     /// What the owner is told, and where.
     pub notices: Notices,
+    /// Where the review page is reached.
+    pub review: ReviewConfig,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -45,15 +49,6 @@ pub struct WalletConfig {
     pub store: Option<StoreKind>,
     /// The address the key is expected to have: a key store that holds another, or none, is not this wallet's.
     pub address: Option<Address>,
-}
-
-/// How the owner is told of what waits or went wrong, beside the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notices {
-    /// Notes on the desktop.
-    pub desktop: bool,
-    /// The review page opens by itself at a question. None: nobody was asked yet, which is a no.
-    pub browser: Option<bool>,
 }
 
 /// Where the key is kept.
@@ -91,7 +86,8 @@ impl Config {
         let root = Section::root(&document, &notes, None);
         let config = Config {
             wallet: wallet(&root.section("wallet")),
-            notices: notices(&root.section("notices")),
+            notices: Notices::read(&root.section("notices")),
+            review: ReviewConfig::read(&root.section("review")),
             chains: chains(&root),
             assets: assets(&root),
         };
@@ -129,12 +125,6 @@ impl Config {
     /// Writes down whether the review page opens by itself at a question.
     pub fn write_browser(home: &Home, opens: bool) -> Result<(), ConfigError> {
         rewrite(home, "notices", [("browser", opens.into())])
-    }
-}
-
-impl Default for Notices {
-    fn default() -> Notices {
-        Notices { desktop: true, browser: None }
     }
 }
 
@@ -196,17 +186,6 @@ fn wallet(section: &Section<'_>) -> WalletConfig {
     });
     section.finish();
     WalletConfig { store: store.map(|placed| placed.value), address: address.map(|placed| placed.value) }
-}
-
-fn notices(section: &Section<'_>) -> Notices {
-    let [desktop, browser] = ["desktop", "browser"].map(|key| section.own(key, yes_or_no).map(|placed| placed.value));
-    section.finish();
-    let built_in = Notices::default();
-    Notices { desktop: desktop.unwrap_or(built_in.desktop), browser: browser.or(built_in.browser) }
-}
-
-fn yes_or_no(item: &Item) -> Result<bool, Complaint> {
-    item.as_bool().ok_or_else(|| Complaint::new("{value} is neither yes nor no", "write {key} = true, or false"))
 }
 
 fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
@@ -284,14 +263,9 @@ fn evm(text: &str) -> Result<Network, Complaint> {
     }
 }
 
-/// The owner's word, so any host will do; but it is a URL one can ask over HTTP.
+/// The owner's word, so any host will do.
 fn node(text: &str) -> Result<Url, Complaint> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-    let complain = || {
-        let what = format!("`{}` is not the http(s) address of a node", quoted(text, 60));
-        Complaint::new(what, "write it as \"https://mainnet.base.org\"")
-    };
-    url.ok_or_else(complain)
+    told::address(text, "a node", "https://mainnet.base.org")
 }
 
 fn at_least_one(item: &Item) -> Result<u64, Complaint> {
@@ -381,7 +355,10 @@ usd = "1"
         std::fs::write(home.config_file(), "[notices]\ndesktop = false # quiet\n").unwrap();
         for said in [true, false] {
             Config::write_browser(&home, said).unwrap();
-            assert_eq!(Config::load(&home).unwrap().notices, Notices { desktop: false, browser: Some(said) });
+            assert_eq!(
+                Config::load(&home).unwrap().notices,
+                Notices { desktop: false, browser: Some(said), ..Notices::default() }
+            );
         }
         let written = std::fs::read_to_string(home.config_file()).unwrap();
         assert_eq!(written, "[notices]\ndesktop = false # quiet\nbrowser = false\n");

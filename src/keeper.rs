@@ -116,7 +116,9 @@ impl Keeper {
         };
         for notice in news {
             tracing::warn!("{}: {}", notice.kind, notice.message);
-            self.parts.note("bursar", &notice.message);
+            if let Some(screen) = self.parts.screen() {
+                screen.note(&notice);
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod mcp;
 pub mod money;
 mod notify;
 pub mod offer;
+mod outward;
 pub mod owner;
 mod parts;
 pub mod policy;

@@ -160,6 +160,12 @@ pub const ASKED_TOGETHER: usize = 100;
 pub const LOGS_ARE_LATE: Duration = Duration::from_secs(60);
 /// Text of others that is shown in a sentence of ours.
 pub const QUOTED_CHARS: usize = 200;
+/// One try to deliver what is new to a receiver of the owner's.
+pub const NEWS_WAIT: Duration = Duration::from_secs(10);
+/// What a program of the owner's gets to pass it on.
+pub const NEWS_COMMAND: Duration = Duration::from_secs(30);
+/// What is on its way when a program leaves is waited for this long.
+pub const NEWS_LEAVING: Duration = Duration::from_secs(3);
 /// A note on the desktop is read at a glance.
 pub const NOTE_CHARS: usize = 400;
 /// A URL longer than this is not one a seller wrote.
@@ -176,6 +182,11 @@ pub const REVIEW_LINK: Duration = Duration::from_secs(300);
 pub const REVIEW_IDLE: Duration = Duration::from_secs(1800);
 /// Guesses at the owner's passphrase in one session of the review page.
 pub const REVIEW_WRONG_PASSPHRASES: u8 = 5;
+/// Guesses at passphrase and code from elsewhere, all together, within the time below; then nobody is let in there for as
+/// long. Each costs this machine a fifth of a second.
+pub const REVIEW_WRONG_PROOFS: usize = 5;
+/// How long wrong guesses from elsewhere count.
+pub const REVIEW_PROOFS_COUNT: Duration = Duration::from_secs(900);
 /// The longest form of the review page, an id and a passphrase, is far below this.
 pub const REVIEW_FORM_BYTES: usize = 16 * 1024;
 /// One person's browser opens six at once.

@@ -56,10 +56,10 @@ pub enum NotServed {
 /// After a signal the host may still hold stdin open, and a read of it cannot be given up: leave the process with
 /// `std::process::exit`, not by returning from a runtime that waits for its threads.
 pub async fn serve(agent: Agent, notice: Option<String>) -> Result<(), NotServed> {
-    log_to_stderr();
+    let stop = asked_to_stop();
     let (read, write) = pipes::open();
     let server = Server::new(agent, all_tools()).with_notice(notice);
-    attend(server, read, write, asked_to_stop()).await
+    attend(server, read, write, stop).await
 }
 
 fn all_tools() -> Vec<Tool> {
@@ -104,25 +104,37 @@ async fn session(server: Server, door: impl rmcp::transport::Transport<RoleServe
 }
 
 /// The first signal begins the exit. Later ones are ignored: hosts send several in a row, and cutting the wait short
-/// would turn purchases into doubts.
-async fn asked_to_stop() {
+/// would turn purchases into doubts. It listens from this call on, so that no host is answered by a process that a signal
+/// would still kill.
+fn asked_to_stop() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        use tokio::signal::unix::{Signal, SignalKind, signal};
+        async fn comes(listening: &mut std::io::Result<Signal>) {
+            match listening {
+                Ok(signal) => _ = signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        }
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        async move {
+            tokio::select! {
+                () = comes(&mut terminate) => {}
+                () = comes(&mut interrupt) => {}
+            }
         }
     }
     #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+    async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 
-/// Stdout belongs to MCP. Warnings and worse only: below that the MCP library logs whole requests, with their headers.
-fn log_to_stderr() {
+/// Stdout belongs to MCP. Warnings and worse only: below that the MCP library logs whole requests, with their headers. To
+/// be called before anything is opened that could warn.
+pub fn log_to_stderr() {
     let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr);
     // A log that is already set up is as good.
     let _ = log.try_init();

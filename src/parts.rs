@@ -122,13 +122,6 @@ impl Parts {
         self.screen.get().map(AsRef::as_ref)
     }
 
-    /// A note to the owner, where there is a screen. Foreign text in it is cleaned by whoever shows it.
-    pub fn note(&self, title: &str, text: &str) {
-        if let Some(screen) = self.screen() {
-            screen.note(title, text);
-        }
-    }
-
     pub(crate) fn now(&self) -> Time {
         self.clock.now()
     }

@@ -9,7 +9,7 @@ use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::answer::Pending;
+use crate::answer::{Notice, Pending};
 use crate::authorization::{Authorization, Fact, Handle};
 pub use crate::ledger::{Recorded, RecordedSignIn};
 use crate::money::{Account, Amount, Network};
@@ -163,10 +163,13 @@ impl Caller for Quiet {
     fn step(&self, _: &str) {}
 }
 
-/// What reaches the owner beside the terminal: notes on the desktop, the review page.
+/// What reaches the owner beside the terminal: notes on the desktop, the review page, doors that the owner named.
 pub trait Screen: Send + Sync {
-    /// A note that asks for nothing.
-    fn note(&self, title: &str, text: &str);
+    /// News that asks for nothing.
+    fn note(&self, notice: &Notice);
+
+    /// Says elsewhere that a question waits, however it can be answered here.
+    fn tell(&self, question: &Pending);
 
     /// Shows a question. Whether it can be answered where it is shown, so that it is worth waiting for.
     fn ask(&self, question: &Pending) -> bool;

@@ -120,7 +120,9 @@ pub(crate) async fn write_anchor(house: &Parts) {
 /// What is sealed of the file.
 pub(crate) fn mark_of(guarded: &Guarded) -> OwnerMark {
     let assets = text_of(&guarded.assets);
-    OwnerMark::of(&guarded.verifier.to_string(), guarded.policy.as_deref(), assets.as_deref())
+    let mut proof = guarded.verifier.to_string();
+    proof.extend(guarded.second_factor.as_ref().map(serde_json::Value::to_string));
+    OwnerMark::of(&proof, guarded.policy.as_deref(), assets.as_deref())
 }
 
 /// One text for one table of assets; none for an empty one.

@@ -1,4 +1,5 @@
-//! The human's window: the review page, on this machine only.
+//! The human's window: the review page. It listens on this machine only; from elsewhere it is reached by a tunnel of the
+//! owner's, where the owner named one.
 //!
 //! Pages are made here, whole, from what the ledger says; they can be read without JavaScript, which only keeps them
 //! fresh. Looking changes nothing. What changes something is a form of ours, sent by somebody who came in through a
@@ -21,6 +22,8 @@ mod words;
 use std::io;
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::config::Home;
 use crate::limits;
 use crate::owner::Owner;
@@ -42,10 +45,11 @@ impl Drop for Review {
 }
 
 impl Review {
-    /// Listens on loopback; port 0 takes any free one. Wants a runtime around it, to serve on.
-    pub fn open(bursar: Owner, port: u16) -> io::Result<Review> {
+    /// Listens on loopback; port 0 takes any free one. What comes there by way of `far` is let in by passphrase and code
+    /// alone. Wants a runtime around it, to serve on.
+    pub fn open(bursar: Owner, port: u16, far: Option<&Url>) -> io::Result<Review> {
         let listener = server::listen(port)?;
-        let door = Entrance::new(listener.local_addr()?.port()).map_err(io::Error::other)?;
+        let door = Entrance::new(listener.local_addr()?.port(), far).map_err(io::Error::other)?;
         let window = Arc::new(ReviewSite { bursar, door });
         let _server = server::serve(listener, window.clone());
         Ok(Review { window, _server })
@@ -64,7 +68,7 @@ impl Review {
     /// Where a browser that is inside finds a question; none while no browser is. It lets nobody in, and does not say
     /// where the pages lie: only the browser that was let in knows that.
     pub fn address_of_question(&self, purchase_id: &str) -> Option<String> {
-        self.is_visited().then(|| format!("{}{}#{purchase_id}", self.window.door.origin(), route::QUESTION))
+        self.is_visited().then(|| format!("{}{}#{purchase_id}", self.window.door.near(), route::QUESTION))
     }
 
     /// Whether some browser is inside.

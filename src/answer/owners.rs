@@ -311,6 +311,9 @@ pub struct Notice {
     pub kind: String,
     /// What happened, in a sentence.
     pub message: String,
+    /// What it comes to, where it is about a budget.
+    #[serde(skip)]
+    pub usd: Option<Usd>,
 }
 
 impl Refusal {

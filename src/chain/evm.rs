@@ -5,5 +5,4 @@ mod node;
 pub mod reply;
 mod rpc;
 
-pub use self::node::node_name;
 pub use self::rpc::{Nodes, Rpc};

@@ -2,6 +2,7 @@
 
 mod chains;
 mod check;
+mod doors;
 mod egress;
 mod files;
 mod homes;
@@ -85,6 +86,7 @@ async fn examine(home: &Home) -> Vec<Check> {
     });
     checks.extend(hosts::examine(home).await);
     let Ok(config) = config else { return checks };
+    checks.extend(doors::examine(home, &config));
     // A ledger that is missing is told, and not made by looking.
     let house = match ledger::is_there(home) {
         true => Some(House::open(home, passphrases(PassphraseAsker::Host)).await),

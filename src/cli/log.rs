@@ -376,6 +376,7 @@ mod tests {
             at: now().minus(Duration::from_secs(60)),
             kind: "notice".to_owned(),
             message: "80% of the wallet's day is spent".to_owned(),
+            usd: None,
         };
         let lines = lines(&spend(rows), &[notice], now(), 80);
         let plain: Vec<String> = lines.iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();

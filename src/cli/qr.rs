@@ -16,7 +16,8 @@ pub fn show(text: &str, out: &Out) {
     }
 }
 
-fn lines(text: &str) -> Vec<String> {
+/// As they stand in a terminal.
+pub fn lines(text: &str) -> Vec<String> {
     let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return Vec::new() };
     let paper = Style::new().fg_color(Some(AnsiColor::Black.into())).bg_color(Some(AnsiColor::BrightWhite.into()));
     let drawn = code.render::<Dense1x2>().quiet_zone(true).build();

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
+use url::Url;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
-use crate::config::Home;
+use crate::config::{Config, Home, ReviewConfig};
 use crate::owner::Owner;
 use crate::web::Review as Page;
 
@@ -18,12 +19,15 @@ use crate::web::Review as Page;
 /// The page is served by this command, on this machine only, and ends with it (Ctrl-C). It opens in your browser with a
 /// link that works once; Enter makes another one. Whoever has the link is taken for you, so it is shown at the terminal
 /// and nowhere else.
+///
+/// Where `[review] origin` in config.toml names an origin of yours, a tunnel of yours may lead from there to this page. It
+/// lets you in there with your passphrase and a code (`bursar owner code`); then it also runs without a terminal.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar review\n  bursar review --no-open --port 4800")]
 pub struct ReviewCommand {
-    /// Listen at this port of 127.0.0.1 [default: any free one]
-    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
-    port: u16,
+    /// Listen at this port of 127.0.0.1 [default: `[review] port` in config.toml, or any free one]
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
     /// Only show the link
     #[arg(long)]
     no_open: bool,
@@ -34,12 +38,27 @@ const FUNDS_EVERY: Duration = Duration::from_secs(60);
 
 impl ReviewCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut owner = Terminal::at_the_terminal("bursar review")?;
-        let bursar = context.bursar().await?;
         let home = context.home()?;
-        let page = Page::open(bursar.clone(), self.port).map_err(|cause| self.not_open(&cause))?;
-        let reading = tokio::spawn(keep_reading_funds(bursar));
-        let shown = self.show_links(&page, &home, &mut owner).await;
+        let ReviewConfig { origin, port } = Config::load(&home)?.review;
+        let owner = Terminal::at_the_terminal("bursar review");
+        let bursar = context.bursar().await?;
+        let port = self.port.or(port).unwrap_or(0);
+        let page = Page::open(bursar.clone(), port, origin.as_ref()).map_err(|cause| not_open(port, &cause))?;
+        let reading = tokio::spawn(keep_reading_funds(bursar.clone()));
+        let shown = match (owner, origin) {
+            (Ok(mut owner), origin) => {
+                if let Some(origin) = origin {
+                    owner.tell(&from_elsewhere(&origin, port, bursar.has_code()?))?;
+                }
+                self.show_links(&page, &home, &mut owner).await
+            }
+            // Nobody is there to be shown a link, and all the same there is a way in.
+            (Err(_), Some(origin)) if bursar.has_code()? => {
+                context.out.say(format_args!("{}", from_elsewhere(&origin, port, true)));
+                tokio::signal::ctrl_c().await.map_err(no_link)
+            }
+            (Err(none), _) => Err(none),
+        };
         reading.abort();
         shown.map(|()| Exit::Done)
     }
@@ -66,13 +85,23 @@ impl ReviewCommand {
             }
         }
     }
+}
 
-    fn not_open(&self, cause: &std::io::Error) -> Failure {
-        let next = match cause.kind() {
-            ErrorKind::AddrInUse => "leave out --port, or name another one",
-            _ => "try again",
-        };
-        Failure::new("no_page", format!("the page could not be opened at port {}: {cause}", self.port), next)
+fn not_open(port: u16, cause: &std::io::Error) -> Failure {
+    let next = match cause.kind() {
+        ErrorKind::AddrInUse => "stop what listens there, or name another port with --port",
+        _ => "try again",
+    };
+    Failure::new("no_page", format!("the page could not be opened at port {port}: {cause}"), next)
+}
+
+fn from_elsewhere(origin: &Url, port: u16, has_code: bool) -> String {
+    let origin = out::clean(origin.as_str());
+    match has_code {
+        true => {
+            format!("From elsewhere it is {origin}, with your passphrase and a code; your tunnel leads to port {port}.")
+        }
+        false => format!("Nobody is let in from {origin} yet: `bursar owner set` and `bursar owner code` come first."),
     }
 }
 

@@ -47,6 +47,7 @@ impl Serve {
                 "This speaks MCP on stdin, for a host to start; Ctrl-C ends it. To look around: bursar demo"
             ));
         }
+        mcp::log_to_stderr();
         match self.sandbox {
             false => serve(context, &self.agent, self.max_per_payment.0).await,
             true => playground::serve(context, &self.agent, self.max_per_payment.0).await,
@@ -64,7 +65,7 @@ async fn serve(context: &Context, agent: &str, most: Option<Usd>) -> Result<Exit
     }
     let screen = screen::attach(&house, home, &config);
     let served = attend(house, agent, most, notice).await;
-    screen.close();
+    screen.close().await;
     served
 }
 

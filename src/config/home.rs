@@ -7,6 +7,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
+use super::files;
+
 /// The folder that holds everything of one wallet but its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -47,6 +51,8 @@ const FILES: [&str; 10] = [
     "ledger.db.lock",
     "wallet.json",
 ];
+/// No secret a person or a program makes is longer.
+const SECRET_BYTES: u64 = 4096;
 const DIRECTORIES: [&str; 2] = ["purchases", "leases"];
 
 impl Home {
@@ -111,6 +117,16 @@ impl Home {
     /// Locked by whoever changes the owner's file.
     pub fn owner_lock_file(&self) -> PathBuf {
         self.dir.join("owner.lock")
+    }
+
+    /// A secret in a file that the config names, by its whole path or as one of these files. Its last line end is not part
+    /// of it.
+    pub fn read_secret(&self, file: &Path) -> io::Result<Zeroizing<String>> {
+        let text = Zeroizing::new(files::read(&self.dir.join(file), SECRET_BYTES)?);
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
+            secret => Ok(Zeroizing::new(secret.to_owned())),
+        }
     }
 
     /// Where a browser may find a file. One that is confined sees nothing in hidden folders, nor anywhere outside of its

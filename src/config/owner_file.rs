@@ -43,6 +43,9 @@ pub struct Guarded {
     /// The owner's own assets in force. An earlier version put none into force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assets: Vec<Asset>,
+    /// What the owner shows beside the passphrase when coming from elsewhere; made and read by the wallet's room too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<serde_json::Value>,
 }
 
 /// None: the passphrase is about to be removed.
@@ -55,7 +58,17 @@ struct Plan {
 impl Guarded {
     /// Makes one.
     pub fn new(verifier: serde_json::Value, policy: Option<String>, assets: Vec<Asset>) -> Guarded {
-        Guarded { bursar_owner: FORMAT, verifier, policy, assets }
+        Guarded { bursar_owner: FORMAT, verifier, policy, assets, second_factor: None }
+    }
+
+    /// The same owner, with other rules in force.
+    pub fn with_rules(&self, policy: Option<String>, assets: Vec<Asset>) -> Guarded {
+        Guarded { policy, assets, ..self.clone() }
+    }
+
+    /// The same owner, with another second factor, or none.
+    pub fn with_second_factor(&self, second_factor: Option<serde_json::Value>) -> Guarded {
+        Guarded { second_factor, ..self.clone() }
     }
 
     /// Pure: what a text of the file says, or what is wrong with it.

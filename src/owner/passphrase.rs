@@ -10,7 +10,7 @@ use crate::config::{Guarded, Home, OwnerFile};
 use crate::limits;
 use crate::parts::wallet_reason;
 use crate::seal::{self, mark_of, policy_replaced, replaced};
-use crate::wallet::{Anchor, Verifier, Wallet};
+use crate::wallet::{Anchor, CodeSecret, SecondFactor, Verifier, Wallet};
 
 /// Whoever has what a passphrase closes can try as many as they like.
 pub(super) fn is_long_enough(passphrase: &str) -> Result<(), Refusal> {
@@ -40,17 +40,87 @@ impl Owner {
                 (rules.text().map_err(|cause| invalid(&cause))?, rules.assets().map_err(|cause| invalid(&cause))?)
             }
         };
+        let secret = match (&before, old) {
+            (Some(before), Some(old)) => self.code_secret(before, old).await?,
+            _ => None,
+        };
         let new = new.to_owned();
-        let verifier = slowly(move || Verifier::of(&new)).await?;
+        let make = move || {
+            let locked = secret.map(|secret| SecondFactor::lock(&secret, &new)).transpose()?;
+            Ok((Verifier::of(&new)?, locked))
+        };
+        let (verifier, locked) = slowly(make).await?;
         let verifier = serde_json::to_value(verifier).map_err(|cause| unwritten(&cause))?;
-        let guarded = Guarded::new(verifier, policy, assets);
-        seal::change_owner(&self.parts, before.as_ref(), Some(&guarded)).await?;
-        Ok(self.parts.ledger.note_owner(Some(mark_of(&guarded).verifier), self.parts.now()).await?)
+        let second_factor = locked.map(serde_json::to_value).transpose().map_err(|cause| unwritten(&cause))?;
+        let guarded = Guarded::new(verifier, policy, assets).with_second_factor(second_factor);
+        self.change_proof(before.as_ref(), &guarded).await
+    }
+
+    /// From then on the owner may come from elsewhere, with a code of this one. Shown once, it is known to work.
+    pub async fn set_code(&self, passphrase: &str, secret: CodeSecret, code: &str) -> Result<(), Refusal> {
+        let before = self.passphrase_is_set().await?;
+        self.prove(Some(passphrase)).await?;
+        self.nothing_is_smuggled(Some(&before)).await?;
+        if secret.step_of(code, self.parts.now()).is_none() {
+            let next = "look at the app and at this computer's clock; nothing was changed";
+            return Err(Refusal::of("wrong_code", "that is not the code of now", next));
+        }
+        let passphrase = passphrase.to_owned();
+        let locked = slowly(move || SecondFactor::lock(&secret, &passphrase)).await?;
+        let second_factor = Some(serde_json::to_value(locked).map_err(|cause| unwritten(&cause))?);
+        self.change_proof(Some(&before), &before.with_second_factor(second_factor)).await
+    }
+
+    /// From then on nobody comes from elsewhere.
+    pub async fn remove_code(&self, passphrase: &str) -> Result<(), Refusal> {
+        let before = self.passphrase_is_set().await?;
+        self.prove(Some(passphrase)).await?;
+        self.nothing_is_smuggled(Some(&before)).await?;
+        if before.second_factor.is_none() {
+            return Err(nothing("there is no code"));
+        }
+        self.change_proof(Some(&before), &before.with_second_factor(None)).await
+    }
+
+    /// Whether the owner may come from elsewhere: with a passphrase and a code.
+    pub fn has_code(&self) -> Result<bool, Refusal> {
+        Ok(self.guarded()?.is_some_and(|guarded| guarded.second_factor.is_some()))
+    }
+
+    /// Goes on for an owner who comes from elsewhere. Gives the step of time of the code, which is to be used once. Which of
+    /// the two was wrong is neither said nor told by the time it takes: the codes open by the passphrase alone.
+    pub async fn prove_from_afar(&self, passphrase: &str, code: &str) -> Result<u64, Refusal> {
+        let guarded = self.passphrase_is_set().await?;
+        if guarded.second_factor.is_none() {
+            return Err(nothing("there is no code: `bursar owner code` makes one"));
+        }
+        let secret = self.code_secret(&guarded, passphrase).await?;
+        let step = secret.and_then(|secret| secret.step_of(code, self.parts.now()));
+        step.ok_or_else(|| not_the_owner("wrong_proof", "the passphrase or the code is not right"))
+    }
+
+    async fn passphrase_is_set(&self) -> Result<Guarded, Refusal> {
+        self.owners().await?.ok_or_else(|| nothing("no passphrase is set: `bursar owner set` sets one"))
+    }
+
+    /// What makes the codes, if there are any and this is the passphrase.
+    async fn code_secret(&self, guarded: &Guarded, passphrase: &str) -> Result<Option<CodeSecret>, Refusal> {
+        let Some(locked) = &guarded.second_factor else { return Ok(None) };
+        let locked = serde_json::from_value::<SecondFactor>(locked.clone())
+            .map_err(|cause| Refusal::of("verifier_damaged", cause, "bring owner.json back from a copy"))?;
+        let passphrase = passphrase.to_owned();
+        slowly(move || locked.open(&passphrase)).await
+    }
+
+    /// What proves the owner is noted in the ledger too.
+    async fn change_proof(&self, before: Option<&Guarded>, after: &Guarded) -> Result<(), Refusal> {
+        seal::change_owner(&self.parts, before, Some(after)).await?;
+        Ok(self.parts.ledger.note_owner(Some(mark_of(after).verifier), self.parts.now()).await?)
     }
 
     /// From then on `policy.toml` is in force as it stands.
     pub async fn remove_passphrase(&self, old: &str) -> Result<(), Refusal> {
-        let before = self.owners().await?.ok_or_else(|| nothing("no passphrase is set"))?;
+        let before = self.passphrase_is_set().await?;
         self.prove(Some(old)).await?;
         seal::change_owner(&self.parts, Some(&before), None).await?;
         Ok(self.parts.ledger.note_owner(None, self.parts.now()).await?)

@@ -51,7 +51,7 @@ impl Owner {
         if change(&guarded, sealed.as_ref(), &written)?.as_ref() != Some(shown) {
             return Err(changed_meanwhile());
         }
-        let applied = Guarded::new(guarded.verifier.clone(), written.text, written.assets);
+        let applied = guarded.with_rules(written.text, written.assets);
         seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 
@@ -75,7 +75,7 @@ impl Owner {
         self.parts.rules.write(&text).map_err(|cause| unwritten(&cause))?;
         crash::point("policy_written");
         let Some(guarded) = guarded else { return Ok(()) };
-        let applied = Guarded::new(guarded.verifier.clone(), Some(text), guarded.assets.clone());
+        let applied = guarded.with_rules(Some(text), guarded.assets.clone());
         seal::change_owner(&self.parts, Some(&guarded), Some(&applied)).await
     }
 }

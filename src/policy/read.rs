@@ -168,7 +168,21 @@ impl<'a> Section<'a> {
         self.ask_for(name);
         let fallback = self.fallback.as_ref().map(|section| section.section(name));
         let item = self.table.and_then(|table| table.get(name));
-        Rc::new(self.child(format!("[{name}]"), item, fallback))
+        Rc::new(self.child(self.name_of(name), item, fallback))
+    }
+
+    /// The same, if it is there.
+    pub fn optional(&self, name: &'static str) -> Option<Rc<Section<'a>>> {
+        let section = self.section(name);
+        self.has(name).then_some(section)
+    }
+
+    /// As a table within this one is headed.
+    fn name_of(&self, name: &str) -> String {
+        match self.name.strip_prefix('[').and_then(|own| own.strip_suffix(']')) {
+            Some(own) => format!("[{own}.{name}]"),
+            None => format!("[{name}]"),
+        }
     }
 
     /// The tables `[[name]]`, each falling back to `fallback`.

@@ -63,6 +63,9 @@ impl Parts {
         if !self.ledger.show(question.agent.clone(), question.purchase_id.clone(), self.now()).await.unwrap_or(false) {
             return None;
         }
+        if let Some(screen) = self.screen() {
+            screen.tell(question);
+        }
         match caller.ask(question, &ways) {
             Asked::Here(shut) => Some(shut),
             Asked::InTheAnswer => None,

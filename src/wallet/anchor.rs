@@ -39,10 +39,10 @@ impl Anchor {
     }
 }
 
-/// Fingerprints of what tells the owner's passphrase, and of the policy it put into force.
+/// Fingerprints of what tells the owner's passphrase and second factor, and of the policy it put into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerMark {
-    /// The fingerprint of the owner's passphrase.
+    /// The fingerprint of the owner's passphrase, and of the second factor where there is one.
     pub verifier: String,
     /// The fingerprint of the policy it put into force.
     pub policy: String,

@@ -1,19 +1,17 @@
 //! `wallet.json`: the key, encrypted under a passphrase, for machines without a keyring.
 //!
-//! Argon2id makes a key of the passphrase, XChaCha20-Poly1305 seals the private key with the address as associated
-//! data. Whoever has the file and not the passphrase can do nothing but guess, slowly.
+//! The private key is locked away under the passphrase, with the address held against it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use alloy_primitives::{Address, hex};
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::cost::{COST, Cost};
+use super::locked::{Locked, Unopened};
 use super::passphrase::{Purpose, from_first};
 use super::{Key, KeyStore, PassphraseSource, WalletError, files, guard};
 
@@ -65,39 +63,26 @@ impl KeyFile {
     }
 
     fn seal(&self, key: &Key, passphrase: &str) -> Result<Contents, WalletError> {
-        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        getrandom::fill(&mut salt).map_err(|_| WalletError::NoRandomness)?;
-        getrandom::fill(&mut nonce).map_err(|_| WalletError::NoRandomness)?;
         let (secret, address) = (key.to_bytes(), key.address());
-        let payload = Payload { msg: secret.as_slice(), aad: address.as_slice() };
-        let cipher = self.cipher(passphrase, &salt, self.cost)?;
-        let sealed = cipher.encrypt(&XNonce::from(nonce), payload);
-        Ok(Contents {
-            bursar_wallet: FORMAT,
-            address,
-            argon2id: self.cost,
-            salt: hex::encode(salt),
-            nonce: hex::encode(nonce),
-            xchacha20poly1305: hex::encode(sealed.map_err(|_| self.damaged("it could not be sealed"))?),
-        })
+        let Locked { argon2id, salt, nonce, xchacha20poly1305 } =
+            Locked::away(secret.as_slice(), address.as_slice(), passphrase, self.cost)
+                .map_err(|why| self.unopened(why))?;
+        Ok(Contents { bursar_wallet: FORMAT, address, argon2id, salt, nonce, xchacha20poly1305 })
     }
 
-    fn unseal(&self, contents: &Contents, passphrase: &str) -> Result<Key, WalletError> {
-        let field = |name: &str| self.damaged(format!("`{name}` is not what it should be"));
-        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        hex::decode_to_slice(&contents.salt, &mut salt).map_err(|_| field("salt"))?;
-        hex::decode_to_slice(&contents.nonce, &mut nonce).map_err(|_| field("nonce"))?;
-        let sealed = hex::decode(&contents.xchacha20poly1305).map_err(|_| field("xchacha20poly1305"))?;
-        let cipher = self.cipher(passphrase, &salt, contents.argon2id)?;
-        let payload = Payload { msg: &sealed, aad: contents.address.as_slice() };
-        let secret = cipher.decrypt(&XNonce::from(nonce), payload).map(Zeroizing::new);
-        let secret = secret.map_err(|_| WalletError::WrongPassphrase { path: self.path.clone() })?;
+    fn unseal(&self, contents: Contents, passphrase: &str) -> Result<Key, WalletError> {
+        let Contents { address, argon2id, salt, nonce, xchacha20poly1305, .. } = contents;
+        let locked = Locked { argon2id, salt, nonce, xchacha20poly1305 };
+        let secret = locked.open(address.as_slice(), passphrase).map_err(|why| self.unopened(why))?;
         Key::from_bytes(&secret).ok_or_else(|| self.damaged("what it holds is not a key"))
     }
 
-    fn cipher(&self, passphrase: &str, salt: &[u8], cost: Cost) -> Result<XChaCha20Poly1305, WalletError> {
-        let key = cost.derive(passphrase, salt).map_err(|cause| self.damaged(cause))?;
-        Ok(XChaCha20Poly1305::new((&*key).into()))
+    fn unopened(&self, why: Unopened) -> WalletError {
+        match why {
+            Unopened::NoRandomness => WalletError::NoRandomness,
+            Unopened::Damaged(cause) => self.damaged(cause),
+            Unopened::WrongPassphrase => WalletError::WrongPassphrase { path: self.path.clone() },
+        }
     }
 
     fn passphrase(&self, purpose: Purpose) -> Result<Zeroizing<String>, WalletError> {
@@ -120,7 +105,7 @@ impl KeyStore for KeyFile {
     fn load(&self, address: Address) -> Result<Key, WalletError> {
         let contents = self.contents_for(address)?;
         let passphrase = self.passphrase(Purpose::Open)?;
-        self.unseal(&contents, &passphrase)
+        self.unseal(contents, &passphrase)
     }
 
     /// One file holds one key: another one there is never written over.
@@ -134,7 +119,7 @@ impl KeyStore for KeyFile {
         let text = serde_json::to_string_pretty(&contents).map_err(|error| self.damaged(error.to_string()))?;
         files::write(&self.path, &(text + "\n"))?;
         // What was written is opened again: a file that does not open is no place for a key.
-        self.unseal(&self.contents_for(key.address())?, &passphrase).map(drop)
+        self.unseal(self.contents_for(key.address())?, &passphrase).map(drop)
     }
 
     fn remove(&self, address: Address) -> Result<(), WalletError> {

@@ -1,4 +1,4 @@
-//! Who is inside: one-time links and the sessions they open.
+//! Who is inside: one-time links and the sessions they open; and from elsewhere, the owner's passphrase and a code.
 //!
 //! A link is worth one session and only for some minutes. Links and sessions are kept as hashes, so that looking one up
 //! tells nothing about the others. The cookie of a session holds for one path, which nobody can guess: browsers send
@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use alloy_primitives::hex;
 use sha2::{Digest, Sha256};
 
+use url::Url;
+
+use super::guard::Side;
 use super::lead::Lead;
 use crate::limits;
 use crate::time::Time;
@@ -20,8 +23,10 @@ const LINKS: usize = 16;
 const SESSIONS: usize = 8;
 
 pub struct Entrance {
-    /// `127.0.0.1:PORT`, as a browser says it.
-    host: String,
+    /// `http://127.0.0.1:PORT`, as a browser says it.
+    near: String,
+    /// The origin that the owner's tunnel goes by.
+    far: Option<String>,
     /// The folder all pages lie in.
     room: String,
     inside: Mutex<Inside>,
@@ -31,6 +36,10 @@ pub struct Entrance {
 struct Inside {
     links: HashMap<Mark, Link>,
     sessions: HashMap<Mark, Session>,
+    /// When somebody elsewhere tried and was wrong, or is still being checked.
+    tries: Vec<Time>,
+    /// The newest code that let somebody in: none is good twice.
+    last_step: Option<u64>,
 }
 
 /// What is kept of a secret.
@@ -45,6 +54,8 @@ struct Link {
 }
 
 struct Session {
+    /// It is good on one side only.
+    side: Side,
     /// When its owner last did something.
     seen: Time,
     csrf: String,
@@ -75,17 +86,20 @@ pub enum Presence {
 }
 
 impl Entrance {
-    pub fn new(port: u16) -> Result<Entrance, getrandom::Error> {
-        let (host, room) = (format!("127.0.0.1:{port}"), secret()?[..24].to_owned());
-        Ok(Entrance { host, room, inside: Mutex::default() })
+    pub fn new(port: u16, far: Option<&Url>) -> Result<Entrance, getrandom::Error> {
+        let (near, room) = (format!("http://127.0.0.1:{port}"), secret()?[..24].to_owned());
+        let far = far.map(|url| url.origin().ascii_serialization());
+        Ok(Entrance { near, far, room, inside: Mutex::default() })
     }
 
-    pub fn host(&self) -> &str {
-        &self.host
+    /// On this machine.
+    pub fn near(&self) -> &str {
+        &self.near
     }
 
-    pub fn origin(&self) -> String {
-        format!("http://{}", self.host)
+    /// From elsewhere, where the owner named that.
+    pub fn far(&self) -> Option<&str> {
+        self.far.as_deref()
     }
 
     pub fn room(&self) -> &str {
@@ -99,7 +113,7 @@ impl Entrance {
         inside.links.retain(|_, link| now.since(link.made) < limits::REVIEW_LINK);
         drop_oldest(&mut inside.links, LINKS, |link| link.made);
         inside.links.insert(mark(&token), Link { made: now, to: to.to_owned(), lead: None });
-        Ok(format!("{}/#{token}", self.origin()))
+        Ok(format!("{}/#{token}", self.near))
     }
 
     /// Keeps the file that leads to a link for as long as the link is good for something.
@@ -130,18 +144,48 @@ impl Entrance {
         if now.since(link.made) >= limits::REVIEW_LINK {
             return Ok(None);
         }
-        drop_oldest(&mut inside.sessions, SESSIONS, |session| session.seen);
-        inside.sessions.insert(mark(&key), Session { seen: now, csrf, wrong_passphrases: 0, said: None });
+        inside.begin(&key, Session::new(Side::Near, csrf, now));
         let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict", self.room);
         Ok(Some((cookie, format!("/{}/{}", self.room, link.to))))
     }
 
-    /// Whoever the cookies of a request show.
-    pub fn visitor(&self, cookies: &str, presence: Presence, now: Time) -> Option<Visitor> {
+    /// Whether somebody elsewhere may try now. It counts as wrong until it was right.
+    pub fn may_try(&self, now: Time) -> bool {
+        let mut inside = self.inside();
+        inside.tries.retain(|at| now.since(*at) < limits::REVIEW_PROOFS_COUNT);
+        let may = inside.tries.len() < limits::REVIEW_WRONG_PROOFS;
+        if may {
+            inside.tries.push(now);
+        }
+        may
+    }
+
+    /// A session for whoever had the passphrase and the code of this step of time: its cookie, and where it leads. None:
+    /// the code was used already.
+    pub fn enter_from_afar(
+        &self,
+        step: u64,
+        to: &str,
+        now: Time,
+    ) -> Result<Option<(String, String)>, getrandom::Error> {
+        let (key, csrf) = (secret()?, secret()?);
+        let mut inside = self.inside();
+        if inside.last_step.is_some_and(|last| step <= last) {
+            return Ok(None);
+        }
+        inside.last_step = Some(step);
+        inside.tries.clear();
+        inside.begin(&key, Session::new(Side::Far, csrf, now));
+        let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict; Secure", self.room);
+        Ok(Some((cookie, format!("/{}/{to}", self.room))))
+    }
+
+    /// Whoever the cookies of a request show, which came in on this side.
+    pub fn visitor(&self, cookies: &str, side: Side, presence: Presence, now: Time) -> Option<Visitor> {
         let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
         let mark = pairs.find(|(name, _)| *name == COOKIE).map(|(_, key)| mark(key))?;
         let mut inside = self.inside();
-        let session = inside.sessions.get_mut(&mark)?;
+        let session = inside.sessions.get_mut(&mark).filter(|session| session.side == side)?;
         if now.since(session.seen) >= limits::REVIEW_IDLE {
             inside.sessions.remove(&mark);
             return None;
@@ -152,9 +196,10 @@ impl Entrance {
         Some(Visitor { mark, csrf: session.csrf.clone() })
     }
 
-    /// Whether a session goes on.
+    /// Whether a session on this machine goes on.
     pub fn is_visited(&self, now: Time) -> bool {
-        self.inside().sessions.values().any(|session| now.since(session.seen) < limits::REVIEW_IDLE)
+        let goes_on = |session: &Session| session.side == Side::Near && now.since(session.seen) < limits::REVIEW_IDLE;
+        self.inside().sessions.values().any(goes_on)
     }
 
     pub fn leave(&self, visitor: &Visitor) {
@@ -184,6 +229,19 @@ impl Entrance {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn begin(&mut self, key: &str, session: Session) {
+        drop_oldest(&mut self.sessions, SESSIONS, |session| session.seen);
+        self.sessions.insert(mark(key), session);
+    }
+}
+
+impl Session {
+    fn new(side: Side, csrf: String, now: Time) -> Session {
+        Session { side, seen: now, csrf, wrong_passphrases: 0, said: None }
     }
 }
 
@@ -221,7 +279,7 @@ mod tests {
     const NOW: Time = Time::from_secs(1_800_000_000);
 
     fn door() -> Entrance {
-        Entrance::new(4242).unwrap()
+        Entrance::new(4242, Some(&Url::parse("https://bursar.example.com").unwrap())).unwrap()
     }
 
     fn token(door: &Entrance) -> String {
@@ -256,8 +314,35 @@ mod tests {
         token(&door);
         for guess in ["", "0", &"0".repeat(64), "overview"] {
             assert!(door.enter(guess, NOW).unwrap().is_none());
-            assert!(door.visitor(&format!("{COOKIE}={guess}"), Presence::Person, NOW).is_none());
+            assert!(door.visitor(&format!("{COOKIE}={guess}"), Side::Near, Presence::Person, NOW).is_none());
         }
+    }
+
+    #[test]
+    fn a_code_lets_in_once_and_what_it_opens_is_good_on_its_own_side() {
+        let door = door();
+        let (cookie, to) = door.enter_from_afar(7, "pending#pu_1", NOW).unwrap().unwrap();
+        assert!(cookie.ends_with("; Secure") && to == format!("/{}/pending#pu_1", door.room()));
+        let cookie = cookie.split(';').next().unwrap();
+        assert!(door.visitor(cookie, Side::Far, Presence::Person, NOW).is_some());
+        assert!(door.visitor(cookie, Side::Near, Presence::Person, NOW).is_none());
+        assert!(door.visitor(&entered(&door), Side::Far, Presence::Person, NOW).is_none());
+        assert!(!door.is_visited(NOW) || door.inside().sessions.values().any(|session| session.side == Side::Near));
+        for used in [7, 6] {
+            assert!(door.enter_from_afar(used, "overview", NOW).unwrap().is_none());
+        }
+        assert!(door.enter_from_afar(8, "overview", NOW).unwrap().is_some());
+    }
+
+    #[test]
+    fn guessing_from_elsewhere_ends_for_a_while_however_many_guess_at_once() {
+        let door = door();
+        for _ in 0..limits::REVIEW_WRONG_PROOFS {
+            assert!(door.may_try(NOW));
+        }
+        assert!(!door.may_try(NOW) && door.may_try(NOW.plus(limits::REVIEW_PROOFS_COUNT)));
+        door.enter_from_afar(7, "overview", NOW).unwrap();
+        assert!(door.may_try(NOW), "whoever was right has as many again");
     }
 
     #[test]
@@ -265,9 +350,9 @@ mod tests {
         let door = door();
         let cookie = entered(&door);
         let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
-        assert!(door.visitor(&cookie, Presence::Page, later).is_some());
-        assert!(door.visitor(&cookie, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
-        assert!(door.visitor(&cookie, Presence::Person, later).is_none(), "it ended for good");
+        assert!(door.visitor(&cookie, Side::Near, Presence::Page, later).is_some());
+        assert!(door.visitor(&cookie, Side::Near, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
+        assert!(door.visitor(&cookie, Side::Near, Presence::Person, later).is_none(), "it ended for good");
     }
 
     #[test]
@@ -277,7 +362,7 @@ mod tests {
         assert!(!door.is_visited(NOW), "a link alone is nobody");
         let cookie = entered(&door);
         assert!(door.is_visited(NOW) && !door.is_visited(NOW.plus(limits::REVIEW_IDLE)));
-        door.leave(&door.visitor(&cookie, Presence::Person, NOW).unwrap());
+        door.leave(&door.visitor(&cookie, Side::Near, Presence::Person, NOW).unwrap());
         assert!(!door.is_visited(NOW));
     }
 
@@ -286,20 +371,20 @@ mod tests {
         let door = door();
         let cookie = entered(&door);
         let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
-        assert!(door.visitor(&cookie, Presence::Person, later).is_some());
-        assert!(door.visitor(&cookie, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
+        assert!(door.visitor(&cookie, Side::Near, Presence::Person, later).is_some());
+        assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
     }
 
     #[test]
     fn guessing_passphrases_ends_the_session() {
         let door = door();
         let cookie = entered(&door);
-        let visitor = door.visitor(&cookie, Presence::Person, NOW).unwrap();
+        let visitor = door.visitor(&cookie, Side::Near, Presence::Person, NOW).unwrap();
         for _ in 0..limits::REVIEW_WRONG_PASSPHRASES {
-            assert!(door.visitor(&cookie, Presence::Person, NOW).is_some());
+            assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW).is_some());
             door.note_wrong_passphrase(&visitor);
         }
-        assert!(door.visitor(&cookie, Presence::Person, NOW).is_none());
+        assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW).is_none());
     }
 
     #[test]
@@ -316,7 +401,7 @@ mod tests {
     #[test]
     fn a_form_belongs_to_the_session_it_was_made_for() {
         let door = door();
-        let visitor = |cookie: &str| door.visitor(cookie, Presence::Person, NOW).unwrap();
+        let visitor = |cookie: &str| door.visitor(cookie, Side::Near, Presence::Person, NOW).unwrap();
         let (one, other) = (visitor(&entered(&door)), visitor(&entered(&door)));
         assert!(one.wrote(&one.csrf));
         assert!(!one.wrote(&other.csrf) && !one.wrote(""));

@@ -18,23 +18,36 @@ pub enum Stopped {
     OtherMethod,
 }
 
-/// Lets a request pass that came to `host`, and from there if it is a form.
-pub fn check(request: &PageRequest, host: &str) -> Result<(), Stopped> {
+/// By which of its names the page was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// On this machine.
+    Near,
+    /// Through the owner's tunnel.
+    Far,
+}
+
+/// Lets a request pass that came to one of the origins we go by, and from there if it is a form.
+pub fn check(request: &PageRequest, near: &str, far: Option<&str>) -> Result<Side, Stopped> {
     // A whole URL in the request line is for proxies, and could name another host than the header does.
-    if request.header("host") != Some(host) || request.uri.authority().is_some() {
-        return Err(Stopped::ForeignHost);
-    }
+    let host = request.header("host").filter(|_| request.uri.authority().is_none());
+    let is_of = |origin: &str| origin.split_once("://").map(|(_, host)| host) == host;
+    let (side, origin) = match far {
+        _ if is_of(near) => (Side::Near, near),
+        Some(far) if is_of(far) => (Side::Far, far),
+        _ => return Err(Stopped::ForeignHost),
+    };
     match request.method {
-        Method::GET => Ok(()),
-        Method::POST if is_from(request, host) => Ok(()),
+        Method::GET => Ok(side),
+        Method::POST if is_from(request, origin) => Ok(side),
         Method::POST => Err(Stopped::ForeignOrigin),
         _ => Err(Stopped::OtherMethod),
     }
 }
 
 /// Every browser says the origin of a form; those that also say how far away it is must not contradict that.
-fn is_from(request: &PageRequest, host: &str) -> bool {
-    let is_ours = request.header("origin").and_then(|origin| origin.strip_prefix("http://")) == Some(host);
+fn is_from(request: &PageRequest, origin: &str) -> bool {
+    let is_ours = request.header("origin") == Some(origin);
     let is_near = match request.headers.contains_key("sec-fetch-site") {
         true => request.header("sec-fetch-site") == Some("same-origin"),
         false => true,
@@ -52,6 +65,7 @@ mod tests {
 
     const HOST: &str = "127.0.0.1:4242";
     const ORIGIN: &str = "http://127.0.0.1:4242";
+    const FAR: &str = "https://bursar.example.com";
 
     fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> PageRequest {
         let mut map = HeaderMap::new();
@@ -62,7 +76,7 @@ mod tests {
     }
 
     fn check_all(method: Method, headers: &[(&str, &str)]) -> Result<(), Stopped> {
-        check(&request(method, "/", headers), HOST)
+        check(&request(method, "/", headers), ORIGIN, Some(FAR)).map(drop)
     }
 
     #[test]
@@ -84,11 +98,33 @@ mod tests {
     }
 
     #[test]
+    fn the_owners_origin_is_one_more_name_and_each_has_its_own_forms() {
+        let far_host = [("host", "bursar.example.com")];
+        let look = |far| check(&request(Method::GET, "/", &far_host), ORIGIN, far);
+        assert_eq!((look(Some(FAR)), look(None)), (Ok(Side::Far), Err(Stopped::ForeignHost)));
+        let post =
+            |host, origin| check(&request(Method::POST, "/", &[("host", host), ("origin", origin)]), ORIGIN, Some(FAR));
+        assert_eq!(post("bursar.example.com", FAR), Ok(Side::Far));
+        assert_eq!(post(HOST, ORIGIN), Ok(Side::Near));
+        let crossed = [
+            ("bursar.example.com", ORIGIN),
+            (HOST, FAR),
+            ("bursar.example.com", "http://bursar.example.com"),
+            ("bursar.example.com", "https://bursar.example.com:8443"),
+        ];
+        for (host, origin) in crossed {
+            assert_eq!(post(host, origin), Err(Stopped::ForeignOrigin), "{host} {origin}");
+        }
+        let near = request(Method::GET, "/", &[("host", "bursar.example.com:443")]);
+        assert_eq!(check(&near, ORIGIN, Some(FAR)), Err(Stopped::ForeignHost));
+    }
+
+    #[test]
     fn two_names_are_no_name() {
         let twice = [("host", HOST), ("host", "evil.example")];
         assert_eq!(check_all(Method::GET, &twice), Err(Stopped::ForeignHost));
         let whole = request(Method::GET, "http://evil.example/", &[("host", HOST)]);
-        assert_eq!(check(&whole, HOST), Err(Stopped::ForeignHost));
+        assert_eq!(check(&whole, ORIGIN, None), Err(Stopped::ForeignHost));
     }
 
     #[test]

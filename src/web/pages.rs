@@ -10,7 +10,7 @@ mod purchases;
 mod sellers;
 mod stop;
 
-pub use entrance::{entrance, nothing_here};
+pub use entrance::{entrance, far_entrance, nothing_here};
 pub use frame::refused;
 pub use overview::overview;
 pub use pending::pending;

@@ -24,10 +24,13 @@ function rememberRoom() {
   try { localStorage.setItem("room", room[1]); } catch { /* Then an address of a question ends at the entrance. */ }
 }
 
-function goToQuestion() {
+/** Only into a folder that still lets this browser in: the page may have been opened anew. */
+async function goToQuestion() {
   let room = null;
   try { room = localStorage.getItem("room"); } catch { /* as above */ }
-  if (room && ROOM.test(`/${room}/`)) location.replace(`/${room}/pending${location.hash}`);
+  if (!room || !ROOM.test(`/${room}/`)) return;
+  const reply = await fetch(`/${room}/pulse`, REFRESH).catch(() => null);
+  if (reply?.ok) location.replace(`/${room}/pending${location.hash}`);
 }
 
 /** Asks now and then whether anything has changed since the page was made, and only then for the page itself. */
@@ -79,7 +82,7 @@ function signedOut() {
   const note = document.createElement("p");
   note.className = "said bad";
   note.setAttribute("role", "status");
-  note.textContent = "You are signed out. Run bursar review in a terminal for a new link.";
+  note.textContent = "You are signed out. Load this page again to sign in.";
   document.querySelector("main").prepend(note);
 }
 
@@ -94,8 +97,11 @@ function keys(event) {
   event.preventDefault();
 }
 
-const enter = document.getElementById("enter");
-if (enter && location.pathname === "/question") {
+const enter = document.getElementById("enter"), far = document.getElementById("far");
+if (far) {
+  far.to.value = location.hash.slice(1);
+  if (location.pathname === "/question") goToQuestion();
+} else if (enter && location.pathname === "/question") {
   goToQuestion();
 } else if (enter) {
   signIn(enter);

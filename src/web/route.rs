@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, header};
 
 use super::door::{Entrance, Presence, Visitor};
-use super::guard::{self, Stopped};
+use super::guard::{self, Side, Stopped};
 use super::pages::{self, PageView};
 use super::reply::{self, PageReply};
 use super::request::PageRequest;
@@ -22,12 +22,13 @@ pub struct ReviewSite {
 }
 
 pub async fn answer(window: &ReviewSite, request: &PageRequest) -> PageReply {
-    if let Err(stopped) = guard::check(request, window.door.host()) {
-        return stop(stopped);
-    }
+    let side = match guard::check(request, window.door.near(), window.door.far()) {
+        Ok(side) => side,
+        Err(stopped) => return stop(stopped),
+    };
     match within(request.uri.path(), window.door.room()) {
-        Some(page) => inside(window, request, page).await,
-        None => outside(window, request),
+        Some(page) => inside(window, request, side, page).await,
+        None => outside(window, request, side).await,
     }
 }
 
@@ -45,16 +46,54 @@ fn stop(stopped: Stopped) -> PageReply {
     reply::text(status, text)
 }
 
-/// What anybody on this machine may see: nothing of the wallet.
-fn outside(window: &ReviewSite, request: &PageRequest) -> PageReply {
+/// What anybody may see: nothing of the wallet.
+async fn outside(window: &ReviewSite, request: &PageRequest, side: Side) -> PageReply {
     match (&request.method, request.uri.path()) {
-        (&Method::GET, "/" | QUESTION) => reply::page(StatusCode::OK, pages::entrance(None)),
+        (&Method::GET, "/" | QUESTION) => entrance(window, StatusCode::OK, side, None),
         (&Method::GET, "/review.css") => reply::file("text/css; charset=utf-8", include_str!("review.css")),
         (&Method::GET, "/review.js") => reply::file("text/javascript; charset=utf-8", include_str!("review.js")),
         (&Method::GET, "/review.svg") => reply::file("image/svg+xml", include_str!("review.svg")),
-        (&Method::POST, "/enter") => enter(window, request),
+        (&Method::POST, "/enter") if side == Side::Near => enter(window, request),
+        (&Method::POST, "/sign-in") if side == Side::Far => sign_in(window, request).await,
         (&Method::GET, _) => reply::page(StatusCode::NOT_FOUND, pages::nothing_here()),
         _ => reply::text(StatusCode::NOT_FOUND, "There is no such form.\n"),
+    }
+}
+
+fn entrance(window: &ReviewSite, status: StatusCode, side: Side, why: Option<&str>) -> PageReply {
+    let page = match side {
+        Side::Near => pages::entrance(why),
+        Side::Far => pages::far_entrance(window.bursar.has_code().unwrap_or(false), why),
+    };
+    reply::page(status, page)
+}
+
+/// Whoever comes from elsewhere shows both. Which of the two was wrong is not said, and few tries are taken.
+async fn sign_in(window: &ReviewSite, request: &PageRequest) -> PageReply {
+    let refuse = |status, why: &str| entrance(window, status, Side::Far, Some(why));
+    if !window.door.may_try(window.bursar.now()) {
+        let why = "Too many wrong tries. Nobody is let in here for a quarter of an hour.";
+        return refuse(StatusCode::TOO_MANY_REQUESTS, why);
+    }
+    let field = |name| request.form.get(name).unwrap_or_default();
+    let step = match window.bursar.prove_from_afar(field("passphrase"), field("code")).await {
+        Ok(step) => step,
+        Err(refusal) => return refuse(StatusCode::UNAUTHORIZED, &words_of(&refusal)),
+    };
+    match window.door.enter_from_afar(step, &page_behind(field("to")), window.bursar.now()) {
+        Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
+        Ok(None) => refuse(StatusCode::UNAUTHORIZED, "That code was used already. Wait for the next one."),
+        Err(cause) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")),
+    }
+}
+
+/// A question that somebody was sent to, if that is what it is.
+fn page_behind(id: &str) -> String {
+    let is_id = id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    match id {
+        "" => "overview".to_owned(),
+        id if is_id => format!("pending#{id}"),
+        _ => "pending".to_owned(),
     }
 }
 
@@ -64,15 +103,15 @@ fn enter(window: &ReviewSite, request: &PageRequest) -> PageReply {
         Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
         Ok(None) => {
             let why = "That link was used already, or is too old. Ask for another one.";
-            reply::page(StatusCode::UNAUTHORIZED, pages::entrance(Some(why)))
+            entrance(window, StatusCode::UNAUTHORIZED, Side::Near, Some(why))
         }
         Err(cause) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")),
     }
 }
 
-async fn inside(window: &ReviewSite, request: &PageRequest, page: &str) -> PageReply {
-    let Some(visitor) = visitor(window, request) else {
-        return reply::page(StatusCode::UNAUTHORIZED, pages::entrance(Some("You are signed out.")));
+async fn inside(window: &ReviewSite, request: &PageRequest, side: Side, page: &str) -> PageReply {
+    let Some(visitor) = visitor(window, request, side) else {
+        return entrance(window, StatusCode::UNAUTHORIZED, side, Some("You are signed out."));
     };
     match request.method {
         Method::POST if visitor.wrote(request.form.get("csrf").unwrap_or_default()) => {
@@ -83,9 +122,9 @@ async fn inside(window: &ReviewSite, request: &PageRequest, page: &str) -> PageR
     }
 }
 
-fn visitor(window: &ReviewSite, request: &PageRequest) -> Option<Visitor> {
+fn visitor(window: &ReviewSite, request: &PageRequest, side: Side) -> Option<Visitor> {
     let cookies = request.header(header::COOKIE.as_str())?;
-    window.door.visitor(cookies, presence(request), window.bursar.now())
+    window.door.visitor(cookies, side, presence(request), window.bursar.now())
 }
 
 /// A page that keeps itself fresh says so.

@@ -7,6 +7,8 @@
 mod asking;
 #[cfg(all(unix, debug_assertions))]
 mod changing;
+#[cfg(unix)]
+mod doors;
 mod hosts;
 mod identical;
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 
+mod afar;
 mod approvals;
 mod breakers;
 mod budgets;

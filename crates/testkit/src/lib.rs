@@ -1,6 +1,7 @@
 //! What every test of bursar uses: scenes over the real parts, ports that fail where they are told to, processes of the
 //! real program, and somebody at a terminal or at the review page.
 
+pub mod authenticator;
 pub mod house;
 pub mod keys;
 pub mod mpp;

@@ -13,8 +13,8 @@ use url::Url;
 
 use super::gather::Gather;
 use super::reply::{self, NodeFailure};
+use crate::outward;
 use crate::settlement::{Block, ChainError, EventLog, LogFilter};
-use crate::{limits, text};
 
 /// A month of one wallet's logs is far below this; what is above it was not asked for.
 const REPLY_BYTES: usize = 1024 * 1024;
@@ -51,15 +51,9 @@ pub enum At {
     Number(u64),
 }
 
-/// A node goes by its host alone: what else is in its URL may be a secret.
-pub fn node_name(url: &Url) -> String {
-    let host = text::quoted(url.host_str().unwrap_or("a node without a host"), limits::QUOTED_CHARS);
-    url.port().map_or(host.clone(), |port| format!("{host}:{port}"))
-}
-
 impl Node {
     pub fn new(url: Url) -> Node {
-        Node { name: node_name(&url), url, chain: AtomicU64::new(0) }
+        Node { name: outward::name(&url), url, chain: AtomicU64::new(0) }
     }
 
     /// Asked once: a node that changes its chain has changed its URL.
@@ -210,7 +204,7 @@ impl Line {
     pub async fn post(&self, url: &Url, body: String) -> Result<(u16, Vec<u8>), NodeFailure> {
         let exchange = async {
             let sending = self.client()?.post(url.clone()).header("content-type", "application/json").body(body);
-            let reply = sending.send().await.map_err(|error| NodeFailure::Silent(root(&error)))?;
+            let reply = sending.send().await.map_err(|error| NodeFailure::Silent(outward::root(&error)))?;
             Ok((reply.status().as_u16(), read(reply).await?))
         };
         match tokio::time::timeout(self.wait, exchange).await {
@@ -223,7 +217,7 @@ impl Line {
         let client = &self.shared.client;
         if client.get().is_none() {
             // Whoever comes second uses the first one's.
-            let _ = client.set(build().map_err(|error| NodeFailure::Silent(root(&error)))?);
+            let _ = client.set(outward::client().map_err(|error| NodeFailure::Silent(outward::root(&error)))?);
         }
         client.get().ok_or_else(|| NodeFailure::Silent("no client".to_owned()))
     }
@@ -245,48 +239,13 @@ fn wanted(filter: &LogFilter) -> Vec<Value> {
     std::iter::once(kind).chain(filter.topics.iter().map(|topic| json!(topic))).collect()
 }
 
-fn build() -> reqwest::Result<Client> {
-    // The one provider of the whole process; whoever comes second finds it there.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // A redirect would take the key in the URL to somebody else.
-    Client::builder()
-        .user_agent(concat!("bursar/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .build()
-}
-
 async fn read(mut reply: Response) -> Result<Vec<u8>, NodeFailure> {
     let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(|error| NodeFailure::Silent(root(&error)))? {
+    while let Some(chunk) = reply.chunk().await.map_err(|error| NodeFailure::Silent(outward::root(&error)))? {
         if body.len() + chunk.len() > REPLY_BYTES {
             return Err(NodeFailure::Refused(format!("its answer is larger than {REPLY_BYTES} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// The root of an error. Those around it repeat the URL, and with it the key.
-fn root(error: &reqwest::Error) -> String {
-    let mut root: &dyn std::error::Error = error;
-    while let Some(cause) = root.source() {
-        root = cause;
-    }
-    let is_outermost = std::ptr::addr_eq(root, error);
-    let said = if is_outermost { "the request failed".to_owned() } else { root.to_string() };
-    text::quoted(&said, limits::QUOTED_CHARS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_is_named_by_its_host_alone() {
-        let name = |url: &str| Node::new(Url::parse(url).unwrap()).name;
-        assert_eq!(name("https://user:pw@rpc.example/v2/KEY?k=KEY"), "rpc.example");
-        assert_eq!(name("http://127.0.0.1:8545/"), "127.0.0.1:8545");
-    }
 }

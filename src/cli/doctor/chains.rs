@@ -7,15 +7,15 @@ use url::Url;
 use super::check::{Check, fail, ok, warn};
 use super::egress;
 use crate::authorization::allowance_of;
-use crate::chain::{Nodes, Rpc, node_name};
+use crate::chain::{Nodes, Rpc};
 use crate::cli::{out, words};
 use crate::config::{Config, Home};
-use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod};
 use crate::policy::Policy;
 use crate::ports::Chains;
 use crate::settlement::{Block, ChainError};
 use crate::time::Time;
+use crate::{limits, outward};
 
 /// One node, and what it said of its newest block.
 pub struct AskedNode {
@@ -49,7 +49,7 @@ pub async fn examine(home: &Home, config: &Config, policy: &Policy) -> Vec<Check
 async fn ask(config: &Config, network: &Network) -> Vec<AskedNode> {
     let chain = config.chain(network);
     join_all(chain.rpc.into_iter().map(async |url| {
-        let name = node_name(&url);
+        let name = outward::name(&url);
         let alone = Nodes { rpc: vec![url.clone()], confirmations: chain.confirmations };
         let head = Rpc::new([(network.clone(), alone)]).heads(network).await.pop();
         AskedNode { url, name, head: head.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) }

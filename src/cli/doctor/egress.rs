@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use url::Host;
+use url::{Host, Url};
 
 use super::chains::{AskedNode, was_reached};
 use super::check::{Check, fail, ok, warn};
@@ -64,13 +64,18 @@ async fn unresolved(node: &AskedNode) -> Option<Check> {
 }
 
 /// On this machine nobody stands between.
-fn in_the_clear(node: &AskedNode) -> Option<Check> {
-    let is_here = match node.url.host()? {
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-        Host::Domain(name) => name == "localhost",
+pub fn is_in_the_clear(url: &Url) -> bool {
+    let is_here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     };
-    (node.url.scheme() == "http" && !is_here).then(|| {
+    url.scheme() == "http" && !is_here
+}
+
+fn in_the_clear(node: &AskedNode) -> Option<Check> {
+    is_in_the_clear(&node.url).then(|| {
         let found =
             format!("{} is asked over plain http: whoever stands between can answer for it", out::clean(&node.name));
         warn("egress", found, "write its address with https:// under [chains] in config.toml")

@@ -1,0 +1,221 @@
+//! What leaves the machine by the doors that the owner named: a webhook, ntfy, a command. Real receivers stand behind
+//! them, and write down what they got.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::hmac;
+use sandbox::sellers::Stall;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::scene::{Scene, ended, told, until};
+
+const AGENT: &str = "asker";
+const DEAR: u64 = 200_000;
+const SECRET: &[u8; 32] = b"a secret of the test, 32 bytes..";
+const ORIGIN: &str = "https://bursar.example.com";
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+struct Posted {
+    line: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Posted {
+    fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(header, _)| header == name).map_or("", |(_, value)| value)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// As the specification of the Standard Webhooks has it.
+    fn is_signed(&self) -> bool {
+        let signed = format!("{}.{}.{}", self.header("webhook-id"), self.header("webhook-timestamp"), self.body);
+        let tag =
+            BASE64_STANDARD.decode(self.header("webhook-signature").trim_start_matches("v1,")).unwrap_or_default();
+        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), signed.as_bytes(), &tag).is_ok()
+    }
+}
+
+/// Takes what is posted, and answers with these statuses first and 204 afterwards.
+#[derive(Clone)]
+struct Receiver {
+    host: String,
+    posted: Arc<Mutex<Vec<Posted>>>,
+}
+
+impl Receiver {
+    async fn that_first_answers(statuses: &[u16]) -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = Receiver { host: listener.local_addr().unwrap().to_string(), posted: Arc::default() };
+        let (posted, mut statuses) = (receiver.posted.clone(), VecDeque::from(statuses.to_vec()));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut bytes = Vec::new();
+                let whole = loop {
+                    let mut some = [0; 4096];
+                    match stream.read(&mut some).await {
+                        Ok(read) if read > 0 => bytes.extend_from_slice(&some[..read]),
+                        _ => break None,
+                    }
+                    if let Some(whole) = whole(&bytes) {
+                        break Some(whole);
+                    }
+                };
+                let status = statuses.pop_front().unwrap_or(204);
+                posted.lock().unwrap().extend(whole);
+                let reply = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = stream.write_all(reply.as_bytes()).await;
+            }
+        });
+        receiver
+    }
+
+    fn got(&self) -> Vec<Posted> {
+        self.posted.lock().unwrap().clone()
+    }
+
+    async fn next(&self, before: usize) -> Posted {
+        until("something to be posted", || self.got().len() > before).await;
+        self.got().remove(before)
+    }
+}
+
+fn whole(bytes: &[u8]) -> Option<Posted> {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let line = lines.next()?.to_owned();
+    let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    let posted = Posted { line, headers: lines.filter_map(pair).collect(), body: body.to_owned() };
+    (posted.header("content-length").parse() == Ok(body.len())).then_some(posted)
+}
+
+async fn market(rules: &str, config: &str) -> Scene {
+    let scene = Scene::open(vec![Stall::get("/dear", DEAR), Stall::get("/cheap", 50_000)], rules).await;
+    let secret = format!("whsec_{}\n", BASE64_STANDARD.encode(SECRET));
+    fs::write(scene.home().join("hook.secret"), secret).unwrap();
+    fs::write(scene.home().join("ntfy.token"), "tk_test\n").unwrap();
+    let file = scene.home().join("config.toml");
+    let notices = format!("[review]\norigin = \"{ORIGIN}\"\nport = 4800\n[notices]\ndesktop = false\n{config}");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + &notices).unwrap();
+    scene
+}
+
+fn webhook(receiver: &Receiver) -> String {
+    format!("[notices.webhook]\nurl = \"http://{}/in/TOKEN\"\nsecret_file = \"hook.secret\"\n", receiver.host)
+}
+
+fn ntfy(receiver: &Receiver) -> String {
+    let server = format!("[notices.ntfy]\nserver = \"http://{}\"\n", receiver.host);
+    format!("{server}topic = \"bursar-7f3a\"\ntoken_file = \"ntfy.token\"\n")
+}
+
+/// What the servers wrote to their standard error.
+fn written(scene: &Scene) -> String {
+    let files = fs::read_dir(scene.folder()).unwrap().map(|entry| entry.unwrap().path());
+    let logs = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("stderr-"));
+    logs.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_is_posted_signed_and_again_until_it_is_taken() {
+    let receiver = Receiver::that_first_answers(&[503]).await;
+    let scene = market("", &webhook(&receiver)).await;
+    let host = scene.host(AGENT).await;
+    let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/dear?key=SECRET")})).await);
+    assert_eq!(answer["outcome"], "needs_approval");
+    let (first, second) = (receiver.next(0).await, receiver.next(1).await);
+    assert!(first.is_signed() && second.is_signed());
+    assert_eq!((first.header("webhook-id"), &first.body), (second.header("webhook-id"), &second.body));
+    assert_eq!(first.line, "POST /in/TOKEN HTTP/1.1");
+    let (told, id) = (first.json(), answer["purchase_id"].as_str().unwrap());
+    let data = &told["data"];
+    assert_eq!(
+        (&told["type"], &data["amount_usd"], &data["agent"]),
+        (&json!("question"), &json!("0.20"), &json!(AGENT))
+    );
+    assert_eq!((&data["purchase_id"], &data["link"]), (&json!(id), &json!(format!("{ORIGIN}/question#{id}"))));
+    assert!(!first.body.contains("SECRET"), "{}", first.body);
+    // The same question is no news within ten minutes.
+    let again = crate::scene::told(host.tool("fetch_paid", json!({"url": scene.url("/dear?key=SECRET")})).await);
+    assert_eq!(again["outcome"], "needs_approval");
+    host.close_stdin();
+    ended(&host).await;
+    assert_eq!(receiver.got().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ntfy_carries_an_amount_and_a_link_and_nobodys_name() {
+    let receiver = Receiver::that_first_answers(&[]).await;
+    let scene = market("", &ntfy(&receiver)).await;
+    let host = scene.host(AGENT).await;
+    let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/dear")})).await);
+    let posted = receiver.next(0).await;
+    assert_eq!((posted.line.as_str(), posted.header("authorization")), ("POST / HTTP/1.1", "Bearer tk_test"));
+    let id = answer["purchase_id"].as_str().unwrap();
+    let expected = json!({
+        "topic": "bursar-7f3a",
+        "title": "Pay $0.20?",
+        "message": "Your agent asks. Answer on your review page.",
+        "priority": 4,
+        "click": format!("{ORIGIN}/question#{id}"),
+    });
+    assert_eq!(posted.json(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_that_is_nearly_spent_goes_out_by_every_door_at_once() {
+    let (hook, topic) = (Receiver::that_first_answers(&[]).await, Receiver::that_first_answers(&[]).await);
+    let folder = tempfile::tempdir().unwrap();
+    let (program, note) = (folder.path().join("tell"), folder.path().join("note"));
+    fs::write(&program, "#!/bin/sh\ncat > \"$1.part\"; env >> \"$1.part\"; mv \"$1.part\" \"$1\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let command = format!("command = [\"{}\", \"{}\"]\n", program.display(), note.display());
+    let scene = market("[wallet]\nper_day = \"0.06\"\n", &(command + &webhook(&hook) + &ntfy(&topic))).await;
+    let host = scene.host(AGENT).await;
+    let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/cheap")})).await);
+    assert_eq!(answer["outcome"], "answered", "{answer:#}");
+    let posted = hook.next(0).await;
+    let (told, glance) = (posted.json(), topic.next(0).await.json());
+    assert_eq!((&told["type"], &told["data"]["amount_usd"]), (&json!("notice"), &json!("0.05")), "{told:#}");
+    assert!(told["data"]["message"].as_str().unwrap().contains("$0.05 of the $0.06"), "{told:#}");
+    assert_eq!((&glance["title"], &glance["click"]), (&json!("$0.05 spent"), &json!(format!("{ORIGIN}/"))));
+    until("the command to be run", || note.exists()).await;
+    let written = fs::read_to_string(&note).unwrap();
+    let (document, environment) = written.split_once('\n').unwrap();
+    assert_eq!(serde_json::from_str::<Value>(document).unwrap(), told);
+    assert!(!environment.contains("PASSPHRASE"), "where the key's passphrase lies is not handed on: {environment}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_door_that_does_not_open_stops_no_payment_and_its_secrets_stand_in_no_log() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let doors = format!(
+        "command = [\"/nowhere/tell\"]\n[notices.webhook]\nurl = \"http://{gone}/in/TOKEN\"\nsecret_file = \"hook.secret\"\n\
+         [notices.ntfy]\nserver = \"http://{gone}\"\ntopic = \"bursar-7f3a\"\ntoken_file = \"nowhere.token\"\n"
+    );
+    let scene = market("[wallet]\nper_day = \"0.06\"\n", &doors).await;
+    let host = scene.host(AGENT).await;
+    let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/cheap")})).await);
+    assert_eq!(answer["outcome"], "answered", "{answer:#}");
+    host.close_stdin();
+    ended(&host).await;
+    let log = written(&scene);
+    assert!(log.contains("ntfy stays shut") && log.contains("/nowhere/tell stays shut"), "{log}");
+    assert!(!log.contains("TOKEN") && !log.contains("bursar-7f3a"), "{log}");
+    let found = scene.json(&["doctor", "--json"]).await;
+    let checks = found["checks"].as_array().unwrap();
+    let of = |state: &str| checks.iter().filter(|check| check["what"] == "notices" && check["state"] == state).count();
+    assert_eq!((of("ok"), of("warn")), (1, 2), "{found:#}");
+}
