@@ -174,6 +174,20 @@ fn every_policy_in_the_documents_is_right() {
     }
 }
 
+/// Each names its file in its first line, and is a whole one.
+#[test]
+fn every_config_in_the_documents_is_right() {
+    let mut tried = 0;
+    for (name, page) in pages() {
+        for block in blocks(&page, "toml").into_iter().filter(|block| block.starts_with("# config.toml")) {
+            let right = bursar::config::Config::parse(&name, block);
+            assert!(right.is_ok(), "{}", right.err().map(|wrong| wrong.to_string()).unwrap_or_default());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 2, "only {tried} were found");
+}
+
 #[test]
 fn every_exit_code_is_documented() {
     let page = read("docs/commands.md");

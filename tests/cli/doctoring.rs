@@ -58,6 +58,10 @@ impl Ill {
         self.home.write(name, &text.replacen(from, to, 1));
     }
 
+    fn adds(&self, rows: &str) {
+        self.home.write("config.toml", &(self.home.read("config.toml") + rows));
+    }
+
     fn buys(&self, path: &str) -> i32 {
         let url = format!("{}{path}", self.sandbox.sellers_url().trim_end_matches('/'));
         code(&self.home.run(&["fetch", &url]))
@@ -212,6 +216,46 @@ async fn faults_of_files_are_told_with_what_to_do() {
             found: "config.toml:2:1: unknown key `stor` in [wallet]; did you mean `store`?",
             to_do: "correct it; nothing is paid until then",
             plant: |ill, _| ill.edit("config.toml", "store", "stor"),
+        },
+        Fault {
+            what: "notices",
+            state: "warn",
+            found: "the webhook stays shut: hook.secret cannot be read",
+            to_do: "correct it under [notices] in config.toml",
+            plant: |ill, _| {
+                ill.adds("[notices.webhook]\nurl = \"https://example.com/\"\nsecret_file = \"hook.secret\"\n")
+            },
+        },
+        Fault {
+            what: "notices",
+            state: "warn",
+            found: "the webhook stays shut: hook.secret holds no secret: whsec_ and 24 to 64 bytes in Base64",
+            to_do: "correct it under [notices] in config.toml",
+            plant: |ill, _| {
+                ill.home.write_private(".bursar/hook.secret", "hunter2\n");
+                ill.adds("[notices.webhook]\nurl = \"https://example.com/\"\nsecret_file = \"hook.secret\"\n");
+            },
+        },
+        Fault {
+            what: "notices",
+            state: "warn",
+            found: "the command /nowhere/tell stays shut",
+            to_do: "correct it under [notices] in config.toml",
+            plant: |ill, _| ill.adds("[notices]\ncommand = [\"/nowhere/tell\"]\n"),
+        },
+        Fault {
+            what: "notices",
+            state: "warn",
+            found: "ntfy.example is told what is new over plain http",
+            to_do: "write its address with https:// under [notices] in config.toml",
+            plant: |ill, _| ill.adds("[notices.ntfy]\nserver = \"http://ntfy.example\"\ntopic = \"x\"\n"),
+        },
+        Fault {
+            what: "review",
+            state: "warn",
+            found: "nobody is let in at https://bursar.example.com without an owner's passphrase",
+            to_do: "bursar owner set",
+            plant: |ill, _| ill.adds("[review]\norigin = \"https://bursar.example.com\"\nport = 4800\n"),
         },
         Fault {
             what: "policy",

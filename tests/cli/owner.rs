@@ -15,6 +15,9 @@ fn without_a_terminal_nothing_is_approved_thawed_released_allowed_adopted_review
         &["policy", "apply"],
         &["owner", "set"],
         &["owner", "remove"],
+        &["owner", "code"],
+        &["owner", "code", "--remove"],
+        &["review"],
         &["ledger", "adopt"],
         &["wallet", "export"],
         &["wallet", "remove"],
@@ -113,6 +116,38 @@ fn guarded() -> Home {
     let ended = owner.ends();
     assert_eq!(code(&ended), 0, "{}", err(&ended));
     home
+}
+
+/// What the app is told, and the code that was typed then.
+fn makes_codes(home: &Home, wrong: bool) -> (String, std::process::Output) {
+    let mut owner = AtTerminal::start(&mut home.command(&["owner", "code"]));
+    owner.until("Owner's passphrase: ");
+    owner.types(PASSPHRASE);
+    let shown = owner.until("shows now: ");
+    let typed = shown.lines().map(str::trim).find(|line| line.len() == 32 && !line.contains(' '));
+    let typed = typed.unwrap_or_else(|| panic!("no secret in {shown}")).to_owned();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let code = testkit::authenticator::code(&typed, now as i64);
+    owner.types(if wrong { "12345" } else { &code });
+    (typed, owner.ends())
+}
+
+#[test]
+fn codes_are_kept_once_the_app_has_shown_one_and_are_in_no_file_as_the_app_has_them() {
+    let home = guarded();
+    let (_, refused) = makes_codes(&home, true);
+    assert_eq!(code(&refused), 1);
+    assert!(err(&refused).contains("not the code of now"), "{}", err(&refused));
+    assert!(!home.read("owner.json").contains("second_factor"));
+    let (typed, made) = makes_codes(&home, false);
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    assert!(home.read("owner.json").contains("second_factor") && !home.read("owner.json").contains(&typed));
+    assert!(!(out(&made) + &err(&made)).contains(&typed), "it is shown at the terminal alone");
+    let mut owner = AtTerminal::start(&mut home.command(&["owner", "code", "--remove"]));
+    owner.until("Owner's passphrase: ");
+    owner.types(PASSPHRASE);
+    assert_eq!(code(&owner.ends()), 0);
+    assert!(!home.read("owner.json").contains("second_factor"));
 }
 
 #[test]

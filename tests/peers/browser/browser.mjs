@@ -4,7 +4,9 @@ import { chromium } from "playwright-core";
 import { binary } from "../lib/bursar.mjs";
 import { start } from "../lib/process.mjs";
 
-const ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** A name for this machine that only this browser knows. */
+export const AFAR = "bursar.test";
+const ARGS = ["--host-resolver-rules=MAP bursar.test 127.0.0.1", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 /** The page's links are shown at a terminal only, so `script` makes one. */
 export async function startReview(onStop, bursar) {
@@ -43,7 +45,7 @@ export class Browser {
     const context = await this.chromium.newContext(options);
     context.on("request", (request) => {
       const { protocol, hostname } = new URL(request.url());
-      if (hostname !== "127.0.0.1" && protocol !== "about:") this.elsewhere.push(request.url());
+      if (!["127.0.0.1", AFAR].includes(hostname) && protocol !== "about:") this.elsewhere.push(request.url());
     });
     context.on("weberror", (error) => this.complaints.push(`${error.error()}`));
     context.on("console", (message) => {

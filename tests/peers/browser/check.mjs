@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { makeScene } from "../lib/pays.mjs";
 import { check, equal, runPart } from "../lib/report.mjs";
 import { Browser, startReview } from "./browser.mjs";
+import { isAnsweredFromAfar } from "./afar.mjs";
 import { isAttacked } from "./attacks.mjs";
 import { isPictured } from "./pictures.mjs";
 
@@ -24,6 +25,7 @@ runPart("browser", async (onStop) => {
   await isReadWithoutScripts(browser, review);
   await isAttacked(onStop, browser, page);
   await isPictured(browser, page, agent, scene);
+  await isAnsweredFromAfar(onStop, seller);
   equal("no request left this machine", browser.elsewhere, []);
   equal("nothing was blocked or failed in the pages' own scripts", browser.complaints, []);
 });

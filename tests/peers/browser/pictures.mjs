@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { check, equal } from "../lib/report.mjs";
 
-const FOLDER = fileURLToPath(new URL("../.cache/browser", import.meta.url));
+export const FOLDER = fileURLToPath(new URL("../.cache/browser", import.meta.url));
 const WIDTHS = { desk: { width: 1280, height: 900 }, phone: { width: 375, height: 800 } };
 
 export async function isPictured(browser, page, agent, { url }) {
