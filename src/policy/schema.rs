@@ -64,6 +64,22 @@ mod tests {
         }
     }
 
+    /// Files that people may have, as earlier versions shipped them: whatever they leave out has today's built-in value.
+    #[test]
+    fn the_policies_of_before_are_policies_and_those_that_were_built_in_say_what_the_built_in_one_says() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/policies/before");
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 7);
+        for file in files {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            let before = Policy::parse(&name, &std::fs::read_to_string(&file).unwrap());
+            let before = before.unwrap_or_else(|error| panic!("{error}"));
+            if name.starts_with("default") {
+                assert_eq!(crate::policy::changes(&before, &Policy::built_in()), [], "{name}");
+            }
+        }
+    }
+
     #[test]
     fn the_schema_gives_each_key_the_built_in_value() {
         let built_in: DocumentMut = Policy::built_in_text().parse().unwrap();
