@@ -16,6 +16,8 @@ mod reading;
 mod restoring;
 mod sealed;
 #[cfg(unix)]
+mod upgrading;
+#[cfg(unix)]
 mod waiting;
 #[cfg(unix)]
 use testkit::terminal;
