@@ -135,7 +135,7 @@ pub fn in_words(policy: &Policy) -> String {
     };
     let asked = match policy.approval.above {
         Some(above) => format!("you are asked above ${above}"),
-        None => "you are asked about no price".to_owned(),
+        None => "you are never asked first".to_owned(),
     };
     let listed = if policy.each_domain.access == Access::Refuse { "; only sellers you list are paid" } else { "" };
     format!("{most}; {asked}{listed}")
