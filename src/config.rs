@@ -14,7 +14,7 @@ pub use files::{new_private, write_private};
 pub use home::{Home, HomeError, Tightened};
 pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;
-pub use told::{Notices, Ntfy, ReviewConfig, Webhook};
+pub use told::{Notices, Ntfy, Tunnel, Webhook};
 
 use std::collections::BTreeMap;
 
@@ -36,8 +36,8 @@ pub struct Config {
     pub wallet: WalletConfig,
     /// What the owner is told, and where.
     pub notices: Notices,
-    /// Where the review page is reached.
-    pub review: ReviewConfig,
+    /// Where the review page is reached from elsewhere. None: nowhere.
+    pub tunnel: Option<Tunnel>,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -87,7 +87,7 @@ impl Config {
         let config = Config {
             wallet: wallet(&root.section("wallet")),
             notices: Notices::read(&root.section("notices")),
-            review: ReviewConfig::read(&root.section("review")),
+            tunnel: root.optional("review").and_then(|section| Tunnel::read(&section)),
             chains: chains(&root),
             assets: assets(&root),
         };

@@ -182,6 +182,8 @@ pub const REVIEW_LINK: Duration = Duration::from_secs(300);
 pub const REVIEW_IDLE: Duration = Duration::from_secs(1800);
 /// Guesses at the owner's passphrase in one session of the review page.
 pub const REVIEW_WRONG_PASSPHRASES: u8 = 5;
+/// A session from elsewhere ends after this however much it is used: a telephone is lost more easily than a desk.
+pub const REVIEW_FROM_AFAR: Duration = Duration::from_secs(12 * 3600);
 /// Guesses at passphrase and code from elsewhere, all together, within the time below; then nobody is let in there for as
 /// long. Each costs this machine a fifth of a second.
 pub const REVIEW_WRONG_PROOFS: usize = 5;

@@ -13,7 +13,7 @@ mod unmet;
 
 pub use glance::{Glance, glance};
 pub use overview::*;
-pub use passphrase::is_the_owner_by_seal;
+pub use passphrase::{Afar, is_the_owner_by_seal};
 
 pub use crate::ledger::{By, versions};
 

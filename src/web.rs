@@ -22,9 +22,7 @@ mod words;
 use std::io;
 use std::sync::Arc;
 
-use url::Url;
-
-use crate::config::Home;
+use crate::config::{Home, Tunnel};
 use crate::limits;
 use crate::owner::Owner;
 use door::Entrance;
@@ -37,6 +35,28 @@ pub struct Review {
     _server: server::PageServer,
 }
 
+/// The same page for whoever comes by way of the owner's tunnel. It stops when dropped.
+pub struct FarReview {
+    port: u16,
+    _server: server::PageServer,
+}
+
+impl FarReview {
+    /// Listens on loopback, at the port that the tunnel leads to. What comes there is let in by passphrase and code alone,
+    /// whatever name it goes by: nothing of the page on this machine is served there.
+    pub fn open(bursar: Owner, tunnel: &Tunnel) -> io::Result<FarReview> {
+        let listener = server::listen(tunnel.port)?;
+        let port = listener.local_addr()?.port();
+        let door = Entrance::far(&tunnel.origin).map_err(io::Error::other)?;
+        Ok(FarReview { port, _server: server::serve(listener, Arc::new(ReviewSite { bursar, door })) })
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
 impl Drop for Review {
     /// At once, whoever still holds the site: files that lead to it must not outlive it.
     fn drop(&mut self) {
@@ -45,11 +65,10 @@ impl Drop for Review {
 }
 
 impl Review {
-    /// Listens on loopback; port 0 takes any free one. What comes there by way of `far` is let in by passphrase and code
-    /// alone. Wants a runtime around it, to serve on.
-    pub fn open(bursar: Owner, port: u16, far: Option<&Url>) -> io::Result<Review> {
+    /// Listens on loopback; port 0 takes any free one. Wants a runtime around it, to serve on.
+    pub fn open(bursar: Owner, port: u16) -> io::Result<Review> {
         let listener = server::listen(port)?;
-        let door = Entrance::new(listener.local_addr()?.port(), far).map_err(io::Error::other)?;
+        let door = Entrance::near(listener.local_addr()?.port()).map_err(io::Error::other)?;
         let window = Arc::new(ReviewSite { bursar, door });
         let _server = server::serve(listener, window.clone());
         Ok(Review { window, _server })
@@ -68,7 +87,7 @@ impl Review {
     /// Where a browser that is inside finds a question; none while no browser is. It lets nobody in, and does not say
     /// where the pages lie: only the browser that was let in knows that.
     pub fn address_of_question(&self, purchase_id: &str) -> Option<String> {
-        self.is_visited().then(|| format!("{}{}#{purchase_id}", self.window.door.near(), route::QUESTION))
+        self.is_visited().then(|| format!("{}{}#{purchase_id}", self.window.door.origin(), route::QUESTION))
     }
 
     /// Whether some browser is inside.

@@ -50,7 +50,7 @@ impl QuestionPage {
     fn open(&self, review: &mut Option<Review>, purchase_id: &str) -> io::Result<()> {
         let review = match review {
             Some(review) => review,
-            None => review.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0, None)?),
+            None => review.insert(Review::open(self.bursar.upgrade().ok_or(io::ErrorKind::NotConnected)?, 0)?),
         };
         review.open_in_browser(&review.link_to_question(purchase_id)?, &self.home)
     }

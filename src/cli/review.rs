@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
-use url::Url;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
 use crate::cli::{Context, out};
-use crate::config::{Config, Home, ReviewConfig};
+use crate::config::{Config, Home, Tunnel};
+use crate::mcp;
 use crate::owner::Owner;
-use crate::web::Review as Page;
+use crate::web::{FarReview, Review as Page};
 
 /// Open the review page: see what was spent, approve, freeze
 ///
@@ -25,9 +25,9 @@ use crate::web::Review as Page;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar review\n  bursar review --no-open --port 4800")]
 pub struct ReviewCommand {
-    /// Listen at this port of 127.0.0.1 [default: `[review] port` in config.toml, or any free one]
-    #[arg(long, value_name = "N")]
-    port: Option<u16>,
+    /// Listen at this port of 127.0.0.1 [default: any free one]
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    port: u16,
     /// Only show the link
     #[arg(long)]
     no_open: bool,
@@ -39,26 +39,29 @@ const FUNDS_EVERY: Duration = Duration::from_secs(60);
 impl ReviewCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.home()?;
-        let ReviewConfig { origin, port } = Config::load(&home)?.review;
-        let owner = Terminal::at_the_terminal("bursar review");
-        let bursar = context.bursar().await?;
-        let port = self.port.or(port).unwrap_or(0);
-        let page = Page::open(bursar.clone(), port, origin.as_ref()).map_err(|cause| not_open(port, &cause))?;
-        let reading = tokio::spawn(keep_reading_funds(bursar.clone()));
-        let shown = match (owner, origin) {
-            (Ok(mut owner), origin) => {
-                if let Some(origin) = origin {
-                    owner.tell(&from_elsewhere(&origin, port, bursar.has_code()?))?;
-                }
-                self.show_links(&page, &home, &mut owner).await
-            }
-            // Nobody is there to be shown a link, and all the same there is a way in.
-            (Err(_), Some(origin)) if bursar.has_code()? => {
-                context.out.say(format_args!("{}", from_elsewhere(&origin, port, true)));
-                tokio::signal::ctrl_c().await.map_err(no_link)
-            }
-            (Err(none), _) => Err(none),
+        let tunnel = Config::load(&home)?.tunnel;
+        let owner = match Terminal::at_the_terminal("bursar review") {
+            Ok(owner) => owner,
+            Err(none) => return serve_afar(context, tunnel.ok_or(none)?).await,
         };
+        self.serve_here(context, &home, tunnel, owner).await
+    }
+
+    async fn serve_here(
+        self,
+        context: &Context,
+        home: &Home,
+        tunnel: Option<Tunnel>,
+        mut owner: Terminal,
+    ) -> Result<Exit, Failure> {
+        let bursar = context.bursar().await?;
+        let page = Page::open(bursar.clone(), self.port).map_err(|cause| not_open(self.port, &cause))?;
+        let afar = tunnel.as_ref().map(|tunnel| FarReview::open(bursar.clone(), tunnel));
+        if let (Some(tunnel), Some(opened)) = (&tunnel, &afar) {
+            owner.tell(&from_elsewhere(tunnel, opened.as_ref().err(), bursar.has_code()?))?;
+        }
+        let reading = tokio::spawn(keep_reading_funds(bursar));
+        let shown = self.show_links(&page, home, &mut owner).await;
         reading.abort();
         shown.map(|()| Exit::Done)
     }
@@ -95,13 +98,37 @@ fn not_open(port: u16, cause: &std::io::Error) -> Failure {
     Failure::new("no_page", format!("the page could not be opened at port {port}: {cause}"), next)
 }
 
-fn from_elsewhere(origin: &Url, port: u16, has_code: bool) -> String {
-    let origin = out::clean(origin.as_str());
-    match has_code {
-        true => {
+/// Nobody is there to be shown a link, and there is a way in all the same.
+async fn serve_afar(context: &Context, tunnel: Tunnel) -> Result<Exit, Failure> {
+    mcp::log_to_stderr();
+    let bursar = context.bursar().await?;
+    if !bursar.has_code()? {
+        let origin = out::clean(tunnel.origin.as_str());
+        let why = format!("without a terminal there is only {origin}, where nobody is let in without a code");
+        return Err(Failure::new(
+            "no_terminal",
+            why,
+            "run `bursar owner set` and `bursar owner code` in a terminal first",
+        ));
+    }
+    let _page = FarReview::open(bursar.clone(), &tunnel).map_err(|cause| not_open(tunnel.port, &cause))?;
+    context.out.say(format_args!("{}", from_elsewhere(&tunnel, None, true)));
+    let reading = tokio::spawn(keep_reading_funds(bursar));
+    let stopped = tokio::signal::ctrl_c().await;
+    reading.abort();
+    stopped.map(|()| Exit::Done).map_err(no_link)
+}
+
+fn from_elsewhere(tunnel: &Tunnel, shut: Option<&std::io::Error>, has_code: bool) -> String {
+    let (origin, port) = (out::clean(tunnel.origin.as_str()), tunnel.port);
+    match (shut, has_code) {
+        (Some(cause), _) => format!("Not served to {origin} from here, because port {port} cannot be had: {cause}"),
+        (None, true) => {
             format!("From elsewhere it is {origin}, with your passphrase and a code; your tunnel leads to port {port}.")
         }
-        false => format!("Nobody is let in from {origin} yet: `bursar owner set` and `bursar owner code` come first."),
+        (None, false) => {
+            format!("Nobody is let in from {origin} yet: `bursar owner set` and `bursar owner code` come first.")
+        }
     }
 }
 

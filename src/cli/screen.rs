@@ -26,7 +26,7 @@ pub struct Desktop {
 pub fn attach(house: &House, home: Home, config: &Config) -> Arc<Desktop> {
     let doors = Doors::open(&home, &config.notices);
     let page = (config.notices.browser == Some(true)).then(|| QuestionPage::of(&house.owner(), home));
-    let origin = config.review.origin.clone();
+    let origin = config.tunnel.as_ref().map(|tunnel| tunnel.origin.clone());
     let screen = Arc::new(Desktop { has_notes: config.notices.desktop, doors, origin, page });
     house.show_on(screen.clone());
     screen

@@ -39,12 +39,13 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "config.toml",
     "policy.toml",
     "owner.json",
     "owner.next.json",
     "owner.lock",
+    "owner.code",
     "ledger.db",
     "ledger.db-wal",
     "ledger.db-shm",
@@ -112,6 +113,11 @@ impl Home {
     /// What the owner's file is about to say, while it is being changed.
     pub fn owner_next_file(&self) -> PathBuf {
         self.dir.join("owner.next.json")
+    }
+
+    /// Which code of the second factor was used last.
+    pub fn used_code_file(&self) -> PathBuf {
+        self.dir.join("owner.code")
     }
 
     /// Locked by whoever changes the owner's file.

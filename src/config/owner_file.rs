@@ -137,6 +137,17 @@ impl OwnerFile {
         files::take_turn(&self.home.owner_lock_file())
     }
 
+    /// Notes the step of time of a code that lets somebody in: none is good twice, whichever program looks.
+    pub fn use_step(&self, step: u64) -> io::Result<bool> {
+        let _turn = self.take_turn()?;
+        let file = self.home.used_code_file();
+        let last: Option<u64> = files::read(&file, files::SMALL).ok().and_then(|text| text.trim().parse().ok());
+        if last.is_some_and(|last| step <= last) {
+            return Ok(false);
+        }
+        write_private(&file, format!("{step}\n").as_bytes()).map(|()| true)
+    }
+
     fn unusable(&self, what: &str) -> ConfigError {
         let file = self.home.owner_file().display().to_string();
         ConfigError::whole(file, format!("{what}, so nothing is paid"), "bring it back from a copy")

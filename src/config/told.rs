@@ -43,13 +43,13 @@ pub struct Ntfy {
     pub token_file: Option<PathBuf>,
 }
 
-/// Where the review page is reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReviewConfig {
-    /// By which origin it is reached from elsewhere, through a tunnel of the owner's. None: from this machine only.
-    pub origin: Option<Url>,
-    /// At which port of 127.0.0.1 it listens. None: at any free one.
-    pub port: Option<u16>,
+/// Where the review page is reached from elsewhere, through a tunnel of the owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// By which origin.
+    pub origin: Url,
+    /// To which port of 127.0.0.1 the tunnel leads.
+    pub port: u16,
 }
 
 impl Default for Notices {
@@ -80,16 +80,12 @@ impl Notices {
     }
 }
 
-impl ReviewConfig {
-    pub(super) fn read(section: &Section<'_>) -> ReviewConfig {
-        let origin = section.own("origin", |item| origin(read::text(item)?)).map(|placed| placed.value);
-        let port = section.own("port", port);
+impl Tunnel {
+    pub(super) fn read(section: &Section<'_>) -> Option<Tunnel> {
+        let origin = section.value("origin", |item| origin(read::text(item)?));
+        let port = section.value("port", port);
         section.finish();
-        if origin.is_some() && port.is_none() {
-            let remedy = "add a line port = 4800, and let the tunnel lead there";
-            section.notes().say(section.span(), "`port` is missing in [review]: a tunnel leads to one port", remedy);
-        }
-        ReviewConfig { origin, port: port.map(|placed| placed.value) }
+        Some(Tunnel { origin: origin?.value, port: port?.value })
     }
 }
 
@@ -196,7 +192,7 @@ port = 4800
         assert_eq!(config.notices.webhook.unwrap().secret_file.to_str(), Some("hook.secret"));
         let ntfy = config.notices.ntfy.unwrap();
         assert_eq!((ntfy.topic.as_str(), ntfy.token_file), ("bursar-7f3a", None));
-        assert_eq!(config.review.origin.unwrap().as_str(), "https://bursar.example.com/");
+        assert_eq!(config.tunnel.unwrap().origin.as_str(), "https://bursar.example.com/");
         let built_in = parsed("").notices;
         assert!(built_in.command.is_empty() && built_in.webhook.is_none() && built_in.ntfy.is_none());
     }
@@ -235,6 +231,6 @@ port = 4800
             assert!(complaint.contains("is not an origin"), "{wrong}: {complaint}");
         }
         assert!(complaint("[review]\norigin = \"https://bursar.example.com\"\n").contains("`port` is missing"));
-        assert!(complaint("[review]\nport = 0\n").contains("is not a port"));
+        assert!(complaint("[review]\norigin = \"https://bursar.example.com\"\nport = 0\n").contains("is not a port"));
     }
 }

@@ -16,6 +16,16 @@ const NOT_HANDED_ON: [&str; 5] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
+#[cfg(unix)]
+fn is_executable(found: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    true
+}
+
 pub struct OwnProgram {
     program: String,
     arguments: Vec<String>,
@@ -34,8 +44,8 @@ impl OwnProgram {
 
     pub fn is_there(&self) -> Result<(), String> {
         match std::fs::metadata(&self.program) {
-            Ok(found) if found.is_file() => Ok(()),
-            Ok(_) => Err("it is not a file".to_owned()),
+            Ok(found) if found.is_file() && is_executable(&found) => Ok(()),
+            Ok(_) => Err("it is not a program".to_owned()),
             Err(cause) => Err(cause.to_string()),
         }
     }

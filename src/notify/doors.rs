@@ -2,7 +2,7 @@
 //! cannot be delivered is tried again a few times, and then stands in the log alone.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -14,6 +14,7 @@ use super::ntfy::Topic;
 use super::webhook::Hook;
 use super::word::Word;
 use crate::config::{Home, Notices};
+use crate::time::Time;
 use crate::{limits, outward};
 
 /// Words that wait at one door. A receiver that is down must not gather more.
@@ -119,7 +120,7 @@ impl Door {
                 Err(_) => Err(Undelivered { why: "it took too long, and was stopped".to_owned(), again: false }),
             },
             Door::Ntfy(topic) => post(topic.request(ready(client)?, word)).await,
-            Door::Webhook(hook) => post(hook.request(ready(client)?, word)).await,
+            Door::Webhook(hook) => post(hook.request(ready(client)?, word, now())).await,
         }
     }
 }
@@ -145,7 +146,7 @@ async fn deliver(door: Door, mut waiting: Receiver<Arc<Word>>) {
     while let Some(word) = waiting.recv().await {
         let mut pauses = PAUSES.into_iter();
         while let Err(Undelivered { why, again }) = door.send(&word, &client).await {
-            let Some(pause) = pauses.next().filter(|_| again) else {
+            let Some(pause) = pauses.next().filter(|_| again && !word.is_stale(now())) else {
                 tracing::warn!("{} was not told what is new: {why}; it stands in the log", door.name());
                 break;
             };
@@ -153,6 +154,11 @@ async fn deliver(door: Door, mut waiting: Receiver<Arc<Word>>) {
             sleep(pause).await;
         }
     }
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Made when there is something to tell: it begins with reading every certificate of the system.
@@ -170,6 +176,10 @@ async fn post(request: reqwest::RequestBuilder) -> Result<(), Undelivered> {
     let status = reply.status();
     match status.is_success() {
         true => Ok(()),
-        false => Err(again(format!("it answered with {status}"))),
+        // What it does not want, it will not want later either.
+        false => Err(Undelivered {
+            why: format!("it answered with {status}"),
+            again: !status.is_client_error() || [408, 425, 429].contains(&status.as_u16()),
+        }),
     }
 }

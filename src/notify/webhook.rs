@@ -1,7 +1,5 @@
 //! A receiver of the owner's: news is posted to it as JSON, signed as the Standard Webhooks are.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::{Client, RequestBuilder};
@@ -11,6 +9,7 @@ use url::Url;
 use super::word::Word;
 use crate::config::{Home, Webhook};
 use crate::outward;
+use crate::time::Time;
 
 /// How such secrets are told from others.
 const SECRET: &str = "whsec_";
@@ -37,8 +36,8 @@ impl Hook {
         format!("the webhook at {}", outward::name(&self.url))
     }
 
-    pub fn request(&self, client: &Client, word: &Word) -> RequestBuilder {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    pub fn request(&self, client: &Client, word: &Word, now: Time) -> RequestBuilder {
+        let now = now.secs();
         let body = word.whole().to_string();
         let posted = client.post(self.url.clone());
         posted
@@ -49,7 +48,7 @@ impl Hook {
             .body(body)
     }
 
-    fn signature(&self, id: &str, at: u64, body: &str) -> String {
+    fn signature(&self, id: &str, at: i64, body: &str) -> String {
         let tag = hmac::sign(&self.key, format!("{id}.{at}.{body}").as_bytes());
         format!("v1,{}", BASE64_STANDARD.encode(tag))
     }

@@ -46,6 +46,11 @@ impl Word {
         Word { id: id(), at: notice.at, news: WhatIsNew::Notice(notice.clone()), link: origin.map(Url::to_string) }
     }
 
+    /// A question that nobody can answer any more is no news.
+    pub fn is_stale(&self, now: Time) -> bool {
+        matches!(&self.news, WhatIsNew::Question(question) if question.expires_at <= now)
+    }
+
     /// For the owner's own programs. What a URL says behind its host stays here.
     pub fn whole(&self) -> Value {
         let (kind, mut data) = match &self.news {

@@ -3,6 +3,8 @@
 //! What tells it lies in `owner.json`; which one that is, and which policy was put into force with it, is sealed beside
 //! the key. So a program that can write bursar's files and not read its key can take neither back unnoticed.
 
+use tokio::sync::Semaphore;
+
 use super::Owner;
 use super::nothing;
 use crate::answer::Refusal;
@@ -19,6 +21,23 @@ pub(super) fn is_long_enough(passphrase: &str) -> Result<(), Refusal> {
     }
     let message = format!("a passphrase has at least {} characters", limits::PASSPHRASE_CHARS);
     Err(Refusal::of("passphrase_too_short", message, "choose a longer one; a few words will do"))
+}
+
+/// Why somebody who comes from elsewhere is not let in.
+#[derive(Debug)]
+pub enum Afar {
+    /// By this passphrase and code.
+    Wrong,
+    /// The code let somebody in already.
+    Used,
+    /// Nobody is, at the moment.
+    NotNow(Refusal),
+}
+
+impl From<Refusal> for Afar {
+    fn from(refusal: Refusal) -> Afar {
+        Afar::NotNow(refusal)
+    }
 }
 
 impl Owner {
@@ -87,16 +106,27 @@ impl Owner {
         Ok(self.guarded()?.is_some_and(|guarded| guarded.second_factor.is_some()))
     }
 
-    /// Goes on for an owner who comes from elsewhere. Gives the step of time of the code, which is to be used once. Which of
-    /// the two was wrong is neither said nor told by the time it takes: the codes open by the passphrase alone.
-    pub async fn prove_from_afar(&self, passphrase: &str, code: &str) -> Result<u64, Refusal> {
-        let guarded = self.passphrase_is_set().await?;
-        if guarded.second_factor.is_none() {
-            return Err(nothing("there is no code: `bursar owner code` makes one"));
+    /// The fingerprint of passphrase and codes: another one whenever either changes.
+    pub fn proof_mark(&self) -> Result<Option<String>, Refusal> {
+        Ok(verifier_of(self.guarded()?.as_ref()))
+    }
+
+    /// Goes on for an owner who comes from elsewhere, and gives [`Owner::proof_mark`]. Which of the two was wrong is neither
+    /// said nor told by the time it takes: the codes open by the passphrase alone. A code is good once. The key is not
+    /// read for it, because a stranger may be asking: as with [`Owner::prove`], what is noted in the ledger has to do.
+    pub async fn prove_from_afar(&self, passphrase: &str, code: &str) -> Result<String, Afar> {
+        let guarded = self.guarded()?.filter(|guarded| guarded.second_factor.is_some());
+        let guarded = guarded.ok_or_else(|| nothing("there is no code: `bursar owner code` makes one"))?;
+        let mark = mark_of(&guarded).verifier;
+        if self.parts.ledger.noted_owner().await.map_err(Refusal::from)? != Some(Some(mark.clone())) {
+            return Err(not_as_it_was().into());
         }
-        let secret = self.code_secret(&guarded, passphrase).await?;
-        let step = secret.and_then(|secret| secret.step_of(code, self.parts.now()));
-        step.ok_or_else(|| not_the_owner("wrong_proof", "the passphrase or the code is not right"))
+        let secret = self.code_secret(&guarded, passphrase).await?.ok_or(Afar::Wrong)?;
+        let step = secret.step_of(code, self.parts.now()).ok_or(Afar::Wrong)?;
+        match self.parts.owner_file.use_step(step).map_err(|cause| unwritten(&cause))? {
+            true => Ok(mark),
+            false => Err(Afar::Used),
+        }
     }
 
     async fn passphrase_is_set(&self) -> Result<Guarded, Refusal> {
@@ -200,10 +230,12 @@ fn not_as_it_was() -> Refusal {
     Refusal { reasons: vec![replaced()], next: "bring owner.json back from a copy".to_owned() }
 }
 
-/// Argon2 takes its time, and nobody else's.
+/// Argon2 takes its time and its memory, once, and nobody else's time.
 async fn slowly<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, crate::wallet::WalletError> + Send + 'static,
 ) -> Result<T, Refusal> {
+    static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+    let _turn = ONE_AT_A_TIME.acquire().await;
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(|cause| Refusal::of("internal_fault", cause, "try again"))?;
     done.map_err(|cause| Refusal { reasons: vec![wallet_reason(&cause)], next: "nothing was changed".to_owned() })

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 
 use url::Url;
 
-use super::guard::Side;
 use super::lead::Lead;
 use crate::limits;
 use crate::time::Time;
@@ -22,11 +21,19 @@ const COOKIE: &str = "bursar_review";
 const LINKS: usize = 16;
 const SESSIONS: usize = 8;
 
+/// Where a browser comes from. Each side has a listener, a room and sessions of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// From this machine, by a link.
+    Near,
+    /// From elsewhere, through the owner's tunnel, by passphrase and code.
+    Far,
+}
+
 pub struct Entrance {
-    /// `http://127.0.0.1:PORT`, as a browser says it.
-    near: String,
-    /// The origin that the owner's tunnel goes by.
-    far: Option<String>,
+    /// `http://127.0.0.1:PORT`, or the one that the owner's tunnel goes by: as a browser says it.
+    origin: String,
+    side: Side,
     /// The folder all pages lie in.
     room: String,
     inside: Mutex<Inside>,
@@ -38,8 +45,6 @@ struct Inside {
     sessions: HashMap<Mark, Session>,
     /// When somebody elsewhere tried and was wrong, or is still being checked.
     tries: Vec<Time>,
-    /// The newest code that let somebody in: none is good twice.
-    last_step: Option<u64>,
 }
 
 /// What is kept of a secret.
@@ -54,8 +59,9 @@ struct Link {
 }
 
 struct Session {
-    /// It is good on one side only.
-    side: Side,
+    /// The passphrase and codes that it began with, where it began with them: others end it.
+    proof: Option<String>,
+    began: Time,
     /// When its owner last did something.
     seen: Time,
     csrf: String,
@@ -86,20 +92,24 @@ pub enum Presence {
 }
 
 impl Entrance {
-    pub fn new(port: u16, far: Option<&Url>) -> Result<Entrance, getrandom::Error> {
-        let (near, room) = (format!("http://127.0.0.1:{port}"), secret()?[..24].to_owned());
-        let far = far.map(|url| url.origin().ascii_serialization());
-        Ok(Entrance { near, far, room, inside: Mutex::default() })
+    pub fn near(port: u16) -> Result<Entrance, getrandom::Error> {
+        Entrance::at(format!("http://127.0.0.1:{port}"), Side::Near)
     }
 
-    /// On this machine.
-    pub fn near(&self) -> &str {
-        &self.near
+    pub fn far(origin: &Url) -> Result<Entrance, getrandom::Error> {
+        Entrance::at(origin.origin().ascii_serialization(), Side::Far)
     }
 
-    /// From elsewhere, where the owner named that.
-    pub fn far(&self) -> Option<&str> {
-        self.far.as_deref()
+    fn at(origin: String, side: Side) -> Result<Entrance, getrandom::Error> {
+        Ok(Entrance { origin, side, room: secret()?[..24].to_owned(), inside: Mutex::default() })
+    }
+
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    pub fn side(&self) -> Side {
+        self.side
     }
 
     pub fn room(&self) -> &str {
@@ -113,7 +123,7 @@ impl Entrance {
         inside.links.retain(|_, link| now.since(link.made) < limits::REVIEW_LINK);
         drop_oldest(&mut inside.links, LINKS, |link| link.made);
         inside.links.insert(mark(&token), Link { made: now, to: to.to_owned(), lead: None });
-        Ok(format!("{}/#{token}", self.near))
+        Ok(format!("{}/#{token}", self.origin))
     }
 
     /// Keeps the file that leads to a link for as long as the link is good for something.
@@ -138,15 +148,28 @@ impl Entrance {
 
     /// A session for whoever has a link that was not used: its cookie, and where it leads.
     pub fn enter(&self, token: &str, now: Time) -> Result<Option<(String, String)>, getrandom::Error> {
-        let (key, csrf) = (secret()?, secret()?);
-        let mut inside = self.inside();
-        let Some(link) = inside.links.remove(&mark(token)) else { return Ok(None) };
+        let Some(link) = self.inside().links.remove(&mark(token)) else { return Ok(None) };
         if now.since(link.made) >= limits::REVIEW_LINK {
             return Ok(None);
         }
-        inside.begin(&key, Session::new(Side::Near, csrf, now));
-        let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict", self.room);
-        Ok(Some((cookie, format!("/{}/{}", self.room, link.to))))
+        self.begin(None, &link.to, now).map(Some)
+    }
+
+    /// A session for whoever had the passphrase and a code, of this fingerprint: its cookie, and where it leads.
+    pub fn enter_from_afar(&self, proof: String, to: &str, now: Time) -> Result<(String, String), getrandom::Error> {
+        self.inside().tries.clear();
+        self.begin(Some(proof), to, now)
+    }
+
+    fn begin(&self, proof: Option<String>, to: &str, now: Time) -> Result<(String, String), getrandom::Error> {
+        let (key, csrf) = (secret()?, secret()?);
+        let mut inside = self.inside();
+        drop_oldest(&mut inside.sessions, SESSIONS, |session| session.seen);
+        let session = Session { proof, began: now, seen: now, csrf, wrong_passphrases: 0, said: None };
+        inside.sessions.insert(mark(&key), session);
+        let secure = if self.side == Side::Far { "; Secure" } else { "" };
+        let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict{secure}", self.room);
+        Ok((cookie, format!("/{}/{to}", self.room)))
     }
 
     /// Whether somebody elsewhere may try now. It counts as wrong until it was right.
@@ -160,33 +183,20 @@ impl Entrance {
         may
     }
 
-    /// A session for whoever had the passphrase and the code of this step of time: its cookie, and where it leads. None:
-    /// the code was used already.
-    pub fn enter_from_afar(
-        &self,
-        step: u64,
-        to: &str,
-        now: Time,
-    ) -> Result<Option<(String, String)>, getrandom::Error> {
-        let (key, csrf) = (secret()?, secret()?);
-        let mut inside = self.inside();
-        if inside.last_step.is_some_and(|last| step <= last) {
-            return Ok(None);
-        }
-        inside.last_step = Some(step);
-        inside.tries.clear();
-        inside.begin(&key, Session::new(Side::Far, csrf, now));
-        let cookie = format!("{COOKIE}={key}; Path=/{}/; HttpOnly; SameSite=Strict; Secure", self.room);
-        Ok(Some((cookie, format!("/{}/{to}", self.room))))
+    /// That try was neither right nor wrong.
+    pub fn forget_try(&self) {
+        self.inside().tries.pop();
     }
 
-    /// Whoever the cookies of a request show, which came in on this side.
-    pub fn visitor(&self, cookies: &str, side: Side, presence: Presence, now: Time) -> Option<Visitor> {
+    /// Whoever the cookies of a request show. `proof` is the fingerprint of passphrase and codes as they are now.
+    pub fn visitor(&self, cookies: &str, proof: Option<&str>, presence: Presence, now: Time) -> Option<Visitor> {
         let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
         let mark = pairs.find(|(name, _)| *name == COOKIE).map(|(_, key)| mark(key))?;
         let mut inside = self.inside();
-        let session = inside.sessions.get_mut(&mark).filter(|session| session.side == side)?;
-        if now.since(session.seen) >= limits::REVIEW_IDLE {
+        let session = inside.sessions.get_mut(&mark)?;
+        let is_of_before = session.proof.is_some()
+            && (session.proof.as_deref() != proof || now.since(session.began) >= limits::REVIEW_FROM_AFAR);
+        if is_of_before || now.since(session.seen) >= limits::REVIEW_IDLE {
             inside.sessions.remove(&mark);
             return None;
         }
@@ -196,10 +206,9 @@ impl Entrance {
         Some(Visitor { mark, csrf: session.csrf.clone() })
     }
 
-    /// Whether a session on this machine goes on.
+    /// Whether a session goes on.
     pub fn is_visited(&self, now: Time) -> bool {
-        let goes_on = |session: &Session| session.side == Side::Near && now.since(session.seen) < limits::REVIEW_IDLE;
-        self.inside().sessions.values().any(goes_on)
+        self.inside().sessions.values().any(|session| now.since(session.seen) < limits::REVIEW_IDLE)
     }
 
     pub fn leave(&self, visitor: &Visitor) {
@@ -229,19 +238,6 @@ impl Entrance {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inside {
-    fn begin(&mut self, key: &str, session: Session) {
-        drop_oldest(&mut self.sessions, SESSIONS, |session| session.seen);
-        self.sessions.insert(mark(key), session);
-    }
-}
-
-impl Session {
-    fn new(side: Side, csrf: String, now: Time) -> Session {
-        Session { side, seen: now, csrf, wrong_passphrases: 0, said: None }
     }
 }
 
@@ -279,7 +275,11 @@ mod tests {
     const NOW: Time = Time::from_secs(1_800_000_000);
 
     fn door() -> Entrance {
-        Entrance::new(4242, Some(&Url::parse("https://bursar.example.com").unwrap())).unwrap()
+        Entrance::near(4242).unwrap()
+    }
+
+    fn far() -> Entrance {
+        Entrance::far(&Url::parse("https://bursar.example.com").unwrap()).unwrap()
     }
 
     fn token(door: &Entrance) -> String {
@@ -314,34 +314,42 @@ mod tests {
         token(&door);
         for guess in ["", "0", &"0".repeat(64), "overview"] {
             assert!(door.enter(guess, NOW).unwrap().is_none());
-            assert!(door.visitor(&format!("{COOKIE}={guess}"), Side::Near, Presence::Person, NOW).is_none());
+            assert!(door.visitor(&format!("{COOKIE}={guess}"), None, Presence::Person, NOW).is_none());
         }
     }
 
     #[test]
-    fn a_code_lets_in_once_and_what_it_opens_is_good_on_its_own_side() {
-        let door = door();
-        let (cookie, to) = door.enter_from_afar(7, "pending#pu_1", NOW).unwrap().unwrap();
-        assert!(cookie.ends_with("; Secure") && to == format!("/{}/pending#pu_1", door.room()));
-        let cookie = cookie.split(';').next().unwrap();
-        assert!(door.visitor(cookie, Side::Far, Presence::Person, NOW).is_some());
-        assert!(door.visitor(cookie, Side::Near, Presence::Person, NOW).is_none());
-        assert!(door.visitor(&entered(&door), Side::Far, Presence::Person, NOW).is_none());
-        assert!(!door.is_visited(NOW) || door.inside().sessions.values().any(|session| session.side == Side::Near));
-        for used in [7, 6] {
-            assert!(door.enter_from_afar(used, "overview", NOW).unwrap().is_none());
+    fn a_session_from_elsewhere_ends_with_what_it_began_with_and_after_half_a_day() {
+        let door = far();
+        let enter = || {
+            let (cookie, to) = door.enter_from_afar("mark".to_owned(), "pending#pu_1", NOW).unwrap();
+            assert!(cookie.ends_with("; Secure") && to == format!("/{}/pending#pu_1", door.room()));
+            cookie.split(';').next().unwrap().to_owned()
+        };
+        for other in [None, Some("another")] {
+            let cookie = enter();
+            assert!(door.visitor(&cookie, Some("mark"), Presence::Person, NOW).is_some());
+            assert!(door.visitor(&cookie, other, Presence::Person, NOW).is_none());
+            assert!(door.visitor(&cookie, Some("mark"), Presence::Person, NOW).is_none(), "it ended for good");
         }
-        assert!(door.enter_from_afar(8, "overview", NOW).unwrap().is_some());
+        let (cookie, mut at) = (enter(), NOW);
+        while at < NOW.plus(limits::REVIEW_FROM_AFAR) {
+            assert!(door.visitor(&cookie, Some("mark"), Presence::Person, at).is_some());
+            at = at.plus(limits::REVIEW_IDLE / 2);
+        }
+        assert!(door.visitor(&cookie, Some("mark"), Presence::Person, at).is_none());
     }
 
     #[test]
     fn guessing_from_elsewhere_ends_for_a_while_however_many_guess_at_once() {
-        let door = door();
+        let door = far();
         for _ in 0..limits::REVIEW_WRONG_PROOFS {
             assert!(door.may_try(NOW));
         }
-        assert!(!door.may_try(NOW) && door.may_try(NOW.plus(limits::REVIEW_PROOFS_COUNT)));
-        door.enter_from_afar(7, "overview", NOW).unwrap();
+        assert!(!door.may_try(NOW));
+        door.forget_try();
+        assert!(door.may_try(NOW) && !door.may_try(NOW) && door.may_try(NOW.plus(limits::REVIEW_PROOFS_COUNT)));
+        door.enter_from_afar("mark".to_owned(), "overview", NOW).unwrap();
         assert!(door.may_try(NOW), "whoever was right has as many again");
     }
 
@@ -350,9 +358,9 @@ mod tests {
         let door = door();
         let cookie = entered(&door);
         let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
-        assert!(door.visitor(&cookie, Side::Near, Presence::Page, later).is_some());
-        assert!(door.visitor(&cookie, Side::Near, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
-        assert!(door.visitor(&cookie, Side::Near, Presence::Person, later).is_none(), "it ended for good");
+        assert!(door.visitor(&cookie, None, Presence::Page, later).is_some());
+        assert!(door.visitor(&cookie, None, Presence::Page, NOW.plus(limits::REVIEW_IDLE)).is_none());
+        assert!(door.visitor(&cookie, None, Presence::Person, later).is_none(), "it ended for good");
     }
 
     #[test]
@@ -362,7 +370,7 @@ mod tests {
         assert!(!door.is_visited(NOW), "a link alone is nobody");
         let cookie = entered(&door);
         assert!(door.is_visited(NOW) && !door.is_visited(NOW.plus(limits::REVIEW_IDLE)));
-        door.leave(&door.visitor(&cookie, Side::Near, Presence::Person, NOW).unwrap());
+        door.leave(&door.visitor(&cookie, None, Presence::Person, NOW).unwrap());
         assert!(!door.is_visited(NOW));
     }
 
@@ -371,20 +379,20 @@ mod tests {
         let door = door();
         let cookie = entered(&door);
         let later = NOW.plus(limits::REVIEW_IDLE.saturating_sub(Duration::from_secs(1)));
-        assert!(door.visitor(&cookie, Side::Near, Presence::Person, later).is_some());
-        assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
+        assert!(door.visitor(&cookie, None, Presence::Person, later).is_some());
+        assert!(door.visitor(&cookie, None, Presence::Person, NOW.plus(limits::REVIEW_IDLE)).is_some());
     }
 
     #[test]
     fn guessing_passphrases_ends_the_session() {
         let door = door();
         let cookie = entered(&door);
-        let visitor = door.visitor(&cookie, Side::Near, Presence::Person, NOW).unwrap();
+        let visitor = door.visitor(&cookie, None, Presence::Person, NOW).unwrap();
         for _ in 0..limits::REVIEW_WRONG_PASSPHRASES {
-            assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW).is_some());
+            assert!(door.visitor(&cookie, None, Presence::Person, NOW).is_some());
             door.note_wrong_passphrase(&visitor);
         }
-        assert!(door.visitor(&cookie, Side::Near, Presence::Person, NOW).is_none());
+        assert!(door.visitor(&cookie, None, Presence::Person, NOW).is_none());
     }
 
     #[test]
@@ -401,7 +409,7 @@ mod tests {
     #[test]
     fn a_form_belongs_to_the_session_it_was_made_for() {
         let door = door();
-        let visitor = |cookie: &str| door.visitor(cookie, Side::Near, Presence::Person, NOW).unwrap();
+        let visitor = |cookie: &str| door.visitor(cookie, None, Presence::Person, NOW).unwrap();
         let (one, other) = (visitor(&entered(&door)), visitor(&entered(&door)));
         assert!(one.wrote(&one.csrf));
         assert!(!one.wrote(&other.csrf) && !one.wrote(""));

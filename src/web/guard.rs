@@ -18,28 +18,16 @@ pub enum Stopped {
     OtherMethod,
 }
 
-/// By which of its names the page was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// On this machine.
-    Near,
-    /// Through the owner's tunnel.
-    Far,
-}
-
-/// Lets a request pass that came to one of the origins we go by, and from there if it is a form.
-pub fn check(request: &PageRequest, near: &str, far: Option<&str>) -> Result<Side, Stopped> {
+/// Lets a request pass that came to `origin` by its own name, and from there if it is a form.
+pub fn check(request: &PageRequest, origin: &str) -> Result<(), Stopped> {
+    let host = origin.split_once("://").map(|(_, host)| host);
     // A whole URL in the request line is for proxies, and could name another host than the header does.
-    let host = request.header("host").filter(|_| request.uri.authority().is_none());
-    let is_of = |origin: &str| origin.split_once("://").map(|(_, host)| host) == host;
-    let (side, origin) = match far {
-        _ if is_of(near) => (Side::Near, near),
-        Some(far) if is_of(far) => (Side::Far, far),
-        _ => return Err(Stopped::ForeignHost),
-    };
+    if request.header("host") != host || request.uri.authority().is_some() {
+        return Err(Stopped::ForeignHost);
+    }
     match request.method {
-        Method::GET => Ok(side),
-        Method::POST if is_from(request, origin) => Ok(side),
+        Method::GET => Ok(()),
+        Method::POST if is_from(request, origin) => Ok(()),
         Method::POST => Err(Stopped::ForeignOrigin),
         _ => Err(Stopped::OtherMethod),
     }
@@ -65,7 +53,6 @@ mod tests {
 
     const HOST: &str = "127.0.0.1:4242";
     const ORIGIN: &str = "http://127.0.0.1:4242";
-    const FAR: &str = "https://bursar.example.com";
 
     fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> PageRequest {
         let mut map = HeaderMap::new();
@@ -76,7 +63,7 @@ mod tests {
     }
 
     fn check_all(method: Method, headers: &[(&str, &str)]) -> Result<(), Stopped> {
-        check(&request(method, "/", headers), ORIGIN, Some(FAR)).map(drop)
+        check(&request(method, "/", headers), ORIGIN)
     }
 
     #[test]
@@ -98,25 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn the_owners_origin_is_one_more_name_and_each_has_its_own_forms() {
-        let far_host = [("host", "bursar.example.com")];
-        let look = |far| check(&request(Method::GET, "/", &far_host), ORIGIN, far);
-        assert_eq!((look(Some(FAR)), look(None)), (Ok(Side::Far), Err(Stopped::ForeignHost)));
-        let post =
-            |host, origin| check(&request(Method::POST, "/", &[("host", host), ("origin", origin)]), ORIGIN, Some(FAR));
-        assert_eq!(post("bursar.example.com", FAR), Ok(Side::Far));
-        assert_eq!(post(HOST, ORIGIN), Ok(Side::Near));
-        let crossed = [
-            ("bursar.example.com", ORIGIN),
-            (HOST, FAR),
-            ("bursar.example.com", "http://bursar.example.com"),
-            ("bursar.example.com", "https://bursar.example.com:8443"),
-        ];
-        for (host, origin) in crossed {
-            assert_eq!(post(host, origin), Err(Stopped::ForeignOrigin), "{host} {origin}");
+    fn an_origin_of_the_owners_is_another_name_with_its_own_forms() {
+        let far = |method, host, origin| {
+            check(&request(method, "/", &[("host", host), ("origin", origin)]), "https://bursar.example.com")
+        };
+        assert_eq!(far(Method::POST, "bursar.example.com", "https://bursar.example.com"), Ok(()));
+        for host in [HOST, "bursar.example.com:443", "evil.example.com"] {
+            assert_eq!(far(Method::GET, host, ORIGIN), Err(Stopped::ForeignHost), "{host}");
         }
-        let near = request(Method::GET, "/", &[("host", "bursar.example.com:443")]);
-        assert_eq!(check(&near, ORIGIN, Some(FAR)), Err(Stopped::ForeignHost));
+        for origin in [ORIGIN, "http://bursar.example.com", "https://bursar.example.com:8443"] {
+            assert_eq!(far(Method::POST, "bursar.example.com", origin), Err(Stopped::ForeignOrigin), "{origin}");
+        }
     }
 
     #[test]
@@ -124,7 +103,7 @@ mod tests {
         let twice = [("host", HOST), ("host", "evil.example")];
         assert_eq!(check_all(Method::GET, &twice), Err(Stopped::ForeignHost));
         let whole = request(Method::GET, "http://evil.example/", &[("host", HOST)]);
-        assert_eq!(check(&whole, ORIGIN, None), Err(Stopped::ForeignHost));
+        assert_eq!(check(&whole, ORIGIN), Err(Stopped::ForeignHost));
     }
 
     #[test]

@@ -99,7 +99,7 @@ function keys(event) {
 
 const enter = document.getElementById("enter"), far = document.getElementById("far");
 if (far) {
-  far.to.value = location.hash.slice(1);
+  if (location.hash) far.to.value = location.hash.slice(1);
   if (location.pathname === "/question") goToQuestion();
 } else if (enter && location.pathname === "/question") {
   goToQuestion();

@@ -2,14 +2,14 @@
 
 use http::{Method, StatusCode, header};
 
-use super::door::{Entrance, Presence, Visitor};
-use super::guard::{self, Side, Stopped};
+use super::door::{Entrance, Presence, Side, Visitor};
+use super::guard::{self, Stopped};
 use super::pages::{self, PageView};
 use super::reply::{self, PageReply};
 use super::request::PageRequest;
 use super::{act, html::Html};
 use crate::answer::Refusal;
-use crate::owner::Owner;
+use crate::owner::{Afar, Owner};
 
 /// Where anybody may be sent about a question. Whoever is inside is led on by their own browser, which remembers the room;
 /// everybody else stands at the entrance.
@@ -22,13 +22,12 @@ pub struct ReviewSite {
 }
 
 pub async fn answer(window: &ReviewSite, request: &PageRequest) -> PageReply {
-    let side = match guard::check(request, window.door.near(), window.door.far()) {
-        Ok(side) => side,
-        Err(stopped) => return stop(stopped),
-    };
+    if let Err(stopped) = guard::check(request, window.door.origin()) {
+        return stop(stopped);
+    }
     match within(request.uri.path(), window.door.room()) {
-        Some(page) => inside(window, request, side, page).await,
-        None => outside(window, request, side).await,
+        Some(page) => inside(window, request, page).await,
+        None => outside(window, request).await,
     }
 }
 
@@ -47,42 +46,62 @@ fn stop(stopped: Stopped) -> PageReply {
 }
 
 /// What anybody may see: nothing of the wallet.
-async fn outside(window: &ReviewSite, request: &PageRequest, side: Side) -> PageReply {
+async fn outside(window: &ReviewSite, request: &PageRequest) -> PageReply {
     match (&request.method, request.uri.path()) {
-        (&Method::GET, "/" | QUESTION) => entrance(window, StatusCode::OK, side, None),
+        (&Method::GET, "/" | QUESTION) => entrance(window, StatusCode::OK, None),
         (&Method::GET, "/review.css") => reply::file("text/css; charset=utf-8", include_str!("review.css")),
         (&Method::GET, "/review.js") => reply::file("text/javascript; charset=utf-8", include_str!("review.js")),
         (&Method::GET, "/review.svg") => reply::file("image/svg+xml", include_str!("review.svg")),
-        (&Method::POST, "/enter") if side == Side::Near => enter(window, request),
-        (&Method::POST, "/sign-in") if side == Side::Far => sign_in(window, request).await,
+        (&Method::POST, "/enter") if window.door.side() == Side::Near => enter(window, request),
+        (&Method::POST, "/sign-in") if window.door.side() == Side::Far => sign_in(window, request).await,
         (&Method::GET, _) => reply::page(StatusCode::NOT_FOUND, pages::nothing_here()),
         _ => reply::text(StatusCode::NOT_FOUND, "There is no such form.\n"),
     }
 }
 
-fn entrance(window: &ReviewSite, status: StatusCode, side: Side, why: Option<&str>) -> PageReply {
-    let page = match side {
+fn entrance(window: &ReviewSite, status: StatusCode, why: Option<&str>) -> PageReply {
+    entrance_to(window, "", status, why)
+}
+
+/// The same, for somebody who was sent to a question.
+fn entrance_to(window: &ReviewSite, to: &str, status: StatusCode, why: Option<&str>) -> PageReply {
+    let page = match window.door.side() {
         Side::Near => pages::entrance(why),
-        Side::Far => pages::far_entrance(window.bursar.has_code().unwrap_or(false), why),
+        Side::Far => pages::far_entrance(window.bursar.has_code().unwrap_or(false), to, why),
     };
     reply::page(status, page)
 }
 
-/// Whoever comes from elsewhere shows both. Which of the two was wrong is not said, and few tries are taken.
+/// Whoever comes from elsewhere shows both. Which of the two was wrong is not said, nor anything of this machine, and few
+/// tries are taken.
 async fn sign_in(window: &ReviewSite, request: &PageRequest) -> PageReply {
-    let refuse = |status, why: &str| entrance(window, status, Side::Far, Some(why));
+    let field = |name| request.form.get(name).unwrap_or_default();
+    let to = field("to");
+    let refuse = |status, why: &str| entrance_to(window, to, status, Some(why));
     if !window.door.may_try(window.bursar.now()) {
+        tracing::warn!("too many wrong tries at {}: nobody is let in there for a while", window.door.origin());
         let why = "Too many wrong tries. Nobody is let in here for a quarter of an hour.";
         return refuse(StatusCode::TOO_MANY_REQUESTS, why);
     }
-    let field = |name| request.form.get(name).unwrap_or_default();
-    let step = match window.bursar.prove_from_afar(field("passphrase"), field("code")).await {
-        Ok(step) => step,
-        Err(refusal) => return refuse(StatusCode::UNAUTHORIZED, &words_of(&refusal)),
+    let proof = match window.bursar.prove_from_afar(field("passphrase"), field("code")).await {
+        Ok(proof) => proof,
+        Err(Afar::Wrong) => {
+            tracing::warn!("somebody at {} had a wrong passphrase or code", window.door.origin());
+            return refuse(StatusCode::UNAUTHORIZED, "The passphrase or the code is not right.");
+        }
+        Err(Afar::Used) => {
+            window.door.forget_try();
+            return refuse(StatusCode::UNAUTHORIZED, "That code was used already. Wait for the next one.");
+        }
+        Err(Afar::NotNow(refusal)) => {
+            window.door.forget_try();
+            tracing::warn!("nobody can be let in at {}: {}", window.door.origin(), words_of(&refusal));
+            let why = "Nobody can be let in at the moment. What is wrong stands in the log of bursar review.";
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, why);
+        }
     };
-    match window.door.enter_from_afar(step, &page_behind(field("to")), window.bursar.now()) {
-        Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
-        Ok(None) => refuse(StatusCode::UNAUTHORIZED, "That code was used already. Wait for the next one."),
+    match window.door.enter_from_afar(proof, &page_behind(to), window.bursar.now()) {
+        Ok((cookie, to)) => reply::with_cookie(reply::see(&to), &cookie),
         Err(cause) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")),
     }
 }
@@ -103,15 +122,15 @@ fn enter(window: &ReviewSite, request: &PageRequest) -> PageReply {
         Ok(Some((cookie, to))) => reply::with_cookie(reply::see(&to), &cookie),
         Ok(None) => {
             let why = "That link was used already, or is too old. Ask for another one.";
-            entrance(window, StatusCode::UNAUTHORIZED, Side::Near, Some(why))
+            entrance(window, StatusCode::UNAUTHORIZED, Some(why))
         }
         Err(cause) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{cause}\n")),
     }
 }
 
-async fn inside(window: &ReviewSite, request: &PageRequest, side: Side, page: &str) -> PageReply {
-    let Some(visitor) = visitor(window, request, side) else {
-        return entrance(window, StatusCode::UNAUTHORIZED, side, Some("You are signed out."));
+async fn inside(window: &ReviewSite, request: &PageRequest, page: &str) -> PageReply {
+    let Some(visitor) = visitor(window, request) else {
+        return entrance(window, StatusCode::UNAUTHORIZED, Some("You are signed out."));
     };
     match request.method {
         Method::POST if visitor.wrote(request.form.get("csrf").unwrap_or_default()) => {
@@ -122,9 +141,10 @@ async fn inside(window: &ReviewSite, request: &PageRequest, side: Side, page: &s
     }
 }
 
-fn visitor(window: &ReviewSite, request: &PageRequest, side: Side) -> Option<Visitor> {
+fn visitor(window: &ReviewSite, request: &PageRequest) -> Option<Visitor> {
     let cookies = request.header(header::COOKIE.as_str())?;
-    window.door.visitor(cookies, side, presence(request), window.bursar.now())
+    let proof = window.bursar.proof_mark().unwrap_or_default();
+    window.door.visitor(cookies, proof.as_deref(), presence(request), window.bursar.now())
 }
 
 /// A page that keeps itself fresh says so.

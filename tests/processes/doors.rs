@@ -200,18 +200,19 @@ async fn a_budget_that_is_nearly_spent_goes_out_by_every_door_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_door_that_does_not_open_stops_no_payment_and_its_secrets_stand_in_no_log() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let doors = format!(
-        "command = [\"/nowhere/tell\"]\n[notices.webhook]\nurl = \"http://{gone}/in/TOKEN\"\nsecret_file = \"hook.secret\"\n\
-         [notices.ntfy]\nserver = \"http://{gone}\"\ntopic = \"bursar-7f3a\"\ntoken_file = \"nowhere.token\"\n"
-    );
+    let receiver = Receiver::that_first_answers(&[404]).await;
+    let shut = ntfy(&receiver).replace("ntfy.token", "nowhere.token");
+    let doors = "command = [\"/nowhere/tell\"]\n".to_owned() + &webhook(&receiver) + &shut;
     let scene = market("[wallet]\nper_day = \"0.06\"\n", &doors).await;
     let host = scene.host(AGENT).await;
     let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/cheap")})).await);
     assert_eq!(answer["outcome"], "answered", "{answer:#}");
+    until("the failure to be told", || written(&scene).contains("it answered with 404")).await;
     host.close_stdin();
     ended(&host).await;
     let log = written(&scene);
+    assert!(log.contains(&format!("the webhook at {} was not told", receiver.host)), "{log}");
+    assert_eq!(receiver.got().len(), 1, "what it does not want is not posted again");
     assert!(log.contains("ntfy stays shut") && log.contains("/nowhere/tell stays shut"), "{log}");
     assert!(!log.contains("TOKEN") && !log.contains("bursar-7f3a"), "{log}");
     let found = scene.json(&["doctor", "--json"]).await;

@@ -28,7 +28,7 @@ impl Deref for Page {
 }
 
 async fn strangers(scene: &Scene) -> (Review, String) {
-    let review = Review::open(scene.bursar.house().owner(), 0, None).unwrap();
+    let review = Review::open(scene.bursar.house().owner(), 0).unwrap();
     let link = review.link().unwrap();
     let host = link.split('/').nth(2).unwrap().to_owned();
     (review, host)

@@ -19,7 +19,7 @@ pub fn examine(home: &Home, config: &Config) -> Vec<Check> {
         let found = format!("{} is told what is new over plain http: others can read along", crate::outward::name(url));
         warn("notices", found, "write its address with https:// under [notices] in config.toml")
     }));
-    checks.extend(config.review.origin.as_ref().map(|origin| far(home, origin.as_str())));
+    checks.extend(config.tunnel.as_ref().map(|tunnel| far(home, tunnel.origin.as_str())));
     checks
 }
 

@@ -17,17 +17,18 @@ pub fn entrance(why: Option<&str>) -> Html {
 }
 
 /// From elsewhere.
-pub fn far_entrance(has_code: bool, why: Option<&str>) -> Html {
+pub fn far_entrance(has_code: bool, to: &str, why: Option<&str>) -> Html {
     let shut = html!(
         "<p>Nobody is let in here yet. Where bursar runs, <code>bursar owner set</code> and <code>bursar owner code</code> \
          make a passphrase and codes.</p>"
     );
     let form = html!(
-        "<form method=\"post\" action=\"/sign-in\" id=\"far\"><input type=\"hidden\" name=\"to\" value=\"\">\
+        "<form method=\"post\" action=\"/sign-in\" id=\"far\"><input type=\"hidden\" name=\"to\" value=\"{}\">\
          <label for=\"passphrase\">Your passphrase</label><input id=\"passphrase\" name=\"passphrase\" type=\"password\" \
          autocomplete=\"current-password\" required><label for=\"code\">The code that your app shows</label>\
          <input id=\"code\" name=\"code\" inputmode=\"numeric\" autocomplete=\"one-time-code\" required>\
-         <button class=\"strong\">Sign in</button></form>"
+         <button class=\"strong\">Sign in</button></form>",
+        to
     );
     door(why, if has_code { form } else { shut })
 }

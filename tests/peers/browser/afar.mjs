@@ -42,15 +42,12 @@ export async function isAnsweredFromAfar(onStop, seller) {
   await page.getByLabel("Your passphrase").waitFor();
   check("afar: its link leads to the entrance of the owner's origin", page.url() === `${tunnel}/question#${asked.purchase_id}`, page.url());
   await page.screenshot({ path: `${FOLDER}/far-entrance-phone.png` });
-  await signsIn(page, PASSPHRASE, "000000");
-  await page.getByText("the passphrase or the code is not right").waitFor();
-  await signsIn(page, "another few words", code(typed));
-  await page.getByText("the passphrase or the code is not right").waitFor();
-  check("afar: neither of the two lets in alone", true);
-  await page.goto(note.click);
-  await signsIn(page, PASSPHRASE, code(typed));
+  const wrong = [await signsIn(page, PASSPHRASE, "000000"), await signsIn(page, "another few words", code(typed))];
+  equal("afar: neither of the two lets in alone", wrong, [401, 401]);
+  await page.getByText("The passphrase or the code is not right").waitFor();
+  equal("afar: both do", await signsIn(page, PASSPHRASE, code(typed)), 303);
   await page.getByRole("heading", { name: "Waiting for you" }).waitFor();
-  check("afar: both lead to the question", page.url().endsWith(`/pending#${asked.purchase_id}`), page.url());
+  check("afar: and lead to the question, wrong tries or not", page.url().endsWith(`/pending#${asked.purchase_id}`), page.url());
   const [cookie] = await page.context().cookies(page.url());
   equal("afar: the cookie goes by TLS alone", [cookie.sameSite, cookie.httpOnly, cookie.secure], ["Strict", true, true]);
   const again = await page.context().newPage();
@@ -72,7 +69,9 @@ export async function isAnsweredFromAfar(onStop, seller) {
 async function signsIn(page, passphrase, code) {
   await page.getByLabel("Your passphrase").fill(passphrase);
   await page.getByLabel("The code that your app shows").fill(code);
+  const replied = page.waitForResponse((response) => response.url().endsWith("/sign-in") && response.request().method() === "POST");
   await page.getByRole("button", { name: "Sign in" }).click();
+  return (await replied).status();
 }
 
 /** A page of somebody else, in the same browser. */
