@@ -1,10 +1,13 @@
 //! A host that leaves, or is asked to go, in the middle of a payment.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 use std::time::Duration;
 
 use sandbox::host::Host;
 use sandbox::sellers::{Behaviour, Stall};
 use serde_json::json;
+use testkit::terminal::interrupt;
 
 use crate::scene::{OPEN, Scene, ended, told, until};
 
@@ -67,6 +70,24 @@ async fn sigterm_with_the_reply_lost_leaves_a_doubt_that_the_next_start_resumes(
     assert_eq!((scene.nonces().len(), scene.settlements(), scene.spent()), (1, 1, PRICE));
     scene.audited().await;
     println!("bar: SIGTERM with the reply lost | 1 case | 0 violations");
+}
+
+/// A supervisor takes the first answer for the sign that the program is up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_answered_once_can_ask_it_to_stop() {
+    const ROUNDS: usize = 40;
+    let scene = Scene::open(Vec::new(), OPEN).await;
+    for round in 0..ROUNDS {
+        let mut command = scene.command(&["serve"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut program = command.as_std_mut().spawn().unwrap();
+        let mut stdin = program.stdin.take().unwrap();
+        writeln!(stdin, "{}", json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})).unwrap();
+        let mut answer = String::new();
+        BufReader::new(program.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+        interrupt(&program);
+        assert_eq!(program.wait().unwrap().code(), Some(0), "round {round}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
