@@ -312,11 +312,11 @@ mod tests {
 
     use super::*;
 
-    fn parsed(text: &str) -> Config {
+    pub(super) fn parsed(text: &str) -> Config {
         Config::parse("config.toml", text).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn complaint(text: &str) -> String {
+    pub(super) fn complaint(text: &str) -> String {
         Config::parse("config.toml", text).unwrap_err().to_string()
     }
 

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::agent::Agent;
 use crate::answer::Refusal;
 use crate::chain::{Nodes, Rpc};
+use crate::clock::SystemClock;
 use crate::config::{Config, Home, OwnerFile, PolicyFile, StoreKind as KeptIn};
 use crate::keeper::Keeper;
 use crate::ledger::{Bodies, Ledger};
@@ -18,7 +18,7 @@ use crate::owner::Owner;
 use crate::parts::{FundsBook, GroundBook, Parts};
 use crate::ports::{Chains, Screen, Seller};
 use crate::seller::HttpSeller;
-use crate::time::{Clock, Time};
+use crate::time::Clock;
 use crate::wallet::{PassphraseSource, Store, Wallet};
 use crate::{questions, random};
 
@@ -38,16 +38,6 @@ pub struct Ports {
     pub chains: Arc<dyn Chains>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-}
-
-/// The system's clock.
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Time {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
 }
 
 impl House {

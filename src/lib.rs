@@ -11,6 +11,7 @@ pub mod authorization;
 pub mod backup;
 pub mod chain;
 pub mod cli;
+mod clock;
 mod conclude;
 pub mod config;
 pub mod crash;

@@ -1,13 +1,29 @@
 //! The way to places the owner chose: nodes, and doors for news. Any address will do, so it is unguarded, and apart from
 //! what goes to sellers.
 
+use std::sync::OnceLock;
+
 use reqwest::Client;
 use url::Url;
 
 use crate::{limits, text};
 
+/// Made when it is first needed: that begins with reading every certificate of the system.
+#[derive(Debug, Default)]
+pub struct OutwardClient(OnceLock<Client>);
+
+impl OutwardClient {
+    pub fn get(&self) -> Result<&Client, String> {
+        if self.0.get().is_none() {
+            // Whoever comes second uses the first one's.
+            let _ = self.0.set(build().map_err(|error| root(&error))?);
+        }
+        self.0.get().ok_or_else(|| "no client".to_owned())
+    }
+}
+
 /// A redirect would take what is secret in a URL or a header to somebody else.
-pub fn client() -> reqwest::Result<Client> {
+fn build() -> reqwest::Result<Client> {
     // The one provider of the whole process; whoever comes second finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()

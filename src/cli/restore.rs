@@ -10,8 +10,8 @@ use crate::backup::{self, Backup, BackupError};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::wallet::{KeyPlace, PassphraseAsker, store_of};
 use crate::cli::{Context, out, words};
+use crate::clock::SystemClock;
 use crate::config::{Config, Home, StoreKind};
-use crate::house::SystemClock;
 use crate::time::Time;
 use crate::wallet::{Anchor, PassphraseSource, Wallet, WalletError};
 

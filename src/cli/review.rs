@@ -40,6 +40,10 @@ impl ReviewCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.home()?;
         let tunnel = Config::load(&home)?.tunnel;
+        if tunnel.is_some() {
+            // What strangers try there is to be seen here.
+            mcp::log_to_stderr();
+        }
         let owner = match Terminal::at_the_terminal("bursar review") {
             Ok(owner) => owner,
             Err(none) => return serve_afar(context, tunnel.ok_or(none)?).await,
@@ -55,10 +59,12 @@ impl ReviewCommand {
         mut owner: Terminal,
     ) -> Result<Exit, Failure> {
         let bursar = context.bursar().await?;
-        let page = Page::open(bursar.clone(), self.port).map_err(|cause| not_open(self.port, &cause))?;
-        let afar = tunnel.as_ref().map(|tunnel| FarReview::open(bursar.clone(), tunnel));
-        if let (Some(tunnel), Some(opened)) = (&tunnel, &afar) {
+        let page = Page::open(bursar.clone(), self.port).map_err(|cause| not_open(self.port, "--port", &cause))?;
+        let mut _afar = None;
+        if let Some(tunnel) = &tunnel {
+            let opened = FarReview::open(bursar.clone(), tunnel);
             owner.tell(&from_elsewhere(tunnel, opened.as_ref().err(), bursar.has_code()?))?;
+            _afar = opened.ok();
         }
         let reading = tokio::spawn(keep_reading_funds(bursar));
         let shown = self.show_links(&page, home, &mut owner).await;
@@ -90,17 +96,18 @@ impl ReviewCommand {
     }
 }
 
-fn not_open(port: u16, cause: &std::io::Error) -> Failure {
+/// `named_by` is where the owner said which port it is.
+fn not_open(port: u16, named_by: &str, cause: &std::io::Error) -> Failure {
     let next = match cause.kind() {
-        ErrorKind::AddrInUse => "stop what listens there, or name another port with --port",
-        _ => "try again",
+        ErrorKind::AddrInUse => format!("stop what listens there, or name another port with {named_by}"),
+        _ => "try again".to_owned(),
     };
     Failure::new("no_page", format!("the page could not be opened at port {port}: {cause}"), next)
 }
 
 /// Nobody is there to be shown a link, and there is a way in all the same.
 async fn serve_afar(context: &Context, tunnel: Tunnel) -> Result<Exit, Failure> {
-    mcp::log_to_stderr();
+    const IN_CONFIG: &str = "[review] port in config.toml";
     let bursar = context.bursar().await?;
     if !bursar.has_code()? {
         let origin = out::clean(tunnel.origin.as_str());
@@ -111,7 +118,7 @@ async fn serve_afar(context: &Context, tunnel: Tunnel) -> Result<Exit, Failure> 
             "run `bursar owner set` and `bursar owner code` in a terminal first",
         ));
     }
-    let _page = FarReview::open(bursar.clone(), &tunnel).map_err(|cause| not_open(tunnel.port, &cause))?;
+    let _page = FarReview::open(bursar.clone(), &tunnel).map_err(|cause| not_open(tunnel.port, IN_CONFIG, &cause))?;
     context.out.say(format_args!("{}", from_elsewhere(&tunnel, None, true)));
     let reading = tokio::spawn(keep_reading_funds(bursar));
     let stopped = tokio::signal::ctrl_c().await;

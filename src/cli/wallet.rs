@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::cli::allow_permit2::AllowPermit2;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::owner::Terminal;
-use crate::cli::{Context, out, words};
+use crate::cli::{Context, out};
+use crate::clock::SystemClock;
 use crate::config::{self, Config, Home, OwnerFile};
 use crate::limits;
 use crate::owner::is_the_owner_by_seal;
-use crate::time::{Clock, Time};
 use crate::wallet::{self, Key, PassphraseSource};
 
 /// Make, show or move the wallet's key
@@ -271,14 +271,6 @@ fn typed_key() -> Result<Key, Failure> {
     let typed = rpassword::prompt_password("Private key (64 hex digits, not shown): ").map(zeroize::Zeroizing::new);
     let typed = typed.map_err(|cause| Failure::new("no_key", format!("no key was typed: {cause}"), ""))?;
     Ok(Key::read(typed.as_bytes())?)
-}
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Time {
-        words::now()
-    }
 }
 
 impl From<KeyPlace> for config::StoreKind {

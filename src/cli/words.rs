@@ -1,18 +1,16 @@
 //! How times, amounts and states read to a person.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anstyle::{AnsiColor, Style};
 
+use crate::clock::SystemClock;
 use crate::money::{Network, Usd};
-use crate::time::Time;
+use crate::time::{Clock, Time};
 
 pub use crate::time::{lasting, when};
 
 /// The commands are an edge: here the clock is read.
 pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemClock.now()
 }
 
 /// The day and the time of day where the owner lives: `2026-11-25`, `14:03:22`.

@@ -126,11 +126,12 @@ impl Home {
     }
 
     /// A secret in a file that the config names, by its whole path or as one of these files. Its last line end is not part
-    /// of it.
-    pub fn read_secret(&self, file: &Path) -> io::Result<Zeroizing<String>> {
-        let text = Zeroizing::new(files::read(&self.dir.join(file), SECRET_BYTES)?);
+    /// of it. What is wrong is said with the name that the config has.
+    pub fn read_secret(&self, file: &Path) -> Result<Zeroizing<String>, String> {
+        let wrong = |cause: &dyn std::fmt::Display| format!("{} cannot be read: {cause}", file.display());
+        let text = Zeroizing::new(files::read(&self.dir.join(file), SECRET_BYTES).map_err(|cause| wrong(&cause))?);
         match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
+            "" => Err(wrong(&"it is empty")),
             secret => Ok(Zeroizing::new(secret.to_owned())),
         }
     }

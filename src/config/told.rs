@@ -162,15 +162,7 @@ fn yes_or_no(item: &Item) -> Result<bool, Complaint> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
-
-    fn parsed(text: &str) -> Config {
-        Config::parse("config.toml", text).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn complaint(text: &str) -> String {
-        Config::parse("config.toml", text).unwrap_err().to_string()
-    }
+    use crate::config::tests::{complaint, parsed};
 
     const DOORS: &str = r#"[notices]
 command = ["/usr/local/bin/tell", "me"]

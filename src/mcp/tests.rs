@@ -18,8 +18,9 @@ use super::server::Server;
 use super::tool::{Ask, Tool, schema};
 use super::{all_tools, attend};
 use crate::chain::Rpc;
+use crate::clock::SystemClock;
 use crate::config::Home;
-use crate::house::{House, Ports, SystemClock};
+use crate::house::{House, Ports};
 use crate::money::Assets;
 use crate::seller::HttpSeller;
 

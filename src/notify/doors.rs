@@ -1,10 +1,9 @@
 //! The doors that news leaves this machine by. Each has a line of its own, in which words wait in their order; what
 //! cannot be delivered is tried again a few times, and then stands in the log alone.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use reqwest::Client;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -13,9 +12,11 @@ use super::command::OwnProgram;
 use super::ntfy::Topic;
 use super::webhook::Hook;
 use super::word::Word;
+use crate::clock::SystemClock;
 use crate::config::{Home, Notices};
-use crate::time::Time;
-use crate::{limits, outward};
+use crate::limits;
+use crate::outward::{self, OutwardClient};
+use crate::time::Clock;
 
 /// Words that wait at one door. A receiver that is down must not gather more.
 const WAITING: usize = 64;
@@ -112,15 +113,15 @@ impl Door {
         }
     }
 
-    async fn send(&self, word: &Word, client: &OnceLock<Client>) -> Result<(), Undelivered> {
+    async fn send(&self, word: &Word, client: &OutwardClient) -> Result<(), Undelivered> {
         match self {
             // Whether it did half of its work is not known, so it is not started twice for one word.
             Door::Command(program) => match timeout(limits::NEWS_COMMAND, program.run(word)).await {
                 Ok(ran) => ran.map_err(|why| Undelivered { why, again: false }),
                 Err(_) => Err(Undelivered { why: "it took too long, and was stopped".to_owned(), again: false }),
             },
-            Door::Ntfy(topic) => post(topic.request(ready(client)?, word)).await,
-            Door::Webhook(hook) => post(hook.request(ready(client)?, word, now())).await,
+            Door::Ntfy(topic) => post(topic.request(client.get().map_err(again)?, word)).await,
+            Door::Webhook(hook) => post(hook.request(client.get().map_err(again)?, word, SystemClock.now())).await,
         }
     }
 }
@@ -142,11 +143,11 @@ fn all(home: &Home, notices: &Notices) -> Vec<Result<Door, String>> {
 
 /// Until nobody puts words into the line any more.
 async fn deliver(door: Door, mut waiting: Receiver<Arc<Word>>) {
-    let client = OnceLock::new();
+    let client = OutwardClient::default();
     while let Some(word) = waiting.recv().await {
         let mut pauses = PAUSES.into_iter();
         while let Err(Undelivered { why, again }) = door.send(&word, &client).await {
-            let Some(pause) = pauses.next().filter(|_| again && !word.is_stale(now())) else {
+            let Some(pause) = pauses.next().filter(|_| again && !word.is_stale(SystemClock.now())) else {
                 tracing::warn!("{} was not told what is new: {why}; it stands in the log", door.name());
                 break;
             };
@@ -156,22 +157,11 @@ async fn deliver(door: Door, mut waiting: Receiver<Arc<Word>>) {
     }
 }
 
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-/// Made when there is something to tell: it begins with reading every certificate of the system.
-fn ready(client: &OnceLock<Client>) -> Result<&Client, Undelivered> {
-    if client.get().is_none() {
-        let made = outward::client().map_err(|cause| Undelivered { why: outward::root(&cause), again: true })?;
-        let _ = client.set(made);
-    }
-    client.get().ok_or_else(|| Undelivered { why: "there is no client".to_owned(), again: false })
+fn again(why: String) -> Undelivered {
+    Undelivered { why, again: true }
 }
 
 async fn post(request: reqwest::RequestBuilder) -> Result<(), Undelivered> {
-    let again = |why| Undelivered { why, again: true };
     let reply = request.timeout(limits::NEWS_WAIT).send().await.map_err(|cause| again(outward::root(&cause)))?;
     let status = reply.status();
     match status.is_success() {

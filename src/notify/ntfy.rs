@@ -17,13 +17,10 @@ pub struct Topic {
 
 impl Topic {
     pub fn of(home: &Home, ntfy: &Ntfy) -> Result<Topic, String> {
-        let read = |file: &std::path::PathBuf| {
-            home.read_secret(file).map_err(|cause| format!("{} cannot be read: {cause}", file.display()))
-        };
         Ok(Topic {
             server: ntfy.server.clone(),
             topic: ntfy.topic.clone(),
-            token: ntfy.token_file.as_ref().map(read).transpose()?,
+            token: ntfy.token_file.as_ref().map(|file| home.read_secret(file)).transpose()?,
         })
     }
 

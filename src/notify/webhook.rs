@@ -23,8 +23,7 @@ pub struct Hook {
 impl Hook {
     pub fn of(home: &Home, webhook: &Webhook) -> Result<Hook, String> {
         let file = webhook.secret_file.display();
-        let secret =
-            home.read_secret(&webhook.secret_file).map_err(|cause| format!("{file} cannot be read: {cause}"))?;
+        let secret = home.read_secret(&webhook.secret_file)?;
         let bytes = secret.strip_prefix(SECRET).and_then(|text| BASE64_STANDARD.decode(text).ok());
         let bytes = bytes.filter(|bytes| SECRET_BYTES.contains(&bytes.len()));
         let key = bytes.map(|bytes| hmac::Key::new(hmac::HMAC_SHA256, &bytes));

@@ -77,9 +77,7 @@ impl Owner {
 
     /// From then on the owner may come from elsewhere, with a code of this one. Shown once, it is known to work.
     pub async fn set_code(&self, passphrase: &str, secret: CodeSecret, code: &str) -> Result<(), Refusal> {
-        let before = self.passphrase_is_set().await?;
-        self.prove(Some(passphrase)).await?;
-        self.nothing_is_smuggled(Some(&before)).await?;
+        let before = self.proven(passphrase).await?;
         if secret.step_of(code, self.parts.now()).is_none() {
             let next = "look at the app and at this computer's clock; nothing was changed";
             return Err(Refusal::of("wrong_code", "that is not the code of now", next));
@@ -92,9 +90,7 @@ impl Owner {
 
     /// From then on nobody comes from elsewhere.
     pub async fn remove_code(&self, passphrase: &str) -> Result<(), Refusal> {
-        let before = self.passphrase_is_set().await?;
-        self.prove(Some(passphrase)).await?;
-        self.nothing_is_smuggled(Some(&before)).await?;
+        let before = self.proven(passphrase).await?;
         if before.second_factor.is_none() {
             return Err(nothing("there is no code"));
         }
@@ -123,7 +119,9 @@ impl Owner {
         }
         let secret = self.code_secret(&guarded, passphrase).await?.ok_or(Afar::Wrong)?;
         let step = secret.step_of(code, self.parts.now()).ok_or(Afar::Wrong)?;
-        match self.parts.owner_file.use_step(step).map_err(|cause| unwritten(&cause))? {
+        let file = self.parts.owner_file.clone();
+        let used = tokio::task::spawn_blocking(move || file.use_step(step)).await;
+        match used.map_err(|cause| unwritten(&cause))?.map_err(|cause| unwritten(&cause))? {
             true => Ok(mark),
             false => Err(Afar::Used),
         }
@@ -131,6 +129,14 @@ impl Owner {
 
     async fn passphrase_is_set(&self) -> Result<Guarded, Refusal> {
         self.owners().await?.ok_or_else(|| nothing("no passphrase is set: `bursar owner set` sets one"))
+    }
+
+    /// The owner's file, for an owner who has the passphrase and is about to change how that is proven.
+    async fn proven(&self, passphrase: &str) -> Result<Guarded, Refusal> {
+        let before = self.passphrase_is_set().await?;
+        self.prove(Some(passphrase)).await?;
+        self.nothing_is_smuggled(Some(&before)).await?;
+        Ok(before)
     }
 
     /// What makes the codes, if there are any and this is the passphrase.

@@ -36,21 +36,26 @@ impl SecondFactor {
     }
 
     fn at(secret: &CodeSecret, passphrase: &str, cost: Cost) -> Result<SecondFactor, WalletError> {
-        let locked = Locked::away(secret.0.as_slice(), WHAT, passphrase, cost).map(SecondFactor);
-        locked.map_err(|_| WalletError::NoRandomness)
+        Locked::away(secret.0.as_slice(), WHAT, passphrase, cost).map(SecondFactor).map_err(unopened)
     }
 
     /// As slow as locking it. None: by another passphrase.
     pub fn open(&self, passphrase: &str) -> Result<Option<CodeSecret>, WalletError> {
-        let damaged = |cause| WalletError::VerifierDamaged { cause };
         let opened = match self.0.open(WHAT, passphrase) {
-            Ok(opened) => opened,
             Err(Unopened::WrongPassphrase) => return Ok(None),
-            Err(Unopened::Damaged(cause)) => return Err(damaged(cause)),
-            Err(Unopened::NoRandomness) => return Err(WalletError::NoRandomness),
+            opened => opened.map_err(unopened)?,
         };
-        let bytes = opened.as_slice().try_into().map_err(|_| damaged("the second factor is cut off".to_owned()))?;
+        let bytes = opened.as_slice().try_into();
+        let bytes = bytes.map_err(|_| unopened(Unopened::Damaged("the second factor is cut off".to_owned())))?;
         Ok(Some(CodeSecret(Zeroizing::new(bytes))))
+    }
+}
+
+fn unopened(why: Unopened) -> WalletError {
+    match why {
+        Unopened::NoRandomness => WalletError::NoRandomness,
+        Unopened::Damaged(cause) => WalletError::VerifierDamaged { cause },
+        Unopened::WrongPassphrase => WalletError::VerifierDamaged { cause: "another passphrase locked it".to_owned() },
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::hex;
 use sha2::{Digest, Sha256};
-
 use url::Url;
 
 use super::lead::Lead;

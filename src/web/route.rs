@@ -143,7 +143,10 @@ async fn inside(window: &ReviewSite, request: &PageRequest, page: &str) -> PageR
 
 fn visitor(window: &ReviewSite, request: &PageRequest) -> Option<Visitor> {
     let cookies = request.header(header::COOKIE.as_str())?;
-    let proof = window.bursar.proof_mark().unwrap_or_default();
+    let proof = match window.door.side() {
+        Side::Near => None,
+        Side::Far => window.bursar.proof_mark().unwrap_or_default(),
+    };
     window.door.visitor(cookies, proof.as_deref(), presence(request), window.bursar.now())
 }
 

@@ -1,18 +1,17 @@
 //! What leaves the machine by the doors that the owner named: a webhook, ntfy, a command. Real receivers stand behind
 //! them, and write down what they got.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use ring::hmac;
+use sandbox::http::{Request, Server, Wire};
 use sandbox::sellers::Stall;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::scene::{Scene, ended, told, until};
 
@@ -21,84 +20,56 @@ const DEAR: u64 = 200_000;
 const SECRET: &[u8; 32] = b"a secret of the test, 32 bytes..";
 const ORIGIN: &str = "https://bursar.example.com";
 
-/// A request as it came.
-#[derive(Clone, Debug)]
-struct Posted {
-    line: String,
-    headers: Vec<(String, String)>,
-    body: String,
+/// As the specification of the Standard Webhooks has it.
+fn is_signed(posted: &Request) -> bool {
+    let signed = [header(posted, "webhook-id"), ".", header(posted, "webhook-timestamp"), "."].concat();
+    let tag = header(posted, "webhook-signature").trim_start_matches("v1,");
+    let tag = BASE64_STANDARD.decode(tag).unwrap_or_default();
+    let signed = [signed.as_bytes(), &posted.body].concat();
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), &signed, &tag).is_ok()
 }
 
-impl Posted {
-    fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(header, _)| header == name).map_or("", |(_, value)| value)
-    }
+fn header<'a>(posted: &'a Request, name: &str) -> &'a str {
+    posted.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
 
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("JSON")
-    }
-
-    /// As the specification of the Standard Webhooks has it.
-    fn is_signed(&self) -> bool {
-        let signed = format!("{}.{}.{}", self.header("webhook-id"), self.header("webhook-timestamp"), self.body);
-        let tag =
-            BASE64_STANDARD.decode(self.header("webhook-signature").trim_start_matches("v1,")).unwrap_or_default();
-        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), signed.as_bytes(), &tag).is_ok()
-    }
+fn document(posted: &Request) -> Value {
+    serde_json::from_slice(&posted.body).expect("JSON")
 }
 
 /// Takes what is posted, and answers with these statuses first and 204 afterwards.
-#[derive(Clone)]
 struct Receiver {
-    host: String,
-    posted: Arc<Mutex<Vec<Posted>>>,
+    server: Server,
+    posted: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
     async fn that_first_answers(statuses: &[u16]) -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let receiver = Receiver { host: listener.local_addr().unwrap().to_string(), posted: Arc::default() };
-        let (posted, mut statuses) = (receiver.posted.clone(), VecDeque::from(statuses.to_vec()));
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut bytes = Vec::new();
-                let whole = loop {
-                    let mut some = [0; 4096];
-                    match stream.read(&mut some).await {
-                        Ok(read) if read > 0 => bytes.extend_from_slice(&some[..read]),
-                        _ => break None,
-                    }
-                    if let Some(whole) = whole(&bytes) {
-                        break Some(whole);
-                    }
-                };
-                let status = statuses.pop_front().unwrap_or(204);
-                posted.lock().unwrap().extend(whole);
-                let reply = format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                let _ = stream.write_all(reply.as_bytes()).await;
-            }
-        });
-        receiver
+        let posted = Arc::<Mutex<Vec<Request>>>::default();
+        let (kept, statuses) = (posted.clone(), statuses.to_vec());
+        let take = move |request: Request| {
+            let mut kept = kept.lock().unwrap();
+            let status = statuses.get(kept.len()).copied().unwrap_or(204);
+            kept.push(request);
+            let mut reply = http::Response::new(Bytes::new());
+            *reply.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            std::future::ready(Wire::Answer(reply))
+        };
+        Receiver { server: Server::start(0, take).await.unwrap(), posted }
     }
 
-    fn got(&self) -> Vec<Posted> {
+    fn host(&self) -> String {
+        self.server.address.to_string()
+    }
+
+    fn got(&self) -> Vec<Request> {
         self.posted.lock().unwrap().clone()
     }
 
-    async fn next(&self, before: usize) -> Posted {
+    async fn next(&self, before: usize) -> Request {
         until("something to be posted", || self.got().len() > before).await;
         self.got().remove(before)
     }
-}
-
-fn whole(bytes: &[u8]) -> Option<Posted> {
-    let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let line = lines.next()?.to_owned();
-    let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    let posted = Posted { line, headers: lines.filter_map(pair).collect(), body: body.to_owned() };
-    (posted.header("content-length").parse() == Ok(body.len())).then_some(posted)
 }
 
 async fn market(rules: &str, config: &str) -> Scene {
@@ -113,11 +84,11 @@ async fn market(rules: &str, config: &str) -> Scene {
 }
 
 fn webhook(receiver: &Receiver) -> String {
-    format!("[notices.webhook]\nurl = \"http://{}/in/TOKEN\"\nsecret_file = \"hook.secret\"\n", receiver.host)
+    format!("[notices.webhook]\nurl = \"http://{}/in/TOKEN\"\nsecret_file = \"hook.secret\"\n", receiver.host())
 }
 
 fn ntfy(receiver: &Receiver) -> String {
-    let server = format!("[notices.ntfy]\nserver = \"http://{}\"\n", receiver.host);
+    let server = format!("[notices.ntfy]\nserver = \"http://{}\"\n", receiver.host());
     format!("{server}topic = \"bursar-7f3a\"\ntoken_file = \"ntfy.token\"\n")
 }
 
@@ -136,17 +107,17 @@ async fn a_question_is_posted_signed_and_again_until_it_is_taken() {
     let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/dear?key=SECRET")})).await);
     assert_eq!(answer["outcome"], "needs_approval");
     let (first, second) = (receiver.next(0).await, receiver.next(1).await);
-    assert!(first.is_signed() && second.is_signed());
-    assert_eq!((first.header("webhook-id"), &first.body), (second.header("webhook-id"), &second.body));
-    assert_eq!(first.line, "POST /in/TOKEN HTTP/1.1");
-    let (told, id) = (first.json(), answer["purchase_id"].as_str().unwrap());
+    assert!(is_signed(&first) && is_signed(&second));
+    assert_eq!((header(&first, "webhook-id"), &first.body), (header(&second, "webhook-id"), &second.body));
+    assert_eq!((first.method.as_str(), first.uri.path()), ("POST", "/in/TOKEN"));
+    let (told, id) = (document(&first), answer["purchase_id"].as_str().unwrap());
     let data = &told["data"];
     assert_eq!(
         (&told["type"], &data["amount_usd"], &data["agent"]),
         (&json!("question"), &json!("0.20"), &json!(AGENT))
     );
     assert_eq!((&data["purchase_id"], &data["link"]), (&json!(id), &json!(format!("{ORIGIN}/question#{id}"))));
-    assert!(!first.body.contains("SECRET"), "{}", first.body);
+    assert!(!told.to_string().contains("SECRET"), "{told}");
     // The same question is no news within ten minutes.
     let again = crate::scene::told(host.tool("fetch_paid", json!({"url": scene.url("/dear?key=SECRET")})).await);
     assert_eq!(again["outcome"], "needs_approval");
@@ -162,7 +133,8 @@ async fn ntfy_carries_an_amount_and_a_link_and_nobodys_name() {
     let host = scene.host(AGENT).await;
     let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/dear")})).await);
     let posted = receiver.next(0).await;
-    assert_eq!((posted.line.as_str(), posted.header("authorization")), ("POST / HTTP/1.1", "Bearer tk_test"));
+    assert_eq!((posted.method.as_str(), posted.uri.path()), ("POST", "/"));
+    assert_eq!(header(&posted, "authorization"), "Bearer tk_test");
     let id = answer["purchase_id"].as_str().unwrap();
     let expected = json!({
         "topic": "bursar-7f3a",
@@ -171,7 +143,7 @@ async fn ntfy_carries_an_amount_and_a_link_and_nobodys_name() {
         "priority": 4,
         "click": format!("{ORIGIN}/question#{id}"),
     });
-    assert_eq!(posted.json(), expected);
+    assert_eq!(document(&posted), expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,14 +159,14 @@ async fn a_budget_that_is_nearly_spent_goes_out_by_every_door_at_once() {
     let answer = told(host.tool("fetch_paid", json!({"url": scene.url("/cheap")})).await);
     assert_eq!(answer["outcome"], "answered", "{answer:#}");
     let posted = hook.next(0).await;
-    let (told, glance) = (posted.json(), topic.next(0).await.json());
+    let (told, glance) = (document(&posted), document(&topic.next(0).await));
     assert_eq!((&told["type"], &told["data"]["amount_usd"]), (&json!("notice"), &json!("0.05")), "{told:#}");
     assert!(told["data"]["message"].as_str().unwrap().contains("$0.05 of the $0.06"), "{told:#}");
     assert_eq!((&glance["title"], &glance["click"]), (&json!("$0.05 spent"), &json!(format!("{ORIGIN}/"))));
     until("the command to be run", || note.exists()).await;
     let written = fs::read_to_string(&note).unwrap();
-    let (document, environment) = written.split_once('\n').unwrap();
-    assert_eq!(serde_json::from_str::<Value>(document).unwrap(), told);
+    let (line, environment) = written.split_once('\n').unwrap();
+    assert_eq!(serde_json::from_str::<Value>(line).unwrap(), told);
     assert!(!environment.contains("PASSPHRASE"), "where the key's passphrase lies is not handed on: {environment}");
 }
 
@@ -211,7 +183,7 @@ async fn a_door_that_does_not_open_stops_no_payment_and_its_secrets_stand_in_no_
     host.close_stdin();
     ended(&host).await;
     let log = written(&scene);
-    assert!(log.contains(&format!("the webhook at {} was not told", receiver.host)), "{log}");
+    assert!(log.contains(&format!("the webhook at {} was not told", receiver.host())), "{log}");
     assert_eq!(receiver.got().len(), 1, "what it does not want is not posted again");
     assert!(log.contains("ntfy stays shut") && log.contains("/nowhere/tell stays shut"), "{log}");
     assert!(!log.contains("TOKEN") && !log.contains("bursar-7f3a"), "{log}");

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::gather::Gather;
 use super::reply::{self, NodeFailure};
-use crate::outward;
+use crate::outward::{self, OutwardClient};
 use crate::settlement::{Block, ChainError, EventLog, LogFilter};
 
 /// A month of one wallet's logs is far below this; what is above it was not asked for.
@@ -30,7 +30,7 @@ pub struct Line {
 
 #[derive(Debug, Default)]
 struct Shared {
-    client: OnceLock<Client>,
+    client: OutwardClient,
     /// The nodes that take one question at a time.
     alone: Mutex<HashSet<Url>>,
 }
@@ -214,12 +214,7 @@ impl Line {
     }
 
     fn client(&self) -> Result<&Client, NodeFailure> {
-        let client = &self.shared.client;
-        if client.get().is_none() {
-            // Whoever comes second uses the first one's.
-            let _ = client.set(outward::client().map_err(|error| NodeFailure::Silent(outward::root(&error)))?);
-        }
-        client.get().ok_or_else(|| NodeFailure::Silent("no client".to_owned()))
+        self.shared.client.get().map_err(NodeFailure::Silent)
     }
 }
 

@@ -7,8 +7,9 @@ use alloy_primitives::Address;
 use super::check::{Check, fail, failed, ok, warn};
 use crate::cli::exit::Failure;
 use crate::cli::wallet::{PassphraseAsker, store_of};
+use crate::clock::SystemClock;
 use crate::config::{Config, Home, StoreKind};
-use crate::house::{House, SystemClock};
+use crate::house::House;
 use crate::wallet::{Wallet, WalletError};
 
 /// A house that is open has read its passphrase already, and a descriptor gives that once.

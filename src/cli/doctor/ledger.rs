@@ -7,8 +7,9 @@ use crate::answer::{LogQuery, Refusal, SpendQuery};
 use crate::cli::exit::Failure;
 use crate::cli::wallet::{PassphraseAsker, store_of};
 use crate::cli::words;
+use crate::clock::SystemClock;
 use crate::config::{Config, Home};
-use crate::house::{House, SystemClock};
+use crate::house::House;
 use crate::owner::{LedgerSeal, Owner, glance};
 use crate::wallet::Wallet;
 

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { binary } from "../lib/bursar.mjs";
 import { makeScene } from "../lib/pays.mjs";
 import { check, equal } from "../lib/report.mjs";
+import { startEvil } from "./attacks.mjs";
 import { AFAR, Browser } from "./browser.mjs";
 import { FOLDER } from "./pictures.mjs";
 
@@ -77,17 +78,14 @@ async function signsIn(page, passphrase, code) {
 /** A page of somebody else, in the same browser. */
 async function attacks(onStop, browser, page) {
   const room = page.url().replace(/\/pending.*/, "");
-  const evil = http.createServer((_, response) => {
-    response.writeHead(200, { "content-type": "text/html" });
-    response.end(`<!doctype html><form method="post" action="${room}/freeze"><input name="csrf" value="0"><button>win</button></form>`);
-  });
-  const at = await listens(onStop, evil);
+  const evil = await startEvil(onStop, (action) => `${room}/${action}`);
   const attacker = await page.context().newPage();
   browser.strangers.add(attacker);
-  await attacker.goto(`http://127.0.0.1:${at}/`);
+  await attacker.goto(evil.url);
   const replied = attacker.waitForResponse((response) => response.url().endsWith("/freeze"));
   await attacker.getByRole("button", { name: "win" }).click();
   equal("afar: a form of another site is turned away", (await replied).status(), 403);
+  equal("afar: no cookie of ours reached it", evil.cookies.filter(Boolean), []);
   await attacker.close();
 }
 

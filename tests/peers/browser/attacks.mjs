@@ -33,7 +33,8 @@ export async function isAttacked(onStop, browser, page) {
   equal("no cookie of ours reached the other port", evil.cookies.filter(Boolean), []);
 }
 
-async function startEvil(onStop, action) {
+/** A page with a button that would do something of ours. */
+export async function startEvil(onStop, action) {
   const cookies = [];
   const server = http.createServer((request, response) => {
     cookies.push(request.headers.cookie);
