@@ -16,7 +16,7 @@ use crate::purchase::{Binary, StoredBody, page};
 use crate::reason::{Reason, Who};
 use crate::text::quoted;
 use crate::time::Time;
-use crate::wish::masked;
+use crate::wish::{self, masked};
 
 pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) -> Result<Balances, Refusal> {
     let Some(wallet) = &house.wallet else {
@@ -207,7 +207,7 @@ pub fn added_up(totals: ledger::LogTotals) -> Totals {
 pub fn row(entry: &Entry, shown: Shown) -> Row {
     let terms = entry.terms.as_ref();
     let url = match shown {
-        Shown::Whole => entry.url.clone(),
+        Shown::Whole => wish::whole(&entry.url),
         Shown::Masked => Url::parse(&entry.url).map(|url| masked(&url)).unwrap_or_default(),
     };
     Row {

@@ -46,11 +46,14 @@
 use std::sync::Arc;
 
 use crate::account;
-use crate::answer::{Answer, Balances, Budget, Budgets, Pending, Purchase, Quote, Refusal, Spend, SpendQuery};
+use crate::answer::{
+    Answer, Balances, Budget, Budgets, PaidTools, Pending, Purchase, Quote, Refusal, Spend, SpendQuery,
+};
 use crate::money::Usd;
 use crate::parts::Parts;
 use crate::ports::Caller;
-use crate::wish::Call;
+use crate::tools;
+use crate::wish::{Call, ToolCall, Wish};
 
 /// One agent's handle on the house. It sees its own purchases only.
 #[derive(Clone)]
@@ -77,7 +80,19 @@ impl Agent {
 
     /// Gets a URL, paying for it if the owner's rules allow. `client` is what the host says of itself.
     pub async fn fetch_paid(&self, client: Option<&str>, call: Call, caller: &dyn Caller) -> Answer {
-        self.parts.fetch_paid(&self.name, client, self.under_its_ceiling(call), caller).await
+        let wish = Wish::parse(&self.name, &self.under_its_ceiling(call));
+        self.parts.buy(client, wish, caller).await
+    }
+
+    /// Calls a tool of an MCP server, paying for it if the owner's rules allow.
+    pub async fn call_paid_tool(&self, client: Option<&str>, call: ToolCall, caller: &dyn Caller) -> Answer {
+        let wish = Wish::of_tool(&self.name, &ToolCall { host_ceiling: self.ceiling, ..call });
+        self.parts.buy(client, wish, caller).await
+    }
+
+    /// The tools of an MCP server. No tool is called.
+    pub async fn paid_tools(&self, server: &str) -> Result<PaidTools, Refusal> {
+        tools::listed(&self.parts, server).await
     }
 
     /// Sends the request unpaid and says what would come of paying.

@@ -247,6 +247,39 @@ pub enum OfferVerdict {
     Unpayable,
 }
 
+/// The answer of `list_paid_tools`: a server's own words, bounded and cleaned.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PaidTools {
+    /// As it was asked for.
+    pub server: String,
+    /// Whose words these are: `api.example.com (untrusted)`.
+    pub source: String,
+    /// Its tools, in its order.
+    pub tools: Vec<PaidTool>,
+    /// How many more there are than fit in here.
+    pub omitted: usize,
+    /// What can be done now, in one sentence.
+    pub next: String,
+}
+
+/// One tool of an MCP server, as it lists it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PaidTool {
+    /// As it is called.
+    pub name: String,
+    /// As logs and rules have it: `mcp://api.example.com/search`.
+    pub place: String,
+    /// What its server says that it does.
+    pub description: String,
+    /// What it takes, as its server says; absent where that is too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What its server claims that a call costs, in US dollars. The call itself says what it does cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub price_usd: Option<Usd>,
+}
+
 /// The answer of `get_balance`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Balances {

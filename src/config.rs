@@ -7,6 +7,7 @@ mod home;
 mod nodes;
 mod owner_file;
 mod policy_file;
+mod programs;
 mod told;
 mod watched;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub notices: Notices,
     /// Where the review page is reached from elsewhere. None: nowhere.
     pub tunnel: Option<Tunnel>,
+    /// MCP servers that are programs of the owner's, by name: each with its arguments.
+    pub programs: BTreeMap<String, (String, Vec<String>)>,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -90,6 +93,7 @@ impl Config {
             tunnel: root.optional("review").and_then(|section| Tunnel::read(&section)),
             chains: chains(&root),
             assets: assets(&root),
+            programs: programs::read(&root),
         };
         root.finish();
         notes.conclude(file, config)

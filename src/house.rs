@@ -17,7 +17,7 @@ use crate::money::{Assets, Network};
 use crate::owner::Owner;
 use crate::parts::{FundsBook, GroundBook, Parts};
 use crate::ports::{Chains, Screen, Seller};
-use crate::seller::HttpSeller;
+use crate::seller::Sellers;
 use crate::time::Clock;
 use crate::wallet::{PassphraseSource, Store, Wallet};
 use crate::{questions, random};
@@ -62,7 +62,7 @@ impl House {
         };
         let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
         let chains = Arc::new(Rpc::new(nodes(&config, &assets)));
-        let seller = Arc::new(HttpSeller::new(&home.purchases_dir()));
+        let seller = Arc::new(Sellers::new(&home.purchases_dir(), &config.programs));
         let house = House::over(home, assets, Ports { wallet, seller, chains, clock })?;
         // Whichever command it is that looks next.
         questions::expire(&house.parts).await;

@@ -45,6 +45,7 @@ pub mod sign_in;
 pub mod spill;
 pub mod text;
 pub mod time;
+mod tools;
 pub mod wallet;
 pub mod web;
 pub mod wish;

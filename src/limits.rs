@@ -170,6 +170,12 @@ pub const NEWS_LEAVING: Duration = Duration::from_secs(3);
 pub const NOTE_CHARS: usize = 400;
 /// A URL longer than this is not one a seller wrote.
 pub const URL_CHARS: usize = 8_192;
+/// The specification's own bound on the name of a tool.
+pub const TOOL_NAME_CHARS: usize = 128;
+/// A fleet of agents speaks to fewer at a time; past this they are found out anew.
+pub const SERVERS_KNOWN: usize = 64;
+/// What an owner calls a program of theirs: as long as a host name's part may be.
+pub const PROGRAM_NAME_CHARS: usize = 63;
 /// What an agent may send as a body.
 pub const REQUEST_BODY_BYTES: usize = 1024 * 1024;
 /// How many headers, and how much of them, an agent may send.

@@ -5,12 +5,14 @@
 
 pub mod arguments;
 mod asking;
+mod call_paid_tool;
 mod door;
 mod fetch_paid;
 mod get_balance;
 mod get_budget;
 mod get_purchase;
 mod lines;
+mod list_paid_tools;
 mod list_spend;
 mod output;
 mod pipes;
@@ -70,6 +72,8 @@ fn all_tools() -> Vec<Tool> {
         get_budget::tool(),
         list_spend::tool(),
         get_purchase::tool(),
+        list_paid_tools::tool(),
+        call_paid_tool::tool(),
     ]
 }
 

@@ -7,6 +7,7 @@
 mod base64;
 mod cashu;
 mod l402;
+mod mcp;
 mod mpp;
 mod mpp_evm;
 mod mpp_tempo;
@@ -16,15 +17,16 @@ mod payment;
 mod receipt;
 mod shown;
 mod signed;
+mod words;
 mod www_authenticate;
 mod x402;
 mod x402_v1;
 mod x402_v2;
 
-use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::mcp::{is_member, status as tool_status};
 pub use self::mpp::CredentialHeader;
 pub use self::mpp_evm::Prescribed;
 pub use self::mpp_tempo::{TEMPO_FEES, tempo_fee};
@@ -32,6 +34,7 @@ pub use self::needs::Needs;
 pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
 pub use self::signed::{Attestation, Attested, Paying};
+pub use self::words::{Carrier, Words};
 pub use self::x402_v2::{names_purchase, resource_of_payment};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
@@ -83,6 +86,9 @@ pub struct Offer {
     pub window_secs: u64,
     /// The seller takes the money before it does the work.
     pub takes_first: bool,
+    /// Where what pays it goes.
+    #[serde(default, skip_serializing_if = "Carrier::is_headers")]
+    pub carrier: Carrier,
     /// What goes back to the seller as it wrote it.
     pub echo: Echo,
 }
@@ -186,17 +192,19 @@ pub struct SignInAsked {
 }
 
 /// Whether a 402 asks for a sign-in with a wallet. Only x402 v2 has one.
-pub fn sign_in_asked(headers: &HeaderMap, body: &[u8]) -> Option<SignInAsked> {
-    x402::sign_in_asked(headers, body)
+pub fn sign_in_asked(said: &Words<'_>) -> Option<SignInAsked> {
+    x402::sign_in_asked(said)
 }
 
 /// Everything a 402 offers, in the seller's order within each dialect; what can be paid first comes from x402.
-pub fn parse(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
-    let mut listed = x402::offers(headers, body, assets);
-    listed.extend(mpp::offers(headers, assets));
-    listed.extend(l402::offers(headers));
-    listed.extend(cashu::offers(headers));
-    listed.extend(pay_per_crawl::offers(headers));
+pub fn parse(said: &Words<'_>, assets: &Assets) -> Vec<Listed> {
+    let mut listed = x402::offers(said, assets);
+    listed.extend(mpp::offers(said, assets));
+    if said.meta.is_none() {
+        listed.extend(l402::offers(said.headers));
+        listed.extend(cashu::offers(said.headers));
+        listed.extend(pay_per_crawl::offers(said.headers));
+    }
     if listed.is_empty() {
         listed.push(nothing_understood());
     }
@@ -219,14 +227,14 @@ pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
 }
 
 /// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.
-pub fn is_current(headers: &HeaderMap, at: Time) -> bool {
-    !mpp::is_over(headers, at) && !signed::are_over(headers, at)
+pub fn is_current(said: &Words<'_>, at: Time) -> bool {
+    !mpp::is_over(said, at) && !signed::are_over(said, at)
 }
 
 /// The receipt that a seller put its name to, held against the payment it is for.
-pub fn signed_receipt(dialect: Dialect, headers: &HeaderMap, paying: &Paying<'_>) -> Option<Attested> {
+pub fn signed_receipt(dialect: Dialect, said: &Words<'_>, paying: &Paying<'_>) -> Option<Attested> {
     match dialect {
-        Dialect::X402V2 => signed::receipt(headers, paying),
+        Dialect::X402V2 => signed::receipt(said, paying),
         Dialect::X402V1 | Dialect::Mpp | Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => {
             None
         }
@@ -234,16 +242,16 @@ pub fn signed_receipt(dialect: Dialect, headers: &HeaderMap, paying: &Paying<'_>
 }
 
 /// Whether a payment was made to a seller that takes the money before it does the work.
-pub fn takes_first(header_value: &str) -> bool {
-    x402_v2::takes_first(header_value)
+pub fn takes_first(payment: &str) -> bool {
+    x402_v2::takes_first(payment)
 }
 
 /// Why a reply to a payment is a challenge once more, although its status is not 402: what the scheme stands on is not
 /// as it was.
-pub fn asks_again(status: u16, headers: &HeaderMap) -> Option<Reason> {
+pub fn asks_again(said: &Words<'_>) -> Option<Reason> {
     let message = "the seller says that Permit2 may not move so much of this asset out of the wallet, which is also so \
                    where the payment was taken already";
-    let is_challenge = status == 412 && x402_v2::header(headers).is_some();
+    let is_challenge = said.status == 412 && x402_v2::header(said.headers).is_some();
     is_challenge.then(|| Reason::new("permit2_allowance_required", "seller", message, Who::Owner))
 }
 
@@ -330,13 +338,17 @@ impl Offer {
     }
 
     fn fit(mut self: Box<Offer>, request: &Request, at: Time) -> Listed {
+        let is_for_this = match self.carrier {
+            Carrier::Headers => Ok(()),
+            Carrier::Meta => mcp::fits(&self, request),
+        };
         let window = match &self.echo {
             Echo::X402V1 { .. } | Echo::X402V2 { .. } => Ok(self.window_secs),
-            Echo::Mpp { challenge, header, prescribed } => {
-                mpp::fits(challenge, *header, prescribed.valid_before, request, at)
+            Echo::Mpp { challenge, prescribed, .. } => {
+                mpp::fits(&self, challenge, prescribed.valid_before, request, at)
             }
         };
-        match window {
+        match is_for_this.and(window) {
             Ok(window_secs) => {
                 self.window_secs = window_secs;
                 Listed::Payable(self)

@@ -27,7 +27,7 @@ use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal
 use crate::goods::Goods;
 use crate::ledger::{Entry, LedgerError, View};
 use crate::money::{Account, Asset, Rate, Usd};
-use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
+use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme};
 use crate::parts::Parts;
 use crate::policy::{self, ApprovedBy, Decision, Policy};
 use crate::reason::{Reason, Who};
@@ -35,7 +35,7 @@ use crate::seal::{self, Foreign, anchor_of};
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wallet::{Anchor, WalletError};
-use crate::wish::{Call, Wish};
+use crate::wish::{self, Call, Wish};
 use crate::{funds, questions};
 
 /// The owner's handle on the house: what any agent may, and everything else.
@@ -167,7 +167,8 @@ impl Owner {
         };
         Ok(Story {
             row: row(&entry, Shown::Whole),
-            url: entry.url.clone(),
+            url: wish::whole(&entry.url),
+            server: wish::server(&entry.url),
             client: story.client,
             offers: json(story.offers),
             rules: policy::from_the_record(json(story.rules)),
@@ -291,6 +292,7 @@ impl Owner {
             payee: payee.unwrap_or_else(|| Account::anybody(asset.network())),
             window_secs: 60,
             takes_first: false,
+            carrier: Carrier::Headers,
             echo: Echo::imagined(Dialect::X402V2)?,
             asset,
         })

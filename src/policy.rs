@@ -136,6 +136,8 @@ pub struct DomainRule {
     pub methods: Vec<String>,
     /// Which paths may be paid for.
     pub paths: Vec<String>,
+    /// Which tools may be paid for, where it is an MCP server.
+    pub tools: Vec<String>,
     /// Who may be paid.
     pub payees: Vec<String>,
     /// Overrides `payee.on_change` for this rule.

@@ -8,11 +8,14 @@ use ::http::HeaderMap;
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use url::Url;
 
 use crate::answer::{Notice, Pending};
 use crate::authorization::{Authorization, Fact, Handle};
 pub use crate::ledger::{Recorded, RecordedSignIn};
 use crate::money::{Account, Amount, Network};
+use crate::offer::Words;
 use crate::request::Request;
 use crate::settlement::{Block, ChainError, Testimony};
 use crate::spill::Spill;
@@ -32,6 +35,8 @@ pub struct Reply {
     pub cut: Option<Cut>,
     /// The request that was answered: after redirects, not the one that was asked for.
     pub request: Request,
+    /// Of a tool's answer, its `_meta` as it was written: then the body is the result or the error, without it.
+    pub meta: Option<String>,
 }
 
 /// Where what a body has beyond its beginning is.
@@ -47,6 +52,11 @@ pub enum Rest {
 }
 
 impl Reply {
+    /// What it says, as far as payment goes.
+    pub fn said(&self) -> Words<'_> {
+        Words { status: self.status, headers: &self.headers, body: &self.body, meta: self.meta.as_deref() }
+    }
+
     /// How long the body is.
     pub fn body_len(&self) -> u64 {
         match &self.rest {
@@ -105,17 +115,56 @@ pub enum SellerError {
     Misbehaved { host: String, cause: String },
 }
 
+/// What a seller says of how far it is, for whoever waits: the latest of it.
+#[derive(Clone, Debug)]
+pub struct Progress(watch::Sender<String>);
+
+impl Progress {
+    /// With an end where it is heard.
+    pub fn new() -> (Progress, watch::Receiver<String>) {
+        let (says, hears) = watch::channel(String::new());
+        (Progress(says), hears)
+    }
+
+    /// Nobody hears it.
+    pub fn unheard() -> Progress {
+        Progress::new().0
+    }
+
+    /// In words of ours, with the seller's quoted in them.
+    pub fn says(&self, words: String) {
+        self.0.send_replace(words);
+    }
+}
+
+/// What an MCP server is asked, that no tool hears: `tools/list`, say.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// The method.
+    pub method: String,
+    /// The members of its `params`, as text.
+    pub params: String,
+    /// What it is about, where it is about one thing: a resource, a prompt.
+    pub name: Option<String>,
+}
+
 /// The wire: one request, one answer.
 #[async_trait]
 pub trait Seller: Send + Sync {
     /// The unpaid leg: redirects are followed by hand, each hop checked like the first.
-    async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError>;
+    async fn ask(&self, request: &Request, egress: Egress<'_>, progress: &Progress) -> Result<Reply, SellerError>;
+
+    /// Asks an MCP server something that no tool hears. The result, as it was written.
+    async fn inquire(&self, server: &Url, inquiry: &Inquiry, egress: Egress<'_>) -> Result<String, SellerError>;
+
+    /// What an MCP server says of itself, as it was written.
+    async fn meet(&self, server: &Url, egress: Egress<'_>) -> Result<String, SellerError>;
 
     /// The same request once more, with a sign-in: one request, no redirects, no retries.
     async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError>;
 
     /// The paid leg: one request, no redirects, no retries.
-    async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented;
+    async fn present(&self, recorded: &Recorded, egress: Egress<'_>, progress: &Progress) -> Presented;
 }
 
 /// Whoever called and waits: it is told that the purchase goes on, and may have a person to put a question to.

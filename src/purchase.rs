@@ -35,7 +35,7 @@ use alloy_primitives::hex;
 use futures_util::FutureExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedRwLockReadGuard;
+use tokio::sync::{OwnedRwLockReadGuard, watch};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, Charged, Outcome};
@@ -46,15 +46,17 @@ use crate::limits;
 use crate::offer::{Listed, Offer};
 use crate::parts::{Look, Parts, wallet_reason};
 use crate::policy::{self, Decision, Policy, Remaining};
-use crate::ports::{Caller, Egress};
+use crate::ports::{Caller, Egress, Progress};
 use crate::random;
 use crate::reason::Reason;
 use crate::seal;
 use crate::time::Time;
-use crate::wish::{Call, Wish};
+use crate::wish::Wish;
 use ask::FirstReply;
+pub(crate) use ask::seller_reason;
 use challenge::Heard as HeardChallenge;
 use consider::Considered;
+pub(crate) use refuse::next_step;
 use resume::Next;
 pub use tell::{Binary, StoredBody, page};
 
@@ -77,6 +79,8 @@ struct Purchase {
     until: Instant,
     /// What whoever waits knows it by: a call may turn out to be about a purchase that was there before.
     called: Arc<Mutex<String>>,
+    /// What its seller says of how far it is.
+    progress: Progress,
     /// As long as somebody has it, bursar does not leave.
     stay: Arc<OwnedRwLockReadGuard<()>>,
 }
@@ -99,24 +103,22 @@ struct Signed {
 type Stop = Box<Answer>;
 
 impl Parts {
-    /// Gets a URL for an agent, paying for it if its owner's rules allow. Answers within [`limits::ANSWER_WITHIN`];
+    /// Gets what an agent wishes for, paying for it if its owner's rules allow. Answers within [`limits::ANSWER_WITHIN`];
     /// unfinished work goes on, and the next call with the same id is told what came of it. Where the owner has to say
     /// yes first, it waits for that while there is a door to say it at. `client` is what the host says of itself:
     /// recorded, never trusted.
-    pub(crate) async fn fetch_paid(
+    pub(crate) async fn buy(
         self: &Arc<Parts>,
-        agent: &str,
         client: Option<&str>,
-        call: Call,
+        wish: Result<Wish, Vec<Reason>>,
         caller: &dyn Caller,
     ) -> Answer {
         let until = Instant::now() + limits::ANSWER_WITHIN;
-        let wish = match Wish::parse(agent, &call) {
+        let wish = match wish {
             Ok(wish) => wish,
             Err(reasons) => return refuse::not_understood(reasons),
         };
-        // Its JSON takes many times the room that its text does.
-        drop(call);
+        let agent = wish.agent.clone();
         let answer = self.attempt(wish.clone(), client, caller, until).await;
         let answer = match self.was_bought_beside(&wish, &answer).await {
             Some(purchase_id) => {
@@ -125,7 +127,7 @@ impl Parts {
             }
             None => answer,
         };
-        match self.await_owner(agent, &answer, caller, until).await {
+        match self.await_owner(&agent, &answer, caller, until).await {
             Some(true) => {
                 // Identical questions are one: it may stand under another id than this call's own.
                 let purchase_id = answer.purchase_id.or(wish.purchase_id.clone());
@@ -162,6 +164,7 @@ impl Parts {
         let (house, client) = (self.clone(), client.map(str::to_owned));
         let known_as = Arc::new(Mutex::new(id.clone()));
         let called_as = known_as.clone();
+        let (progress, hears) = Progress::new();
         let purchase = Purchase {
             house,
             wish,
@@ -173,10 +176,11 @@ impl Parts {
             left: None,
             until,
             called: called_as,
+            progress,
             stay,
         };
         let work = tokio::spawn(purchase.run_to_the_end());
-        let (answer, row) = match listen(work, caller, until).await {
+        let (answer, row) = match listen(work, hears, caller, until).await {
             Heard::Answer(answer, row) => (answer, row),
             Heard::NotYet => return refuse::pending(called(&known_as).clone()),
         };
@@ -379,7 +383,7 @@ impl Purchase {
         let row = recorded.row();
         let egress = self.house.policy().map(|policy| policy.egress.clone()).unwrap_or_default();
         crash::point("loaded");
-        let presented = self.house.seller.present(&recorded, Egress { allow: &egress }).await;
+        let presented = self.house.seller.present(&recorded, Egress { allow: &egress }, &self.progress).await;
         crash::point("answered");
         let judged = closing::judge(&recorded, presented, self.house.now());
         let entry = self.close(&recorded, &judged).await;
@@ -420,16 +424,29 @@ enum Heard {
 }
 
 /// Waits for the purchase, telling whoever waits that it goes on. Dropping this does not stop the purchase.
-async fn listen(work: tokio::task::JoinHandle<(Stop, Option<i64>)>, caller: &dyn Caller, until: Instant) -> Heard {
+async fn listen(
+    mut work: tokio::task::JoinHandle<(Stop, Option<i64>)>,
+    mut progress: watch::Receiver<String>,
+    caller: &dyn Caller,
+    until: Instant,
+) -> Heard {
     const EVERY: Duration = Duration::from_secs(5);
-    let mut work = work;
     loop {
         let tick = (Instant::now() + EVERY).min(until);
-        match tokio::time::timeout_at(tick, &mut work).await {
-            Ok(Ok((answer, row))) => return Heard::Answer(answer, row),
-            Ok(Err(_)) => return Heard::NotYet,
-            Err(_) if tick == until => return Heard::NotYet,
-            Err(_) => caller.step("waiting for the seller"),
+        tokio::select! {
+            biased;
+            done = &mut work => return match done {
+                Ok((answer, row)) => Heard::Answer(answer, row),
+                Err(_) => Heard::NotYet,
+            },
+            Ok(()) = progress.changed() => {
+                let words = progress.borrow_and_update().clone();
+                caller.step(&words);
+            }
+            () = tokio::time::sleep_until(tick) => match tick == until {
+                true => return Heard::NotYet,
+                false => caller.step("waiting for the seller"),
+            },
         }
     }
 }

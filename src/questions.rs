@@ -6,6 +6,7 @@ use crate::money::Amount;
 use crate::parts::Parts;
 use crate::policy::{ApprovedBy, TermsText};
 use crate::reason::{Reason, Who};
+use crate::wish;
 
 /// Questions that stand, oldest first.
 pub(crate) async fn pending(house: &Parts) -> Result<Vec<Pending>, Refusal> {
@@ -55,8 +56,8 @@ fn as_shown(house: &Parts, question: &OpenQuestion) -> Pending {
         asked_at: question.asked_at,
         expires_at: question.expires_at,
         method: entry.method.clone(),
-        url: entry.final_url.as_ref().unwrap_or(&entry.url).clone(),
-        led_from: entry.final_url.as_ref().map(|_| entry.url.clone()),
+        url: wish::whole(entry.final_url.as_ref().unwrap_or(&entry.url)),
+        led_from: entry.final_url.as_ref().map(|_| wish::whole(&entry.url)),
         domain: entry.domain.clone(),
         amount_usd: terms.map(|terms| terms.usd).unwrap_or_default(),
         amount: terms.map(|terms| whole_units(house, terms)).unwrap_or_default(),

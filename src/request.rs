@@ -1,24 +1,26 @@
-//! One HTTP request of an agent, and what an agent may write into it.
+//! One request of an agent, of HTTP or of a tool, and what an agent may write into it.
 
 mod headers;
+mod tool;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 pub use self::headers::{check_headers, check_method, may_cross};
+pub use self::tool::{CALL, PROGRAM, server_at, tool_at};
 use crate::money::Usd;
 
-/// One HTTP request as it goes out. Headers are the agent's own, already checked.
+/// One request as it goes out: of HTTP, or a call of a tool. Headers are the agent's own, already checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The HTTP method.
+    /// The HTTP method, or [`CALL`].
     pub method: String,
-    /// The URL.
+    /// The URL, or where the tool is.
     pub url: Url,
     /// The headers.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, or the arguments.
     #[serde(default, with = "crate::text::base64_bytes")]
     pub body: Vec<u8>,
 }
@@ -39,6 +41,15 @@ pub enum SetBy {
     Call,
     /// The owner, in the host that starts bursar: `serve --max-per-payment`.
     Host,
+}
+
+/// `https://api.example.com`: scheme, host and port, which is what a payment belongs to. A program of the owner's is its
+/// own.
+pub fn origin(url: &Url) -> String {
+    match url.scheme() {
+        PROGRAM => format!("{PROGRAM}://{}", url.host_str().unwrap_or_default()),
+        _ => url.origin().ascii_serialization(),
+    }
 }
 
 impl Request {

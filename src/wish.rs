@@ -8,7 +8,8 @@ use crate::json::Written;
 use crate::limits;
 use crate::money::Usd;
 use crate::reason::{Reason, Who};
-use crate::request::{self, MaxPrice, Request, SetBy};
+pub use crate::request::origin;
+use crate::request::{self, MaxPrice, PROGRAM, Request, SetBy};
 use crate::text;
 
 /// What an agent sends to `fetch_paid` and `quote`, as it sent it.
@@ -46,6 +47,34 @@ pub struct Call {
     pub host_ceiling: Option<Usd>,
 }
 
+/// What an agent sends to `call_paid_tool`, as it sent it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// The MCP server: its URL, or the name that the owner gave a program in config.toml.
+    pub server: String,
+    /// The tool.
+    pub tool: String,
+    /// The arguments: an object.
+    #[serde(default)]
+    pub arguments: Option<Written>,
+    /// Refuse if dearer, in US dollars ("0.05"). Never raises a limit.
+    #[serde(default)]
+    pub max_price: Option<String>,
+    /// Reuse the same value when you retry the same purchase; leave it out otherwise.
+    #[serde(default)]
+    pub purchase_id: Option<String>,
+    /// Buy once more what this purchase bought.
+    #[serde(default)]
+    pub buy_again: Option<String>,
+    /// How much of the result to answer with.
+    #[serde(default)]
+    pub max_chars: Option<usize>,
+    /// What the host's owner lets this agent pay at a time. No argument: an agent does not say it.
+    #[serde(skip)]
+    pub host_ceiling: Option<Usd>,
+}
+
 /// One wish of an agent to get one thing, checked.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -67,37 +96,51 @@ pub struct Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity(pub [u8; 32]);
 
+/// What an agent may say of any wish, beside what it is for.
+struct Beside<'a> {
+    max_price: &'a Option<String>,
+    host_ceiling: Option<Usd>,
+    purchase_id: &'a Option<String>,
+    buy_again: &'a Option<String>,
+    max_chars: Option<usize>,
+}
+
+/// Everything that is wrong with a call, as it is found.
+#[derive(Default)]
+struct Faults(Vec<Reason>);
+
+impl Faults {
+    /// What is right goes on; of what is not, the fault is kept.
+    fn keep<T>(&mut self, code: &str, read: Result<T, String>) -> Option<T> {
+        let fault = |message| self.0.push(Reason::new(code, "arguments", message, Who::Agent));
+        read.map_err(fault).ok()
+    }
+}
+
 impl Wish {
     /// Everything that is wrong with a call, at once.
     pub fn parse(agent: &str, call: &Call) -> Result<Wish, Vec<Reason>> {
-        let mut wrong = Vec::new();
-        let mut keep = |code: &str, message: String| wrong.push(Reason::new(code, "arguments", message, Who::Agent));
-        let url = parse_url(&call.url).map_err(|message| keep("bad_url", message)).ok();
-        let body = parse_body(call).map_err(|message| keep("bad_body", message)).ok();
-        let method = parse_method(call).map_err(|message| keep("bad_method", message)).ok();
-        let headers = parse_headers(call).map_err(|message| keep("bad_headers", message)).ok();
-        let max_price = parse_price(call).map_err(|message| keep("bad_max_price", message)).ok();
-        for (name, id) in [("purchase_id", &call.purchase_id), ("buy_again", &call.buy_again)] {
-            if let Err(message) = check_id(name, id) {
-                keep("bad_purchase_id", message);
-            }
-        }
-        let (Some(url), Some(body), Some(method), Some(headers), Some(max_price)) =
-            (url, body, method, headers, max_price)
-        else {
-            return Err(wrong);
-        };
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        Ok(Wish {
-            agent: agent.to_owned(),
-            request: Request { method, url, headers, body },
-            max_price,
-            purchase_id: call.purchase_id.clone(),
-            buy_again: call.buy_again.clone(),
-            max_chars: call.max_chars.unwrap_or(limits::ANSWER_CHARS).min(limits::ANSWER_CHARS_AT_MOST),
-        })
+        let mut faults = Faults::default();
+        let url = faults.keep("bad_url", parse_url("url", &call.url));
+        let body = faults.keep("bad_body", parse_body(call));
+        let method = faults.keep("bad_method", parse_method(call));
+        let headers = faults.keep("bad_headers", parse_headers(call));
+        let request = || Some(Request { url: url?, body: body?, method: method?, headers: headers? });
+        let Call { max_price, host_ceiling, purchase_id, buy_again, max_chars, .. } = call;
+        let (host_ceiling, max_chars) = (*host_ceiling, *max_chars);
+        Beside { max_price, host_ceiling, purchase_id, buy_again, max_chars }.of(agent, request(), faults)
+    }
+
+    /// The same of a call of a tool.
+    pub fn of_tool(agent: &str, call: &ToolCall) -> Result<Wish, Vec<Reason>> {
+        let mut faults = Faults::default();
+        let server = faults.keep("bad_server", parse_server(&call.server));
+        let tool = faults.keep("bad_tool", parse_tool(&call.tool));
+        let arguments = faults.keep("bad_arguments", parse_arguments(call));
+        let request = || Some(Request::of_tool(&server?, tool?, arguments?));
+        let ToolCall { max_price, host_ceiling, purchase_id, buy_again, max_chars, .. } = call;
+        let (host_ceiling, max_chars) = (*host_ceiling, *max_chars);
+        Beside { max_price, host_ceiling, purchase_id, buy_again, max_chars }.of(agent, request(), faults)
     }
 
     /// What makes two calls the same wish.
@@ -115,8 +158,31 @@ impl Wish {
     }
 }
 
+impl Beside<'_> {
+    fn of(self, agent: &str, request: Option<Request>, mut faults: Faults) -> Result<Wish, Vec<Reason>> {
+        let max_price = faults.keep("bad_max_price", parse_price(self.max_price, self.host_ceiling));
+        for (name, id) in [("purchase_id", self.purchase_id), ("buy_again", self.buy_again)] {
+            faults.keep("bad_purchase_id", check_id(name, id));
+        }
+        match (request, max_price, faults.0.is_empty()) {
+            (Some(request), Some(max_price), true) => Ok(Wish {
+                agent: agent.to_owned(),
+                request,
+                max_price,
+                purchase_id: self.purchase_id.clone(),
+                buy_again: self.buy_again.clone(),
+                max_chars: self.max_chars.unwrap_or(limits::ANSWER_CHARS).min(limits::ANSWER_CHARS_AT_MOST),
+            }),
+            _ => Err(faults.0),
+        }
+    }
+}
+
 /// `https://api.example.com/v1/search?q=…`: what logs and answers show instead of query values.
 pub fn masked(url: &Url) -> String {
+    if let Some(tool) = shown_tool(url) {
+        return tool;
+    }
     let Some(query) = url.query() else { return url.as_str().to_owned() };
     let masked: Vec<String> = query.split('&').map(mask_pair).collect();
     let mut shown = url.clone();
@@ -124,14 +190,29 @@ pub fn masked(url: &Url) -> String {
     format!("{shown}?{}", masked.join("&"))
 }
 
-/// `https://api.example.com`: scheme, host and port, which is what a payment belongs to.
-pub fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
+/// Origin and path, and the tool where it is one's: where prices are compared.
+pub fn place(url: &Url) -> String {
+    let tool = url.fragment().map(|tool| format!("#{tool}")).unwrap_or_default();
+    format!("{}{}{tool}", origin(url), url.path())
 }
 
-/// Origin and path: where prices are compared.
-pub fn place(url: &Url) -> String {
-    format!("{}{}", origin(url), url.path())
+/// What the owner is shown of where a purchase is: all of it, and of a tool its place.
+pub fn whole(url: &str) -> String {
+    Url::parse(url).ok().and_then(|url| shown_tool(&url)).unwrap_or_else(|| url.to_owned())
+}
+
+/// The server of a tool, where this is one's place.
+pub fn server(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok().filter(|url| url.fragment().is_some())?;
+    Some(request::server_at(&url).to_string())
+}
+
+/// `mcp://api.example.com/search`: the place of a tool, as it is shown. Whatever a tool calls itself, it stands behind the
+/// host.
+fn shown_tool(url: &Url) -> Option<String> {
+    let (tool, host) = (url.fragment()?, url.host_str().unwrap_or_default());
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("mcp://{host}{port}/{tool}"))
 }
 
 /// Without a `=` there is no name: it may be the secret itself.
@@ -153,29 +234,70 @@ fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
+fn parse_url(what: &str, text: &str) -> Result<Url, String> {
     if text.len() > limits::URL_CHARS {
-        return Err(format!("`url` is longer than {} characters", limits::URL_CHARS));
+        return Err(format!("`{what}` is longer than {} characters", limits::URL_CHARS));
     }
-    let mut url = Url::parse(text).map_err(|cause| format!("`url` is not a whole URL: {cause}"))?;
+    let mut url = Url::parse(text).map_err(|cause| format!("`{what}` is not a whole URL: {cause}"))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err("`url` must begin with https://".to_owned());
+        return Err(format!("`{what}` must begin with https://"));
     }
     if url.host_str().is_some_and(|host| host.bytes().all(|byte| byte == b'.')) {
-        return Err("`url` names no host".to_owned());
+        return Err(format!("`{what}` names no host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("`url` must not carry a user name or password".to_owned());
+        return Err(format!("`{what}` must not carry a user name or password"));
     }
     url.set_fragment(None);
     Ok(url)
+}
+
+/// A URL, or the name of a program: which has no point in it, so that it cannot be taken for a host.
+pub fn parse_server(text: &str) -> Result<Url, String> {
+    if is_program(text) {
+        return Url::parse(&format!("{PROGRAM}://{text}")).map_err(|cause| format!("`server` is no name: {cause}"));
+    }
+    match text.contains("://") {
+        true => parse_url("server", text),
+        false => Err("`server` is a URL that begins with https://, or a name that the owner gave a program".to_owned()),
+    }
+}
+
+/// What an owner may call a program in config.toml.
+pub fn is_program(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    plain
+        && (1..=limits::PROGRAM_NAME_CHARS).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn parse_tool(name: &str) -> Result<&str, String> {
+    match name.chars().count() {
+        0 => Err("`tool` is empty".to_owned()),
+        1..=limits::TOOL_NAME_CHARS => Ok(name),
+        _ => Err(format!("`tool` is longer than {} characters", limits::TOOL_NAME_CHARS)),
+    }
+}
+
+fn parse_arguments(call: &ToolCall) -> Result<Vec<u8>, String> {
+    let Some(arguments) = &call.arguments else { return Ok(b"{}".to_vec()) };
+    let text = canonical("arguments", arguments)?;
+    match text.starts_with('{') {
+        true if text.len() > limits::REQUEST_BODY_BYTES => {
+            Err(format!("`arguments` are longer than {} bytes", limits::REQUEST_BODY_BYTES))
+        }
+        true => Ok(text.into_bytes()),
+        false => Err("`arguments` must be an object".to_owned()),
+    }
 }
 
 fn parse_body(call: &Call) -> Result<Vec<u8>, String> {
     let body = match (&call.body, &call.json) {
         (Some(_), Some(_)) => return Err("give `body` or `json`, not both".to_owned()),
         (Some(text), None) => text.clone().into_bytes(),
-        (None, Some(json)) => canonical(json)?.into_bytes(),
+        (None, Some(json)) => canonical("json", json)
+            .map_err(|message| format!("{message}; what is meant as it is can go as `body`"))?
+            .into_bytes(),
         (None, None) => Vec::new(),
     };
     match body.len() {
@@ -187,10 +309,10 @@ fn parse_body(call: &Call) -> Result<Vec<u8>, String> {
 }
 
 /// The same value is the same purchase however it was written, except that a number is what its digits are.
-fn canonical(json: &Written) -> Result<String, String> {
+fn canonical(what: &str, json: &Written) -> Result<String, String> {
     json.canonical().map_err(|cause| {
         let cause = text::quoted(&cause.to_string(), limits::QUOTED_CHARS);
-        format!("`json` cannot be sent: {cause}; what is meant as it is can go as `body`")
+        format!("`{what}` cannot be sent: {cause}")
     })
 }
 
@@ -219,10 +341,10 @@ fn parse_headers(call: &Call) -> Result<Vec<(String, String)>, String> {
 }
 
 /// The lower one of what the call says and what the host does.
-fn parse_price(call: &Call) -> Result<Option<MaxPrice>, String> {
+fn parse_price(max_price: &Option<String>, host_ceiling: Option<Usd>) -> Result<Option<MaxPrice>, String> {
     let read = |text: &String| text.trim().parse().map_err(|cause| format!("`max_price` is in US dollars: {cause}"));
-    let by_call = call.max_price.as_ref().map(read).transpose()?.map(|usd| MaxPrice { usd, set_by: SetBy::Call });
-    let by_host = call.host_ceiling.map(|usd| MaxPrice { usd, set_by: SetBy::Host });
+    let by_call = max_price.as_ref().map(read).transpose()?.map(|usd| MaxPrice { usd, set_by: SetBy::Call });
+    let by_host = host_ceiling.map(|usd| MaxPrice { usd, set_by: SetBy::Host });
     Ok(by_call.into_iter().chain(by_host).min_by_key(|max| max.usd))
 }
 
@@ -318,6 +440,62 @@ mod tests {
         };
         let codes: Vec<String> = Wish::parse("a", &call).unwrap_err().into_iter().map(|r| r.code).collect();
         assert_eq!(codes, ["bad_url", "bad_body", "bad_method", "bad_max_price", "bad_purchase_id"]);
+    }
+
+    fn tool(server: &str, tool: &str, arguments: &str) -> Result<Wish, Vec<Reason>> {
+        let arguments = Some(Written::new(arguments));
+        let (server, tool) = (server.to_owned(), tool.to_owned());
+        Wish::of_tool("a", &ToolCall { server, tool, arguments, ..ToolCall::default() })
+    }
+
+    #[test]
+    fn another_server_tool_or_arguments_are_another_purchase_and_no_request_of_http_is() {
+        let server = "https://api.example.com/mcp";
+        let same =
+            [tool(server, "t", r#"{"a":1,"b":2}"#), tool("https://API.example.com:443/mcp#x", "t", r#"{"b":2,"a":1}"#)];
+        let same = same.map(|wish| wish.unwrap().identity());
+        assert_eq!(same[0], same[1]);
+        let mut seen = vec![same[0]];
+        for (server, name, arguments) in [
+            ("https://api.example.com/mcp2", "t", r#"{"a":1,"b":2}"#),
+            ("http://api.example.com/mcp", "t", r#"{"a":1,"b":2}"#),
+            (server, "T", r#"{"a":1,"b":2}"#),
+            (server, "t", r#"{"a":1.0,"b":2}"#),
+            ("weather", "t", r#"{"a":1,"b":2}"#),
+        ] {
+            seen.push(tool(server, name, arguments).unwrap().identity());
+        }
+        let posted = Call { json: Some(Written::new(r#"{"a":1,"b":2}"#)), ..to(server) };
+        seen.push(wish(posted).identity());
+        let distinct: std::collections::HashSet<_> = seen.iter().collect();
+        assert_eq!(distinct.len(), seen.len());
+    }
+
+    #[test]
+    fn everything_wrong_with_a_call_of_a_tool_is_said_at_once() {
+        let codes = |server, name, arguments| -> Vec<String> {
+            tool(server, name, arguments).unwrap_err().into_iter().map(|reason| reason.code).collect()
+        };
+        assert_eq!(codes("api.example.com", "", "[]"), ["bad_server", "bad_tool", "bad_arguments"]);
+        for server in ["mcp://api.example.com/x", "stdio://weather", "Weather", "-a", "", "https://u@e.com/", "a.b"] {
+            assert_eq!(codes(server, "t", "{}"), ["bad_server"], "{server}");
+        }
+        assert_eq!(codes("https://e.com/", &"t".repeat(129), "{\"a\":1,\"a\":2}"), ["bad_tool", "bad_arguments"]);
+    }
+
+    #[test]
+    fn a_tool_is_shown_behind_its_host_whatever_it_calls_itself() {
+        let shown = |server, name| masked(&tool(server, name, "{}").unwrap().request.url);
+        assert_eq!(shown("https://api.example.com/mcp?key=secret", "search"), "mcp://api.example.com/search");
+        assert_eq!(shown("http://127.0.0.1:4021/mcp", "search"), "mcp://127.0.0.1:4021/search");
+        assert_eq!(shown("weather", "now"), "mcp://weather/now");
+        assert_eq!(shown("https://e.com/", "@bank.com/../pay"), "mcp://e.com/%40bank.com%2F..%2Fpay");
+        let at = |server| tool(server, "t", "{}").unwrap().request.url;
+        assert_eq!(place(&at("https://e.com/mcp")), "https://e.com/mcp#t");
+        assert_eq!(
+            (place(&at("weather")), origin(&at("weather"))),
+            ("stdio://weather#t".into(), "stdio://weather".into())
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bursar::money::{Account, Amount, Assets, Network};
-use bursar::offer::{Echo, Listed, Offer, Scheme};
+use bursar::offer::{Carrier, Echo, Listed, Offer, Scheme};
 use bursar::policy::{Decision, Funds, Policy, Question, Snapshot, decide};
 use bursar::request::Request;
 use bursar::time::Time;
@@ -59,6 +59,7 @@ fn a_cent() -> Offer {
         asset,
         window_secs: 60,
         takes_first: false,
+        carrier: Carrier::Headers,
         echo,
     }
 }

@@ -13,7 +13,7 @@ use bursar::config::Config;
 use bursar::limits;
 use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Rate, Usd};
-use bursar::offer::{self, Attested, Dialect, Echo, Listed, Offer, Paying};
+use bursar::offer::{self, Attested, Dialect, Echo, Listed, Offer, Paying, Words};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::request::Request;
 use bursar::text;
@@ -73,7 +73,7 @@ fn challenge_body(data: &[u8]) {
 
 /// What is true of every challenge: it is answered in bounds, what can be paid is sound, and what is shown is clean.
 fn holds(headers: &HeaderMap, body: &[u8]) {
-    let listed = offer::parse(headers, body, &ASSETS);
+    let listed = offer::parse(&Words::challenge(headers, body), &ASSETS);
     assert!(!listed.is_empty() && listed.len() <= limits::OFFERS + 1, "{} entries", listed.len());
     let request = Request { method: "GET".to_owned(), url: HERE.clone(), headers: vec![], body: vec![] };
     let listed = offer::fit(listed, &request, NOW);
@@ -160,8 +160,8 @@ fn receipt(data: &[u8]) {
         let us = Account::evm(&Network::eip155(84532), US);
         let paying =
             Paying { payee: &us, payer: &us, asked: &HERE, named: None, since: NOW, now: NOW, claimed_tx: None };
-        offer::signed_receipt(dialect, &headers, &paying).iter().for_each(attested_is_clean);
-        let Some(receipt) = offer::receipt(dialect, &headers) else { continue };
+        offer::signed_receipt(dialect, &Words::challenge(&headers, b""), &paying).iter().for_each(attested_is_clean);
+        let Some(receipt) = offer::receipt(dialect, &Words::challenge(&headers, b"")) else { continue };
         for shown in [Some(receipt.network), receipt.error_reason].into_iter().flatten() {
             assert!(shown.chars().count() <= limits::QUOTED_CHARS + 1 && !shown.contains(text::is_unseen));
         }

@@ -73,8 +73,11 @@ pub struct PolicyChange {
 pub struct Story {
     /// Its row.
     pub row: Row,
-    /// The URL.
+    /// The URL; of a tool, its place.
     pub url: String,
+    /// Of a tool, the server that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// What the host says of itself.
     pub client: Option<String>,
     /// Every offer, and what the policy says of it.

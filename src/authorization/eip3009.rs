@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::authorization::{Authorization, Ground, Signature};
     use crate::money::{Assets, Usd};
-    use crate::offer::{Echo, Scheme};
+    use crate::offer::{Carrier, Echo, Scheme};
 
     /// The example of the x402 specification.
     fn spec_example(from: Address) -> Eip3009 {
@@ -235,6 +235,7 @@ mod tests {
             payee: Account::evm(&network, address!("209693Bc6afc0C5328bA36FaF03C514EF312287C")),
             window_secs,
             takes_first: false,
+            carrier: Carrier::Headers,
             asset,
             echo: Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None },
         }

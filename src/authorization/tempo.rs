@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::authorization::Authorization;
     use crate::money::{Assets, Usd};
-    use crate::offer::{CredentialHeader, Echo, Prescribed, Scheme};
+    use crate::offer::{Carrier, CredentialHeader, Echo, Prescribed, Scheme};
 
     const GAS: u64 = 400_000;
     const MAX_FEE: u64 = 50_000_000_000;
@@ -292,6 +292,7 @@ mod tests {
             payee: Account::evm(&network, address!("70997970C51812dc3A010C7d01b50e0d17dc79C8")),
             window_secs,
             takes_first: false,
+            carrier: Carrier::Headers,
             echo: Echo::Mpp {
                 challenge: "{}".into(),
                 header: CredentialHeader::Authorization,

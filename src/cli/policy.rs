@@ -86,6 +86,9 @@ struct Allow {
     /// Only these paths, as often as needed
     #[arg(long = "path", value_name = "PATH")]
     paths: Vec<String>,
+    /// Only these tools of an MCP server, as often as needed
+    #[arg(long = "tool", value_name = "TOOL")]
+    tools: Vec<String>,
     /// Only these methods, as often as needed
     #[arg(long = "method", value_name = "METHOD")]
     methods: Vec<String>,
@@ -224,6 +227,7 @@ impl Allow {
             per_day: amount(&self.per_day),
             methods: self.methods.clone(),
             paths: self.paths.clone(),
+            tools: self.tools.clone(),
             payees: Vec::new(),
         }
     }

@@ -50,11 +50,17 @@ pub fn heading(story: &Story, now: Time) -> Vec<String> {
             out::bold(&amount),
             out::dim(&words::when(row.at, now))
         ),
-        format!("{} {}", out::clean(&row.method), text::quoted(&story.url, limits::URL_CHARS)),
+        format!("{} {}{}", out::clean(&row.method), text::quoted(&story.url, limits::URL_CHARS), server(story)),
         format!("asked by {}{client}{session}; {}", out::clean(&row.agent), answered(row)),
     ];
     lines.extend(story.complaint.as_ref().map(|complaint| out::bad(complaint)));
     lines
+}
+
+/// Where the tool is, which its place does not say in full.
+fn server(story: &Story) -> String {
+    let server = story.server.as_deref().map(|server| format!(" at {}", text::quoted(server, limits::URL_CHARS)));
+    server.map(|server| out::dim(&server)).unwrap_or_default()
 }
 
 /// One cause: what the rule says of it, and which rule that is. The numbers are in the sentence.
@@ -327,6 +333,7 @@ mod tests {
                 reasons: vec![],
             },
             url: "https://api.example.com/report?q=weather".to_owned(),
+            server: None,
             client: Some("Claude 1.2".to_owned()),
             offers: json!([{ "amount_usd": "0.25", "asset": "USDC", "network": "eip155:8453", "dialect": "x402v2",
                 "payee": "0x00000000000000000000000000000000000000aa", "scheme": "exact", "verdict": "allow" }]),

@@ -44,6 +44,9 @@ pub struct Challenge {
     /// The body of its answer.
     #[serde(with = "crate::text::base64_bytes")]
     pub body: Vec<u8>,
+    /// The `_meta` of its answer, where that was a tool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<String>,
 }
 
 /// A question as it is put.

@@ -14,7 +14,7 @@ use super::log::{self, Filter};
 use super::read::{Entry, PaymentTerms};
 use super::{Ledger, LedgerError, schema};
 use crate::money::{Account, Amount, Assets, Usd};
-use crate::offer::{Dialect, Echo, Listed, Offer, Scheme};
+use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
 use crate::request::Request;
@@ -171,6 +171,7 @@ pub(super) fn imagined(entry: &Entry, assets: &Assets) -> Option<Offer> {
         payee,
         window_secs: 60,
         takes_first: false,
+        carrier: Carrier::Headers,
         echo: Echo::imagined(Dialect::named(dialect))?,
     })
 }

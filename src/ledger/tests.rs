@@ -20,7 +20,7 @@ use serde_json::json;
 use super::*;
 use crate::authorization::{Authorization, Ground};
 use crate::money::{Account, Amount, Asset, Assets, Network, Usd};
-use crate::offer::{Dialect, Echo, Offer, Scheme};
+use crate::offer::{Carrier, Dialect, Echo, Offer, Scheme};
 use crate::policy::{ApprovedBy, Funds, Policy, Question, Snapshot, Terms, Window};
 use crate::reason::{Reason, Who};
 use crate::settlement::Standing;
@@ -96,6 +96,7 @@ impl Kit {
             payee: self.payee(),
             window_secs: 60,
             takes_first: false,
+            carrier: Carrier::Headers,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         };
         let random = B256::right_padding_from(&(nth + 1).to_be_bytes());

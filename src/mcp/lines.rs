@@ -92,14 +92,18 @@ impl Line {
     }
 }
 
-/// Where an argument stands whose numbers must not be rounded.
-const JSON_ARGUMENT: [&str; 3] = ["params", "arguments", "json"];
+/// Where arguments stand whose numbers must not be rounded: a body, and what a tool elsewhere is given.
+const JSON_ARGUMENTS: [[&str; 3]; 2] = [["params", "arguments", "json"], ["params", "arguments", "arguments"]];
 
-/// The line as it came, but for that argument.
+/// The line as it came, but for those arguments.
 fn with_json_as_text(line: Vec<u8>) -> Vec<u8> {
-    let text = std::str::from_utf8(&line).ok();
-    let rewritten = text.and_then(|text| rewritten(text, &JSON_ARGUMENT)).map(|text| format!("{text}\n").into_bytes());
-    rewritten.unwrap_or(line)
+    let Ok(text) = std::str::from_utf8(&line) else { return line };
+    let so_far =
+        |before: Option<String>, path: &[&str; 3]| rewritten(before.as_deref().unwrap_or(text), path).or(before);
+    match JSON_ARGUMENTS.iter().fold(None, so_far) {
+        Some(text) => format!("{text}\n").into_bytes(),
+        None => line,
+    }
 }
 
 /// The same object with what stands at this path as a string that holds it; none if nothing does.
@@ -230,6 +234,14 @@ mod tests {
         assert_eq!(json_of("null"), Value::Null);
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         assert_eq!(json_of(&deep), *deep);
+    }
+
+    #[test]
+    fn what_a_tool_elsewhere_is_given_goes_on_as_a_text_too() {
+        let call =
+            r#"{"id":1,"params":{"name":"a","arguments":{"tool":"t","arguments":{"b":1.50,"a":{"arguments":2.0}}}}}"#;
+        let on: Value = serde_json::from_str(&passed_on(call.as_bytes())).expect("JSON");
+        assert_eq!(on["params"]["arguments"]["arguments"], r#"{"a":{"arguments":2.0},"b":1.50}"#);
     }
 
     #[test]

@@ -38,14 +38,15 @@ const ANSWER_AT_LAST: Duration = limits::ANSWER_WITHIN.saturating_add(Duration::
 const INSTRUCTIONS: &str = "\
 Bursar is a wallet with budgets that only its owner sets. No tool raises a limit, sends money or approves.
 
-To get a URL that may answer 402 Payment Required (x402, MPP), use fetch_paid. Free pages cost nothing.
+To get a URL that may answer 402 Payment Required (x402, MPP), use fetch_paid; for a tool of another MCP server, \
+call_paid_tool, and list_paid_tools to see what there is. What is free costs nothing.
 
 Quote first: where you do not know the price, or have a choice of sellers, call quote. It pays nothing, and says the \
-price and whether the owner's rules allow it. Set max_price on fetch_paid to what you were quoted. get_budget and \
-get_balance say what may still be spent.
+price and whether the owner's rules allow it. Set max_price to what you were quoted. get_budget and get_balance say \
+what may still be spent.
 
-Retry by id: after pending, held, or an answer you lost, call fetch_paid again with the same purchase_id. That resumes \
-the purchase, and a purchase is never paid twice. Do not begin another one for the same thing.
+Retry by id: after pending, held, or an answer you lost, make the same call again with the same purchase_id. That \
+resumes the purchase, and a purchase is never paid twice. Do not begin another one for the same thing.
 
 Read refusals: each reason names the rule, its limit, and who_can_fix. agent: change the call. time: wait as `next` \
 says. owner: tell the owner and stop; another URL or more calls do not help. `charged` says whether money moved. On \

@@ -6,6 +6,7 @@ mod leaving;
 mod listing;
 mod sessions;
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::clock::SystemClock;
 use crate::config::Home;
 use crate::house::{House, Ports};
 use crate::money::Assets;
-use crate::seller::HttpSeller;
+use crate::seller::Sellers;
 
 #[derive(Clone, Copy, Debug)]
 enum Era {
@@ -40,7 +41,7 @@ fn server(tools: Vec<Tool>) -> Server {
     let home = Home::at(dir.keep());
     let ports = Ports {
         wallet: None,
-        seller: Arc::new(HttpSeller::new(&home.purchases_dir())),
+        seller: Arc::new(Sellers::new(&home.purchases_dir(), &BTreeMap::new())),
         chains: Arc::new(Rpc::new([])),
         clock: Arc::new(SystemClock),
     };

@@ -1,8 +1,7 @@
 //! MPP, the `Payment` HTTP authentication scheme: challenges in `WWW-Authenticate`, a credential in `Authorization` in
-//! return. What is paid by which method stands in a file each: [`mpp_evm`](super::mpp_evm) and
+//! return; or both as objects, in the error of a tool and in `_meta`. What is paid by which method stands in a file each: [`mpp_evm`](super::mpp_evm) and
 //! [`mpp_tempo`](super::mpp_tempo).
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,12 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::www_authenticate::{AuthChallenge, Unclear, challenges};
 use super::x402::{Fields, malformed};
-use super::{Dialect, Echo, Listed, Offer, Paid, Unpayable, base64, mpp_evm, mpp_tempo, refusal, shown};
+use super::{
+    Carrier, Dialect, Echo, Listed, Offer, Paid, Unpayable, Words, base64, mcp, mpp_evm, mpp_tempo, refusal, shown,
+};
 use crate::json;
 use crate::limits;
 use crate::money::Assets;
 use crate::reason::Reason;
-use crate::request::Request;
+use crate::request::{PROGRAM, Request, tool_at};
 use crate::time::Time;
 
 /// The header that carries a receipt.
@@ -35,38 +36,61 @@ pub(super) struct PaymentChallenge {
     pub(super) id: String,
     pub(super) realm: String,
     pub(super) request: Fields,
-    pub(super) opaque: Option<String>,
+    /// What the seller's software wrote for itself, where it reads.
+    pub(super) opaque: Option<Value>,
     expires: Option<String>,
     header: CredentialHeader,
     /// What goes back: each parameter as it came.
     echo: String,
 }
 
-pub(super) fn offers(headers: &HeaderMap, assets: &Assets) -> Vec<Listed> {
-    let all = challenges(headers);
+/// One challenge, as it came.
+enum Came {
+    Header(AuthChallenge),
+    /// In an error of a tool.
+    Member(String),
+}
+
+pub(super) fn offers(said: &Words<'_>, assets: &Assets) -> Vec<Listed> {
     // One more than are kept, so that the caller sees there were more.
-    let ours = all.iter().filter(|challenge| challenge.is("Payment")).take(limits::OFFERS + 1);
-    ours.map(|challenge| listed(challenge, assets)).collect()
+    came(said).iter().take(limits::OFFERS + 1).map(|challenge| listed(challenge, assets)).collect()
+}
+
+fn came(said: &Words<'_>) -> Vec<Came> {
+    match said.meta {
+        Some(_) => {
+            let answer = std::str::from_utf8(said.body).unwrap_or_default();
+            mcp::mpp(answer).into_iter().map(Came::Member).collect()
+        }
+        None => {
+            let ours = challenges(said.headers).into_iter().filter(|challenge| challenge.is("Payment"));
+            ours.map(Came::Header).collect()
+        }
+    }
 }
 
 /// Whether a challenge in here has expired, or is about to.
-pub(super) fn is_over(headers: &HeaderMap, at: Time) -> bool {
+pub(super) fn is_over(said: &Words<'_>, at: Time) -> bool {
     let soon = at.plus(limits::WINDOW_AT_LEAST).secs();
-    let expires = |challenge: &AuthChallenge| challenge.param("expires")?.parse::<Timestamp>().ok();
-    let ours = challenges(headers).into_iter().filter(|challenge| challenge.is("Payment"));
-    ours.filter_map(|challenge| expires(&challenge)).any(|ends| ends.as_second() < soon)
+    let expires = |challenge: &Came| challenge.param("expires")?.parse::<Timestamp>().ok();
+    came(said).iter().filter_map(expires).any(|ends| ends.as_second() < soon)
 }
 
-fn listed(challenge: &AuthChallenge, assets: &Assets) -> Listed {
+fn listed(challenge: &Came, assets: &Assets) -> Listed {
     match payable(challenge, assets) {
         Ok(offer) => Listed::Payable(Box::new(offer)),
         Err(reason) => unpayable(challenge, reason).into(),
     }
 }
 
-fn payable(challenge: &AuthChallenge, assets: &Assets) -> Result<Offer, Reason> {
-    let method = Method::of(challenge)?;
-    let said = PaymentChallenge::read(challenge)?;
+fn payable(challenge: &Came, assets: &Assets) -> Result<Offer, Reason> {
+    let (method, said) = match challenge {
+        Came::Header(challenge) => (
+            Method::of(&required(challenge, "method")?, &required(challenge, "intent")?)?,
+            PaymentChallenge::read(challenge)?,
+        ),
+        Came::Member(text) => PaymentChallenge::of_member(text)?,
+    };
     let PaymentChallenge { header, ref echo, .. } = said;
     let (terms, prescribed) = match method {
         Method::Evm => mpp_evm::terms(&said, assets)?,
@@ -75,7 +99,28 @@ fn payable(challenge: &AuthChallenge, assets: &Assets) -> Result<Offer, Reason> 
     let echo = Echo::Mpp { challenge: echo.clone(), header, prescribed };
     let mpp_evm::ChargeTerms { scheme, asset, amount, usd, payee } = terms;
     let window_secs = limits::WINDOW_ENDS_WITHIN.as_secs();
-    Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, takes_first: false, echo })
+    let carrier = match challenge {
+        Came::Header(_) => Carrier::Headers,
+        Came::Member(_) => Carrier::Meta,
+    };
+    Ok(Offer { scheme, asset: asset.clone(), amount, usd, payee, window_secs, takes_first: false, carrier, echo })
+}
+
+impl Came {
+    /// As anybody would read it: to be shown, not to be decided on.
+    fn param(&self, name: &str) -> Option<String> {
+        match self {
+            Came::Header(challenge) => challenge.param(name),
+            Came::Member(text) => Some(json::strict(text).ok()?.get(name)?.as_str()?.to_owned()),
+        }
+    }
+
+    fn request(&self) -> Option<Value> {
+        match self {
+            Came::Header(challenge) => json::strict(&base64::decode_text(&challenge.param("request")?)?).ok(),
+            Came::Member(text) => json::strict(text).ok()?.get("request").cloned(),
+        }
+    }
 }
 
 /// By what way money would move.
@@ -89,9 +134,8 @@ enum Method {
 
 impl Method {
     /// Of a single charge; there is no other kind of payment that is made.
-    fn of(challenge: &AuthChallenge) -> Result<Method, Reason> {
-        let (method, intent) = (required(challenge, "method")?, required(challenge, "intent")?);
-        let why = match (method.as_str(), intent.as_str()) {
+    fn of(method: &str, intent: &str) -> Result<Method, Reason> {
+        let why = match (method, intent) {
             ("evm", "charge") => return Ok(Method::Evm),
             ("tempo", "charge") => return Ok(Method::Tempo),
             (_, "session") => "the seller wants a deposit that it draws on; bursar pays single charges only",
@@ -152,11 +196,38 @@ impl PaymentChallenge {
             id: required(challenge, "id")?,
             realm: required(challenge, "realm")?,
             request: Fields(request),
-            opaque: clear(challenge, "opaque")?,
+            opaque: clear(challenge, "opaque")?.and_then(|opaque| in_base64(&opaque)),
             expires: clear(challenge, "expires")?,
             header: CredentialHeader::named(clear(challenge, "header")?.as_deref())?,
             echo: Value::Object(echo).to_string(),
         })
+    }
+
+    /// An object with the same members; its `request` and `opaque` are objects too, or the texts that stand in a header.
+    fn of_member(text: &str) -> Result<(Method, PaymentChallenge), Reason> {
+        if text.len() > limits::CHALLENGE_HEADER_BYTES {
+            return Err(refusal("challenge_too_large", "the challenge is larger than bursar reads"));
+        }
+        let Value::Object(said) = json::strict(text)? else { return Err(malformed("the challenge is not an object")) };
+        let said = Fields(said);
+        let method = Method::of(said.required("method")?, said.required("intent")?)?;
+        let unwrapped = |name: &str| match said.0.get(name) {
+            Some(Value::String(text)) => in_base64(text),
+            value => value.cloned(),
+        };
+        let Some(Value::Object(request)) = unwrapped("request") else {
+            return Err(refusal("malformed_challenge", "the challenge's `request` is not an object"));
+        };
+        let challenge = PaymentChallenge {
+            id: said.required("id")?.to_owned(),
+            realm: said.required("realm")?.to_owned(),
+            request: Fields(request),
+            opaque: unwrapped("opaque"),
+            expires: said.text("expires")?.map(str::to_owned),
+            header: CredentialHeader::Authorization,
+            echo: text.to_owned(),
+        };
+        Ok((method, challenge))
     }
 
     /// When it ends, in seconds since 1970. Servers take no credential of a challenge that never does.
@@ -190,9 +261,14 @@ impl CredentialHeader {
     }
 }
 
-fn unpayable(challenge: &AuthChallenge, reason: Reason) -> Unpayable {
+/// JSON as it stands in a header.
+fn in_base64(text: &str) -> Option<Value> {
+    json::strict(&base64::decode_text(text)?).ok()
+}
+
+fn unpayable(challenge: &Came, reason: Reason) -> Unpayable {
     let param = |name| challenge.param(name).unwrap_or_default();
-    let request = base64::decode_text(&param("request")).and_then(|text| json::strict(&text).ok()).unwrap_or_default();
+    let request = challenge.request().unwrap_or_default();
     let text = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default();
     let chain = request.pointer("/methodDetails/chainId").and_then(Value::as_u64);
     Unpayable {
@@ -207,22 +283,27 @@ fn unpayable(challenge: &AuthChallenge, reason: Reason) -> Unpayable {
 }
 
 /// Whether a challenge can be answered with this request, at this time, and for how long from then on.
-pub(super) fn fits(
-    challenge: &str,
-    header: CredentialHeader,
-    ends: u64,
-    request: &Request,
-    at: Time,
-) -> Result<u64, Reason> {
+pub(super) fn fits(offer: &Offer, challenge: &str, ends: u64, request: &Request, at: Time) -> Result<u64, Reason> {
     let of_its_own = |name: &str| request.headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name));
-    if header == CredentialHeader::Authorization && of_its_own(AUTHORIZATION.as_str()) {
+    let is_authorization = matches!(offer.echo, Echo::Mpp { header: CredentialHeader::Authorization, .. });
+    if offer.carrier == Carrier::Headers && is_authorization && of_its_own(AUTHORIZATION.as_str()) {
         let message = "the seller wants the payment in the `Authorization` header, where this call has one of its own";
         return Err(refusal("authorization_header_taken", message));
     }
-    let realm = json::strict(challenge).ok().and_then(|echo| Some(echo.get("realm")?.as_str()?.to_owned()));
-    if !realm.is_some_and(|realm| may_be_of(&realm, request.url.host_str().unwrap_or_default())) {
+    let echo = json::strict(challenge).unwrap_or_default();
+    // A program may speak for any host: its owner chose it.
+    let is_here =
+        |realm: &str| request.url.scheme() == PROGRAM || may_be_of(realm, request.url.host_str().unwrap_or_default());
+    if !echo.get("realm").and_then(Value::as_str).is_some_and(is_here) {
         let message = "the challenge is written for the realm of another host, as if it were passed on from there";
         return Err(refusal("realm_mismatch", message));
+    }
+    let route = echo.pointer("/request/_mppx_scope/route").and_then(Value::as_str);
+    if let (Some(named), Some(tool)) = (route.and_then(|route| route.strip_prefix("tool:")), tool_at(&request.url))
+        && named != tool
+    {
+        let message = "the challenge is written for another tool, as if it were passed on from there";
+        return Err(refusal("resource_mismatch", message));
     }
     let left = ends.saturating_sub(u64::try_from(at.secs()).unwrap_or_default());
     if left == 0 {
@@ -249,12 +330,16 @@ fn may_be_of(realm: &str, host: &str) -> bool {
     }
 }
 
-/// What pays: the challenge as it came, what was signed for it, and who signed.
+/// What pays, as a header has it.
 pub(super) fn payment(challenge: &str, paid: &Paid<'_>) -> String {
+    format!("Payment {}", base64::encode_for_urls(&credential(challenge, paid)))
+}
+
+/// The challenge as it came, what was signed for it, and who signed.
+pub(super) fn credential(challenge: &str, paid: &Paid<'_>) -> String {
     let (payload, payer) = (credential_payload(paid.payload), paid.payer);
     let source = format!("did:pkh:{}:{payer}", payer.network());
-    let credential = format!(r#"{{"challenge":{challenge},"payload":{payload},"source":"{source}"}}"#);
-    format!("Payment {}", base64::encode_for_urls(&credential))
+    format!(r#"{{"challenge":{challenge},"payload":{payload},"source":"{source}"}}"#)
 }
 
 /// x402 puts what was signed into a member of its own, MPP beside the signature. What is MPP's own stands as it is.

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::mpp::PaymentChallenge;
 use super::x402::{self, Fields, malformed};
-use super::{Scheme, base64, refusal};
-use crate::json;
+use super::{Scheme, refusal};
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
 use crate::reason::Reason;
 
@@ -111,8 +110,6 @@ fn nonce(said: &PaymentChallenge, is_of_json: bool) -> B256 {
 
 /// pympp puts a number of its own into every challenge, and the place it is for into every request.
 fn names_its_software(said: &PaymentChallenge) -> bool {
-    let opaque = said.opaque.as_deref().and_then(base64::decode_text);
-    let opaque = opaque.and_then(|text| json::strict(&text).ok()).unwrap_or_default();
-    opaque.get("_mpp_nonce").is_some_and(Value::is_string)
+    said.opaque.as_ref().and_then(|opaque| opaque.get("_mpp_nonce")).is_some_and(Value::is_string)
         || said.request.0.get("_mppx_scope").is_some_and(Value::is_object)
 }

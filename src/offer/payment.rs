@@ -1,6 +1,6 @@
 //! The bytes that pay an offer: the seller's own words, and beside them what was signed. Each dialect writes its own.
 
-use super::{Echo, Offer, mpp, x402_v1, x402_v2};
+use super::{Carrier, Echo, Offer, base64, mcp, mpp, x402_v1, x402_v2};
 use crate::money::Account;
 
 /// What was signed, as its scheme writes it for a dialect.
@@ -16,15 +16,26 @@ pub struct Paid<'a> {
     pub extension: Option<(&'a str, &'a str)>,
 }
 
-/// Name and value of the header that carries a payment.
+/// Name and value of what carries a payment: a header, or a member of `_meta`.
 pub fn payment_header(offer: &Offer, paid: &Paid<'_>) -> (String, String) {
-    let (name, value) = match &offer.echo {
-        Echo::X402V1 { accepted } => (x402_v1::PAYMENT, x402_v1::payment(offer, accepted, paid.payload)),
-        Echo::X402V2 { accepted, resource, extensions } => {
-            let (resource, extensions) = (resource.as_deref(), extensions.as_deref());
-            (x402_v2::PAYMENT, x402_v2::payment(accepted, resource, extensions, paid))
+    let header = |name: &'static str, document: &str| (name, base64::encode(document));
+    let (name, value) = match (&offer.echo, offer.carrier) {
+        (Echo::X402V1 { accepted }, carrier) => {
+            let document = x402_v1::payment(offer, accepted, paid.payload);
+            match carrier {
+                Carrier::Headers => header(x402_v1::PAYMENT, &document),
+                Carrier::Meta => (mcp::X402_PAYMENT, document),
+            }
         }
-        Echo::Mpp { challenge, header, .. } => (header.name(), mpp::payment(challenge, paid)),
+        (Echo::X402V2 { accepted, resource, extensions }, carrier) => {
+            let document = x402_v2::payment(accepted, resource.as_deref(), extensions.as_deref(), paid);
+            match carrier {
+                Carrier::Headers => header(x402_v2::PAYMENT, &document),
+                Carrier::Meta => (mcp::X402_PAYMENT, document),
+            }
+        }
+        (Echo::Mpp { challenge, header, .. }, Carrier::Headers) => (header.name(), mpp::payment(challenge, paid)),
+        (Echo::Mpp { challenge, .. }, Carrier::Meta) => (mcp::MPP_PAYMENT, mpp::credential(challenge, paid)),
     };
     (name.to_owned(), value)
 }

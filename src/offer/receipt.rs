@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Dialect, base64, in_its_words, mpp, shown, x402_v1, x402_v2};
+use super::{Dialect, Words, base64, in_its_words, mcp, mpp, shown, x402_v1, x402_v2};
 use crate::json;
 use crate::limits;
 use crate::money::{Account, Amount, address_in_any_case};
@@ -53,14 +53,23 @@ impl Receipt {
 type Reading = fn(&Value) -> Option<Receipt>;
 
 /// The receipt in a reply. Sellers of either version use either name; the dialect's own is read first.
-pub fn receipt(dialect: Dialect, headers: &HeaderMap) -> Option<Receipt> {
+pub fn receipt(dialect: Dialect, said: &Words<'_>) -> Option<Receipt> {
     let (names, read): (&[&str], Reading) = match dialect {
         Dialect::X402V1 => (&[x402_v1::RECEIPT, x402_v2::RECEIPT], x402),
         Dialect::X402V2 => (&[x402_v2::RECEIPT, x402_v1::RECEIPT], x402),
         Dialect::Mpp => (&[mpp::RECEIPT], of_mpp),
         Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => return None,
     };
-    names.iter().find_map(|name| read(&claim(only(headers, name)?)?))
+    match said.meta {
+        Some(_) => read(&json::strict(&in_a_tool(dialect, said)?).ok()?),
+        None => names.iter().find_map(|name| read(&claim(only(said.headers, name)?)?)),
+    }
+}
+
+/// As it was written, in what a tool answered.
+pub(super) fn in_a_tool(dialect: Dialect, said: &Words<'_>) -> Option<String> {
+    let text = mcp::receipt(dialect, std::str::from_utf8(said.body).ok()?, said.meta?)?;
+    (text.len() <= limits::CHALLENGE_HEADER_BYTES).then_some(text)
 }
 
 /// The name of a chain transaction, in one spelling.

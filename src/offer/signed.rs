@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use self::paper::{Paper, SaidOffer, SaidReceipt, Signer};
-use super::{Echo, Listed, Offer, base64, refusal, x402_v1, x402_v2};
+use super::{Dialect, Echo, Listed, Offer, Words, base64, mcp, refusal, x402_v1, x402_v2};
 use crate::json;
 use crate::limits;
 use crate::money::{Account, address_in_any_case};
@@ -194,8 +194,12 @@ fn is_any_stray(first: &Offer, listed: &[Listed], asked: &Url, at: Time) -> bool
 }
 
 /// Whether signed terms in a challenge are over, so that it is asked for anew.
-pub(super) fn are_over(headers: &HeaderMap, at: Time) -> bool {
-    let Some(Ok(text)) = x402_v2::header(headers) else { return false };
+pub(super) fn are_over(said: &Words<'_>, at: Time) -> bool {
+    let text = match said.meta {
+        Some(_) => mcp::x402(std::str::from_utf8(said.body).unwrap_or_default()),
+        None => x402_v2::header(said.headers),
+    };
+    let Some(Ok(text)) = text else { return false };
     let extensions = json::members(&text).and_then(|members| members.member("extensions").ok()?.map(str::to_owned));
     let papers = extensions.map(|text| paper::offers(&text, EXTENSION)).unwrap_or_default();
     papers.iter().filter_map(SaidOffer::read).any(|said| said.is_over(at))
@@ -203,8 +207,11 @@ pub(super) fn are_over(headers: &HeaderMap, at: Time) -> bool {
 
 /// The signed receipt in a reply to a payment, held against the payment. What lies beside a receipt that does not read
 /// is not read either.
-pub(super) fn receipt(headers: &HeaderMap, paying: &Paying<'_>) -> Option<Attested> {
-    let text = [x402_v2::RECEIPT, x402_v1::RECEIPT].into_iter().find_map(|name| settlement(headers, name))?;
+pub(super) fn receipt(said: &Words<'_>, paying: &Paying<'_>) -> Option<Attested> {
+    let text = match said.meta {
+        Some(_) => super::receipt::in_a_tool(Dialect::X402V2, said)?,
+        None => [x402_v2::RECEIPT, x402_v1::RECEIPT].into_iter().find_map(|name| settlement(said.headers, name))?,
+    };
     let paper = paper::receipt(&text, EXTENSION)?;
     let signer = paper.signer(eip712::Document::Receipt);
     let said = SaidReceipt::read(&paper);

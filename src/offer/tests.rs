@@ -50,7 +50,7 @@ fn challenge_header(text: &str) -> HeaderMap {
 }
 
 fn read(headers: &HeaderMap, body: &str) -> Vec<Listed> {
-    parse(headers, body.as_bytes(), &Assets::default())
+    parse(&Words::challenge(headers, body.as_bytes()), &Assets::default())
 }
 
 fn v2(entries: &[Value]) -> Vec<Listed> {
@@ -599,7 +599,7 @@ fn an_offer_comes_back_from_a_row_as_it_was() {
 }
 
 fn receipt_of(dialect: Dialect, name: &'static str, claim: &Value) -> Option<Receipt> {
-    receipt(dialect, &header(name, &base64::encode(&claim.to_string())))
+    receipt(dialect, &Words::challenge(&header(name, &base64::encode(&claim.to_string())), b""))
 }
 
 #[test]
@@ -648,9 +648,13 @@ fn what_is_not_a_clear_receipt_is_none() {
     let twice = base64::encode(r#"{"success":false,"success":true}"#);
     let unclear = ["", "%", "e30=", "W10=", &base64::encode(r#"{"success":"true"}"#), &twice, &huge];
     for value in unclear {
-        assert_eq!(receipt(Dialect::X402V2, &header("payment-response", value)), None, "{value:.40}");
+        assert_eq!(
+            receipt(Dialect::X402V2, &Words::challenge(&header("payment-response", value), b"")),
+            None,
+            "{value:.40}"
+        );
     }
-    assert_eq!(receipt(Dialect::X402V2, &HeaderMap::new()), None);
+    assert_eq!(receipt(Dialect::X402V2, &Words::challenge(&HeaderMap::new(), b"")), None);
 }
 
 /// JSON with every kind of value, spelled in no canonical way.
@@ -680,8 +684,8 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        prop_assert!(!parse(&headers, &body, &Assets::default()).is_empty());
-        receipt(Dialect::X402V2, &headers);
+        prop_assert!(!parse(&Words::challenge(&headers, &body), &Assets::default()).is_empty());
+        receipt(Dialect::X402V2, &Words::challenge(&headers, b""));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What both versions of x402 share: the envelope around the entries, and every check an entry must pass.
 
-use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Dialect, Echo, Listed, Offer, Scheme, SignInAsked, Unpayable, refusal, shown, x402_v1, x402_v2};
+use super::{
+    Carrier, Dialect, Echo, Listed, Offer, Scheme, SignInAsked, Unpayable, Words, mcp, refusal, shown, x402_v1, x402_v2,
+};
 use crate::json::{self, Unreadable};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
@@ -32,27 +33,32 @@ struct Envelope<'a> {
 }
 
 /// The header wins; a body of the same version beside it is not read.
-pub(super) fn offers(headers: &HeaderMap, body: &[u8], assets: &Assets) -> Vec<Listed> {
-    let in_body = body_text(body);
+pub(super) fn offers(said: &Words<'_>, assets: &Assets) -> Vec<Listed> {
+    if said.meta.is_some() {
+        let text = mcp::x402(std::str::from_utf8(said.body).unwrap_or_default());
+        let read = text.as_ref().map(|text| text.as_deref().map_err(Reason::clone).and_then(envelope));
+        return read.map_or_else(Vec::new, |read| listed(read, Dialect::X402V2, Carrier::Meta, assets));
+    }
+    let in_body = body_text(said.body);
     let in_body = in_body.as_ref().map(|text| text.as_deref().map_err(Reason::clone).and_then(envelope));
-    let Some(header) = x402_v2::header(headers) else {
-        return in_body.map_or_else(Vec::new, |read| listed(read, Dialect::X402V1, assets));
+    let Some(header) = x402_v2::header(said.headers) else {
+        return in_body.map_or_else(Vec::new, |read| listed(read, Dialect::X402V1, Carrier::Headers, assets));
     };
     let in_header = header.as_deref().map_err(Reason::clone).and_then(envelope);
     let in_header_v1 = in_header.as_ref().is_ok_and(Envelope::is_v1);
-    let mut offers = listed(in_header, Dialect::X402V2, assets);
+    let mut offers = listed(in_header, Dialect::X402V2, Carrier::Headers, assets);
     if let Some(Ok(legacy)) = in_body
         && legacy.is_v1()
         && !in_header_v1
     {
-        offers.extend(listed(Ok(legacy), Dialect::X402V1, assets));
+        offers.extend(listed(Ok(legacy), Dialect::X402V1, Carrier::Headers, assets));
     }
     offers
 }
 
 /// What the challenge that is read for offers says of a sign-in.
-pub(super) fn sign_in_asked(headers: &HeaderMap, body: &[u8]) -> Option<SignInAsked> {
-    let text = x402_v2::header(headers).or_else(|| body_text(body))?.ok()?;
+pub(super) fn sign_in_asked(said: &Words<'_>) -> Option<SignInAsked> {
+    let text = x402_v2::header(said.headers).or_else(|| body_text(said.body))?.ok()?;
     let envelope = envelope(&text).ok()?;
     let extension = json::members(envelope.extensions?)?.member(SIGN_IN).ok()??.to_owned();
     Some(SignInAsked { extension, is_all: envelope.accepts.is_empty() })
@@ -115,7 +121,7 @@ fn version(text: Option<&str>) -> Result<&'static Wire, Reason> {
     }
 }
 
-fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets) -> Vec<Listed> {
+fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, carrier: Carrier, assets: &Assets) -> Vec<Listed> {
     let envelope = match read {
         Ok(envelope) => envelope,
         Err(reason) => return vec![Unpayable::bare(dialect, reason).into()],
@@ -131,7 +137,7 @@ fn listed(read: Result<Envelope<'_>, Reason>, dialect: Dialect, assets: &Assets)
         return vec![Unpayable::bare(envelope.wire.dialect, reason).into()];
     }
     // One more than are kept, so that the caller sees there were more.
-    envelope.accepts.iter().take(limits::OFFERS + 1).map(|raw| envelope.entry(raw.get(), assets)).collect()
+    envelope.accepts.iter().take(limits::OFFERS + 1).map(|raw| envelope.entry(raw.get(), carrier, assets)).collect()
 }
 
 impl Envelope<'_> {
@@ -143,7 +149,7 @@ impl Envelope<'_> {
         self.wire.dialect == Dialect::X402V1
     }
 
-    fn entry(&self, text: &str, assets: &Assets) -> Listed {
+    fn entry(&self, text: &str, carrier: Carrier, assets: &Assets) -> Listed {
         let dialect = self.wire.dialect;
         let fields = match json::strict(text) {
             Ok(Value::Object(fields)) => Fields(fields),
@@ -151,12 +157,12 @@ impl Envelope<'_> {
             Err(unreadable) => return Unpayable::bare(dialect, unreadable.into()).into(),
         };
         match terms(self.wire, &fields, assets) {
-            Ok(terms) => Listed::Payable(Box::new(self.offer(text, terms))),
+            Ok(terms) => Listed::Payable(Box::new(self.offer(text, carrier, terms))),
             Err(reason) => unpayable(self.wire, &fields, reason).into(),
         }
     }
 
-    fn offer(&self, text: &str, terms: Terms<'_>) -> Offer {
+    fn offer(&self, text: &str, carrier: Carrier, terms: Terms<'_>) -> Offer {
         let (accepted, kept) = (text.to_owned(), |text: Option<&str>| text.map(str::to_owned));
         Offer {
             scheme: terms.scheme,
@@ -166,6 +172,7 @@ impl Envelope<'_> {
             payee: terms.payee,
             window_secs: terms.window_secs,
             takes_first: terms.takes_first,
+            carrier,
             echo: match self.is_v1() {
                 true => Echo::X402V1 { accepted },
                 false => Echo::X402V2 { accepted, resource: kept(self.resource), extensions: kept(self.extensions) },
@@ -392,7 +399,7 @@ fn whole(number: f64) -> Option<u64> {
 pub(super) struct Fields(pub(super) Map<String, Value>);
 
 impl Fields {
-    fn text(&self, key: &str) -> Result<Option<&str>, Reason> {
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Reason> {
         match self.0.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

@@ -1,7 +1,7 @@
 //! x402 v1: terms in the body, networks by name, `X-PAYMENT` in return.
 
 use super::x402::Wire;
-use super::{Dialect, Offer, base64};
+use super::{Dialect, Offer};
 use crate::json;
 use crate::money::Network;
 
@@ -15,7 +15,7 @@ pub(super) const RECEIPT: &str = "x-payment-response";
 /// What pays an entry.
 pub(super) fn payment(offer: &Offer, accepted: &str, payload: &str) -> String {
     let (scheme, network) = (offer.scheme.name(), network_as_written(offer.network(), accepted));
-    base64::encode(&format!(r#"{{"x402Version":1,"scheme":"{scheme}","network":{network},"payload":{payload}}}"#))
+    format!(r#"{{"x402Version":1,"scheme":"{scheme}","network":{network},"payload":{payload}}}"#)
 }
 
 /// A v1 seller compares the network's name with its own, so it gets back the text it wrote.

@@ -56,7 +56,7 @@ pub(super) fn payment(accepted: &str, resource: Option<&str>, extensions: Option
         }
     });
     let extensions = member("extensions", extensions.as_deref());
-    base64::encode(&format!(r#"{{"x402Version":2{resource},"accepted":{accepted},"payload":{payload}{extensions}}}"#))
+    format!(r#"{{"x402Version":2{resource},"accepted":{accepted},"payload":{payload}{extensions}}}"#)
 }
 
 fn member(key: &str, text: Option<&str>) -> String {
@@ -71,8 +71,7 @@ pub fn names_purchase(header_value: &str) -> bool {
         let info = json::members(declared)?.member("info").ok()??;
         Some(json::members(info)?.has("id"))
     };
-    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
-    payment.is_some_and(|payment| named(&payment) == Some(true))
+    document(header_value).is_some_and(|payment| named(&payment) == Some(true))
 }
 
 /// Whether a payment says that the money is taken first, as its seller wrote.
@@ -82,14 +81,21 @@ pub(super) fn takes_first(header_value: &str) -> bool {
         let extra = json::members(accepted)?.member("extra").ok()??;
         Some(json::members(extra)?.member("paymentFlow").ok()?? == "\"upfront\"")
     };
-    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok());
-    payment.is_some_and(|payment| flow(&payment) == Some(true))
+    document(header_value).is_some_and(|payment| flow(&payment) == Some(true))
 }
 
 /// What the challenge that a payment answers called what it sells.
 pub fn resource_of_payment(header_value: &str) -> Option<String> {
-    let payment = base64::decode(header_value).and_then(|bytes| String::from_utf8(bytes).ok())?;
+    let payment = document(header_value)?;
     url_of(json::members(&payment)?.member("resource").ok()??)
+}
+
+/// A payment as it is in `_meta`; a header has it in Base64.
+fn document(carried: &str) -> Option<String> {
+    match carried.starts_with('{') {
+        true => Some(carried.to_owned()),
+        false => base64::decode(carried).and_then(|bytes| String::from_utf8(bytes).ok()),
+    }
 }
 
 /// The URL in a description of a resource.

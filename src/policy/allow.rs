@@ -25,6 +25,8 @@ pub struct NewRule {
     pub methods: Vec<String>,
     /// Which paths may be paid for.
     pub paths: Vec<String>,
+    /// Which tools may be paid for.
+    pub tools: Vec<String>,
     /// Who may be paid.
     pub payees: Vec<String>,
 }
@@ -75,7 +77,8 @@ fn fill(table: &mut dyn TableLike, rule: &NewRule) {
             edit::set(table, key, amount);
         }
     }
-    for (key, list) in [("methods", &rule.methods), ("paths", &rule.paths), ("payees", &rule.payees)] {
+    let lists = [("methods", &rule.methods), ("paths", &rule.paths), ("tools", &rule.tools), ("payees", &rule.payees)];
+    for (key, list) in lists {
         if !list.is_empty() {
             edit::set(table, key, Array::from_iter(list));
         }

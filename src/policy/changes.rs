@@ -128,7 +128,8 @@ impl Told {
         }
         self.domain_rules(&name, before.rules, after.rules);
         self.list(&format!("{name} methods"), before.methods, after.methods, Empty::Any);
-        self.list(&format!("{name} paths"), before.paths, after.paths, Empty::Any);
+        self.narrowed(&format!("{name} paths"), before.opened_paths(), after.opened_paths());
+        self.narrowed(&format!("{name} tools"), before.opened_tools(), after.opened_tools());
         self.list(&format!("{name} payees"), before.payees, after.payees, Empty::Any);
         self.access(&format!("{name} payee_changes"), before.payee_changes, after.payee_changes);
     }
@@ -187,19 +188,25 @@ impl Told {
     }
 
     fn list<T: PartialEq + ToString>(&mut self, key: &str, before: &[T], after: &[T], empty: Empty) {
-        if before == after {
+        self.narrowed(key, (before, empty), (after, empty));
+    }
+
+    /// What a list means where it is empty may have changed too.
+    fn narrowed<T: PartialEq + ToString>(&mut self, key: &str, before: (&[T], Empty), after: (&[T], Empty)) {
+        let shown = |(list, empty): (&[T], Empty)| empty.shown(list);
+        if before.0 == after.0 && shown(before) == shown(after) {
             return;
         }
         let within = |one: &[T], other: &[T]| one.iter().all(|entry| other.contains(entry));
-        let is_any = |list: &[T]| matches!(empty, Empty::Any) && list.is_empty();
-        let no_less = is_any(after) || (within(before, after) && !is_any(before));
-        let no_more = is_any(before) || (within(after, before) && !is_any(after));
+        let is_any = |(list, empty): (&[T], Empty)| matches!(empty, Empty::Any) && list.is_empty();
+        let no_less = is_any(after) || (within(before.0, after.0) && !is_any(before));
+        let no_more = is_any(before) || (within(after.0, before.0) && !is_any(after));
         let effect = match (no_less, no_more) {
-            (true, false) => empty.longer(),
-            (false, true) => empty.longer().opposite(),
+            (true, false) => after.1.longer(),
+            (false, true) => after.1.longer().opposite(),
             _ => Effect::Different,
         };
-        self.tell(key, empty.shown(before), empty.shown(after), effect);
+        self.tell(key, shown(before), shown(after), effect);
     }
 
     fn tell(&mut self, key: &str, before: String, after: String, effect: Effect) {
@@ -214,19 +221,32 @@ struct Reached<'a> {
     rules: &'a DomainRules,
     methods: &'a [String],
     paths: &'a [String],
+    tools: &'a [String],
     payees: &'a [String],
     payee_changes: Access,
 }
 
 impl Reached<'_> {
+    /// A rule that names tools alone opens no path.
+    fn opened_paths(&self) -> (&[String], Empty) {
+        (self.paths, if self.tools.is_empty() { Empty::Any } else { Empty::Nothing })
+    }
+
+    /// One that names paths or methods alone opens no tool.
+    fn opened_tools(&self) -> (&[String], Empty) {
+        let is_for_urls = !self.paths.is_empty() || !self.methods.is_empty();
+        (self.tools, if is_for_urls { Empty::Nothing } else { Empty::Any })
+    }
+
     fn by<'a>(policy: &'a Policy, host: &str) -> Reached<'a> {
         let on_change = policy.payee.on_change;
         match policy.domains.iter().find(|rule| hosts::covers(&rule.host, host)) {
-            Some(DomainRule { host, rules, methods, paths, payees, payee_changes }) => Reached {
+            Some(DomainRule { host, rules, methods, paths, tools, payees, payee_changes }) => Reached {
                 budget: format!("the budget of the rule for {host}"),
                 rules,
                 methods,
                 paths,
+                tools,
                 payees,
                 payee_changes: payee_changes.unwrap_or(on_change),
             },
@@ -235,6 +255,7 @@ impl Reached<'_> {
                 rules: &policy.each_domain,
                 methods: &[],
                 paths: &[],
+                tools: &[],
                 payees: &[],
                 payee_changes: on_change,
             },
@@ -391,11 +412,23 @@ mod tests {
         Looser domain api.example.com: the budget of its domain -> the budget of the rule for api.example.com
         Looser domain api.example.com per_day: $1.00 -> $3.00
         Tighter domain api.example.com methods: any -> GET
+        Tighter domain api.example.com tools: any -> nothing
         ");
         insta::assert_snapshot!(told("[[domain]]\nhost = \"*.example.com\"\naccess = \"refuse\"\n", ""), @r"
         Looser domain *.example.com: the budget of the rule for *.example.com -> the budget of its domain
         Looser domain *.example.com access: refuse -> allow
         ");
+    }
+
+    #[test]
+    fn tools_that_a_rule_names_close_its_paths_and_open_what_paths_had_closed() {
+        let host = "[[domain]]\nhost = \"api.example.com\"\n";
+        insta::assert_snapshot!(told(host, &format!("{host}tools = [\"search\"]\n")), @r"
+        Tighter domain api.example.com paths: any -> nothing
+        Tighter domain api.example.com tools: any -> search
+        ");
+        let paths = format!("{host}paths = [\"/v1/*\"]\n");
+        insta::assert_snapshot!(told(&paths, &format!("{paths}tools = [\"search\"]\n")), @"Looser domain api.example.com tools: nothing -> search");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::read::{self, Complaint, FileError, Notes, Placed, Section};
 use super::{
     Access, ApprovalRules, BreakerRules, DomainRule, DomainRules, PayeeRules, Policy, SessionRules, WalletRules, hosts,
 };
+use crate::limits;
 use crate::money::{Network, Usd};
 use crate::text::quoted;
 
@@ -153,6 +154,7 @@ fn domain(section: &Section<'_>, host: String) -> DomainRule {
         rules: domain_rules(section),
         methods: plain(section.own_texts("methods", method)),
         paths: plain(section.own_texts("paths", path)),
+        tools: plain(section.own_texts("tools", tool)),
         payees: section.own_texts("payees", read::address).into_iter().map(|entry| entry.value).collect(),
         payee_changes: section.own("payee_changes", access_word).map(|word| word.value),
     }
@@ -357,6 +359,17 @@ fn path(text: &str) -> Result<String, Complaint> {
         return Err(Complaint::new(what, "write it percent-encoded, without query, fragment, `.` or `..`"));
     }
     Ok(text.to_owned())
+}
+
+fn tool(text: &str) -> Result<String, Complaint> {
+    let fixed = text.strip_suffix('*').unwrap_or(text);
+    let what = match (text.chars().count(), fixed.contains('*')) {
+        (0, _) => "this is not the name of a tool".to_owned(),
+        (1..=limits::TOOL_NAME_CHARS, false) => return Ok(text.to_owned()),
+        (_, true) => format!("in the tool `{}` a * stands elsewhere than at the end", quoted(text, 100)),
+        _ => format!("no tool's name is longer than {} characters", limits::TOOL_NAME_CHARS),
+    };
+    Err(Complaint::new(what, "write a tool as its server lists it, or \"search_*\" for all that begin so"))
 }
 
 fn scheme(text: &str) -> Result<String, Complaint> {

@@ -63,6 +63,11 @@ impl Policy {
 }
 
 impl Place<'_> {
+    /// Whether it is a tool's.
+    pub fn is_tool(&self) -> bool {
+        self.url.fragment().is_some()
+    }
+
     /// A key as a person would point at it in the file.
     pub fn rule_text(&self, key: &str) -> String {
         match self.rule {

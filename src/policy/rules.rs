@@ -28,6 +28,7 @@ mod schemes;
 mod session;
 mod sign_in;
 mod too_many_refusals;
+mod tools;
 mod undelivered;
 mod wallet_day;
 mod wallet_hour;
@@ -66,6 +67,7 @@ pub const ALL: &[&Rule] = &[
     &access::RULE,
     &methods::RULE,
     &paths::RULE,
+    &tools::RULE,
     &networks::RULE,
     &schemes::RULE,
     &asset::RULE,

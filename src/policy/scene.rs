@@ -5,7 +5,7 @@ use url::Url;
 
 use super::*;
 use crate::money::Assets;
-use crate::offer::{Dialect, Echo, Listed, Offer, Scheme, Unpayable};
+use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme, Unpayable};
 use crate::reason::Who;
 use crate::request::{MaxPrice, SetBy};
 
@@ -58,7 +58,17 @@ pub fn offer_on(chain: u64, price: &str) -> Offer {
     let echo = Echo::X402V2 { accepted: "{}".into(), resource: None, extensions: None };
     let amount = Amount(U256::from(usd.as_micros()));
     let payee = Account::parse(asset.network(), PAYEE).unwrap();
-    Offer { scheme: Scheme::Eip3009, asset, amount, usd, payee, window_secs: 60, takes_first: false, echo }
+    Offer {
+        scheme: Scheme::Eip3009,
+        asset,
+        amount,
+        usd,
+        payee,
+        window_secs: 60,
+        takes_first: false,
+        carrier: Carrier::Headers,
+        echo,
+    }
 }
 
 pub fn listed(offer: Offer) -> Listed {

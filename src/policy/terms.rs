@@ -9,6 +9,7 @@ use super::Question;
 use crate::money::{Account, Amount};
 use crate::offer::Offer;
 use crate::reason::Reason;
+use crate::request;
 
 /// Exactly what a person was shown. A yes is for this and for nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Terms {
     /// What is shown of an offer that these reasons ask about.
     pub fn of(question: &Question<'_>, offer: &Offer, reasons: &[Reason]) -> Terms {
         Terms {
-            seller: question.request.url.origin().ascii_serialization(),
+            seller: request::origin(&question.request.url),
             request: question.request.fingerprint(),
             payee: offer.payee.clone(),
             amount: offer.amount,

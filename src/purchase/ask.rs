@@ -23,8 +23,8 @@ pub(super) enum FirstReply {
 impl Purchase {
     pub(super) async fn ask(&self, policy: &Policy) -> Result<FirstReply, Stop> {
         let egress = Egress { allow: &policy.egress };
-        let (reply, ()) =
-            tokio::join!(self.house.seller.ask(&self.wish.request, egress), self.house.first_look_at_funds());
+        let asking = self.house.seller.ask(&self.wish.request, egress, &self.progress);
+        let (reply, ()) = tokio::join!(asking, self.house.first_look_at_funds());
         match reply {
             Ok(reply) if reply.status == 402 => Ok(FirstReply::Priced(Box::new(reply))),
             Ok(reply) => Ok(FirstReply::Free(self.free(reply).await)),
@@ -155,7 +155,7 @@ impl Purchase {
     }
 }
 
-pub(super) fn seller_reason(cause: &SellerError) -> Reason {
+pub(crate) fn seller_reason(cause: &SellerError) -> Reason {
     let (code, who) = match cause {
         SellerError::Forbidden(_) => ("egress_forbidden", Who::Owner),
         SellerError::NoSuchHost { .. } => ("no_such_host", Who::Agent),

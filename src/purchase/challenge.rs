@@ -30,7 +30,7 @@ impl Purchase {
         let kept = kept.map_err(|cause| self.stop(cause))?;
         let is_young = |at: Time| at <= look.said && look.said.since(at) <= limits::CHALLENGE_KEPT;
         let kept = kept.filter(|kept| is_young(kept.at)).map(|kept| heard(kept, look));
-        Ok(kept.filter(|kept| offer::is_current(&kept.reply.headers, look.said)))
+        Ok(kept.filter(|kept| offer::is_current(&kept.reply.said(), look.said)))
     }
 }
 
@@ -43,6 +43,7 @@ pub(super) fn kept(considered: &Considered) -> Challenge {
         request: reply.request.clone(),
         headers: reply.headers.iter().filter_map(text).collect(),
         body: reply.body.clone(),
+        meta: reply.meta.clone(),
     }
 }
 
@@ -53,6 +54,7 @@ fn heard(kept: Challenge, look: Look) -> Heard {
             headers.append(name, value);
         }
     }
-    let reply = Reply { status: 402, headers, body: kept.body, rest: Rest::None, cut: None, request: kept.request };
-    Heard { reply, at: kept.at, look }
+    let Challenge { at, request, body, meta, .. } = kept;
+    let reply = Reply { status: 402, headers, body, rest: Rest::None, cut: None, request, meta };
+    Heard { reply, at, look }
 }

@@ -42,7 +42,7 @@ pub(super) fn judge(recorded: &Recorded, presented: Presented, now: Time) -> Jud
         Presented::Lost(cause) => (Presentation::Lost, None, vec![seller_reason(&cause)]),
         Presented::Answered(reply) => {
             let receipt = receipt_of(recorded, &reply).map(|receipt| receipt.says_taken());
-            let asks_again = offer::asks_again(reply.status, &reply.headers);
+            let asks_again = offer::asks_again(&reply.said());
             // Whatever its status, it means what every challenge means.
             let status = if asks_again.is_some() { 402 } else { reply.status };
             let (_, payment) = recorded.payment_header();
@@ -100,7 +100,7 @@ fn goods_in(recorded: &Recorded, reply: &Reply) -> Goods {
 }
 
 fn receipt_of(recorded: &Recorded, reply: &Reply) -> Option<Receipt> {
-    offer::receipt(recorded.dialect(), &reply.headers)
+    offer::receipt(recorded.dialect(), &reply.said())
 }
 
 /// What lies beside a receipt that can be read.
@@ -117,7 +117,7 @@ fn attested_receipt(recorded: &Recorded, reply: &Reply, receipt: &Receipt, now: 
         now,
         claimed_tx: receipt.chain_tx.as_deref(),
     };
-    offer::signed_receipt(recorded.dialect(), &reply.headers, &paying)
+    offer::signed_receipt(recorded.dialect(), &reply.said(), &paying)
 }
 
 impl Judged {

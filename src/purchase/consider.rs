@@ -45,7 +45,7 @@ impl Parts {
         wish: &Wish,
     ) -> Result<Considered, Reason> {
         let HeardChallenge { reply, at, look } = heard;
-        let listed = offer::parse(&reply.headers, &reply.body, &self.assets);
+        let listed = offer::parse(&reply.said(), &self.assets);
         let listed = offer::fit(listed, &reply.request, at);
         let (listed, grounds) = self.grounded(listed, &policy).await;
         let payees = listed.iter().filter_map(Listed::offer).map(|offer| offer.payee.to_string()).collect();

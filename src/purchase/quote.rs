@@ -16,7 +16,7 @@ use crate::offer::{Attested, Listed};
 use crate::parts::Look;
 use crate::parts::Parts;
 use crate::policy::{self, Decided, Decision, Policy, Verdict};
-use crate::ports::{Egress, Reply};
+use crate::ports::{Egress, Progress, Reply};
 use crate::reason::Reason;
 use crate::wish::{Call, Wish};
 
@@ -33,7 +33,9 @@ impl Parts {
         let wish = Wish::parse(agent, &call)?;
         let policy = self.policy().map_err(|reason| vec![reason])?;
         let egress = Egress { allow: &policy.egress };
-        let (asked, ()) = tokio::join!(self.seller.ask(&wish.request, egress), self.first_look_at_funds());
+        let unheard = Progress::unheard();
+        let asking = self.seller.ask(&wish.request, egress, &unheard);
+        let (asked, ()) = tokio::join!(asking, self.first_look_at_funds());
         let reply = asked.map_err(|cause| vec![seller_reason(&cause)])?;
         match reply.status {
             402 => self.priced(&wish, reply, policy).await,

@@ -30,7 +30,9 @@ impl Purchase {
     /// Signs in where that brings again what was paid for, and asks once more, unpaid. Whoever still wants money is heard:
     /// the newer challenge is the one that is decided on.
     pub(super) async fn re_enter(&self, heard: Heard) -> Result<Heard, Stop> {
-        let Some(asked) = offer::sign_in_asked(&heard.reply.headers, &heard.reply.body) else { return Ok(heard) };
+        // Over MCP nobody asks for one.
+        let asked = self.wish.request.tool().is_none().then(|| offer::sign_in_asked(&heard.reply.said())).flatten();
+        let Some(asked) = asked else { return Ok(heard) };
         let entry = match self.may_enter(&asked, &heard).await? {
             Ok(entry) => entry,
             // What is for sale can be bought, signed in to or not.

@@ -148,7 +148,7 @@ pub(super) fn without_money(outcome: Outcome, id: Option<String>, reasons: Vec<R
 }
 
 /// What an agent can do about a refusal. Never: ask for more.
-pub(super) fn next_step(reasons: &[Reason]) -> String {
+pub(crate) fn next_step(reasons: &[Reason]) -> String {
     let by = |who| reasons.iter().any(|reason| reason.who_can_fix == who);
     let step = if by(Who::Owner) {
         "only the owner can change this: tell them, and do not try again meanwhile"

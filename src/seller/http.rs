@@ -19,14 +19,13 @@ use std::time::Duration;
 
 use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, StatusCode};
-use async_trait::async_trait;
 use reqwest::{Client, Response};
 use tokio::time::Instant;
 use url::Url;
 
 use super::egress::{self, Closed, Door, Guard, Names, SystemNames};
 use super::redirect;
-use crate::ports::{Cut, Egress, Presented, Reply, Seller, SellerError};
+use crate::ports::{Cut, Egress, Presented, Reply, SellerError};
 use crate::ports::{Recorded, RecordedSignIn};
 use crate::request::Request;
 use crate::request::{check_headers, check_method};
@@ -63,7 +62,7 @@ struct Waits {
 }
 
 /// How an exchange failed, and whether anything of the request can have left before.
-enum Failed {
+pub(super) enum Failed {
     BeforeTheFirstByte(SellerError),
     Anywhere(SellerError),
 }
@@ -121,7 +120,8 @@ impl HttpSeller {
         }
     }
 
-    async fn send(
+    /// One request, whose reply has only begun.
+    pub(super) async fn send(
         &self,
         request: &Request,
         payment: Option<(&str, &str)>,
@@ -153,25 +153,31 @@ impl HttpSeller {
     }
 }
 
-#[async_trait]
-impl Seller for HttpSeller {
-    async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
-        match tokio::time::timeout(self.waits.unpaid, self.follow(request, egress)).await {
-            Ok(result) => result,
-            Err(_) => Err(too_slow(&request.url, self.waits.unpaid)),
-        }
+impl HttpSeller {
+    /// The unpaid leg.
+    pub async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        self.in_time(request, self.follow(request, egress)).await
     }
 
-    async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
-        let request = signed_in.request();
-        match tokio::time::timeout(self.waits.unpaid, self.knock(signed_in, egress)).await {
-            Ok(result) => result,
-            Err(_) => Err(too_slow(&request.url, self.waits.unpaid)),
-        }
+    /// A sign-in, once.
+    pub async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
+        self.in_time(signed_in.request(), self.knock(signed_in, egress)).await
     }
 
-    async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {
+    /// The paid leg.
+    pub async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {
         self.show(recorded.request(), recorded.payment_header(), egress).await
+    }
+
+    async fn in_time(
+        &self,
+        request: &Request,
+        leg: impl Future<Output = Result<Reply, SellerError>>,
+    ) -> Result<Reply, SellerError> {
+        match tokio::time::timeout(self.waits.unpaid, leg).await {
+            Ok(result) => result,
+            Err(_) => Err(too_slow(&request.url, self.waits.unpaid)),
+        }
     }
 }
 
@@ -182,7 +188,7 @@ impl Default for Waits {
 }
 
 impl Failed {
-    fn why(self) -> SellerError {
+    pub(super) fn why(self) -> SellerError {
         match self {
             Failed::BeforeTheFirstByte(why) | Failed::Anywhere(why) => why,
         }
@@ -244,7 +250,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
 }
 
 /// No single header is larger than a challenge may be, and all of them leave room for one.
-fn bounded(headers: &HeaderMap, host: &str) -> Result<(), SellerError> {
+pub(super) fn bounded(headers: &HeaderMap, host: &str) -> Result<(), SellerError> {
     let largest = headers.values().map(HeaderValue::len).max().unwrap_or(0);
     let all: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if largest <= limits::CHALLENGE_HEADER_BYTES && all <= limits::CHALLENGE_HEADER_BYTES + ORDINARY_HEADER_BYTES {
@@ -285,7 +291,7 @@ impl HttpSeller {
             }
         }
         let (body, rest) = body.whole().await;
-        Ok(Reply { status: status.as_u16(), headers, body, rest, cut, request })
+        Ok(Reply { status: status.as_u16(), headers, body, rest, cut, request, meta: None })
     }
 }
 
@@ -301,7 +307,7 @@ async fn next_chunk(
 }
 
 /// Which failure it was, and on which side of the first byte.
-fn sort(error: &reqwest::Error, url: &Url) -> Failed {
+pub(super) fn sort(error: &reqwest::Error, url: &Url) -> Failed {
     let (host, cause) = (host(url), deepest(error));
     if let Some(Closed(why)) = find::<Closed>(error) {
         return Failed::BeforeTheFirstByte(SellerError::Forbidden(why.clone()));
@@ -326,7 +332,7 @@ fn too_slow(url: &Url, waited: Duration) -> SellerError {
     SellerError::TooSlow { host: host(url), seconds: waited.as_secs() }
 }
 
-fn host(url: &Url) -> String {
+pub(super) fn host(url: &Url) -> String {
     text::quoted(url.host_str().unwrap_or("?"), limits::QUOTED_CHARS)
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bursar::ports::{Egress, Seller, SellerError};
+use bursar::ports::{Egress, SellerError};
 use bursar::seller::HttpSeller;
 use bursar::seller::egress::{Door, Guard, Names, door};
 use bursar::wish::{Call, Wish};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use alloy_primitives::Address;
 use bursar::answer::{Answer, Outcome};
 use bursar::money::{Account, Amount, Assets, Network};
-use bursar::offer;
+use bursar::offer::{self, Words};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::reason::Reason;
 use bursar::request::Request;
@@ -42,7 +42,7 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     let question = Question { request: &request, max_price: None, funds: &funds };
     let mut wrong = Vec::new();
     for case in all(us) {
-        let listed = offer::parse(&case.headers_at(scene::START), &case.body, &Assets::default());
+        let listed = offer::parse(&Words::challenge(&case.headers_at(scene::START), &case.body), &Assets::default());
         let listed = offer::fit(listed, &request, Time::from_secs(scene::START as i64));
         let said = match policy::decide(&policy, &question, &listed, &Snapshot::default()).decision {
             Decision::Allow(offer) => {

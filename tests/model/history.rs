@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256};
 use bursar::authorization::{Authorization, Ground};
 use bursar::ledger::{Authorized, Closing, Draft, Ledger, View};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Usd};
-use bursar::offer::{Dialect, Echo, Offer, Scheme};
+use bursar::offer::{Carrier, Dialect, Echo, Offer, Scheme};
 use bursar::policy::{Funds, Meter, Policy, Scope, Window};
 use bursar::request::Request;
 use bursar::settlement::Standing;
@@ -264,6 +264,7 @@ impl History {
             payee: Account::evm(self.asset.network(), Address::repeat_byte(0x20 + payee as u8)),
             window_secs: 60,
             takes_first: false,
+            carrier: Carrier::Headers,
             echo: Echo::imagined(Dialect::X402V2).unwrap(),
         }
     }

@@ -29,6 +29,7 @@ mod repeats;
 mod resuming;
 mod review;
 mod sign_in;
+mod tools;
 mod upfront;
 mod upto;
 mod witnesses;

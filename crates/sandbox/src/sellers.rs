@@ -18,6 +18,7 @@ use self::facilitator::Reason;
 use self::mpp::{Charge, Form, Till};
 use self::recorder::Recorder;
 use self::sign_in::Door;
+use self::tools::Asked;
 use self::x402::{Offer, Payment, Version};
 use super::chain::PlayChain;
 use super::http::{self as wire, Request, Server, Wire};
@@ -30,6 +31,7 @@ pub mod recorder;
 pub mod sign_in;
 pub mod signing;
 pub mod stall;
+pub mod tools;
 pub mod way;
 pub mod x402;
 
@@ -145,12 +147,36 @@ impl Market {
     }
 
     async fn serve(&self, request: &Request) -> Wire {
-        let place = self.recorder.note(request, self.chain.now());
-        let mut wire = self.visit(request, place).await;
+        let mut wire = match request.uri.path() {
+            tools::SERVER | tools::OLD_SERVER => self.serve_tools(request).await,
+            _ => self.attend(request).await,
+        };
         if let Wire::Answer(response) = &mut wire {
             self.put_date(response);
         }
         wire
+    }
+
+    async fn attend(&self, request: &Request) -> Wire {
+        let place = self.recorder.note(request, self.chain.now());
+        self.visit(request, place).await
+    }
+
+    /// A call of a tool is a visit to its stall.
+    async fn serve_tools(&self, request: &Request) -> Wire {
+        match tools::asked(self, request) {
+            Ok(Asked::Call { inner, asks_by_extension, id }) => {
+                tools::told(self.attend(&inner).await, asks_by_extension, &id)
+            }
+            Ok(Asked::Said(message)) => {
+                let mut response = wire::json(200, &message);
+                if request.uri.path() == tools::OLD_SERVER {
+                    tools::with_session(&mut response);
+                }
+                Wire::Answer(response)
+            }
+            Err(response) => Wire::Answer(response),
+        }
     }
 
     async fn visit(&self, request: &Request, place: usize) -> Wire {

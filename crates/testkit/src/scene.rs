@@ -22,18 +22,20 @@ use bursar::authorization::{Authorization, Eip3009};
 use bursar::chain::{Nodes, Rpc as Chains};
 use bursar::config::Home;
 use bursar::house::Ports;
+use bursar::json::Written;
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Assets, Network};
 use bursar::ports::Quiet;
-use bursar::ports::{Cut, Egress, Presented, Reply, Rest, Seller, SellerError};
+use bursar::ports::{Cut, Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::reason::Reason;
 use bursar::request::Request;
-use bursar::seller::HttpSeller;
+use bursar::seller::Sellers as Wired;
 use bursar::time::{Clock, Time};
 use bursar::wallet::{Key, Store, Wallet, WalletError};
-use bursar::wish::Call;
+use bursar::wish::{Call, ToolCall};
 use sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
 use sandbox::rpc::Rpc as Node;
+use sandbox::sellers::tools::SERVER;
 use sandbox::sellers::{Seen, Sellers, Stall, Way as PaidBy};
 use sandbox::{Options, Sandbox};
 use tempfile::TempDir;
@@ -146,7 +148,8 @@ impl Setting {
         sandbox.chain.mint(address, funds).unwrap();
         allow_the_way(&sandbox, address);
         let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0), jump: Mutex::default() });
-        let wire = Arc::new(Wire { http: HttpSeller::new(&home.purchases_dir()), faults: Mutex::default() });
+        let wire =
+            Arc::new(Wire { http: Wired::new(&home.purchases_dir(), &BTreeMap::new()), faults: Mutex::default() });
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
         let doors = self.doors;
         write_rules(&home, &opened([sandbox.sellers_url(), others.url()], &doors), &self.rules);
@@ -174,7 +177,20 @@ impl Scene {
     }
 
     pub async fn fetch_as(&self, agent: &str, call: Call) -> Answer {
-        self.bursar.agent(agent).fetch_paid(None, call, &Quiet).await
+        let agent = self.bursar.agent(agent);
+        match are_tools().then(|| as_tool(&call)).flatten() {
+            Some(call) => agent.call_paid_tool(None, call, &Quiet).await,
+            None => agent.fetch_paid(None, call, &Quiet).await,
+        }
+    }
+
+    /// The market as an MCP server.
+    pub fn tool(&self, tool: &str) -> ToolCall {
+        ToolCall { server: self.url(SERVER), tool: tool.to_owned(), ..ToolCall::default() }
+    }
+
+    pub async fn call_tool(&self, call: ToolCall) -> Answer {
+        self.bursar.agent(AGENT).call_paid_tool(None, call, &Quiet).await
     }
 
     /// The same call once more, under the id it was answered with.
@@ -494,6 +510,33 @@ impl std::ops::Deref for House {
 }
 
 /// Lets the timers of this process believe that this long has passed. Nothing waits for it.
+/// Whether stalls are visited as tools where they can be, so that whole suites run over MCP: `PLAY_AS=tools`.
+fn are_tools() -> bool {
+    std::env::var("PLAY_AS").is_ok_and(|what| what == "tools")
+}
+
+/// The same wish for a tool: of what is plainly got from a stall of the market.
+fn as_tool(call: &Call) -> Option<ToolCall> {
+    let url = Url::parse(&call.url).ok()?;
+    let is_plain = call.method.as_deref().is_none_or(|method| method == "GET") && call.headers.is_empty();
+    let tool = url.path().strip_prefix('/').filter(|tool| !tool.is_empty() && !tool.contains('/'))?;
+    if !is_plain || call.body.is_some() || call.json.is_some() || url.host_str() != Some("127.0.0.1") {
+        return None;
+    }
+    let arguments: serde_json::Map<String, serde_json::Value> =
+        url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect();
+    Some(ToolCall {
+        server: url.join(SERVER).ok()?.to_string(),
+        tool: tool.to_owned(),
+        arguments: Some(Written::new(&serde_json::Value::Object(arguments).to_string())),
+        max_price: call.max_price.clone(),
+        purchase_id: call.purchase_id.clone(),
+        buy_again: call.buy_again.clone(),
+        max_chars: call.max_chars,
+        host_ceiling: call.host_ceiling,
+    })
+}
+
 pub async fn jump(span: Duration) {
     tokio::time::pause();
     tokio::time::advance(span).await;
@@ -626,21 +669,29 @@ impl Gate {
 
 /// The real wire, which breaks where it is told to.
 struct Wire {
-    http: HttpSeller,
+    http: Wired,
     faults: Mutex<VecDeque<Fault>>,
 }
 
 #[async_trait]
 impl Seller for Wire {
-    async fn ask(&self, request: &Request, egress: Egress<'_>) -> Result<Reply, SellerError> {
-        self.http.ask(request, egress).await
+    async fn ask(&self, request: &Request, egress: Egress<'_>, progress: &Progress) -> Result<Reply, SellerError> {
+        self.http.ask(request, egress, progress).await
+    }
+
+    async fn inquire(&self, server: &Url, inquiry: &Inquiry, egress: Egress<'_>) -> Result<String, SellerError> {
+        self.http.inquire(server, inquiry, egress).await
+    }
+
+    async fn meet(&self, server: &Url, egress: Egress<'_>) -> Result<String, SellerError> {
+        self.http.meet(server, egress).await
     }
 
     async fn enter(&self, signed_in: &RecordedSignIn, egress: Egress<'_>) -> Result<Reply, SellerError> {
         self.http.enter(signed_in, egress).await
     }
 
-    async fn present(&self, recorded: &Recorded, egress: Egress<'_>) -> Presented {
+    async fn present(&self, recorded: &Recorded, egress: Egress<'_>, progress: &Progress) -> Presented {
         let broken = || SellerError::Broken { host: "127.0.0.1".to_owned(), cause: "a fault".to_owned() };
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
@@ -651,22 +702,22 @@ impl Seller for Wire {
                 gate.open.notified().await;
             }
             Some(Fault::PanicAfter) => {
-                self.http.present(recorded, egress).await;
+                self.http.present(recorded, egress, progress).await;
                 panic!("a fault of ours, on purpose");
             }
             Some(Fault::LosesTheReply) => {
-                self.http.present(recorded, egress).await;
+                self.http.present(recorded, egress, progress).await;
                 return Presented::Lost(broken());
             }
             Some(Fault::CutsTheReply) => {
-                let presented = self.http.present(recorded, egress).await;
+                let presented = self.http.present(recorded, egress, progress).await;
                 let Presented::Answered(reply) = presented else { return presented };
                 let body = reply.body[..reply.body.len() / 2].to_vec();
                 return Presented::Answered(Reply { body, rest: Rest::None, cut: Some(Cut::TooSlow), ..reply });
             }
             None => {}
         }
-        self.http.present(recorded, egress).await
+        self.http.present(recorded, egress, progress).await
     }
 }
 

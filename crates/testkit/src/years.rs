@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use bursar::authorization::{Authorization, Ground, Signatures};
 use bursar::ledger::{self, Authorized, Closing, Draft, Ledger};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Usd};
-use bursar::offer::{Dialect, Echo, Offer, Scheme};
+use bursar::offer::{Carrier, Dialect, Echo, Offer, Scheme};
 use bursar::policy::{self, Funds, Policy};
 use bursar::settlement::Standing;
 use bursar::time::Time;
@@ -208,6 +208,7 @@ impl Maker {
             payee: Account::evm(self.asset.network(), payee),
             window_secs: 60,
             takes_first: false,
+            carrier: Carrier::Headers,
             echo: Echo::imagined(Dialect::X402V2).expect("an echo"),
         }
     }

@@ -55,12 +55,13 @@ async fn a_tool_that_panics_still_answers_and_says_that_money_may_have_moved() {
 #[tokio::test]
 async fn a_tool_that_cannot_pay_says_so_even_when_it_panics() {
     for era in ERAS {
-        for tool in all_tools().into_iter().filter(|tool| tool.name != "fetch_paid") {
+        for tool in all_tools().into_iter().filter(|tool| !tool.hints.destructive) {
             let (name, output) = (tool.name, serde_json::to_value(&tool.output).unwrap());
             let tool = Tool { run: |_| Box::pin(async { panic!("on purpose") }), ..tool };
             let client = client(era, (), vec![tool]).await;
             let needed = if name == "quote" { json!({"url": "https://example.com/"}) } else { json!({}) };
             let needed = if name == "get_purchase" { json!({"purchase_id": "pu_1"}) } else { needed };
+            let needed = if name == "list_paid_tools" { json!({"server": "https://example.com/"}) } else { needed };
             let result = call(&client, name, needed).await.unwrap();
             assert_eq!(fits::misfits(&output, &result.structured_content.clone().unwrap()), [""; 0], "{name}");
             assert!(text(&result).starts_with("failed; charged: no"), "{name}: {}", text(&result));

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value, json};
 
-use super::super::{base64, fit, is_current, parse};
+use super::super::{Words, base64, fit, is_current, parse};
 use super::*;
 use crate::money::{Assets, Network};
 use crate::request::Request;
@@ -54,7 +54,7 @@ fn asked() -> Request {
 
 /// A challenge of these entries with these signed offers, as it is decided on.
 fn listed(entries: &[Value], offers: Value, at: Time) -> Vec<Listed> {
-    fit(parse(&challenge(entries, offers), b"", &Assets::default()), &asked(), at)
+    fit(parse(&Words::challenge(&challenge(entries, offers), b""), &Assets::default()), &asked(), at)
 }
 
 /// What is found of the one offer with this document beside it.
@@ -81,7 +81,7 @@ fn received(document: &Value, change: impl FnOnce(&mut Paying<'_>)) -> Option<At
     let mut paying =
         Paying { payee: &payee, payer: &payer, asked: &url, named: None, since: NOW, now: NOW, claimed_tx: None };
     change(&mut paying);
-    super::receipt(&header("payment-response", &said), &paying)
+    super::receipt(&Words::challenge(&header("payment-response", &said), b""), &paying)
 }
 
 /// What a receipt that holds for this payment names wrongly once the payment is another.
@@ -190,7 +190,9 @@ fn signed_terms_that_are_over_are_asked_for_anew_and_not_paid() {
         assert_eq!(refused(&[entry()], json!([golden(name)]), LATER), over, "{name}");
         assert_eq!(refused(&[entry()], json!([golden(name)]), NOW), [None], "{name}");
         let headers = challenge(&[entry()], json!([golden(name)]));
-        assert!(is_current(&headers, NOW) && !is_current(&headers, LATER));
+        assert!(
+            is_current(&Words::challenge(&headers, b""), NOW) && !is_current(&Words::challenge(&headers, b""), LATER)
+        );
     }
     for name in ["offer_eip712_other", "offer_jws_web", "offer_jws_ed"] {
         assert_eq!(refused(&[entry()], json!([golden(name)]), LATER), [None], "{name} is not the payee's word");
@@ -272,7 +274,7 @@ fn a_receipt_is_held_against_the_payment_it_came_for() {
     check("time", &|paying| paying.now = Time::from_secs(1_799_996_300));
     let wrong = |paying: Paying<'_>| {
         let said = json!({ "extensions": { EXTENSION: { "info": { "receipt": golden("receipt_eip712") } } } });
-        super::receipt(&header("payment-response", &said), &paying).unwrap().differs
+        super::receipt(&Words::challenge(&header("payment-response", &said), b""), &paying).unwrap().differs
     };
     let url = asked().url;
     let right =

@@ -280,8 +280,8 @@ fn a_challenge_is_held_against_the_request_and_the_time_it_was_asked_at() {
     let beside = listed(&with_param("header", Some("Payment-Authorization")));
     let fitted = fit(beside, &asked_at("https://api.example.com", &mine), Time::from_secs(ASKED));
     assert_eq!(codes(&fitted), ["payable"]);
-    assert!(is_current(&header("www-authenticate", &good), Time::from_secs(ASKED)));
-    assert!(!is_current(&header("www-authenticate", &good), Time::from_secs(ASKED + 291)));
+    assert!(is_current(&Words::challenge(&header("www-authenticate", &good), b""), Time::from_secs(ASKED)));
+    assert!(!is_current(&Words::challenge(&header("www-authenticate", &good), b""), Time::from_secs(ASKED + 291)));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn an_mpp_offer_comes_back_from_a_row_as_it_was() {
 #[test]
 fn an_mpp_receipt_is_read_and_what_is_no_clear_one_is_none() {
     let tx = format!("0x{}", "12".repeat(32));
-    let of = |claim: Value| receipt(Dialect::Mpp, &header("payment-receipt", &packed(&claim)));
+    let of = |claim: Value| receipt(Dialect::Mpp, &Words::challenge(&header("payment-receipt", &packed(&claim)), b""));
     let claim = json!({ "status": "success", "method": "evm", "timestamp": EXPIRES, "reference": tx });
     let found = of(claim.clone()).unwrap();
     assert_eq!((found.success, found.chain_tx), (true, Some(tx)));
@@ -367,7 +367,7 @@ fn an_mpp_receipt_is_read_and_what_is_no_clear_one_is_none() {
     }
     assert_eq!(of(json!({ "success": true })), None);
     assert_eq!(of(json!({ "status": true })), None);
-    assert_eq!(receipt(Dialect::X402V2, &header("payment-receipt", &packed(&claim))), None);
+    assert_eq!(receipt(Dialect::X402V2, &Words::challenge(&header("payment-receipt", &packed(&claim)), b"")), None);
     let payer = Account::parse(&Network::new("eip155:84532"), PAYEE).unwrap();
     assert!(of(claim).unwrap().contradicts(&payer, Amount::parse("9").unwrap(), false).is_empty());
 }

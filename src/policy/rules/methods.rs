@@ -19,9 +19,10 @@ fn check(case: &Case<'_>) -> Said {
     case.refuse(RULE.code, case.place.rule_text("methods"), message, Who::Owner)
 }
 
-/// Whether the rule for a place names this method, or none.
+/// Whether the rule for a place names this method, or none. A tool has no method.
 pub(super) fn opens(place: &Place<'_>, method: &str) -> bool {
-    place.rule.is_none_or(|rule| rule.methods.is_empty() || rule.methods.iter().any(|named| named == method))
+    let rule = place.rule.filter(|_| !place.is_tool());
+    rule.is_none_or(|rule| rule.methods.is_empty() || rule.methods.iter().any(|named| named == method))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::reason::Who;
 
 pub const RULE: Rule = Rule {
     code: "path_not_allowed",
-    sentence: "At a domain whose rule names paths, only those are paid for.",
+    sentence: "At a domain whose rule names paths, only those are paid for; one that names tools alone opens no path.",
     key: "domain paths",
     check: Check::Offer(check),
 };
@@ -18,10 +18,13 @@ fn check(case: &Case<'_>) -> Said {
     case.refuse(RULE.code, case.place.rule_text("paths"), message, Who::Owner)
 }
 
-/// Whether the rule for a place names its path, or none.
+/// Whether the rule for a place names its path, or nothing at all. A tool has no path.
 pub(super) fn opens(place: &Place<'_>) -> bool {
-    let is_named = |paths: &[String]| paths.iter().any(|pattern| matches(pattern, place.url.path()));
-    place.rule.is_none_or(|rule| rule.paths.is_empty() || is_named(&rule.paths))
+    let Some(rule) = place.rule.filter(|_| !place.is_tool()) else { return true };
+    match rule.paths.is_empty() {
+        true => rule.tools.is_empty(),
+        false => rule.paths.iter().any(|pattern| matches(pattern, place.url.path())),
+    }
 }
 
 /// An exact path, or `/*` at the end for everything beneath it.

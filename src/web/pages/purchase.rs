@@ -49,13 +49,14 @@ fn heading(story: &Story, now: Time) -> Html {
         (None, _) => "no answer of the seller".to_owned(),
     };
     html!(
-        "<h1>{} {}</h1><section class=\"card\"><p class=\"url\">{} {}</p><dl class=\"terms\">\
+        "<h1>{} {}</h1><section class=\"card\"><p class=\"url\">{} {}{}</p><dl class=\"terms\">\
          <dt>Asked by</dt><dd>{}{}{}</dd><dt>When</dt><dd>{}</dd><dt>The seller</dt><dd>{}</dd>\
          <dt>ID</dt><dd class=\"mono\">{}</dd></dl>{}{}</section>",
         price,
         words::state(&row.state),
         row.method,
         text::quoted(&story.url, limits::URL_CHARS),
+        story.server.as_ref().map(|server| format!(" at {}", text::quoted(server, limits::URL_CHARS))),
         words::line(&row.agent),
         client,
         row.session.as_ref().map(|session| format!(", session {session}")),

@@ -5,6 +5,7 @@ import http from "node:http";
 
 const PAYMENT = ["payment-signature", "x-payment", "payment-authorization"];
 const CREDENTIAL = /^payment /i; // an `authorization` that pays; others only say who asks
+const MEMBERS = ["x402/payment", "org.paymentauth/credential"]; // of `_meta`, in a call of a tool
 
 export class Wire {
   payments = [];
@@ -47,21 +48,34 @@ export class Wire {
     return release;
   }
 
-  #pass(request, response) {
-    const { authorization = "" } = request.headers;
-    const payment = PAYMENT.map((name) => request.headers[name]).find(Boolean) ?? authorization.match(CREDENTIAL)?.input;
+  async #pass(request, response) {
+    const body = Buffer.concat(await request.toArray());
+    const payment = paymentIn(request.headers) ?? paymentOfATool(body);
     const { onRequest, onReply } = payment ? this.#next : {};
     if (payment) {
       this.payments.push(payment);
       this.#next = {};
     }
-    if (onRequest) return request.resume().on("end", () => onRequest(response));
+    if (onRequest) return onRequest(response);
     const { hostname, port } = this.#target;
     const onward = http.request({ hostname, port, path: request.url, method: request.method, headers: request.headers }, (reply) => {
       const pass = () => response.writeHead(reply.statusCode, reply.headers) && reply.pipe(response);
       onReply ? onReply({ reply, response, pass }) : pass();
     });
     onward.on("error", () => response.destroy());
-    request.pipe(onward);
+    onward.end(body);
   }
+}
+
+function paymentIn(headers) {
+  const { authorization = "" } = headers;
+  return PAYMENT.map((name) => headers[name]).find(Boolean) ?? authorization.match(CREDENTIAL)?.input;
+}
+
+function paymentOfATool(body) {
+  try {
+    const { params } = JSON.parse(body);
+    const paid = MEMBERS.map((name) => params?._meta?.[name]).find(Boolean);
+    return paid && JSON.stringify(paid);
+  } catch { return undefined; }
 }

@@ -7,7 +7,7 @@ use bursar::authorization::{Authorization, Fact};
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::money::{Account, Amount, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
-use bursar::ports::{Egress, Presented, Reply, Rest, Seller, SellerError};
+use bursar::ports::{Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::request::Request;
 use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
@@ -17,6 +17,7 @@ use sandbox::chain::DOLLAR;
 use sandbox::sellers::Way as PaidBy;
 use sandbox::sellers::mpp::{self, Charge, Form};
 use serde_json::Value;
+use url::Url;
 
 use crate::keys::{Keys, Way};
 
@@ -47,12 +48,20 @@ enum Fare {
 
 #[async_trait]
 impl Seller for WorldSeller {
-    async fn ask(&self, request: &Request, _: Egress<'_>) -> Result<Reply, SellerError> {
+    async fn ask(&self, request: &Request, _: Egress<'_>, _: &Progress) -> Result<Reply, SellerError> {
         let mut world = self.0.lock();
         if world.fault(request.url.path(), 20) {
             return Err(SellerError::Unreachable { host: "shop".into(), cause: "a fault".into() });
         }
         Ok(reply(402, challenge(&mut world, request), request))
+    }
+
+    async fn inquire(&self, _: &Url, _: &Inquiry, _: Egress<'_>) -> Result<String, SellerError> {
+        Err(lost("there are no MCP servers here"))
+    }
+
+    async fn meet(&self, _: &Url, _: Egress<'_>) -> Result<String, SellerError> {
+        Err(lost("there are no MCP servers here"))
     }
 
     async fn enter(&self, signed_in: &RecordedSignIn, _: Egress<'_>) -> Result<Reply, SellerError> {
@@ -61,7 +70,7 @@ impl Seller for WorldSeller {
         Ok(reply(200, HeaderMap::new(), signed_in.request()))
     }
 
-    async fn present(&self, recorded: &Recorded, _: Egress<'_>) -> Presented {
+    async fn present(&self, recorded: &Recorded, _: Egress<'_>, _: &Progress) -> Presented {
         let at = recorded.request().url.path();
         if self.0.lock().fault(at, 12) {
             return Presented::NeverConnected(lost("no way there"));
@@ -192,7 +201,7 @@ fn charge(now: Time, price: u64) -> Charge {
 
 fn reply(status: u16, headers: HeaderMap, request: &Request) -> Reply {
     let body = goods(request.url.path()).into_bytes();
-    Reply { status, headers, body, rest: Rest::None, cut: None, request: request.clone() }
+    Reply { status, headers, body, rest: Rest::None, cut: None, request: request.clone(), meta: None }
 }
 
 /// What is sold at a path: as much as goes into the ledger with its row, or more.

@@ -1,0 +1,58 @@
+// An MCP server of the newest era, by the reference library for it, whose tools are paid by x402: in the form that is made
+// for MCP where a client asks for that, in the older one elsewhere. The payments are checked by the reference facilitator.
+//
+// Reads FACILITATOR and PAY_TO; prints one JSON line with its address.
+
+import http from "node:http";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { CLIENT_CAPABILITIES_META_KEY, Server, createMcpHandler } from "@modelcontextprotocol/server";
+
+const { FACILITATOR, PAY_TO } = process.env;
+const CENT = {
+  scheme: "exact",
+  network: "eip155:84532",
+  asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+  amount: "10000",
+  payTo: PAY_TO,
+  maxTimeoutSeconds: 60,
+  extra: { name: "USDC", version: "2" },
+};
+let sold = 0;
+
+const ask = async (step, paymentPayload) => {
+  const body = JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: CENT });
+  const answer = await fetch(`${FACILITATOR}/${step}`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  return answer.json();
+};
+
+const text = (value) => [{ type: "text", text: JSON.stringify(value) }];
+
+function wants(tool, error, byExtension) {
+  const required = { x402Version: 2, error, accepts: [CENT], resource: { url: `mcp://tool/${tool}`, mimeType: "application/json" } };
+  if (byExtension) return { resultType: "payment_required", paymentRequired: required };
+  return { content: text(required), structuredContent: required, isError: true };
+}
+
+function make() {
+  const server = new Server({ name: "newest", version: "1.0.0" }, { capabilities: { tools: {} } });
+  server.setRequestHandler("tools/list", () => ({
+    tools: ["weather", "naïve tool"].map((name) => ({ name, description: "Weather in a city", inputSchema: { type: "object" } })),
+  }));
+  server.setRequestHandler("tools/call", async ({ params }, context) => {
+    const meta = context?.mcpReq?._meta ?? params._meta ?? {};
+    const capabilities = meta[CLIENT_CAPABILITIES_META_KEY] ?? {};
+    const byExtension = Boolean(capabilities.extensions?.["org.x402/payment"]);
+    const payment = meta["x402/payment"];
+    if (!payment) return wants(params.name, "Payment required", byExtension);
+    const verified = await ask("verify", payment);
+    if (!verified.isValid) return wants(params.name, verified.invalidReason, byExtension);
+    const goods = { city: params.arguments?.city, copy: ++sold, by: byExtension ? "extension" : "result" };
+    const settled = await ask("settle", payment);
+    if (!settled.success) return wants(params.name, settled.errorReason, byExtension);
+    return { content: text(goods), _meta: { "x402/payment-response": settled } };
+  });
+  return server;
+}
+
+const listener = http.createServer(toNodeHandler(createMcpHandler(make)));
+listener.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ url: `http://127.0.0.1:${listener.address().port}/mcp` })));
