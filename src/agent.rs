@@ -46,7 +46,10 @@
 use std::sync::Arc;
 
 use crate::account;
-use crate::answer::{Answer, Balances, Budget, Budgets, Pending, Purchase, Quote, Refusal, Spend, SpendQuery};
+use crate::answer::{
+    Answer, Balances, Budget, Budgets, FindQuery, Found, Pending, Purchase, Quote, Refusal, Spend, SpendQuery,
+};
+use crate::find;
 use crate::money::Usd;
 use crate::parts::Parts;
 use crate::ports::Caller;
@@ -83,6 +86,11 @@ impl Agent {
     /// Sends the request unpaid and says what would come of paying.
     pub async fn quote(&self, call: Call) -> Quote {
         self.parts.quote(&self.name, self.under_its_ceiling(call)).await
+    }
+
+    /// What directories list that fits, and what the policy would say of it. Never pays.
+    pub async fn find(&self, query: FindQuery) -> Result<Found, Refusal> {
+        find::find(&self.parts, &self.name, self.ceiling, query).await
     }
 
     /// What the wallet holds, and how much of it the budgets let be spent now.

@@ -3,6 +3,7 @@
 //! This is an edge: it reads the environment and the disk, and hands values to rooms that do neither.
 
 mod files;
+mod find;
 mod home;
 mod nodes;
 mod owner_file;
@@ -22,6 +23,7 @@ use alloy_primitives::Address;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
+use crate::listing::Directory;
 use crate::money::{Account, Asset, Assets, Network, Rate, TransferMethod};
 use crate::policy::edit;
 use crate::policy::read::{self, Complaint, FileError, Notes, Section};
@@ -30,7 +32,7 @@ use crate::text::quoted;
 pub use crate::policy::read::FileError as ConfigError;
 
 /// `config.toml`. Every key may be left out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The wallet.
     pub wallet: WalletConfig,
@@ -38,6 +40,8 @@ pub struct Config {
     pub notices: Notices,
     /// Where the review page is reached from elsewhere. None: nowhere.
     pub tunnel: Option<Tunnel>,
+    /// Who is asked what is for sale, when somebody looks for something.
+    pub directories: Vec<Directory>,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -69,6 +73,19 @@ pub struct ChainConfig {
     pub confirmations: Option<u64>,
 }
 
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            wallet: WalletConfig::default(),
+            notices: Notices::default(),
+            tunnel: None,
+            directories: find::built_in(),
+            chains: BTreeMap::new(),
+            assets: Vec::new(),
+        }
+    }
+}
+
 impl Config {
     /// The file in `home`, or the values of an empty one if there is none.
     pub fn load(home: &Home) -> Result<Config, ConfigError> {
@@ -88,6 +105,7 @@ impl Config {
             wallet: wallet(&root.section("wallet")),
             notices: Notices::read(&root.section("notices")),
             tunnel: root.optional("review").and_then(|section| Tunnel::read(&section)),
+            directories: find::directories(&root.section("find")),
             chains: chains(&root),
             assets: assets(&root),
         };

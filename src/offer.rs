@@ -14,7 +14,7 @@ mod needs;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
-mod shown;
+pub(crate) mod shown;
 mod signed;
 mod www_authenticate;
 mod x402;
@@ -216,6 +216,11 @@ pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
     };
     let fitted = listed.into_iter().map(fitted).collect();
     signed::without_contradicted(fitted, &request.url, at)
+}
+
+/// A network by the name that either version of x402 has for it.
+pub(crate) fn network_named(text: &str) -> Option<Network> {
+    x402_v1::network(text).filter(|network| !shown::network(network.as_str()).is_empty())
 }
 
 /// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.

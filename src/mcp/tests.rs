@@ -22,6 +22,7 @@ use crate::clock::SystemClock;
 use crate::config::Home;
 use crate::house::{House, Ports};
 use crate::money::Assets;
+use crate::ports::NoDirectories;
 use crate::seller::HttpSeller;
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,7 @@ fn server(tools: Vec<Tool>) -> Server {
         wallet: None,
         seller: Arc::new(HttpSeller::new(&home.purchases_dir())),
         chains: Arc::new(Rpc::new([])),
+        directories: Arc::new(NoDirectories),
         clock: Arc::new(SystemClock),
     };
     home.prepare().unwrap();
