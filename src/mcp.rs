@@ -7,6 +7,7 @@ pub mod arguments;
 mod asking;
 mod door;
 mod fetch_paid;
+mod find_paid;
 mod get_balance;
 mod get_budget;
 mod get_purchase;
@@ -70,6 +71,7 @@ fn all_tools() -> Vec<Tool> {
         get_budget::tool(),
         list_spend::tool(),
         get_purchase::tool(),
+        find_paid::tool(),
     ]
 }
 

@@ -67,10 +67,12 @@ pub(super) fn thing(listed: &Operation<'_>, assets: &Assets) -> Option<ListedThi
     })
 }
 
-/// Where the document says that the server is; without a word, where the document is.
+/// Where the document says that the server is, seen from where it lies itself; without a word, where that is.
 fn base(root: &Value, home: &Url) -> Url {
     let named = root.pointer("/servers/0/url").and_then(Value::as_str);
-    let named = named.and_then(|named| home.join(named).ok()).and_then(|url| words::address(url.as_str()));
+    let document = words::under(home, "/openapi.json");
+    let named = named.zip(document).and_then(|(named, document)| document.join(named).ok());
+    let named = named.and_then(|url| words::address(url.as_str()));
     named.unwrap_or_else(|| {
         let mut base = home.clone();
         base.set_query(None);

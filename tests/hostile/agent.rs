@@ -18,7 +18,8 @@ use crate::raw::Raw;
 use crate::scene::{self, OPEN, Random, Scene, buy, told};
 
 const PRICE: u64 = 10_000;
-const TOOLS: [&str; 6] = ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase"];
+const TOOLS: [&str; 7] =
+    ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase", "find_paid"];
 const ARGUMENTS: [&str; 20] = [
     "url",
     "method",

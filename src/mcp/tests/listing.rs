@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::*;
 
 /// What a model has to read before it can use us at all.
-const READ_FIRST_BYTES: usize = 5_000;
+const READ_FIRST_BYTES: usize = 7_000;
 
 #[tokio::test]
 async fn both_eras_see_the_same_tools_in_the_same_order() {
     let [one, other] = [listed(Era::Handshake).await, listed(Era::Stateless).await];
     assert_eq!(one, other);
     let names: Vec<&str> = one.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase"]);
+    assert_eq!(names, ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase", "find_paid"]);
 }
 
 #[tokio::test]
@@ -52,6 +52,7 @@ async fn no_tool_hides_what_it_does() {
     get_budget: readOnlyHint - idempotentHint -
     list_spend: readOnlyHint - idempotentHint -
     get_purchase: readOnlyHint - idempotentHint -
+    find_paid: readOnlyHint - idempotentHint openWorldHint
     ");
 }
 
