@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::price::ClaimedPrice;
 use super::{Entry, HealthClaim, ListedThing, words};
-use crate::money::{Assets, Network};
-use crate::offer::{self, Dialect};
+use crate::money::Assets;
+use crate::offer::Dialect;
 
 pub(super) fn entries(root: &Value) -> Option<Vec<Entry<'_>>> {
     Some(root.get("services")?.as_array()?.iter().map(Entry::Index402).collect())
@@ -35,11 +35,10 @@ fn price(service: &Value, assets: &Assets) -> ClaimedPrice {
         "l402" => (Dialect::L402, ""),
         _ => (Dialect::Unknown, ""),
     };
-    let network = text("payment_network");
-    let network = offer::network_named(network).or_else(|| Network::meant(network));
+    let paid = (text("payment_network"), text("payment_asset"));
     match service.get("price_usd") {
         None | Some(Value::Null) => ClaimedPrice::varying(dialect),
-        price => ClaimedPrice::in_dollars(dialect, price, network, text("payment_asset"), assets).by(scheme),
+        price => ClaimedPrice::in_dollars(dialect, price, paid, assets).by(scheme),
     }
 }
 

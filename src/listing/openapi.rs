@@ -111,7 +111,7 @@ fn in_dollars(payment: &Value, assets: &Assets) -> Vec<ClaimedPrice> {
         dialects.push(Dialect::Unknown);
     }
     let price = |dialect| match payment.get("pricingMode").and_then(Value::as_str) {
-        None | Some("fixed") => ClaimedPrice::in_dollars(dialect, payment.get("price"), None, "", assets),
+        None | Some("fixed") => ClaimedPrice::in_dollars(dialect, payment.get("price"), ("", ""), assets),
         Some(_) => ClaimedPrice::varying(dialect),
     };
     dialects.into_iter().map(price).collect()

@@ -105,21 +105,21 @@ impl ClaimedPrice {
         }
     }
 
-    /// A decimal number of dollars, in whatever is said of where it is paid.
+    /// A decimal number of dollars, in whatever is said of where it is paid: a network by any of its names, and an asset.
     pub(super) fn in_dollars(
         dialect: Dialect,
         price: Option<&Value>,
-        network: Option<Network>,
-        asset: &str,
+        (network, asset): (&str, &str),
         assets: &Assets,
     ) -> ClaimedPrice {
-        let claimed = ClaimedPrice::of(dialect).on(network).in_asset(asset, assets);
+        let on = offer::network_named(network).or_else(|| Network::meant(network));
+        let claimed = ClaimedPrice::of(dialect).on(on).in_asset(asset, assets);
         let usd: Option<Usd> = price.and_then(decimal).and_then(|text| text.parse().ok());
         let Some(usd) = usd else { return claimed.noted(PriceNote::NotAnAmount) };
         let amount = claimed.known.as_ref().and_then(|asset| asset.amount_of(usd));
         let note = match &claimed.known {
             Some(_) => None,
-            None if claimed.network.is_empty() => Some(PriceNote::NetworkNotNamed),
+            None if network.is_empty() => Some(PriceNote::NetworkNotNamed),
             None => Some(PriceNote::UnknownAsset),
         };
         ClaimedPrice { usd: Some(usd), amount, note, ..claimed }
