@@ -20,15 +20,11 @@ use merge::Fitting;
 use sought::Sought;
 
 /// Looks for what these words mean, for an agent that pays at most `ceiling` at a time.
-pub(crate) async fn find(
-    house: &Parts,
-    agent: &str,
-    ceiling: Option<Usd>,
-    query: FindQuery,
-) -> Result<Found, Refusal> {
+pub(crate) async fn find(house: &Parts, agent: &str, ceiling: Option<Usd>, query: FindQuery) -> Result<Found, Refusal> {
     let sought = Sought::read(&query)?;
-    let policy =
-        house.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "its owner has to correct it"))?;
+    let policy = house
+        .policy()
+        .map_err(|reason| Refusal::of("policy_invalid", reason.message, "its owner has to correct it"))?;
     let heard = ask::all(house, &policy, &sought).await;
     let (fitting, directories) = fitting(&heard, &sought, &policy.egress);
     let mut candidates = merge::merged(fitting, &policy);
@@ -48,7 +44,9 @@ fn fitting(heard: &[Heard], sought: &Sought, egress: &[String]) -> (Vec<Fitting>
     let (mut all, mut told) = (Vec::new(), Vec::new());
     for Heard { name, listing, age, problem } in heard {
         let things = listing.iter().flat_map(|listing| listing.things.iter());
-        let fits = |thing: &ListedThing| Some(Fitting { matched: sought.matches(thing)?, thing: thing.clone(), by: name.clone() });
+        let fits = |thing: &ListedThing| {
+            Some(Fitting { matched: sought.matches(thing)?, thing: thing.clone(), by: name.clone() })
+        };
         let of_it: Vec<Fitting> = things.filter(|thing| thing.may_be_asked(egress)).filter_map(fits).collect();
         told.push(DirectoryTold {
             name: name.clone(),
@@ -69,9 +67,7 @@ fn not_read(listing: &Arc<Listing>) -> Option<String> {
         (0, 0) => None,
         (unusable, 0) => Some(format!("{unusable} of its entries lead nowhere")),
         (0, unread) => Some(format!("{unread} of its entries were not read")),
-        (unusable, unread) => {
-            Some(format!("{unusable} of its entries lead nowhere, and {unread} more were not read"))
-        }
+        (unusable, unread) => Some(format!("{unusable} of its entries lead nowhere, and {unread} more were not read")),
     }
 }
 

@@ -75,7 +75,9 @@ fn tell(found: &Found, context: &Context) {
     }
     match found.results.is_empty() {
         true => context.out.say(format_args!("Nothing that fits.")),
-        false => lines(&found.results, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line)),
+        false => {
+            lines(&found.results, words::now(), context.out.width()).iter().for_each(|line| context.out.line(line))
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub(super) fn directories(section: &Section<'_>) -> Vec<Directory> {
 
 /// Those of an empty file.
 pub(super) fn built_in() -> Vec<Directory> {
-    let of = |(kind, _, bases): &(DirectoryKind, _, &[&str])| at(*kind, bases.iter().filter_map(|base| base.parse().ok()));
+    let of =
+        |(kind, _, bases): &(DirectoryKind, _, &[&str])| at(*kind, bases.iter().filter_map(|base| base.parse().ok()));
     KINDS.iter().flat_map(of).collect()
 }
 
@@ -55,7 +56,6 @@ fn at(kind: DirectoryKind, bases: impl Iterator<Item = Url>) -> Vec<Directory> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
     use crate::config::tests::{complaint, parsed};
 
@@ -73,7 +73,8 @@ mod tests {
         Mpp https://mpp.dev/
         Index402 https://402index.io/
         ");
-        let own = parsed("[find]\nbazaar = []\nmpp = [\"http://127.0.0.1:4021\"]\nopenapi = [\"https://api.example.com\"]\n");
+        let own =
+            parsed("[find]\nbazaar = []\nmpp = [\"http://127.0.0.1:4021\"]\nopenapi = [\"https://api.example.com\"]\n");
         insta::assert_snapshot!(listed(&own).join("\n"), @r"
         Mpp http://127.0.0.1:4021/
         Index402 https://402index.io/

@@ -64,7 +64,13 @@ impl Candidate {
 
 fn dearer(one: ClaimedPrice, other: ClaimedPrice) -> ClaimedPrice {
     match (one.usd, other.usd) {
-        (Some(is), Some(was)) if is == was => if one.known.is_some() { one } else { other },
+        (Some(is), Some(was)) if is == was => {
+            if one.known.is_some() {
+                one
+            } else {
+                other
+            }
+        }
         (Some(is), Some(was)) => {
             let dearest = if is > was { one } else { other };
             ClaimedPrice { note: Some(PriceNote::ClaimsDiffer), ..dearest }

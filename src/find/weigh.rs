@@ -81,8 +81,8 @@ pub fn best<'a>(prices: &'a [ClaimedPrice], policy: &Policy) -> Option<&'a Claim
 fn rank(price: &ClaimedPrice, policy: &Policy) -> u8 {
     match (&price.known, scheme(price)) {
         (Some(asset), Some(scheme)) if price.usd.is_some() => {
-            let is_open = policy.networks.contains(asset.network())
-                && policy.schemes.iter().any(|open| open == scheme.name());
+            let is_open =
+                policy.networks.contains(asset.network()) && policy.schemes.iter().any(|open| open == scheme.name());
             if is_open { 0 } else { 1 }
         }
         // In dollars alone: where it is paid is for the 402 to say.
@@ -165,7 +165,7 @@ fn unpayable(price: &ClaimedPrice) -> Option<Reason> {
             says("unknown_asset", "it is said to be paid in an asset, or on a network, that bursar does not know")
         }
         None | Some(PriceNote::ClaimsDiffer) if price.known.is_some() && scheme(price).is_none() => {
-            says("scheme_unknown", "it is said to be paid by a scheme that bursar does not know")
+            says("scheme_not_supported", "it is said to be paid by a scheme that bursar does not know")
         }
         _ => None,
     }
@@ -174,7 +174,9 @@ fn unpayable(price: &ClaimedPrice) -> Option<Reason> {
 fn no_price(note: Option<PriceNote>) -> Reason {
     let message = match note {
         Some(PriceNote::Varies) => "what it costs depends on the call: quote says it",
-        Some(PriceNote::UnitsUnclear) => "whether its price is in dollars or in base units cannot be told: quote says it",
+        Some(PriceNote::UnitsUnclear) => {
+            "whether its price is in dollars or in base units cannot be told: quote says it"
+        }
         _ => "no price is listed that can be read: quote says it",
     };
     Reason::new("price_unknown", "directory", message, Who::Agent)

@@ -55,7 +55,8 @@ pub(super) fn tool(value: Option<&Value>) -> Option<String> {
 
 /// The names of what these take, where they are names.
 pub(super) fn arguments(objects: &[Option<&Value>]) -> Vec<String> {
-    let members = objects.iter().filter_map(|object| object.and_then(Value::as_object)).flat_map(|object| object.keys());
+    let members =
+        objects.iter().filter_map(|object| object.and_then(Value::as_object)).flat_map(|object| object.keys());
     members.filter(|name| name.len() <= TAG_CHARS && name.bytes().all(is_plain)).take(ARGUMENTS).cloned().collect()
 }
 

@@ -7,6 +7,7 @@ use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, Tool, schema};
 use crate::answer::{DirectoryTold, FindQuery, Found, FoundThing};
+use crate::listing::HealthClaim;
 use crate::text;
 
 pub fn tool() -> Tool {
@@ -97,5 +98,13 @@ fn claims(index: usize, thing: &FoundThing) -> String {
         false => format!(" takes {}", quoted(&thing.arguments.join(", "))),
     };
     let (name, description) = (quoted(&thing.name), quoted(&thing.description));
-    format!("Result {index}, by {}: {name} {description} {method}{place}{tool}{takes}", by.join(", "))
+    let fares = thing.health.as_ref().map(fares).unwrap_or_default();
+    format!("Result {index}, by {}: {name} {description} {method}{place}{tool}{takes}{fares}", by.join(", "))
+}
+
+/// `, healthy, 7 payers in 30 days`
+fn fares(health: &HealthClaim) -> String {
+    let status = health.status.as_ref().map(|status| format!(", {}", tell::clean(status))).unwrap_or_default();
+    let payers = health.payers_30d.map(|count| format!(", {count} payers in 30 days")).unwrap_or_default();
+    format!("{status}{payers}")
 }

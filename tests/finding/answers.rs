@@ -53,7 +53,7 @@ async fn every_result_says_what_the_policy_would_say_today() {
     assert!(said("Elsewhere").contains("network_not_allowed"), "{}", said("Elsewhere"));
     assert_eq!(said("Unknown"), "unpayable unknown_asset");
     assert_eq!(said("Priceless"), "unknown price_unknown");
-    assert_eq!(said("Upto"), "unpayable scheme_unknown");
+    assert_eq!(said("Upto"), "unpayable scheme_not_supported");
     let payable: Vec<&str> =
         found.results.iter().filter(|thing| thing.payable).map(|thing| thing.name.as_str()).collect();
     assert_eq!(payable, ["Cheap", "Asks", "Dear"]);
@@ -105,10 +105,13 @@ async fn the_same_thing_in_two_directories_is_one_and_the_higher_price_counts() 
     let (bazaar, index) = (Shelf::open().await, Shelf::open().await);
     let kinds = [bazaar.as_a(DirectoryKind::Bazaar), index.as_a(DirectoryKind::Index402)];
     let scene = scene::market([]).directories(&kinds).open().await;
-    bazaar.put(SEARCH, &searched(&[
-        item("https://a.example:443/x/../weather", "Twice", "10000"),
-        item("https://b.example/weather", "Agreed", "20000"),
-    ]));
+    bazaar.put(
+        SEARCH,
+        &searched(&[
+            item("https://a.example:443/x/../weather", "Twice", "10000"),
+            item("https://b.example/weather", "Agreed", "20000"),
+        ]),
+    );
     let listed = |url: &str, price: f64| {
         json!({"url": url, "name": "Otherwise", "protocol": "x402", "price_usd": price, "payment_asset": "USDC",
             "payment_network": "base-sepolia", "health_status": "healthy"})
@@ -119,7 +122,10 @@ async fn the_same_thing_in_two_directories_is_one_and_the_higher_price_counts() 
     assert_eq!(found.results.len(), 2, "{found:#?}");
     let twice = named(&found, "Twice");
     assert_eq!(twice.claimed_by.len(), 2);
-    assert_eq!((twice.price_usd.unwrap().to_string().as_str(), twice.price_note), ("0.30", Some(PriceNote::ClaimsDiffer)));
+    assert_eq!(
+        (twice.price_usd.unwrap().to_string().as_str(), twice.price_note),
+        ("0.30", Some(PriceNote::ClaimsDiffer))
+    );
     assert_eq!(said(twice), "ask above_approval");
     let agreed = named(&found, "Agreed");
     assert_eq!((agreed.price_usd.unwrap().to_string().as_str(), agreed.price_note), ("0.02", None));
@@ -197,7 +203,10 @@ async fn a_directory_that_is_down_is_answered_for_by_what_it_said_for_a_day() {
     scene.pass(24 * 3600);
     let stale = find(&scene, words("weather")).await;
     let told = &stale.directories[0];
-    assert_eq!((told.ok, told.age_s, told.problem.as_deref()), (false, Some(86_400), Some("it answered with HTTP 503")));
+    assert_eq!(
+        (told.ok, told.age_s, told.problem.as_deref()),
+        (false, Some(86_400), Some("it answered with HTTP 503"))
+    );
     assert_eq!(names(&stale), ["Weather"]);
     scene.pass(1);
     let gone = find(&scene, words("weather")).await;
@@ -293,7 +302,10 @@ async fn only_what_is_asked_for_is_told() {
     let tools = asked(FindQuery { kind: Some(FoundKind::Tool), ..FindQuery::default() }).await;
     assert_eq!(names(&tools), ["forecast"]);
     let forecast = &tools.results[0];
-    assert_eq!((forecast.server.as_deref(), forecast.tool.as_deref()), (Some("https://b.example/mcp"), Some("forecast")));
+    assert_eq!(
+        (forecast.server.as_deref(), forecast.tool.as_deref()),
+        (Some("https://b.example/mcp"), Some("forecast"))
+    );
     assert_eq!((forecast.url.as_deref(), forecast.kind), (None, FoundKind::Tool));
     let pages = asked(FindQuery { kind: Some(FoundKind::Http), ..FindQuery::default() }).await;
     assert_eq!(names(&pages), ["Page", "Priceless"]);

@@ -72,7 +72,8 @@ fn thing(thing: &ListedThing) -> String {
     let ListedThing { url, tool, method, name, description, tags, arguments, prices, health } = thing;
     let mut told = method.as_ref().map(|method| format!("{method} ")).unwrap_or_default();
     told += url.as_str();
-    for (what, said) in [("tool", tool.clone().unwrap_or_default()), ("name", name.clone()), ("says", description.clone())]
+    for (what, said) in
+        [("tool", tool.clone().unwrap_or_default()), ("name", name.clone()), ("says", description.clone())]
     {
         if !said.is_empty() {
             told += &format!("\n  {what}: {said}");

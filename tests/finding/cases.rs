@@ -24,7 +24,7 @@ fn every_answer_is_read_as_its_file_says() {
 #[tokio::test]
 async fn no_answer_of_a_directory_is_paid_kept_or_told_as_bursars_own() {
     let shelf = Shelf::open().await;
-    let mut wrong = Vec::new();
+    let (mut wrong, mut results) = (Vec::new(), 0);
     for case in all() {
         let scene = scene::market([]).directories(&[shelf.as_a(case.kind)]).open().await;
         shelf.put_bytes(path(case.kind), 200, case.body.clone());
@@ -40,8 +40,10 @@ async fn no_answer_of_a_directory_is_paid_kept_or_told_as_bursars_own() {
         wrong.extend(odd_places(&found).into_iter().map(|url| format!("{}: {url}", case.name)));
         assert_eq!(shelf.asked().len(), asked_before + 1, "{}: asked once, and nothing it refers to", case.name);
         assert_eq!(scene.ids().await, Vec::<String>::new(), "{}: a row in the ledger", case.name);
+        results += found.results.len();
         scene.end().await;
     }
+    assert!(results > 60, "hardly anything was found at all: {results}");
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
