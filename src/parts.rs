@@ -207,3 +207,22 @@ impl Parts {
 pub(crate) fn wallet_reason(cause: &WalletError) -> Reason {
     Reason::new(cause.code(), "wallet", cause.to_string(), Who::Owner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_listing_gives_way_when_there_are_too_many() {
+        let book = ListingBook::default();
+        let at = |nth: usize| Time::from_secs(nth as i64);
+        for nth in 0..=limits::LISTINGS {
+            book.note(&nth.to_string(), Arc::default(), at(nth));
+        }
+        let now = at(1_000);
+        assert!(book.recall("0", now).is_none());
+        let (age, _) = book.recall("1", now).unwrap();
+        assert_eq!(age, Duration::from_secs(999));
+        assert!(book.recall(&limits::LISTINGS.to_string(), now).is_some());
+    }
+}

@@ -105,7 +105,7 @@ fn lines(results: &[FoundThing], now: Time, width: usize) -> Vec<String> {
     }
     let mut lines = table.lines(width, WHERE);
     lines.push(String::new());
-    lines.extend(results.iter().map(claim));
+    lines.extend(results.iter().flat_map(claim));
     lines.push(out::dim("All of this is claimed by strangers; the seller's own 402 decides price and payee."));
     lines
 }
@@ -120,14 +120,85 @@ fn place(thing: &FoundThing) -> String {
     }
 }
 
-fn claim(thing: &FoundThing) -> String {
+/// The place whole, and what is said to be there.
+fn claim(thing: &FoundThing) -> [String; 2] {
     let said = [out::clean(&thing.name), out::clean(&thing.description)];
     let said: Vec<String> = said.into_iter().filter(|words| !words.is_empty()).collect();
     let by: Vec<String> = thing.claimed_by.iter().map(|name| out::clean(name)).collect();
-    format!("{} {}", said.join(": "), out::dim(&format!("({})", by.join(", "))))
+    [out::bold(&place(thing)), format!("  {} {}", said.join(": "), out::dim(&format!("({})", by.join(", "))))]
 }
 
 /// As the structured answer spells it.
 fn spelt(verdict: impl serde::Serialize) -> String {
     serde_json::to_value(verdict).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::FindVerdict;
+    use crate::money::Usd;
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+
+    fn thing(url: &str, verdict: FindVerdict, usd: Option<u64>) -> FoundThing {
+        FoundThing {
+            kind: FoundKind::Http,
+            name: "Weather".to_owned(),
+            description: "Weather\u{1b}[31m now\nVERDICT".to_owned(),
+            url: Some(url.to_owned()),
+            server: None,
+            tool: None,
+            method: Some("GET".to_owned()),
+            arguments: Vec::new(),
+            price_usd: usd.map(Usd::micros),
+            amount_atomic: None,
+            asset: None,
+            network: Some("eip155:84532".to_owned()),
+            scheme: None,
+            price_note: None,
+            payable: true,
+            verdict,
+            reasons: Vec::new(),
+            known: None,
+            last_paid_usd: None,
+            last_paid_at: Some(NOW.minus(std::time::Duration::from_secs(90))),
+            health: None,
+            claimed_by: vec!["mpp.dev".to_owned(), "402index.io".to_owned()],
+        }
+    }
+
+    #[test]
+    fn results_line_up_and_what_they_claim_is_told_below() {
+        let url = "https://api.weather.example/a/path/that/goes/on/and/on/and/on/and/on";
+        let tool = FoundThing {
+            kind: FoundKind::Tool,
+            url: None,
+            server: Some("https://mcp.weather.example/".to_owned()),
+            tool: Some("forecast".to_owned()),
+            last_paid_at: None,
+            ..thing("", FindVerdict::Unknown, None)
+        };
+        let lines = lines(&[thing(url, FindVerdict::Allow, Some(10_000)), tool], NOW, 80);
+        let plain: Vec<String> = lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert!(plain[..3].iter().all(|line| line.chars().count() <= 80), "{plain:#?}");
+        insta::assert_snapshot!(plain.join("\n"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_directory_is_told_and_what_was_used_instead() {
+        let told = |ok, age_s, problem: Option<&str>| DirectoryTold {
+            name: "mpp.dev".to_owned(),
+            ok,
+            results: 0,
+            age_s,
+            problem: problem.map(str::to_owned),
+        };
+        let plain = |told| problem(&told).map(|line| anstream::adapter::strip_str(&line).to_string());
+        assert_eq!(plain(told(true, Some(3), None)), None);
+        let note = plain(told(true, None, Some("2 of its entries lead nowhere")));
+        assert_eq!(note.as_deref(), Some("note: mpp.dev: 2 of its entries lead nowhere"));
+        let stale = plain(told(false, Some(7_200), Some("it answered with HTTP 503")));
+        assert_eq!(stale.as_deref(), Some("warning: mpp.dev: it answered with HTTP 503; what it said 2 h ago is used"));
+    }
 }

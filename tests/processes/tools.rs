@@ -396,6 +396,12 @@ async fn what_is_wrong_with_a_call_is_said_and_nothing_is_asked(scene: &Scene, h
         ("list_spend", json!({"since": "yesterday"}), "bad_time"),
         ("list_spend", json!({"cursor": "x"}), "bad_cursor"),
         ("get_purchase", json!({"purchase_id": "pu_none"}), "no_such_purchase"),
+        ("find_paid", json!({}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "kind": "page"}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "limit": "10"}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "limit": 51}), "bad_limit"),
+        ("find_paid", json!({"query": "?!"}), "bad_query"),
+        ("find_paid", json!({"query": "weather", "max_price": "a lot"}), "bad_max_price"),
     ];
     for (tool, arguments, code) in wrong {
         let answer = host.tool(tool, arguments.clone()).await.expect("an answer");
