@@ -63,12 +63,12 @@ impl Parts {
         let pays = |asset: &&Asset| asset.usd == Rate::ONE;
         let asset = policy.networks.iter().find_map(|network| self.assets.on(network).find(pays))?;
         let (amount, scheme) = (asset.amount_of(price)?, Scheme::exact(asset));
-        offer_of(policy, url, Terms { asset, amount, usd: price, scheme, dialect: Dialect::X402V2 })
+        offer_of(policy, url, ImaginedTerms { asset, amount, usd: price, scheme, dialect: Dialect::X402V2 })
     }
 }
 
 /// What an offer would ask for.
-pub(crate) struct Terms<'a> {
+pub(crate) struct ImaginedTerms<'a> {
     pub asset: &'a Asset,
     pub amount: Amount,
     pub usd: Usd,
@@ -77,8 +77,8 @@ pub(crate) struct Terms<'a> {
 }
 
 /// An offer of these terms, to whom the place's rule pays, or to nobody in particular.
-pub(crate) fn offer_of(policy: &Policy, url: &Url, terms: Terms<'_>) -> Option<Offer> {
-    let Terms { asset, amount, usd, scheme, dialect } = terms;
+pub(crate) fn offer_of(policy: &Policy, url: &Url, terms: ImaginedTerms<'_>) -> Option<Offer> {
+    let ImaginedTerms { asset, amount, usd, scheme, dialect } = terms;
     let named = policy.place(url).rule.and_then(|rule| rule.payees.first());
     let payee = named.and_then(|payee| Account::parse(asset.network(), payee).ok());
     Some(Offer {

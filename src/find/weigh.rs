@@ -6,7 +6,7 @@ use url::Url;
 
 use super::merge::Candidate;
 use crate::answer::{FindVerdict, FoundKind, FoundThing, Refusal};
-use crate::imagine::{self, Imagining, Terms};
+use crate::imagine::{self, ImaginedTerms, Imagining};
 use crate::listing::{ClaimedPrice, ListedThing, PriceNote};
 use crate::money::{Amount, Asset, TransferMethod, Usd};
 use crate::offer::{Dialect, Offer, Scheme};
@@ -121,7 +121,7 @@ fn offer(house: &Parts, policy: &Policy, url: &Url, price: &ClaimedPrice) -> Opt
     let usd = price.usd?;
     match (&price.known, price.amount, scheme(price)) {
         (Some(asset), Some(amount), Some(scheme)) => {
-            imagine::offer_of(policy, url, Terms { asset, amount, usd, scheme, dialect: price.dialect })
+            imagine::offer_of(policy, url, ImaginedTerms { asset, amount, usd, scheme, dialect: price.dialect })
         }
         _ => house.offer_at(policy, url, usd),
     }

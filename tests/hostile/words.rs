@@ -300,6 +300,9 @@ async fn all_that_an_agent_hears(scene: &Scene, liar: &Server, said: &mut Said) 
     for (tool, arguments) in calls {
         said.note_answer(&format!("{tool:.20}"), &raw.tool(tool, arguments).await);
     }
+    let found = raw.tool("find_paid", json!({"query": "weather"})).await;
+    let found = found["result"]["structuredContent"]["results"].as_array().map(Vec::len);
+    assert!(found >= Some(4), "hardly anything of the directories was told: {found:?}");
     said.note_answer("a resource", &raw.request("resources/read", json!({"uri": hostile()})).await);
     said.note_answer("a method", &raw.request(&hostile(), json!({})).await);
     let listed = raw.request("tools/list", json!({})).await;
