@@ -15,7 +15,7 @@ use crate::limits;
 use crate::listing::{ListedThing, Listing};
 use crate::money::Usd;
 use crate::parts::Parts;
-use ask::Heard;
+use ask::DirectoryHeard;
 use merge::Fitting;
 use sought::Sought;
 
@@ -28,10 +28,10 @@ pub(crate) async fn find(house: &Parts, agent: &str, ceiling: Option<Usd>, query
     let heard = ask::all(house, &policy, &sought).await;
     let (fitting, directories) = fitting(&heard, &sought, &policy.egress);
     let mut candidates = merge::merged(fitting, &policy);
+    candidates.retain(|candidate| sought.is_cheap_enough(candidate.price.as_ref().and_then(|price| price.usd)));
     rank::by_words(&mut candidates);
     candidates.truncate(limits::WEIGHED);
     let mut weighed = weigh::all(house, agent, ceiling, &policy, candidates).await?;
-    weighed.retain(|thing| sought.is_cheap_enough(thing.found.price_usd));
     rank::by_worth(&mut weighed);
     weighed.truncate(sought.limit);
     let results: Vec<_> = weighed.into_iter().map(|weighed| weighed.found).collect();
@@ -40,9 +40,9 @@ pub(crate) async fn find(house: &Parts, agent: &str, ceiling: Option<Usd>, query
 }
 
 /// Of what each directory lists, what fits, with how well and who says so; and what came of asking it.
-fn fitting(heard: &[Heard], sought: &Sought, egress: &[String]) -> (Vec<Fitting>, Vec<DirectoryTold>) {
+fn fitting(heard: &[DirectoryHeard], sought: &Sought, egress: &[String]) -> (Vec<Fitting>, Vec<DirectoryTold>) {
     let (mut all, mut told) = (Vec::new(), Vec::new());
-    for Heard { name, listing, age, problem } in heard {
+    for DirectoryHeard { name, listing, age, problem } in heard {
         let things = listing.iter().flat_map(|listing| listing.things.iter());
         let fits = |thing: &ListedThing| {
             Some(Fitting { matched: sought.matches(thing)?, thing: thing.clone(), by: name.clone() })

@@ -17,7 +17,7 @@ use crate::ports::{DirectoryReply, Egress};
 use crate::request::Request;
 
 /// What came of asking one.
-pub struct Heard {
+pub struct DirectoryHeard {
     /// Its host.
     pub name: String,
     /// What it lists, now or lately.
@@ -35,7 +35,7 @@ enum Door<'a> {
 }
 
 /// The owner's directories; and the server that is named, if one is.
-pub async fn all(house: &Parts, policy: &Policy, sought: &Sought) -> Vec<Heard> {
+pub async fn all(house: &Parts, policy: &Policy, sought: &Sought) -> Vec<DirectoryHeard> {
     let named = sought.server.as_ref().map(of_server);
     let owners = house.directories.all().iter().map(|directory| (directory.clone(), Door::Owners));
     let all = owners.chain(named.map(|directory| (directory, Door::Guarded(policy))));
@@ -50,11 +50,11 @@ fn of_server(server: &Url) -> Directory {
     Directory { kind: DirectoryKind::Openapi, base }
 }
 
-async fn one(house: &Parts, directory: Directory, door: Door<'_>, words: &str) -> Heard {
+async fn one(house: &Parts, directory: Directory, door: Door<'_>, words: &str) -> DirectoryHeard {
     let (name, question) = (outward::name(&directory.base), directory.question(words));
     let known = house.listings.recall(question.as_str(), house.now());
     if let Some((age, listing)) = known.as_ref().filter(|(age, _)| *age < limits::LISTING_KEPT) {
-        return Heard { name, listing: Some(listing.clone()), age: Some(*age), problem: None };
+        return DirectoryHeard { name, listing: Some(listing.clone()), age: Some(*age), problem: None };
     }
     let late = || format!("it did not answer within {} s", limits::DIRECTORY_WAIT.as_secs());
     let asked = timeout(limits::DIRECTORY_WAIT, listed(house, &directory, &door, &question));
@@ -62,12 +62,12 @@ async fn one(house: &Parts, directory: Directory, door: Door<'_>, words: &str) -
         Ok(listing) => {
             let listing = Arc::new(listing);
             house.listings.note(question.as_str(), listing.clone(), house.now());
-            Heard { name, listing: Some(listing), age: None, problem: None }
+            DirectoryHeard { name, listing: Some(listing), age: None, problem: None }
         }
         Err(problem) => {
             let stale = known.filter(|(age, _)| *age <= limits::LISTING_STALE);
             let (age, listing) = stale.unzip();
-            Heard { name, listing, age, problem: Some(problem) }
+            DirectoryHeard { name, listing, age, problem: Some(problem) }
         }
     }
 }

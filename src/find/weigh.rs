@@ -40,7 +40,8 @@ pub async fn all(
         let (site, place) = (policy::site(&request.url).to_owned(), wish::place(&request.url));
         let last = house.ledger.last_paid(site, place).await?;
         let known = house.known_seller(&request.url).await;
-        let payable = candidate.price.as_ref().is_some_and(|price| rank(price, policy) == 0) && house.wallet.is_some();
+        let is_open = candidate.price.as_ref().is_some_and(|price| rank(price, policy) == 0);
+        let payable = is_open && !matches!(verdict, FindVerdict::Unknown | FindVerdict::Unpayable);
         let Candidate { matched, thing, price, claimed_by } = candidate;
         let found = FoundThing {
             payable,

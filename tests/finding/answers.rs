@@ -1,9 +1,17 @@
 //! What an agent is told of what is for sale: verdicts, order, history, and what a directory in trouble costs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bursar::answer::{FindQuery, FoundKind, Outcome};
+use bursar::chain::Rpc;
+use bursar::config::Home;
+use bursar::directory::WebDirectories;
+use bursar::house::{House, Ports};
 use bursar::listing::{DirectoryKind, PriceNote};
+use bursar::money::Assets;
+use bursar::seller::HttpSeller;
+use bursar::time::{Clock, Time};
 use sandbox::chain::NETWORK;
 use sandbox::sellers::Stall;
 use serde_json::json;
@@ -357,6 +365,32 @@ async fn what_is_wrong_with_a_question_is_said_and_nobody_is_asked() {
     }
     assert_eq!(shelf.asked(), Vec::<String>::new());
     scene.end().await;
+}
+
+#[tokio::test]
+async fn without_a_wallet_it_is_found_and_nothing_is_payable() {
+    struct Now;
+    impl Clock for Now {
+        fn now(&self) -> Time {
+            Time::from_secs(scene::START as i64)
+        }
+    }
+    let shelf = Shelf::open().await;
+    shelf.put(SEARCH, &searched(&[item("https://a.example/", "Weather", "10000")]));
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::at(dir.path());
+    home.prepare().unwrap();
+    std::fs::write(home.policy_file(), format!("version = 1\n[networks]\nallow = [\"{NETWORK}\"]\n")).unwrap();
+    let ports = Ports {
+        wallet: None,
+        seller: Arc::new(HttpSeller::new(&home.purchases_dir())),
+        chains: Arc::new(Rpc::new([])),
+        directories: Arc::new(WebDirectories::new(vec![shelf.as_a(DirectoryKind::Bazaar)])),
+        clock: Arc::new(Now),
+    };
+    let house = House::over(&home, Assets::default(), ports).unwrap();
+    let found = house.agent(AGENT).find(words("weather")).await.unwrap();
+    assert_eq!((said(&found.results[0]).as_str(), found.results[0].payable), ("unpayable no_wallet", false));
 }
 
 #[tokio::test]
