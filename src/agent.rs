@@ -47,8 +47,10 @@ use std::sync::Arc;
 
 use crate::account;
 use crate::answer::{
-    Answer, Balances, Budget, Budgets, PaidTools, Pending, Purchase, Quote, Refusal, Spend, SpendQuery,
+    Answer, Balances, Budget, Budgets, FindQuery, Found, PaidTools, Pending, Purchase, Quote, Refusal, Spend,
+    SpendQuery,
 };
+use crate::find;
 use crate::money::Usd;
 use crate::parts::Parts;
 use crate::ports::Caller;
@@ -98,6 +100,11 @@ impl Agent {
     /// Sends the request unpaid and says what would come of paying.
     pub async fn quote(&self, call: Call) -> Quote {
         self.parts.quote(&self.name, self.under_its_ceiling(call)).await
+    }
+
+    /// What directories list that fits, and what the policy would say of it. Never pays.
+    pub async fn find(&self, query: FindQuery) -> Result<Found, Refusal> {
+        find::find(&self.parts, &self.name, self.ceiling, query).await
     }
 
     /// What the wallet holds, and how much of it the budgets let be spent now.

@@ -1,11 +1,13 @@
 //! What an agent is told. Field names and values are the contract of the tools; text of others is data in them.
 //! What the owner is told beside it is in `owners`.
 
+mod found;
 mod owners;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::found::*;
 pub use self::owners::*;
 use crate::money::Usd;
 use crate::offer::{Attestation, Dialect};

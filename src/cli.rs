@@ -36,6 +36,7 @@ mod deny;
 mod doctor;
 mod exit;
 mod fetch;
+mod find;
 mod freeze;
 mod funding;
 mod groups;
@@ -107,6 +108,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
     Fetch(fetch::Fetch),
+    Find(find::Find),
     Balance(balance::BalanceCommand),
     Log(log::LogCommand),
     Why(why::Why),
@@ -285,6 +287,7 @@ impl Command {
             Command::Doctor(doctor) => doctor.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
             Command::Fetch(fetch) => fetch.run(context).await,
+            Command::Find(find) => find.run(context).await,
             Command::Balance(balance) => balance.run(context).await,
             Command::Log(log) => log.run(context).await,
             Command::Why(why) => why.run(context).await,

@@ -3,6 +3,7 @@
 //! This is an edge: it reads the environment and the disk, and hands values to rooms that do neither.
 
 mod files;
+mod find;
 mod home;
 mod nodes;
 mod owner_file;
@@ -23,6 +24,7 @@ use alloy_primitives::Address;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
+use crate::listing::Directory;
 use crate::money::{Account, Asset, Assets, Network, Rate, TransferMethod};
 use crate::policy::edit;
 use crate::policy::read::{self, Complaint, FileError, Notes, Section};
@@ -31,7 +33,7 @@ use crate::text::quoted;
 pub use crate::policy::read::FileError as ConfigError;
 
 /// `config.toml`. Every key may be left out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The wallet.
     pub wallet: WalletConfig,
@@ -41,6 +43,8 @@ pub struct Config {
     pub tunnel: Option<Tunnel>,
     /// MCP servers that are programs of the owner's, by name: each with its arguments.
     pub programs: BTreeMap<String, (String, Vec<String>)>,
+    /// Who is asked what is for sale, when somebody looks for something.
+    pub directories: Vec<Directory>,
     chains: BTreeMap<Network, ChainConfig>,
     assets: Vec<Asset>,
 }
@@ -72,6 +76,20 @@ pub struct ChainConfig {
     pub confirmations: Option<u64>,
 }
 
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            wallet: WalletConfig::default(),
+            notices: Notices::default(),
+            tunnel: None,
+            directories: find::built_in(),
+            programs: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            assets: Vec::new(),
+        }
+    }
+}
+
 impl Config {
     /// The file in `home`, or the values of an empty one if there is none.
     pub fn load(home: &Home) -> Result<Config, ConfigError> {
@@ -91,6 +109,7 @@ impl Config {
             wallet: wallet(&root.section("wallet")),
             notices: Notices::read(&root.section("notices")),
             tunnel: root.optional("review").and_then(|section| Tunnel::read(&section)),
+            directories: find::directories(&root.section("find")),
             chains: chains(&root),
             assets: assets(&root),
             programs: programs::read(&root),

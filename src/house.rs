@@ -10,13 +10,14 @@ use crate::answer::Refusal;
 use crate::chain::{Nodes, Rpc};
 use crate::clock::SystemClock;
 use crate::config::{Config, Home, OwnerFile, PolicyFile, StoreKind as KeptIn};
+use crate::directory::WebDirectories;
 use crate::keeper::Keeper;
 use crate::ledger::{Bodies, Ledger};
 use crate::limits;
 use crate::money::{Assets, Network};
 use crate::owner::Owner;
-use crate::parts::{FundsBook, GroundBook, Parts};
-use crate::ports::{Chains, Screen, Seller};
+use crate::parts::{FundsBook, GroundBook, ListingBook, Parts};
+use crate::ports::{Chains, Directories, Screen, Seller};
 use crate::seller::Sellers;
 use crate::time::Clock;
 use crate::wallet::{PassphraseSource, Store, Wallet};
@@ -36,6 +37,8 @@ pub struct Ports {
     pub seller: Arc<dyn Seller>,
     /// The chains.
     pub chains: Arc<dyn Chains>,
+    /// The directories.
+    pub directories: Arc<dyn Directories>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -63,7 +66,8 @@ impl House {
         let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
         let chains = Arc::new(Rpc::new(nodes(&config, &assets)));
         let seller = Arc::new(Sellers::new(&home.purchases_dir(), &config.programs));
-        let house = House::over(home, assets, Ports { wallet, seller, chains, clock })?;
+        let directories = Arc::new(WebDirectories::new(config.directories));
+        let house = House::over(home, assets, Ports { wallet, seller, chains, directories, clock })?;
         // Whichever command it is that looks next.
         questions::expire(&house.parts).await;
         Ok(house)
@@ -71,7 +75,7 @@ impl House {
 
     /// The same house over other ports.
     pub fn over(home: &Home, assets: Assets, ports: Ports) -> Result<House, Refusal> {
-        let Ports { wallet, seller, chains, clock } = ports;
+        let Ports { wallet, seller, chains, directories, clock } = ports;
         private_dir(&home.purchases_dir())
             .and_then(|()| private_dir(&home.leases_dir()))
             .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
@@ -84,12 +88,14 @@ impl House {
             wallet,
             seller,
             chains,
+            directories,
             clock,
             rules: PolicyFile::new(home),
             owner_file: OwnerFile::new(home),
             assets,
             funds: FundsBook::default(),
             ground: GroundBook::default(),
+            listings: ListingBook::default(),
             screen: OnceLock::new(),
             doubt: Notify::new(),
             sealed: Mutex::new(None),

@@ -61,7 +61,7 @@ pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
 pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
-pub use sellers::{SellerCounts, SellerFilter};
+pub use sellers::{LastPaid, SellerCounts, SellerFilter};
 pub use sign_ins::{RecordedSignIn, SignInDraft, SignedIn};
 pub use take_over::{Again, TakenUp};
 pub use unmet::RefusedOffers;

@@ -1,7 +1,7 @@
 //! Bursar: a wallet with budgets for AI agents.
 //!
 //! The map of the house. [`purchase`] is the flow; everything else is a room it passes through.
-//! Pure rooms (`money`, `offer`, `policy`, `authorization`, `settlement`) know no clock, network, disk, environment or
+//! Pure rooms (`money`, `offer`, `policy`, `authorization`, `settlement`, `listing`) know no clock, network, disk, environment or
 //! randomness. Three doors are guarded: money (`ledger`), keys (`wallet`), wire (`seller`).
 
 mod account;
@@ -15,14 +15,18 @@ mod clock;
 mod conclude;
 pub mod config;
 pub mod crash;
+pub mod directory;
+mod find;
 mod funds;
 pub mod goods;
 mod ground;
 pub mod house;
+mod imagine;
 pub mod json;
 pub mod keeper;
 pub mod ledger;
 pub mod limits;
+pub mod listing;
 pub mod mcp;
 pub mod money;
 mod notify;

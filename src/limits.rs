@@ -201,3 +201,25 @@ pub const REVIEW_FORM_BYTES: usize = 16 * 1024;
 pub const REVIEW_CONNECTIONS: usize = 32;
 /// One request and its answer, on one machine.
 pub const REVIEW_CONVERSATION: Duration = Duration::from_secs(30);
+/// A directory that has not answered by then is left out: an agent waits for the others.
+pub const DIRECTORY_WAIT: Duration = Duration::from_secs(5);
+/// A hundred entries with their schemas stay far below this.
+pub const DIRECTORY_BYTES: usize = 1024 * 1024;
+/// Of one answer of a directory; who wants more asks with better words.
+pub const LISTED_THINGS: usize = 100;
+/// An address that somebody is meant to read; longer ones are not listed.
+pub const LISTED_URL_BYTES: usize = 512;
+/// What directories list changes over days.
+pub const LISTING_KEPT: Duration = Duration::from_secs(600);
+/// A directory that is down is answered for by what it said before, up to here.
+pub const LISTING_STALE: Duration = Duration::from_secs(24 * 3600);
+/// Answers of directories that are kept; the oldest goes first.
+pub const LISTINGS: usize = 64;
+/// What is looked for is said in a few words.
+pub const QUERY_CHARS: usize = 200;
+/// Things found, unless more or fewer are asked for.
+pub const FOUND: usize = 10;
+/// And at the most.
+pub const FOUND_AT_MOST: usize = 50;
+/// The policy is asked about so many that fit best: each is a look into the ledger.
+pub const WEIGHED: usize = 100;

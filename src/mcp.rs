@@ -8,6 +8,7 @@ mod asking;
 mod call_paid_tool;
 mod door;
 mod fetch_paid;
+mod find_paid;
 mod get_balance;
 mod get_budget;
 mod get_purchase;
@@ -72,6 +73,7 @@ fn all_tools() -> Vec<Tool> {
         get_budget::tool(),
         list_spend::tool(),
         get_purchase::tool(),
+        find_paid::tool(),
         list_paid_tools::tool(),
         call_paid_tool::tool(),
     ]

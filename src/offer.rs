@@ -15,7 +15,7 @@ mod needs;
 mod pay_per_crawl;
 mod payment;
 mod receipt;
-mod shown;
+pub(crate) mod shown;
 mod signed;
 mod words;
 mod www_authenticate;
@@ -224,6 +224,15 @@ pub fn fit(listed: Vec<Listed>, request: &Request, at: Time) -> Vec<Listed> {
     };
     let fitted = listed.into_iter().map(fitted).collect();
     signed::without_contradicted(fitted, &request.url, at)
+}
+
+/// A network by the name that either version of x402 has for it.
+pub(crate) fn network_named(text: &str) -> Option<Network> {
+    let is_one = |network: &Network| {
+        let is_odd = network.as_str().starts_with("eip155:") && network.chain_id().is_none();
+        !is_odd && !shown::network(network.as_str()).is_empty()
+    };
+    x402_v1::network(text).filter(is_one)
 }
 
 /// Whether a challenge that was kept can still be answered; one that has expired is asked for anew.

@@ -19,17 +19,15 @@ pub use crate::ledger::{By, versions};
 
 use std::sync::{Arc, Weak};
 
-use url::Url;
-
 use crate::account::{Shown, event, row};
 use crate::agent::Agent;
 use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal, Row, Story};
 use crate::goods::Goods;
-use crate::ledger::{Entry, LedgerError, View};
-use crate::money::{Account, Asset, Rate, Usd};
-use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme};
+use crate::imagine::{Imagined, Imagining};
+use crate::ledger::{Entry, LedgerError};
+use crate::money::Usd;
 use crate::parts::Parts;
-use crate::policy::{self, ApprovedBy, Decision, Policy};
+use crate::policy::{self, ApprovedBy, Decision};
 use crate::reason::{Reason, Who};
 use crate::seal::{self, Foreign, anchor_of};
 use crate::settlement::Standing;
@@ -249,53 +247,19 @@ impl Owner {
         let policy =
             self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let url = &wish.request.url;
-        let offer =
-            self.imagined(&policy, url, price).ok_or_else(|| nothing("no network the policy allows has an asset"))?;
-        let view = View {
-            agent: agent.to_owned(),
-            identity: None,
-            led_from: None,
-            policy: policy.clone(),
-            url: Some(url.clone()),
-            payees: vec![offer.payee.to_string()],
-            now: self.parts.now(),
-        };
-        let mut snapshot = self.parts.ledger.snapshot(view).await?;
-        // Nobody is named as payee here, so nobody can be a new one.
-        snapshot.payees_before.clear();
-        let funds = funds::known(&self.parts).await;
-        let question = policy::Question { request: &wish.request, max_price: None, funds: &funds };
-        let rules = policy::explain(&policy, &question, &offer, &snapshot);
-        let verdict = match policy::decide(&policy, &question, &[Listed::Payable(Box::new(offer))], &snapshot).decision
-        {
+        let offer = self.parts.offer_at(&policy, url, price);
+        let offer = offer.ok_or_else(|| nothing("no network the policy allows has an asset"))?;
+        let (request, funds) = (&wish.request, self.parts.known_funds().await);
+        let asked = Imagining { agent, policy: &policy, request, max_price: None, funds: &funds };
+        let Imagined { rules, decision, is_frozen } = self.parts.imagine(&asked, offer).await?;
+        let verdict = match decision {
             Decision::Allow(_) => OfferVerdict::Allow,
             Decision::Ask(..) => OfferVerdict::Ask,
             Decision::Refuse(_) => OfferVerdict::Refuse,
         };
-        let signing_in = policy::SigningIn { request: &wish.request, was_bought: true, is_frozen: snapshot.frozen };
+        let signing_in = policy::SigningIn { request, was_bought: true, is_frozen };
         let sign_in = policy::sign_in_report(&policy, &signing_in);
         Ok(Explained { verdict, rules, sign_in, change_not_applied: self.parts.is_held_back() })
-    }
-
-    /// An offer of this price as the allowed networks would have it, to whom the place's rule pays, or to nobody in
-    /// particular.
-    fn imagined(&self, policy: &Policy, url: &Url, price: Usd) -> Option<Offer> {
-        let pays = |asset: &&Asset| asset.usd == Rate::ONE;
-        let asset = policy.networks.iter().find_map(|network| self.parts.assets.on(network).find(pays))?.clone();
-        let amount = asset.amount_of(price)?;
-        let named = policy.place(url).rule.and_then(|rule| rule.payees.first());
-        let payee = named.and_then(|payee| Account::parse(asset.network(), payee).ok());
-        Some(Offer {
-            scheme: Scheme::exact(&asset),
-            usd: price,
-            amount,
-            payee: payee.unwrap_or_else(|| Account::anybody(asset.network())),
-            window_secs: 60,
-            takes_first: false,
-            carrier: Carrier::Headers,
-            echo: Echo::imagined(Dialect::X402V2)?,
-            asset,
-        })
     }
 
     /// Accepts a restored ledger: it becomes this wallet's, and every window counts as full until it rolls.

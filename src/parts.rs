@@ -15,9 +15,10 @@ use crate::authorization::Fact;
 use crate::config::{OwnerFile, PolicyFile};
 use crate::ledger::{Bodies, Entry, Ledger};
 use crate::limits;
+use crate::listing::Listing;
 use crate::money::{Account, Amount, Assets};
 use crate::policy::Policy;
-use crate::ports::{Chains, Screen, Seller};
+use crate::ports::{Chains, Directories, Screen, Seller};
 use crate::reason::{Reason, Who};
 use crate::time::{Clock, Time};
 use crate::wallet::{OwnerMark, Wallet, WalletError};
@@ -29,12 +30,14 @@ pub struct Parts {
     pub(crate) wallet: Option<Wallet>,
     pub(crate) seller: Arc<dyn Seller>,
     pub(crate) chains: Arc<dyn Chains>,
+    pub(crate) directories: Arc<dyn Directories>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rules: PolicyFile,
     pub(crate) owner_file: OwnerFile,
     pub(crate) assets: Assets,
     pub(crate) funds: FundsBook,
     pub(crate) ground: GroundBook,
+    pub(crate) listings: ListingBook,
     pub(crate) screen: OnceLock<Arc<dyn Screen>>,
     /// Something is unproven: reconciling has work.
     pub(crate) doubt: Notify,
@@ -56,6 +59,10 @@ pub struct FundsBook {
 /// What was heard of the chains that a scheme must know before it signs, and when.
 #[derive(Default)]
 pub struct GroundBook(std::sync::Mutex<BTreeMap<Fact, (Time, B256)>>);
+
+/// What directories listed lately, by what they were asked, and when.
+#[derive(Default)]
+pub struct ListingBook(std::sync::Mutex<BTreeMap<String, (Time, Arc<Listing>)>>);
 
 /// A look at this machine's clock, by which it is seen later that somebody set it since.
 #[derive(Clone, Copy)]
@@ -114,6 +121,25 @@ impl GroundBook {
     /// What was known turned out to be otherwise.
     pub(crate) fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl ListingBook {
+    /// What is known, and how old it is.
+    pub(crate) fn recall(&self, asked: &str, now: Time) -> Option<(Duration, Arc<Listing>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, listing) = known.get(asked)?;
+        Some((now.since(*at), listing.clone()))
+    }
+
+    /// The oldest gives way.
+    pub(crate) fn note(&self, asked: &str, listing: Arc<Listing>, now: Time) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(asked.to_owned(), (now, listing));
+        if known.len() > limits::LISTINGS {
+            let oldest = known.iter().min_by_key(|(_, (at, _))| *at).map(|(asked, _)| asked.clone());
+            oldest.map(|oldest| known.remove(&oldest));
+        }
     }
 }
 
@@ -180,4 +206,23 @@ impl Parts {
 
 pub(crate) fn wallet_reason(cause: &WalletError) -> Reason {
     Reason::new(cause.code(), "wallet", cause.to_string(), Who::Owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_listing_gives_way_when_there_are_too_many() {
+        let book = ListingBook::default();
+        let at = |nth: usize| Time::from_secs(nth as i64);
+        for nth in 0..=limits::LISTINGS {
+            book.note(&nth.to_string(), Arc::default(), at(nth));
+        }
+        let now = at(1_000);
+        assert!(book.recall("0", now).is_none());
+        let (age, _) = book.recall("1", now).unwrap();
+        assert_eq!(age, Duration::from_secs(999));
+        assert!(book.recall(&limits::LISTINGS.to_string(), now).is_some());
+    }
 }

@@ -14,6 +14,7 @@ use url::Url;
 use crate::answer::{Notice, Pending};
 use crate::authorization::{Authorization, Fact, Handle};
 pub use crate::ledger::{Recorded, RecordedSignIn};
+use crate::listing::Directory;
 use crate::money::{Account, Amount, Network};
 use crate::offer::Words;
 use crate::request::Request;
@@ -226,6 +227,40 @@ pub trait Screen: Send + Sync {
     /// Where a question can be answered by an owner who is logged in there. It logs nobody in.
     fn address(&self, _: &Pending) -> Option<String> {
         None
+    }
+}
+
+/// What a directory answered.
+#[derive(Clone, Debug)]
+pub struct DirectoryReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+/// Asks directories what is for sale: places that the owner named, and nobody else.
+#[async_trait]
+pub trait Directories: Send + Sync {
+    /// Those there are.
+    fn all(&self) -> &[Directory];
+
+    /// What one of them has at this URL, or why there is nothing. Too long an answer is none. How long it may take is the
+    /// caller's to say.
+    async fn fetch(&self, url: &Url) -> Result<DirectoryReply, String>;
+}
+
+/// There are none.
+pub struct NoDirectories;
+
+#[async_trait]
+impl Directories for NoDirectories {
+    fn all(&self) -> &[Directory] {
+        &[]
+    }
+
+    async fn fetch(&self, _: &Url) -> Result<DirectoryReply, String> {
+        Err("there are no directories".to_owned())
     }
 }
 

@@ -42,10 +42,15 @@ pub fn visible(text: &str) -> String {
     text.chars().filter(|c| matches!(c, '\n' | '\t') || !(is_unseen(*c) || c.is_control())).collect()
 }
 
-/// A field of a receipt: the seller's own words stand in quotes, which they cannot close.
+/// A stranger's words in quotes, which they cannot close. They are cleaned already.
+pub fn in_quotes(words: &str) -> String {
+    format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'"))
+}
+
+/// A field of a receipt: the seller's own words stand in quotes.
 pub fn receipt_field(name: &str, words: String) -> String {
     match name {
-        "error_reason" => format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'")),
+        "error_reason" => in_quotes(&words),
         _ => words,
     }
 }

@@ -7,12 +7,13 @@ use std::fs;
 use std::path::Path;
 
 /// Rooms that know no clock, network, disk, environment or randomness. `now` and snapshots come in as values.
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "answer",
     "authorization",
     "goods",
     "json",
     "limits",
+    "listing",
     "money",
     "offer",
     "policy",
@@ -63,7 +64,7 @@ const IMPURE_AS_A_WHOLE: [&str; 3] = ["std", "std::net", "std::time"];
 const DOORS: [(&str, &[&str]); 1] = [("mcp", &["agent", "answer", "ports", "random"])];
 
 /// Adapters to the world outside never name each other.
-const ADAPTERS: [&str; 8] = ["chain", "cli", "ledger", "mcp", "notify", "seller", "wallet", "web"];
+const ADAPTERS: [&str; 9] = ["chain", "cli", "directory", "ledger", "mcp", "notify", "seller", "wallet", "web"];
 
 /// The command line starts the servers of the other two doors, makes the wallets that a house is opened over, and asks
 /// nodes and keyrings how they are before there is one.

@@ -8,6 +8,7 @@ mod rooms {
     pub mod config;
     pub mod json;
     pub mod limits;
+    pub mod listing;
     pub mod money;
     pub mod offer;
     pub mod policy;

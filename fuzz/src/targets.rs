@@ -11,6 +11,7 @@ use bursar::authorization::{Authorization, Ground, Signature, Signatures};
 use bursar::chain::evm::reply;
 use bursar::config::Config;
 use bursar::limits;
+use bursar::listing::{self, Directory, DirectoryKind};
 use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Rate, Usd};
 use bursar::offer::{self, Attested, Dialect, Echo, Listed, Offer, Paying, Words};
@@ -25,11 +26,12 @@ use url::Url;
 
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("amount", amount),
     ("arguments", tool_arguments),
     ("body", challenge_body),
     ("config", config),
+    ("directory", directory),
     ("header", challenge_header),
     ("policy", policy_file),
     ("receipt", receipt),
@@ -185,6 +187,35 @@ fn config(data: &[u8]) {
     match Config::parse("config.toml", written) {
         Ok(config) => assert!(config.chains().all(|network| network.chain_id().is_some())),
         Err(error) => assert!(error.to_string().contains("config.toml")),
+    }
+}
+
+/// What a directory answers; the first byte says what kind of directory it is. All of it is bounded and clean, and a price
+/// is what our table makes of it.
+fn directory(data: &[u8]) {
+    let Some((kind, answer)) = data.split_first() else { return };
+    let kind = match kind {
+        b'b' => DirectoryKind::Bazaar,
+        b'm' => DirectoryKind::Mpp,
+        b'i' => DirectoryKind::Index402,
+        b'o' => DirectoryKind::Openapi,
+        _ => return,
+    };
+    let Ok(listing) = listing::read(&Directory { kind, base: HERE.clone() }, answer, &ASSETS) else { return };
+    assert!(listing.things.len() <= limits::LISTED_THINGS);
+    for thing in &listing.things {
+        assert!(matches!(thing.url.scheme(), "https" | "http") && thing.url.as_str().len() <= limits::LISTED_URL_BYTES);
+        assert!(thing.url.username().is_empty() && thing.url.password().is_none() && thing.url.fragment().is_none());
+        let words = [&thing.name, &thing.description].into_iter().chain(&thing.tags).chain(&thing.arguments);
+        let claims = thing.prices.iter().flat_map(|price| [&price.scheme, &price.network, &price.asset]);
+        for shown in words.chain(&thing.tool).chain(&thing.method).chain(claims) {
+            assert!(!shown.contains(text::is_unseen) && !shown.contains('\n'), "{shown:?}");
+            assert!(shown.chars().count() <= 241, "{shown:?}");
+        }
+        for price in &thing.prices {
+            let by_our_table = price.known.as_ref().zip(price.amount).and_then(|(asset, amount)| asset.usd(amount));
+            assert!(price.amount.is_none() || price.known.is_none() || by_our_table == price.usd, "{price:?}");
+        }
     }
 }
 

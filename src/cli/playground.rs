@@ -81,8 +81,10 @@ fn passphrases(home: &Home) -> Vec<PassphraseSource> {
     vec![PassphraseSource::File(passphrase_file(home))]
 }
 
+/// What real directories list is not for play money.
 fn config_text(sandbox: &Sandbox) -> String {
-    format!("[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url())
+    let find = "[find]\nbazaar = []\nmpp = []\nindex402 = []\n";
+    format!("{find}[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url())
 }
 
 /// The market is many sellers behind one address, so another payee there is no alarm.

@@ -3,7 +3,7 @@
 //! An index of payments alone has all of it, in the order of sellers: one seller's are a stretch of it.
 
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::{Ledger, LedgerError};
 use crate::money::Usd;
@@ -46,11 +46,43 @@ pub struct SellerCounts {
     pub last: Time,
 }
 
+/// The last payment at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastPaid {
+    /// What it took, or may have taken.
+    pub usd: Usd,
+    /// When.
+    pub at: Time,
+}
+
 impl Ledger {
+    /// The last payment at this place, among the latest of its seller's.
+    pub async fn last_paid(&self, site: String, place: String) -> Result<Option<LastPaid>, LedgerError> {
+        self.read_log(move |conn| last_paid(conn, &site, &place)).await
+    }
+
     /// Every seller that was dealt with, in the order of their names.
     pub async fn sellers(&self, filter: SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
         self.read_log(move |conn| sellers(conn, &filter)).await
     }
+}
+
+fn last_paid(conn: &Connection, site: &str, place: &str) -> Result<Option<LastPaid>, LedgerError> {
+    // A seller with many places and many payments is not read to its end.
+    let last = conn
+        .prepare_cached(
+            "SELECT purchase.usd, purchase.at
+               FROM (SELECT row FROM listed INDEXED BY by_site
+                      WHERE site = ?1 AND state IN ('held', 'settled') ORDER BY at DESC LIMIT 1000) AS latest
+               CROSS JOIN purchase ON purchase.row = latest.row
+              WHERE purchase.place = ?2 AND purchase.usd IS NOT NULL ORDER BY purchase.at DESC LIMIT 1",
+        )?
+        .query_row([site, place], |row| {
+            let usd: i64 = row.get(0)?;
+            Ok(LastPaid { usd: Usd::micros(usd.max(0) as u64), at: Time::from_millis(row.get(1)?) })
+        })
+        .optional()?;
+    Ok(last)
 }
 
 fn sellers(conn: &Connection, filter: &SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {

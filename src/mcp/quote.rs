@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, Tool, schema};
-use crate::answer::{Quote, QuotedOffer, SellerKnown};
+use crate::answer::{Quote, QuotedOffer};
 use crate::wish::Call;
 
 pub fn tool() -> Tool {
@@ -71,7 +71,7 @@ fn lines(quote: &Quote) -> Vec<String> {
         lines.extend(offer.reasons.iter().map(|reason| format!("  {}", tell::reason(reason))));
         lines.extend(offer.signed.as_ref().map(|signed| format!("  {}", tell::clean(&signed.says))));
     }
-    lines.extend(quote.seller.as_ref().map(known));
+    lines.extend(quote.seller.as_ref().map(tell::known));
     lines.extend(quote.budget_left_usd.as_ref().map(tell::left));
     lines.extend(quote.http.as_ref().map(tell::http));
     lines.extend(quote.body.iter().flat_map(|body| tell::body(body, None)));
@@ -94,16 +94,6 @@ fn price(offer: &QuotedOffer) -> String {
         Some(usd) => format!("${usd}"),
         None => format!("{} atomic", said(&offer.amount_atomic)),
     }
-}
-
-/// `Known here, last 30 days: example.com was paid 4 times, delivered 3, of these 1 bad; 0 false receipts`
-fn known(seller: &SellerKnown) -> String {
-    let SellerKnown { domain, days, paid, delivered, bad, lied } = seller;
-    format!(
-        "Known here, last {days} days: {} was paid {paid} times, delivered {delivered}, of these {bad} bad; {lied} false \
-         receipts",
-        tell::clean(domain)
-    )
 }
 
 /// What the seller did not say as it should is not repeated.

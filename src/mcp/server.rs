@@ -41,6 +41,8 @@ Bursar is a wallet with budgets that only its owner sets. No tool raises a limit
 To get a URL that may answer 402 Payment Required (x402, MPP), use fetch_paid; for a tool of another MCP server, \
 call_paid_tool, and list_paid_tools to see what there is. What is free costs nothing.
 
+To find out what is for sale, use find_paid. What it says are claims; it never pays.
+
 Quote first: where you do not know the price, or have a choice of sellers, call quote. It pays nothing, and says the \
 price and whether the owner's rules allow it. Set max_price to what you were quoted. get_budget and get_balance say \
 what may still be spent.

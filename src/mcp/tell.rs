@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Refusal;
-use crate::answer::{Body, BudgetLeft, Charged, Encoding, Http, Outcome};
+use crate::answer::{Body, BudgetLeft, Charged, Encoding, Http, Outcome, SellerKnown};
 use crate::limits;
 use crate::money::Network;
 use crate::reason::Reason;
@@ -160,7 +160,22 @@ pub fn network(caip2: &str) -> String {
     clean(Network::new(caip2).title())
 }
 
+/// `Known here, last 30 days: example.com was paid 4 times, delivered 3, of these 1 bad; 0 false receipts`
+pub fn known(seller: &SellerKnown) -> String {
+    let SellerKnown { domain, days, paid, delivered, bad, lied } = seller;
+    format!(
+        "Known here, last {days} days: {} was paid {paid} times, delivered {delivered}, of these {bad} bad; {lied} false \
+         receipts",
+        clean(domain)
+    )
+}
+
 /// A stranger's words inside a line of ours.
 pub fn clean(words: &str) -> String {
     text::quoted(words, limits::QUOTED_CHARS)
+}
+
+/// A stranger's words that were bounded where they were read, and have to be told whole.
+pub fn whole(words: &str) -> String {
+    text::quoted(words, limits::LISTED_URL_BYTES)
 }

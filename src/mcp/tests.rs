@@ -23,6 +23,7 @@ use crate::clock::SystemClock;
 use crate::config::Home;
 use crate::house::{House, Ports};
 use crate::money::Assets;
+use crate::ports::NoDirectories;
 use crate::seller::Sellers;
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,7 @@ fn server(tools: Vec<Tool>) -> Server {
         wallet: None,
         seller: Arc::new(Sellers::new(&home.purchases_dir(), &BTreeMap::new())),
         chains: Arc::new(Rpc::new([])),
+        directories: Arc::new(NoDirectories),
         clock: Arc::new(SystemClock),
     };
     home.prepare().unwrap();

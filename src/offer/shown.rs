@@ -49,18 +49,18 @@ const NAMESPACES: [&str; 19] = [
 /// As digits of the largest amount there is, with its point.
 const AMOUNT_CHARS: usize = 79;
 
-pub(super) fn scheme(text: &str) -> String {
+pub(crate) fn scheme(text: &str) -> String {
     if_known(text, &SCHEMES)
 }
 
 /// `evm/charge`
-pub(super) fn mpp_scheme(method: &str, intent: &str) -> String {
+pub(crate) fn mpp_scheme(method: &str, intent: &str) -> String {
     let both = [if_known(method, &METHODS), if_known(intent, &INTENTS)];
     if both.iter().any(String::is_empty) { String::new() } else { both.join("/") }
 }
 
 /// A network in CAIP-2.
-pub(super) fn network(text: &str) -> String {
+pub(crate) fn network(text: &str) -> String {
     let Some((namespace, reference)) = text.split_once(':') else { return String::new() };
     let is_reference = match namespace {
         "eip155" => is_within(reference, 20, |b| b.is_ascii_digit()),
@@ -72,13 +72,13 @@ pub(super) fn network(text: &str) -> String {
 }
 
 /// An address, or the short code of a currency.
-pub(super) fn asset(text: &str) -> String {
+pub(crate) fn asset(text: &str) -> String {
     let is_code = is_within(text, 5, |b| b.is_ascii_alphabetic());
     if is_code { text.to_owned() } else { address(text) }
 }
 
 /// `0x` and 40 hex digits, or a public key in base 58.
-pub(super) fn address(text: &str) -> String {
+pub(crate) fn address(text: &str) -> String {
     let is_hex =
         text.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     let is_key = (32..=44).contains(&text.len()) && text.bytes().all(is_base58) && is_mixed(text);
@@ -86,7 +86,7 @@ pub(super) fn address(text: &str) -> String {
 }
 
 /// A whole number, or a decimal one.
-pub(super) fn amount(text: &str) -> String {
+pub(crate) fn amount(text: &str) -> String {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |part: &str| is_within(part, AMOUNT_CHARS, |b| b.is_ascii_digit());
     kept_if(text, text.len() <= AMOUNT_CHARS && are_digits(whole) && are_digits(fraction))

@@ -26,7 +26,7 @@ fn network_as_written(network: &Network, accepted: &str) -> String {
 }
 
 /// A v1 name in CAIP-2. Some sellers write CAIP-2 here already: that cannot be misread.
-fn network(name: &str) -> Option<Network> {
+pub(super) fn network(name: &str) -> Option<Network> {
     if name.contains(':') {
         return Some(Network::new(name));
     }

@@ -75,7 +75,7 @@ impl Parts {
 
 impl Parts {
     /// What the ledger has of whoever would be paid there. A ledger that cannot be read says nothing.
-    async fn known_seller(&self, url: &Url) -> Option<SellerKnown> {
+    pub(crate) async fn known_seller(&self, url: &Url) -> Option<SellerKnown> {
         let since = Some(self.now().minus(limits::SELLER_MEMORY));
         let filter = SellerFilter { since, site: Some(policy::site(url).to_owned()) };
         let counts = self.ledger.sellers(filter).await.ok()?.pop()?;

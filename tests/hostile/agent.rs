@@ -18,8 +18,21 @@ use crate::raw::Raw;
 use crate::scene::{self, OPEN, Random, Scene, buy, told};
 
 const PRICE: u64 = 10_000;
-const TOOLS: [&str; 6] = ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase"];
-const ARGUMENTS: [&str; 20] = [
+const TOOLS: [&str; 9] = [
+    "fetch_paid",
+    "quote",
+    "get_balance",
+    "get_budget",
+    "list_spend",
+    "get_purchase",
+    "find_paid",
+    "list_paid_tools",
+    "call_paid_tool",
+];
+const ARGUMENTS: [&str; 23] = [
+    "server",
+    "tool",
+    "arguments",
     "url",
     "method",
     "headers",

@@ -41,6 +41,7 @@ fn liar(request: Request) -> Wire {
     let path = request.uri.path();
     let reply = match (path, paid) {
         ("/free", _) => response(200, "text/plain", hostile()),
+        ("/discovery/search" | "/api/services" | "/api/v1/services" | "/openapi.json", _) => directory(path),
         ("/away", _) => with(response(302, "text/plain", ""), "location", hostile_header()),
         ("/unpayable", _) => challenge(unpayable()),
         ("/strange", _) => strange(),
@@ -124,6 +125,39 @@ fn receipt(status: u16, success: bool) -> Response<bytes::Bytes> {
     with(reply, "x-payment-response", encoded(&said))
 }
 
+/// Of each kind, with something that fits wherever a directory may write.
+fn directory(path: &str) -> Response<bytes::Bytes> {
+    let (said, url) = (format!("weather {}", hostile()), "https://api.weather.example/now");
+    let payment = json!({
+        "method": hostile(), "intent": hostile(), "amount": hostile(), "currency": hostile(), "decimals": hostile(),
+    });
+    let item = |tool: &str| {
+        json!({
+            "resource": url, "type": if tool.is_empty() { "http" } else { "mcp" }, "accepts": [payable("10000"), unpayable()[7]],
+            "serviceName": said, "description": said, "tags": [hostile(), "weather"], "lastUpdated": hostile(),
+            "quality": {"l30DaysUniquePayers": hostile(), "lastCalledAt": hostile()},
+            "extensions": {"bazaar": {"info": {"input": {
+                "toolName": tool, "method": hostile(), "description": said, "queryParams": {hostile(): hostile()},
+                "inputSchema": {"properties": {hostile(): hostile()}},
+            }}}},
+        })
+    };
+    let service = json!({
+        "id": hostile(), "name": said, "url": url, "description": said, "categories": [hostile()], "protocol": hostile(),
+        "price_usd": hostile(), "payment_asset": hostile(), "payment_network": hostile(), "health_status": hostile(),
+        "endpoints": [{"method": hostile(), "path": format!("/{}", "a\u{202e}b"), "description": said, "payment": payment}],
+    });
+    let operation = json!({
+        "summary": said, "tags": [hostile()], "parameters": [{"name": hostile()}], "x-payment-info": payment,
+    });
+    let told = match path {
+        "/discovery/search" => json!({"resources": [item(""), item("forecast"), item(&hostile())]}),
+        "/openapi.json" => json!({"info": {"title": hostile()}, "paths": {"/weather": {"get": operation}}}),
+        _ => json!({"services": [service]}),
+    };
+    json_reply(200, &told)
+}
+
 fn encoded(value: &Value) -> HeaderValue {
     STANDARD.encode(value.to_string()).parse().expect("a header")
 }
@@ -186,7 +220,20 @@ async fn scene_with_a_liar() -> (Scene, Server) {
     let rules = OPEN.replacen("above = \"none\"", "above = \"0.10\"", 1);
     let scene = Scene::open(vec![], &rules).await;
     open_door(&scene, &liar.address.to_string());
+    ask_directory(&scene, &liar.url());
     (scene, liar)
+}
+
+/// What only the owner can do: names a directory of each kind.
+fn ask_directory(scene: &Scene, url: &str) {
+    let path = scene.home().join("config.toml");
+    let config = std::fs::read_to_string(&path).expect("a config");
+    let kinds = ["bazaar", "mpp", "index402"]
+        .iter()
+        .fold(config, |config, kind| config.replace(&format!("{kind} = []\n"), &format!("{kind} = [\"{url}\"]\n")));
+    let kinds = kinds.replace("[find]\n", &format!("[find]\nopenapi = [\"{url}\"]\n"));
+    assert_eq!(kinds.matches(url).count(), 4, "the config has another shape: {kinds}");
+    bursar::config::write_private(&path, kinds.as_bytes()).expect("written");
 }
 
 const PATHS: [&str; 9] = ["/free", "/away", "/unpayable", "/strange", "/dear", "/v1", "/plain", "/fails", "/breaks"];
@@ -244,11 +291,18 @@ async fn all_that_an_agent_hears(scene: &Scene, liar: &Server, said: &mut Said) 
         ("list_spend", json!({"state": hostile()})),
         ("list_spend", json!({"domain": hostile(), "limit": 5})),
         ("list_spend", json!({"since": hostile(), "cursor": hostile()})),
+        ("find_paid", json!({"query": "weather"})),
+        ("find_paid", json!({"query": hostile()})),
+        ("find_paid", json!({"query": tricks, "max_price": hostile(), "limit": 50})),
+        ("find_paid", json!({"query": format!("{}/{tricks}", liar.url())})),
         (hostile().leak() as &str, json!({})),
     ];
     for (tool, arguments) in calls {
         said.note_answer(&format!("{tool:.20}"), &raw.tool(tool, arguments).await);
     }
+    let found = raw.tool("find_paid", json!({"query": "weather"})).await;
+    let found = found["result"]["structuredContent"]["results"].as_array().map(Vec::len);
+    assert!(found >= Some(4), "hardly anything of the directories was told: {found:?}");
     said.note_answer("a resource", &raw.request("resources/read", json!({"uri": hostile()})).await);
     said.note_answer("a method", &raw.request(&hostile(), json!({})).await);
     let listed = raw.request("tools/list", json!({})).await;
@@ -267,6 +321,9 @@ async fn all_that_an_owner_reads(scene: &Scene, liar: &Server, ids: &[String], s
         also(&[args, &["--json"]].concat());
     }
     also(&["log", "--csv"]);
+    also(&["find", "weather"]);
+    also(&["find", "weather", "--json"]);
+    also(&["find", "nothing\u{1b}[2J\n FORGED"]);
     also(&["why", "nothing\u{1b}[2J\n FORGED"]);
     also(&["approve", "nothing\u{1b}[2J\n FORGED"]);
     also(&["fetch", "nothing\u{1b}[2J\n FORGED"]);

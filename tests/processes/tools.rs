@@ -193,10 +193,23 @@ in_both_eras! {
 async fn all_tools_are_listed(_: &Scene, host: Host) {
     let tools = host.call("tools/list", json!({})).await.expect("tools")["tools"].clone();
     let names: Vec<&str> = all(&tools).map(|tool| tool["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["fetch_paid", "quote", "get_balance", "get_budget", "list_spend", "get_purchase"]);
+    assert_eq!(
+        names,
+        [
+            "fetch_paid",
+            "quote",
+            "get_balance",
+            "get_budget",
+            "list_spend",
+            "get_purchase",
+            "find_paid",
+            "list_paid_tools",
+            "call_paid_tool"
+        ]
+    );
     let said = |tool: &Value| ["name", "description", "inputSchema"].map(|part| tool[part].to_string().len());
     let size: usize = all(&tools).flat_map(said).sum();
-    assert!(size <= 5 * 1024, "the tools take {size} bytes");
+    assert!(size <= 7 * 1024, "the tools take {size} bytes");
     for tool in all(&tools) {
         assert_eq!(tool["outputSchema"]["type"], "object", "{tool:#}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{tool:#}");
@@ -396,6 +409,16 @@ async fn what_is_wrong_with_a_call_is_said_and_nothing_is_asked(scene: &Scene, h
         ("list_spend", json!({"since": "yesterday"}), "bad_time"),
         ("list_spend", json!({"cursor": "x"}), "bad_cursor"),
         ("get_purchase", json!({"purchase_id": "pu_none"}), "no_such_purchase"),
+        ("list_paid_tools", json!({}), "bad_arguments"),
+        ("list_paid_tools", json!({"server": "nowhere"}), "egress_forbidden"),
+        ("call_paid_tool", json!({"server": "https://a.example/"}), "bad_arguments"),
+        ("call_paid_tool", json!({"server": "a.example", "tool": "", "arguments": []}), "bad_server"),
+        ("find_paid", json!({}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "kind": "page"}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "limit": "10"}), "bad_arguments"),
+        ("find_paid", json!({"query": "weather", "limit": 51}), "bad_limit"),
+        ("find_paid", json!({"query": "?!"}), "bad_query"),
+        ("find_paid", json!({"query": "weather", "max_price": "a lot"}), "bad_max_price"),
     ];
     for (tool, arguments, code) in wrong {
         let answer = host.tool(tool, arguments.clone()).await.expect("an answer");

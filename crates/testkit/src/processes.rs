@@ -80,7 +80,9 @@ impl Scene {
         let schemes = schemes_for(rules);
         scene.write(".bursar/policy.toml", &format!("version = 1\n{rules}\n{schemes}{networks}"));
         let rpc = scene.sandbox.rpc_url();
-        let config = format!("[wallet]\nstore = \"file\"\n[chains.\"{NETWORK}\"]\nrpc = [\"{rpc}\"]\n");
+        // No test asks a directory of the world's.
+        let find = "[find]\nbazaar = []\nmpp = []\nindex402 = []\n";
+        let config = format!("{find}[wallet]\nstore = \"file\"\n[chains.\"{NETWORK}\"]\nrpc = [\"{rpc}\"]\n");
         scene.write(".bursar/config.toml", &config);
         let wallet = scene.import().await;
         scene.sandbox.chain.mint(wallet, U256::from(FUNDS)).expect("funds");

@@ -21,9 +21,11 @@ use bursar::answer::{LogQuery, Pending, Refusal};
 use bursar::authorization::{Authorization, Eip3009};
 use bursar::chain::{Nodes, Rpc as Chains};
 use bursar::config::Home;
+use bursar::directory::WebDirectories;
 use bursar::house::Ports;
 use bursar::json::Written;
 use bursar::ledger::{Recorded, RecordedSignIn};
+use bursar::listing::Directory;
 use bursar::money::{Assets, Network};
 use bursar::ports::Quiet;
 use bursar::ports::{Cut, Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
@@ -59,6 +61,7 @@ pub struct Setting {
     funds: u64,
     nodes: usize,
     finality: u64,
+    directories: Vec<Directory>,
 }
 
 pub struct Scene {
@@ -73,6 +76,7 @@ pub struct Scene {
     pub address: Address,
     wire: Arc<Wire>,
     clock: Arc<HandClock>,
+    directories: Vec<Directory>,
     doors: Vec<String>,
     funds: U256,
     is_ended: bool,
@@ -90,6 +94,7 @@ pub fn market(stalls: impl Into<Vec<Stall>>) -> Setting {
         funds: 500 * CENT,
         nodes: 1,
         finality: 2,
+        directories: Vec::new(),
     }
 }
 
@@ -122,6 +127,11 @@ impl Setting {
         Setting { finality: blocks, ..self }
     }
 
+    /// Who is asked what is for sale.
+    pub fn directories(self, directories: &[Directory]) -> Setting {
+        Setting { directories: directories.to_vec(), ..self }
+    }
+
     pub fn others(self, stalls: impl Into<Vec<Stall>>) -> Setting {
         Setting { others: stalls.into(), ..self }
     }
@@ -151,11 +161,26 @@ impl Setting {
         let wire =
             Arc::new(Wire { http: Wired::new(&home.purchases_dir(), &BTreeMap::new()), faults: Mutex::default() });
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
-        let doors = self.doors;
+        let (doors, directories) = (self.doors, self.directories);
         write_rules(&home, &opened([sandbox.sellers_url(), others.url()], &doors), &self.rules);
-        let bursar = House(Some(house(&home, &rpc, &keys, address, &wire, &clock).unwrap()));
+        let bursar = House(Some(house(&home, &rpc, (&keys, address), &wire, &clock, &directories).unwrap()));
         let is_ended = false;
-        Scene { sandbox, others, nodes, bursar, home, keys, address, wire, clock, doors, funds, is_ended, _dir: dir }
+        Scene {
+            sandbox,
+            others,
+            nodes,
+            bursar,
+            home,
+            keys,
+            address,
+            wire,
+            clock,
+            directories,
+            doors,
+            funds,
+            is_ended,
+            _dir: dir,
+        }
     }
 }
 
@@ -227,7 +252,7 @@ impl Scene {
     fn begin(&self) -> Result<Open, Refusal> {
         let rpc: Vec<String> =
             std::iter::once(self.sandbox.rpc_url()).chain(self.nodes.iter().map(Node::url)).collect();
-        house(&self.home, &rpc, &self.keys, self.address, &self.wire, &self.clock)
+        house(&self.home, &rpc, (&self.keys, self.address), &self.wire, &self.clock, &self.directories)
     }
 
     /// Leaves in peace, and starts again.
@@ -546,10 +571,10 @@ pub async fn jump(span: Duration) {
 fn house(
     home: &Home,
     rpc: &[String],
-    keys: &Arc<Keys<OnPurpose>>,
-    address: Address,
+    (keys, address): (&Arc<Keys<OnPurpose>>, Address),
     wire: &Arc<Wire>,
     clock: &Arc<HandClock>,
+    directories: &[Directory],
 ) -> Result<Open, Refusal> {
     let rpc = rpc.iter().map(|url| Url::parse(url).unwrap()).collect();
     let chains = Chains::new([(Network::new(NETWORK), Nodes { rpc, confirmations: None })]);
@@ -557,6 +582,7 @@ fn house(
         wallet: Some(Wallet::open(store(keys), address, clock.clone())),
         seller: wire.clone(),
         chains: Arc::new(chains),
+        directories: Arc::new(WebDirectories::new(directories.to_vec())),
         clock: clock.clone(),
     };
     Ok(bursar::house::House::over(home, Assets::with(Vec::new()), ports)?.into())

@@ -24,6 +24,7 @@ async fn both_eras_see_the_same_tools_in_the_same_order() {
             "get_budget",
             "list_spend",
             "get_purchase",
+            "find_paid",
             "list_paid_tools",
             "call_paid_tool"
         ]
@@ -64,6 +65,7 @@ async fn no_tool_hides_what_it_does() {
     get_budget: readOnlyHint - idempotentHint -
     list_spend: readOnlyHint - idempotentHint -
     get_purchase: readOnlyHint - idempotentHint -
+    find_paid: readOnlyHint - idempotentHint openWorldHint
     list_paid_tools: readOnlyHint - idempotentHint openWorldHint
     call_paid_tool: - destructiveHint idempotentHint openWorldHint
     ");

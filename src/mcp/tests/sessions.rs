@@ -59,9 +59,13 @@ async fn a_tool_that_cannot_pay_says_so_even_when_it_panics() {
             let (name, output) = (tool.name, serde_json::to_value(&tool.output).unwrap());
             let tool = Tool { run: |_| Box::pin(async { panic!("on purpose") }), ..tool };
             let client = client(era, (), vec![tool]).await;
-            let needed = if name == "quote" { json!({"url": "https://example.com/"}) } else { json!({}) };
-            let needed = if name == "get_purchase" { json!({"purchase_id": "pu_1"}) } else { needed };
-            let needed = if name == "list_paid_tools" { json!({"server": "https://example.com/"}) } else { needed };
+            let needed = match name {
+                "quote" => json!({"url": "https://example.com/"}),
+                "get_purchase" => json!({"purchase_id": "pu_1"}),
+                "list_paid_tools" => json!({"server": "https://example.com/"}),
+                "find_paid" => json!({"query": "weather"}),
+                _ => json!({}),
+            };
             let result = call(&client, name, needed).await.unwrap();
             assert_eq!(fits::misfits(&output, &result.structured_content.clone().unwrap()), [""; 0], "{name}");
             assert!(text(&result).starts_with("failed; charged: no"), "{name}: {}", text(&result));

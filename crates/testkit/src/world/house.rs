@@ -11,6 +11,7 @@ use bursar::answer::{Audit, Reconciled, Refusal};
 use bursar::config::{Home, write_private};
 use bursar::house::Ports;
 use bursar::money::Assets;
+use bursar::ports::NoDirectories;
 use bursar::wallet::{Key, Store, Wallet};
 use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
@@ -55,6 +56,7 @@ impl House {
             wallet: Some(Wallet::open(self.keys.clone(), owner, clock.clone())),
             seller: Arc::new(WorldSeller(self.world.clone())),
             chains: Arc::new(WorldChains(self.world.clone())),
+            directories: Arc::new(NoDirectories),
             clock,
         };
         Ok(bursar::house::House::over(&self.home, Assets::default(), ports)?.into())
