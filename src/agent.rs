@@ -47,13 +47,14 @@ use std::sync::Arc;
 
 use crate::account;
 use crate::answer::{
-    Answer, Balances, Budget, Budgets, FindQuery, Found, PaidTools, Pending, Purchase, Quote, Refusal, Spend,
-    SpendQuery,
+    Answer, Balances, Budget, Budgets, FindQuery, Found, PaidTools, Pending, Purchase, Quote, Refusal, ServerMet,
+    Spend, SpendQuery,
 };
 use crate::find;
+use crate::limits;
 use crate::money::Usd;
 use crate::parts::Parts;
-use crate::ports::Caller;
+use crate::ports::{Caller, Inquiry};
 use crate::tools;
 use crate::wish::{Call, ToolCall, Wish};
 
@@ -90,6 +91,23 @@ impl Agent {
     pub async fn call_paid_tool(&self, client: Option<&str>, call: ToolCall, caller: &dyn Caller) -> Answer {
         let wish = Wish::of_tool(&self.name, &ToolCall { host_ceiling: self.ceiling, ..call });
         self.parts.buy(client, wish, caller).await
+    }
+
+    /// The same, and the result is whole: it goes on to whoever called the tool as if it were there.
+    pub async fn call_through(&self, client: Option<&str>, call: ToolCall, caller: &dyn Caller) -> Answer {
+        let wish = Wish::of_tool(&self.name, &ToolCall { host_ceiling: self.ceiling, ..call });
+        let whole = |wish| Wish { max_chars: limits::RELAYED_CHARS, ..wish };
+        self.parts.buy(client, wish.map(whole), caller).await
+    }
+
+    /// What an MCP server says of itself.
+    pub async fn meet(&self, server: &str) -> Result<ServerMet, Refusal> {
+        tools::meet(&self.parts, server).await
+    }
+
+    /// What it answers to anything but a call of a tool, with what it lists bounded and cleaned.
+    pub async fn relayed(&self, server: &str, inquiry: Inquiry) -> Result<serde_json::Value, Refusal> {
+        tools::relayed(&self.parts, server, &inquiry).await
     }
 
     /// The tools of an MCP server. No tool is called.

@@ -249,6 +249,21 @@ pub enum OfferVerdict {
     Unpayable,
 }
 
+/// What an MCP server says of itself, bounded and cleaned.
+#[derive(Clone, Debug)]
+pub struct ServerMet {
+    /// What it calls itself.
+    pub name: String,
+    /// Whose words these are: `api.example.com (untrusted)`.
+    pub source: String,
+    /// How it wants to be used.
+    pub instructions: Option<String>,
+    /// It has resources.
+    pub has_resources: bool,
+    /// It has prompts.
+    pub has_prompts: bool,
+}
+
 /// The answer of `list_paid_tools`: a server's own words, bounded and cleaned.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PaidTools {

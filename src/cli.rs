@@ -56,6 +56,7 @@ mod pending;
 #[cfg(feature = "sandbox")]
 mod playground;
 mod policy;
+mod proxy;
 mod qr;
 mod reconcile;
 mod release;
@@ -107,6 +108,7 @@ enum Command {
     Uninstall(install::Uninstall),
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
+    Proxy(proxy::Proxy),
     Fetch(fetch::Fetch),
     Find(find::Find),
     Balance(balance::BalanceCommand),
@@ -286,6 +288,7 @@ impl Command {
             Command::Uninstall(uninstall) => uninstall.run(context),
             Command::Doctor(doctor) => doctor.run(context).await,
             Command::Serve(serve) => serve.run(context).await,
+            Command::Proxy(proxy) => proxy.run(context).await,
             Command::Fetch(fetch) => fetch.run(context).await,
             Command::Find(find) => find.run(context).await,
             Command::Balance(balance) => balance.run(context).await,

@@ -61,6 +61,8 @@ pub const FREE_BODY_KEPT: Duration = Duration::from_secs(3600);
 pub const ANSWER_CHARS: usize = 20_000;
 /// The most it may ask for: hosts cut or file away longer answers.
 pub const ANSWER_CHARS_AT_MOST: usize = 400_000;
+/// A result that goes on to whoever called the tool goes on whole; its body stands once in it.
+pub const RELAYED_CHARS: usize = 2 * STORED_BODY_BYTES;
 /// Calls that one server answers at a time. A page's sub-agents are fewer; more than this is a flood, and every one of
 /// them takes memory.
 pub const CALLS_AT_ONCE: usize = 256;
@@ -174,6 +176,8 @@ pub const URL_CHARS: usize = 8_192;
 pub const TOOL_NAME_CHARS: usize = 128;
 /// A fleet of agents speaks to fewer at a time; past this they are found out anew.
 pub const SERVERS_KNOWN: usize = 64;
+/// An interpreter with large libraries, on a machine that has other things to do.
+pub const PROGRAM_STARTS: Duration = Duration::from_secs(40);
 /// What an owner calls a program of theirs: as long as a host name's part may be.
 pub const PROGRAM_NAME_CHARS: usize = 63;
 /// What an agent may send as a body.

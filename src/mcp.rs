@@ -6,6 +6,7 @@
 pub mod arguments;
 mod asking;
 mod call_paid_tool;
+mod desk;
 mod door;
 mod fetch_paid;
 mod find_paid;
@@ -19,6 +20,7 @@ mod output;
 mod pipes;
 mod progress;
 mod prompt;
+mod proxy;
 mod quote;
 mod resource;
 mod server;
@@ -31,13 +33,16 @@ use std::future::Future;
 
 use rmcp::service::{RunningService, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::{RoleServer, ServiceExt};
+use rmcp::{RoleServer, ServerHandler, ServiceExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::agent::Agent;
+use crate::answer::Refusal;
 use crate::limits;
-use door::DrainingTransport;
+use door::{DrainingTransport, Leaving};
+use lines::AsText;
+use proxy::Proxy;
 use server::Server;
 use tool::Tool;
 
@@ -47,9 +52,16 @@ pub enum NotServed {
     /// The session could not be opened.
     #[error("the host did not open an MCP session: {0}")]
     Opening(String),
+    /// The server that it stands before could not be asked what it is.
+    #[error("{}", said(.0))]
+    Unmet(Refusal),
     /// A fault of bursar's own.
     #[error("a fault inside bursar ended the MCP session: {0}")]
     Fault(String),
+}
+
+fn said(refusal: &Refusal) -> String {
+    refusal.reasons.iter().map(|reason| tell::clean(&reason.message)).collect::<Vec<_>>().join("; ")
 }
 
 /// Serves one host over stdin and stdout until it closes stdin or asks the process to stop. Calls taken by then are
@@ -62,7 +74,17 @@ pub async fn serve(agent: Agent, notice: Option<String>) -> Result<(), NotServed
     let stop = asked_to_stop();
     let (read, write) = pipes::open();
     let server = Server::new(agent, all_tools()).with_notice(notice);
-    attend(server, read, write, stop).await
+    let exit = server.desk.exit.clone();
+    attend(server, exit, lines::readable(read, AsText::Ours), write, stop).await
+}
+
+/// The same for the tools of another server, which are paid for as they are called.
+pub async fn serve_proxy(agent: Agent, server: &str) -> Result<(), NotServed> {
+    let stop = asked_to_stop();
+    let proxy = Proxy::before(agent, server).await.map_err(NotServed::Unmet)?;
+    let (read, write) = pipes::open();
+    let exit = proxy.desk.exit.clone();
+    attend(proxy, exit, lines::readable(read, AsText::All), write, stop).await
 }
 
 fn all_tools() -> Vec<Tool> {
@@ -81,13 +103,13 @@ fn all_tools() -> Vec<Tool> {
 
 /// One session over any pair of pipes, until the host leaves or `stop` comes.
 async fn attend(
-    server: Server,
+    server: impl ServerHandler,
+    exit: Leaving,
     read: impl AsyncRead + Send + Unpin + 'static,
     write: impl AsyncWrite + Send + Unpin + 'static,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NotServed> {
-    let exit = server.exit.clone();
-    let door = DrainingTransport::new(AsyncRwTransport::new(lines::readable(read), write), exit.clone());
+    let door = DrainingTransport::new(AsyncRwTransport::new(read, write), exit.clone());
     let session = session(server, door);
     tokio::pin!(session);
     tokio::select! {
@@ -99,8 +121,11 @@ async fn attend(
     timeout(limits::DRAIN, session).await.unwrap_or(Ok(()))
 }
 
-async fn session(server: Server, door: impl rmcp::transport::Transport<RoleServer> + 'static) -> Result<(), NotServed> {
-    let running: RunningService<RoleServer, Server> = match server.serve(door).await {
+async fn session(
+    server: impl ServerHandler,
+    door: impl rmcp::transport::Transport<RoleServer> + 'static,
+) -> Result<(), NotServed> {
+    let running: RunningService<RoleServer, _> = match server.serve(door).await {
         Ok(running) => running,
         // A host that looks and leaves has done nothing wrong.
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),

@@ -4,13 +4,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use url::Url;
 
-use crate::answer::{PaidTool, PaidTools, Refusal};
+use crate::answer::{PaidTool, PaidTools, Refusal, ServerMet};
 use crate::json;
 use crate::limits;
 use crate::money::Usd;
 use crate::parts::Parts;
+use crate::policy::Policy;
 use crate::ports::{Egress, Inquiry};
 use crate::purchase::{next_step, seller_reason};
 use crate::reason::{Reason, Who};
@@ -22,26 +24,117 @@ use crate::wish;
 const PAGES: usize = 10;
 /// As much of a description as tells what a tool is for.
 const DESCRIPTION_CHARS: usize = 600;
+/// What something is called.
+const NAME_CHARS: usize = 120;
+/// How a server wants to be used, as far as that is heard.
+const INSTRUCTIONS_CHARS: usize = 1_500;
 /// A schema that is longer is left out: it is for its server to say what is wrong with a call.
 const SCHEMA_CHARS: usize = 4_000;
 
+/// A server that may be asked, and by which rules.
+struct Door {
+    url: Url,
+    policy: Arc<Policy>,
+}
+
+impl Door {
+    fn to(house: &Parts, server: &str) -> Result<Door, Refusal> {
+        let wrong = |message| refused(Reason::new("bad_server", "arguments", message, Who::Agent));
+        Ok(Door { url: wish::parse_server(server).map_err(wrong)?, policy: house.policy().map_err(refused)? })
+    }
+
+    async fn ask(&self, house: &Parts, inquiry: &Inquiry) -> Result<Value, Refusal> {
+        let egress = Egress { allow: &self.policy.egress };
+        let said = house.seller.inquire(&self.url, inquiry, egress).await;
+        Ok(json::strict(&said.map_err(|cause| refused(seller_reason(&cause)))?).unwrap_or_default())
+    }
+
+    fn source(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        format!("{} (untrusted)", text::quoted(host, limits::QUOTED_CHARS))
+    }
+}
+
+fn refused(reason: Reason) -> Refusal {
+    Refusal { next: next_step(std::slice::from_ref(&reason)), reasons: vec![reason] }
+}
+
+/// Words that stand in quotes of ours, which they cannot close.
+fn in_one_line(words: &str, chars: usize) -> String {
+    text::quoted(words, chars).replace(['"', '\u{201c}', '\u{201d}'], "'")
+}
+
+/// What a server says of itself.
+pub async fn meet(house: &Parts, server: &str) -> Result<ServerMet, Refusal> {
+    let door = Door::to(house, server)?;
+    let about = house.seller.meet(&door.url, Egress { allow: &door.policy.egress }).await;
+    let about = json::strict(&about.map_err(|cause| refused(seller_reason(&cause)))?).unwrap_or_default();
+    let text = |at: &str, chars| about.pointer(at).and_then(Value::as_str).map(|words| in_one_line(words, chars));
+    let has = |what: &str| about.pointer(&format!("/capabilities/{what}")).is_some_and(Value::is_object);
+    Ok(ServerMet {
+        name: text("/serverInfo/name", NAME_CHARS).unwrap_or_else(|| "an MCP server".to_owned()),
+        source: door.source(),
+        instructions: text("/instructions", INSTRUCTIONS_CHARS).filter(|words| !words.is_empty()),
+        has_resources: has("resources"),
+        has_prompts: has("prompts"),
+    })
+}
+
+/// What a server answers to anything but a call of a tool. What it lists is cleaned, and says nothing that a host would
+/// act on by itself.
+pub async fn relayed(house: &Parts, server: &str, inquiry: &Inquiry) -> Result<Value, Refusal> {
+    let mut said = Door::to(house, server)?.ask(house, inquiry).await?;
+    for list in ["tools", "resources", "resourceTemplates", "prompts"] {
+        let Some(listed) = said.get_mut(list).and_then(Value::as_array_mut) else { continue };
+        listed.retain_mut(|one| is_fit(list, one));
+    }
+    if let Some(said) = said.as_object_mut() {
+        said.retain(|name, _| !["_meta", "ttlMs", "cacheScope"].contains(&name.as_str()));
+        // The newer era wants it said; the MCP library leaves it out for the older.
+        said.insert("resultType".to_owned(), json!("complete"));
+    }
+    Ok(said)
+}
+
+/// One thing of a list, with its words cleaned. A tool's effects are what a paid call's are, and what it gives back is held
+/// against no schema: it may be an answer of ours.
+fn is_fit(list: &str, one: &mut Value) -> bool {
+    let Some(members) = one.as_object_mut() else { return false };
+    let is_name = |name: &Value| name.as_str().is_some_and(|name| text::quoted(name, limits::URL_CHARS) == name);
+    if !members.get("name").is_some_and(is_name) {
+        return false;
+    }
+    members.retain(|name, _| !["_meta", "icons", "outputSchema", "execution", "annotations"].contains(&name.as_str()));
+    for (name, chars) in [("title", NAME_CHARS), ("description", DESCRIPTION_CHARS)] {
+        if let Some(Value::String(words)) = members.get_mut(name) {
+            *words = text::quoted(words, chars);
+        }
+    }
+    for name in ["inputSchema", "arguments"] {
+        if let Some(schema) = members.get_mut(name) {
+            *schema = without_traps(schema, 0);
+        }
+    }
+    if list == "tools" {
+        let effects =
+            json!({ "readOnlyHint": false, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true });
+        members.insert("annotations".to_owned(), effects);
+        return members.get("inputSchema").is_some_and(Value::is_object);
+    }
+    true
+}
+
 /// The tools of a server, as many as an answer holds.
-pub async fn listed(house: &Arc<Parts>, server: &str) -> Result<PaidTools, Refusal> {
-    let refused = |reason: Reason| Refusal { next: next_step(std::slice::from_ref(&reason)), reasons: vec![reason] };
-    let url = wish::parse_server(server)
-        .map_err(|message| refused(Reason::new("bad_server", "arguments", message, Who::Agent)))?;
-    let policy = house.policy().map_err(refused)?;
-    let egress = Egress { allow: &policy.egress };
+pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
+    let door = Door::to(house, server)?;
     let (mut tools, mut names, mut omitted, mut room) = (Vec::new(), HashSet::new(), 0, limits::ANSWER_CHARS / 2);
     let mut cursor: Option<String> = None;
     for _ in 0..PAGES {
         let params = cursor.map(|cursor| format!("\"cursor\":{}", Value::from(cursor))).unwrap_or_default();
         let inquiry = Inquiry { method: "tools/list".to_owned(), params, name: None };
-        let page =
-            house.seller.inquire(&url, &inquiry, egress).await.map_err(|cause| refused(seller_reason(&cause)))?;
-        let page = json::strict(&page).unwrap_or_default();
+        let page = door.ask(house, &inquiry).await?;
         for listed in page.get("tools").and_then(Value::as_array).into_iter().flatten() {
-            let Some(tool) = read(&url, listed).filter(|tool| names.insert(tool.name.clone())) else { continue };
+            let Some(tool) = read(&door.url, listed).filter(|tool| names.insert(tool.name.clone())) else { continue };
             let size = tool.name.len()
                 + tool.description.len()
                 + tool.input_schema.as_ref().map_or(0, |schema| Value::from(schema.clone()).to_string().len());
@@ -58,12 +151,12 @@ pub async fn listed(house: &Arc<Parts>, server: &str) -> Result<PaidTools, Refus
             break;
         }
     }
-    let source = format!("{} (untrusted)", text::quoted(url.host_str().unwrap_or_default(), limits::QUOTED_CHARS));
+    let source = door.source();
     let next = "call_paid_tool calls one: its live price is asked, and paid only within the owner's rules".to_owned();
     Ok(PaidTools { server: server.to_owned(), source, tools, omitted, next })
 }
 
-fn read(server: &url::Url, listed: &Value) -> Option<PaidTool> {
+fn read(server: &Url, listed: &Value) -> Option<PaidTool> {
     let text = |key: &str| listed.get(key).and_then(Value::as_str);
     let name = text("name").filter(|name| (1..=limits::TOOL_NAME_CHARS).contains(&name.chars().count()))?;
     // A name that cannot be seen as it is cannot be called as it is seen.
@@ -89,7 +182,7 @@ fn claimed_price(listed: &Value) -> Option<Usd> {
 }
 
 /// A schema with its texts cleaned and bounded, as deep as anybody's arguments go.
-pub(crate) fn without_traps(schema: &Value, depth: usize) -> Value {
+fn without_traps(schema: &Value, depth: usize) -> Value {
     const DEEPEST: usize = 12;
     match schema {
         Value::String(text) => Value::String(text::quoted(text, DESCRIPTION_CHARS)),

@@ -7,7 +7,7 @@ use clap::Command;
 /// Every command stands in one of these; a test holds it.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Begin", &["demo", "init", "install", "uninstall", "doctor"]),
-    ("Serve and spend", &["serve", "find", "fetch", "balance"]),
+    ("Serve and spend", &["serve", "proxy", "find", "fetch", "balance"]),
     ("See what was spent", &["review", "log", "why", "sellers", "reviewed", "statusline", "audit"]),
     ("Decide", &["pending", "approve", "deny", "freeze", "thaw", "policy", "owner"]),
     ("Put right", &["reconcile", "release", "backup", "restore", "ledger", "wallet"]),

@@ -10,10 +10,11 @@ use alloy_primitives::{Address, U256, hex};
 use url::Url;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::serve::attend;
+use crate::cli::serve::{attend, not_served};
 use crate::cli::{Context, out};
 use crate::config::{self, Config, Home, write_private};
 use crate::house::House;
+use crate::mcp;
 use crate::money::Usd;
 use crate::wallet::{PassphraseSource, Store, Wallet};
 use sandbox::chain::NETWORK;
@@ -126,5 +127,6 @@ pub async fn serve(context: &Context, agent: &str, most: Option<Usd>) -> Result<
     let notice = format!(
         "This is a sandbox: play money that is worth nothing. Fetch {market} to see what its market sells, then buy by path."
     );
-    attend(house, agent, most, Some(notice)).await
+    attend(&house, mcp::serve(house.agent(agent).at_most(most), Some(notice))).await.map_err(not_served)?;
+    Ok(Exit::Done)
 }

@@ -64,26 +64,28 @@ async fn serve(context: &Context, agent: &str, most: Option<Usd>) -> Result<Exit
         context.out.say(format_args!("{notice}"));
     }
     let screen = screen::attach(&house, home, &config);
-    let served = attend(house, agent, most, notice).await;
+    let served = attend(&house, mcp::serve(house.agent(agent).at_most(most), notice)).await;
     screen.close().await;
-    served
+    served.map_err(not_served)?;
+    Ok(Exit::Done)
 }
 
 /// Answers the host; beside it, what is unproven is reconciled and balances are read.
-pub async fn attend(house: House, agent: &str, most: Option<Usd>, notice: Option<String>) -> Result<Exit, Failure> {
+pub async fn attend(house: &House, serving: impl Future<Output = Served>) -> Served {
     let keeper = house.keeper();
     let tending = tokio::spawn(async move {
         tokio::time::sleep(HOST_FIRST).await;
         keeper.tend().await;
     });
-    let served = mcp::serve(house.agent(agent).at_most(most), notice).await;
+    let served = serving.await;
     house.keeper().drain().await;
     tending.abort();
-    served.map_err(not_served)?;
-    Ok(Exit::Done)
+    served
 }
 
-fn not_served(cause: mcp::NotServed) -> Failure {
+type Served = Result<(), mcp::NotServed>;
+
+pub fn not_served(cause: mcp::NotServed) -> Failure {
     Failure::new("not_served", cause.to_string(), "a host starts this command; to try it by hand run `bursar demo`")
 }
 
@@ -100,10 +102,16 @@ fn no_wallet(home: &Home) -> String {
 
 /// None: the policy alone.
 #[derive(Clone, Copy, Debug)]
-struct Ceiling(Option<Usd>);
+pub struct Ceiling(Option<Usd>);
+
+impl Ceiling {
+    pub fn most(self) -> Option<Usd> {
+        self.0
+    }
+}
 
 /// Empty is what a host's form hands over that nobody filled in.
-fn ceiling(text: &str) -> Result<Ceiling, String> {
+pub fn ceiling(text: &str) -> Result<Ceiling, String> {
     match text.trim() {
         "" | "none" => Ok(Ceiling(None)),
         text => text
@@ -115,7 +123,7 @@ fn ceiling(text: &str) -> Result<Ceiling, String> {
 }
 
 /// Names stand in logs, tables and files; and `owner` is the person at the keyboard.
-fn agent_name(name: &str) -> Result<String, String> {
+pub fn agent_name(name: &str) -> Result<String, String> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     match (plain && (1..=AGENT_NAME_CHARS).contains(&name.len()), name == OWNER) {
         (false, _) => Err(format!("a name is 1 to {AGENT_NAME_CHARS} letters, digits, or any of - _ .")),

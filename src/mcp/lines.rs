@@ -29,18 +29,31 @@ const ID_BYTES: usize = 256;
 pub struct Readable<R> {
     read: BufReader<R>,
     line: Line,
+    as_text: AsText,
     /// A line that goes on, and how much of it has gone.
     whole: Vec<u8>,
     gone: usize,
 }
 
-pub fn readable<R: AsyncRead + Unpin>(read: R) -> Readable<R> {
-    Readable { read: BufReader::new(read), line: Line::default(), whole: Vec::new(), gone: 0 }
+/// Which arguments go on as the texts they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsText {
+    /// Those of our own tools that hold any JSON.
+    Ours,
+    /// All of a call: it is for another server. They stand under [`WHOLE`].
+    All,
+}
+
+/// What a call's arguments are called where they go on as one text.
+pub const WHOLE: &str = "bursar/arguments";
+
+pub fn readable<R: AsyncRead + Unpin>(read: R, as_text: AsText) -> Readable<R> {
+    Readable { read: BufReader::new(read), line: Line::default(), as_text, whole: Vec::new(), gone: 0 }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Readable<R> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Readable { read, line, whole, gone } = self.get_mut();
+        let Readable { read, line, as_text, whole, gone } = self.get_mut();
         while *gone == whole.len() {
             let heard = ready!(Pin::new(&mut *read).poll_fill_buf(cx))?;
             if heard.is_empty() {
@@ -51,7 +64,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Readable<R> {
             line.hear(&heard[..taken]);
             Pin::new(&mut *read).consume(taken);
             if end.is_some() {
-                (*whole, *gone) = (std::mem::take(line).passed_on(), 0);
+                (*whole, *gone) = (std::mem::take(line).passed_on(*as_text), 0);
             }
         }
         let going = (whole.len() - *gone).min(buf.remaining());
@@ -80,9 +93,9 @@ impl Line {
     }
 
     /// As it came where it can be read. Nobody waits for an answer to a line without an id.
-    fn passed_on(self) -> Vec<u8> {
+    fn passed_on(self, as_text: AsText) -> Vec<u8> {
         if !self.is_too_long {
-            let text = with_json_as_text(self.text);
+            let text = with_json_as_text(self.text, as_text);
             if text.trim_ascii().is_empty() || serde_json::from_slice::<Value>(&text).is_ok() {
                 return text;
             }
@@ -96,23 +109,28 @@ impl Line {
 const JSON_ARGUMENTS: [[&str; 3]; 2] = [["params", "arguments", "json"], ["params", "arguments", "arguments"]];
 
 /// The line as it came, but for those arguments.
-fn with_json_as_text(line: Vec<u8>) -> Vec<u8> {
+fn with_json_as_text(line: Vec<u8>, as_text: AsText) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(&line) else { return line };
-    let so_far =
-        |before: Option<String>, path: &[&str; 3]| rewritten(before.as_deref().unwrap_or(text), path).or(before);
-    match JSON_ARGUMENTS.iter().fold(None, so_far) {
+    let so_far = |before: Option<String>, path: &[&str; 3]| {
+        rewritten(before.as_deref().unwrap_or(text), path, as_string).or(before)
+    };
+    let rewritten = match as_text {
+        AsText::Ours => JSON_ARGUMENTS.iter().fold(None, so_far),
+        AsText::All => rewritten(text, &["params", "arguments"], under_one_name),
+    };
+    match rewritten {
         Some(text) => format!("{text}\n").into_bytes(),
         None => line,
     }
 }
 
 /// The same object with what stands at this path as a string that holds it; none if nothing does.
-fn rewritten(text: &str, path: &[&str]) -> Option<String> {
-    let Some((name, rest)) = path.split_first() else { return as_string(text) };
+fn rewritten(text: &str, path: &[&str], into: fn(&str) -> Option<String>) -> Option<String> {
+    let Some((name, rest)) = path.split_first() else { return into(text) };
     let members = json::members(text)?;
     // Told twice, it is the library's to choose one: each is rewritten.
     let inside: Vec<_> =
-        members.iter().map(|(key, raw)| if key == *name { rewritten(raw, rest) } else { None }).collect();
+        members.iter().map(|(key, raw)| if key == *name { rewritten(raw, rest, into) } else { None }).collect();
     if inside.iter().all(Option::is_none) {
         return None;
     }
@@ -130,6 +148,10 @@ fn rewritten(text: &str, path: &[&str]) -> Option<String> {
 fn as_string(text: &str) -> Option<String> {
     let json = Written::new(text);
     (text != "null").then(|| Value::from(json.canonical().unwrap_or(json.to_string())).to_string())
+}
+
+fn under_one_name(text: &str) -> Option<String> {
+    Some(format!("{{\"{WHOLE}\":{}}}", as_string(text)?))
 }
 
 /// Looks for the `id` of the outermost object, in a line that may be no JSON anywhere else.
@@ -201,7 +223,15 @@ mod tests {
         let mut line = Line::default();
         // However it is cut on its way.
         text.chunks(7).for_each(|part| line.hear(part));
-        String::from_utf8_lossy(&line.passed_on()).trim_end().to_owned()
+        String::from_utf8_lossy(&line.passed_on(AsText::Ours)).trim_end().to_owned()
+    }
+
+    #[test]
+    fn what_is_for_another_server_goes_on_as_one_text() {
+        let mut line = Line::default();
+        line.hear(br#"{"id":1,"params":{"name":"a","arguments":{"b":1.50,"a":[2.0]}}}"#);
+        let on: Value = serde_json::from_slice(&line.passed_on(AsText::All)).expect("JSON");
+        assert_eq!(on["params"]["arguments"], json!({ WHOLE: r#"{"a":[2.0],"b":1.50}"# }));
     }
 
     /// The id of what goes on instead.

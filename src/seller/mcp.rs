@@ -91,18 +91,16 @@ impl ToolSeller {
 
     /// The unpaid leg.
     pub async fn ask(&self, request: &Request, egress: Egress<'_>, progress: &Progress) -> Result<Reply, SellerError> {
-        let until = Instant::now() + limits::UNPAID_LEG;
         let message = call(request)?;
-        let (line, came) = self.asked(&server_at(&request.url), &message, egress, progress, until).await?;
+        let (line, came) = self.asked(&server_at(&request.url), &message, egress, progress).await?;
         Ok(reply(came, &line, request))
     }
 
     /// Anything else that a server is asked, which no tool hears.
     pub async fn inquire(&self, server: &Url, inquiry: &Inquiry, egress: Egress<'_>) -> Result<String, SellerError> {
-        let until = Instant::now() + limits::UNPAID_LEG;
         let Inquiry { method, params, name } = inquiry.clone();
         let message = McpMessage { params, name, ..McpMessage::new(&method) };
-        let (_, came) = self.asked(server, &message, egress, &Progress::unheard(), until).await?;
+        let (_, came) = self.asked(server, &message, egress, &Progress::unheard()).await?;
         match came.said {
             Some(Said { is_error: false, text }) => Ok(text),
             Some(_) => Err(misbehaved(server, &format!("it does not answer to {method}"))),
@@ -112,8 +110,7 @@ impl ToolSeller {
 
     /// What a server says of itself.
     pub async fn meet(&self, server: &Url, egress: Egress<'_>) -> Result<String, SellerError> {
-        let until = Instant::now() + limits::UNPAID_LEG;
-        Ok(match self.line(server, egress, until).await? {
+        Ok(match self.line(server, egress).await? {
             Line::Http(session) => session.about,
             Line::Program(running) => running.about.clone(),
         })
@@ -132,7 +129,7 @@ impl ToolSeller {
         let server = server_at(&request.url);
         self.forget_if(&server, |session| session.used.elapsed() > FRESH);
         // Nothing of the payment leaves before the server is there to take it.
-        let line = match self.line(&server, egress, Instant::now() + limits::UNPAID_LEG).await {
+        let line = match self.line(&server, egress).await {
             Ok(line) => line,
             Err(why) => return Presented::NeverConnected(why),
         };
@@ -158,10 +155,10 @@ impl ToolSeller {
         message: &McpMessage,
         egress: Egress<'_>,
         progress: &Progress,
-        until: Instant,
     ) -> Result<(Line, Came), SellerError> {
-        let line = self.line(server, egress, until).await?;
-        let came = self.exchange(&line, message, None, egress, progress, until).await;
+        let line = self.line(server, egress).await?;
+        let unpaid = || Instant::now() + limits::UNPAID_LEG;
+        let came = self.exchange(&line, message, None, egress, progress, unpaid()).await;
         let is_forgotten = came.as_ref().is_ok_and(|came| line.may_be_forgotten(came));
         if !is_forgotten && came.is_ok() {
             return came.map(|came| (line, came)).map_err(Failed::why);
@@ -170,8 +167,8 @@ impl ToolSeller {
         if !is_forgotten {
             return came.map(|came| (line, came)).map_err(Failed::why);
         }
-        let line = self.line(server, egress, until).await?;
-        let came = self.exchange(&line, message, None, egress, progress, until).await.map_err(Failed::why)?;
+        let line = self.line(server, egress).await?;
+        let came = self.exchange(&line, message, None, egress, progress, unpaid()).await.map_err(Failed::why)?;
         Ok((line, came))
     }
 
@@ -192,11 +189,12 @@ impl ToolSeller {
         }
     }
 
-    async fn line(&self, server: &Url, egress: Egress<'_>, until: Instant) -> Result<Line, SellerError> {
+    /// Found out, or started, where it is not known yet. No tool hears of it.
+    async fn line(&self, server: &Url, egress: Egress<'_>) -> Result<Line, SellerError> {
         if server.scheme() == PROGRAM {
             let name = server.host_str().unwrap_or_default();
             let program = self.programs.get(name).ok_or_else(|| self.no_such_program(name))?;
-            return program.running(until).await.map(Line::Program);
+            return program.running(Instant::now() + limits::PROGRAM_STARTS).await.map(Line::Program);
         }
         let known = self.known().get_mut(server).map(|session| {
             session.used = Instant::now();
@@ -205,6 +203,7 @@ impl ToolSeller {
         if let Some(session) = known {
             return Ok(Line::Http(session));
         }
+        let until = Instant::now() + limits::UNPAID_LEG;
         let opening = over_http::open(&self.http, server, egress, until);
         let session = match tokio::time::timeout_at(until, opening).await {
             Ok(session) => session?,

@@ -39,8 +39,8 @@ function make() {
     tools: ["weather", "naïve tool"].map((name) => ({ name, description: "Weather in a city", inputSchema: { type: "object" } })),
   }));
   server.setRequestHandler("tools/call", async ({ params }, context) => {
-    const meta = context?.mcpReq?._meta ?? params._meta ?? {};
-    const capabilities = meta[CLIENT_CAPABILITIES_META_KEY] ?? {};
+    const { _meta: meta = {}, envelope = {} } = context.mcpReq;
+    const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY] ?? {};
     const byExtension = Boolean(capabilities.extensions?.["org.x402/payment"]);
     const payment = meta["x402/payment"];
     if (!payment) return wants(params.name, "Payment required", byExtension);

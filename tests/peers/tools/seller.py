@@ -107,6 +107,22 @@ def by_x402(facilitator_url: str, **how) -> FastMCP:
         """More than anybody here may pay."""
         return "dear"
 
+    @server.tool()
+    @paid("$0.20")
+    async def asked() -> str:
+        """The owner is asked about it."""
+        return "asked"
+
+    @server.resource("rig://about")
+    def about() -> str:
+        """What this is."""
+        return "a rig"
+
+    @server.prompt()
+    def ask(city: str) -> str:
+        """How to ask for weather."""
+        return f"What is the weather in {city}?"
+
     return server
 
 
