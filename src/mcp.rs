@@ -74,8 +74,7 @@ pub async fn serve(agent: Agent, notice: Option<String>) -> Result<(), NotServed
     let stop = asked_to_stop();
     let (read, write) = pipes::open();
     let server = Server::new(agent, all_tools()).with_notice(notice);
-    let exit = server.desk.exit.clone();
-    attend(server, exit, lines::readable(read, AsText::Ours), write, stop).await
+    attend(server, read, write, stop).await
 }
 
 /// The same for the tools of another server, which are paid for as they are called.
@@ -84,7 +83,7 @@ pub async fn serve_proxy(agent: Agent, server: &str) -> Result<(), NotServed> {
     let proxy = Proxy::before(agent, server).await.map_err(NotServed::Unmet)?;
     let (read, write) = pipes::open();
     let exit = proxy.desk.exit.clone();
-    attend(proxy, exit, lines::readable(read, AsText::All), write, stop).await
+    until_left(proxy, exit, lines::readable(read, AsText::All), write, stop).await
 }
 
 fn all_tools() -> Vec<Tool> {
@@ -101,8 +100,19 @@ fn all_tools() -> Vec<Tool> {
     ]
 }
 
-/// One session over any pair of pipes, until the host leaves or `stop` comes.
+/// One session over any pair of pipes.
 async fn attend(
+    server: Server,
+    read: impl AsyncRead + Send + Unpin + 'static,
+    write: impl AsyncWrite + Send + Unpin + 'static,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NotServed> {
+    let exit = server.desk.exit.clone();
+    until_left(server, exit, lines::readable(read, AsText::Ours), write, stop).await
+}
+
+/// Until the host leaves or `stop` comes.
+async fn until_left(
     server: impl ServerHandler,
     exit: Leaving,
     read: impl AsyncRead + Send + Unpin + 'static,

@@ -46,6 +46,7 @@ above = "0.10"
 "#;
 const FUNDS: Usd = Usd::micros(5_000_000);
 const WEATHER: Usd = Usd::micros(10_000);
+const FORECAST: Usd = Usd::micros(20_000);
 const REPORT: Usd = Usd::micros(250_000);
 const LOST: Usd = Usd::micros(30_000);
 const AGENT: &str = "demo";
@@ -86,6 +87,7 @@ impl Scene {
         self.the_agent_asks_the_price().await?;
         self.it_buys().await?;
         self.the_same_again_is_free().await?;
+        self.it_looks_for_a_tool().await?;
         self.too_much_for_one_seller().await?;
         self.the_owner_is_asked().await?;
         self.an_answer_is_lost().await?;
@@ -128,6 +130,30 @@ impl Scene {
         let answer = self.call("fetch_paid", "/weather").await?;
         answer.must("a repeat costs nothing", answer.is("answered", "no") && answer.0["served_from_store"] == true)?;
         self.line("bursar", "the same answer, from the store: nothing charged");
+        Ok(())
+    }
+
+    async fn it_looks_for_a_tool(&self) -> Result<(), Failure> {
+        self.step("Is there a tool for forecasts?").await;
+        self.line("agent", "find_paid forecast");
+        let found = self.tool("find_paid", json!({"query": "forecast", "kind": "tool"})).await?;
+        for claimed in found.0["results"].as_array().into_iter().flatten() {
+            let (tool, price) = (text(&claimed["tool"]), text(&claimed["price_usd"]));
+            self.line("market", &format!("{tool} claims ${price}; the policy says {}", text(&claimed["verdict"])));
+        }
+        let verdicts: Vec<&str> = ["forecast", "almanac"].map(|tool| found.verdict(tool)).to_vec();
+        found.must("both tools are found, and the dear one is too dear", verdicts == ["allow", "refuse"])?;
+        let server = self.url("/mcp");
+        self.line("agent", "call_paid_tool almanac");
+        let dear = self.tool("call_paid_tool", json!({"server": server, "tool": "almanac"})).await?;
+        dear.must("the dear tool is refused", dear.is("refused", "no") && dear.has_reason("over_domain_payment"))?;
+        self.line("bursar", &format!("refused: {}", text(&dear.0["reasons"][0]["message"])));
+        self.line("agent", "call_paid_tool forecast");
+        let cheap = self.tool("call_paid_tool", json!({"server": server, "tool": "forecast"})).await?;
+        cheap.must("the cheap tool is bought", cheap.is("answered", "yes") && cheap.price() == FORECAST.to_string())?;
+        let result: Value = serde_json::from_str(text(&cheap.0["body"])).unwrap_or_default();
+        self.line("seller", &table_cut(text(&result["content"][0]["text"])));
+        self.line("bursar", &format!("paid ${}, {}", cheap.price(), cheap.left()));
         Ok(())
     }
 
@@ -185,7 +211,7 @@ impl Scene {
         self.out.line("");
         log::lines(&spend, &[], words::now(), self.out.width()).iter().for_each(|line| self.out.line(line));
         self.out.line("");
-        let sum = [WEATHER, REPORT, LOST].into_iter().fold(Usd::ZERO, Usd::saturating_add);
+        let sum = [WEATHER, FORECAST, REPORT, LOST].into_iter().fold(Usd::ZERO, Usd::saturating_add);
         must("the log counts what was bought", spend.totals.settled_usd == sum)?;
         must("the chain moved what the log counts", self.spent_on_chain() == sum)?;
         let audit = self.owner.audit().await?;
@@ -227,6 +253,10 @@ impl Scene {
     async fn ask(&self, tool: &str, arguments: Value) -> Result<Heard, Failure> {
         let path = arguments["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
         self.line("agent", &format!("{tool} /{path}"));
+        self.tool(tool, arguments).await
+    }
+
+    async fn tool(&self, tool: &str, arguments: Value) -> Result<Heard, Failure> {
         let result = self.host.tool(tool, arguments).await.map_err(broken)?;
         Ok(Heard(result["structuredContent"].clone()))
     }
@@ -267,6 +297,12 @@ impl Heard {
 
     fn has_reason(&self, code: &str) -> bool {
         self.0["reasons"].as_array().into_iter().flatten().any(|reason| reason["code"] == code)
+    }
+
+    /// What the policy says of a tool that was found.
+    fn verdict(&self, tool: &str) -> &str {
+        let mut found = self.0["results"].as_array().into_iter().flatten();
+        found.find(|one| one["tool"] == tool).map(|one| text(&one["verdict"])).unwrap_or_default()
     }
 
     fn price(&self) -> &str {

@@ -270,7 +270,8 @@ fn cells(row: &Row, now: Time, id_chars: usize) -> Vec<Cell> {
 fn place(row: &Row) -> String {
     let bare = row.url.trim_start_matches("https://").trim_start_matches("http://");
     match row.method.as_str() {
-        "GET" => bare.to_owned(),
+        // A tool's place says by itself what it is.
+        "GET" | CALL => bare.to_owned(),
         method => format!("{method} {bare}"),
     }
 }

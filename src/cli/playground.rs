@@ -84,7 +84,7 @@ fn passphrases(home: &Home) -> Vec<PassphraseSource> {
 
 /// What real directories list is not for play money.
 fn config_text(sandbox: &Sandbox) -> String {
-    let find = "[find]\nbazaar = []\nmpp = []\nindex402 = []\n";
+    let find = format!("[find]\nbazaar = [\"{}\"]\nmpp = []\nindex402 = []\n", sandbox.sellers_url());
     format!("{find}[chains.\"{NETWORK}\"]\nrpc = [\"{}\"]\n", sandbox.rpc_url())
 }
 

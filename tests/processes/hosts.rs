@@ -92,7 +92,7 @@ const ASKS_AND_LEAVES: &str = concat!(
 fn assert_told(answers: &str) {
     let answers: Vec<Value> = answers.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let tools = answers.iter().find(|answer| answer["id"] == 2).map(|answer| &answer["result"]["tools"]);
-    assert_eq!(tools.and_then(Value::as_array).map(Vec::len), Some(6), "{answers:#?}");
+    assert_eq!(tools.and_then(Value::as_array).map(Vec::len), Some(9), "{answers:#?}");
 }
 
 #[cfg(unix)]

@@ -23,6 +23,7 @@ use self::x402::{Offer, Payment, Version};
 use super::chain::PlayChain;
 use super::http::{self as wire, Request, Server, Wire};
 
+pub mod bazaar;
 pub mod catalogue;
 pub mod facilitator;
 pub mod mpp;
@@ -149,6 +150,7 @@ impl Market {
     async fn serve(&self, request: &Request) -> Wire {
         let mut wire = match request.uri.path() {
             tools::SERVER | tools::OLD_SERVER => self.serve_tools(request).await,
+            bazaar::RESOURCES | bazaar::SEARCH => Wire::Answer(bazaar::answer(self, request)),
             _ => self.attend(request).await,
         };
         if let Wire::Answer(response) = &mut wire {

@@ -32,6 +32,8 @@ pub fn stalls() -> Vec<Stall> {
         dataset(),
         summarize(),
         translate(),
+        forecast(),
+        almanac(),
         Stall::that(Behaviour::Slow(Duration::from_secs(3)), "/slow", 10_000)
             .describe("A long calculation; takes three seconds"),
         Stall::that(Behaviour::DropAfterSettling, "/lost", 30_000)
@@ -44,7 +46,8 @@ pub fn stalls() -> Vec<Stall> {
 pub fn index<'a>(stalls: impl Iterator<Item = &'a Stall>) -> String {
     let mut page = String::from(
         "The sandbox market. Prices are in play dollars (USDC on eip155:84532, worth nothing).\n\
-         Ask for a path; where it costs something the answer is 402 Payment Required.\n\n",
+         Ask for a path; where it costs something the answer is 402 Payment Required.\n\
+         At /mcp each is a tool of an MCP server, by the name of its path.\n\n",
     );
     for stall in stalls {
         let method = stall.methods.first().map_or("GET", Method::as_str);
@@ -93,6 +96,25 @@ fn weather() -> Stall {
         ..Stall::get("/weather", 10_000)
     };
     stall.declare("bazaar", stall::bazaar(json!({}))).describe("Tomorrow's weather in four cities")
+}
+
+fn forecast() -> Stall {
+    let days = ["clear", "clear", "rain", "fog", "rain", "clear", "snow", "clear", "rain", "clear"];
+    let stall = Stall {
+        payee: WEATHER_DESK,
+        handler: stall::always_json(json!({ "city": "Lisbon", "sky": days })),
+        ..Stall::get("/forecast", 20_000)
+    };
+    stall.describe("A weather forecast for ten days; as a tool, too")
+}
+
+fn almanac() -> Stall {
+    let stall = Stall {
+        payee: WEATHER_DESK,
+        handler: stall::always_json(json!({ "city": "Lisbon", "years": 100 })),
+        ..Stall::get("/almanac", 600_000)
+    };
+    stall.describe("A hundred years of weather, and a forecast made of them; as a tool, too")
 }
 
 fn joke() -> Stall {

@@ -451,7 +451,7 @@ async fn the_index_lists_every_stall_of_the_demo_with_its_price() {
     assert!(line("/report").contains("$0.25  x402 v2"));
     assert!(line("/yacht").contains("$900.00"));
     assert!(line("/translate").starts_with("POST"));
-    assert_eq!(page.lines().count(), 3 + catalogue::stalls().len());
+    assert_eq!(page.lines().count(), 4 + catalogue::stalls().len());
 }
 
 #[tokio::test]
