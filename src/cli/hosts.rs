@@ -12,7 +12,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::hosts::launch::Launch;
+use crate::cli::hosts::launch::{ENTRY, Launch};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Host {
@@ -37,6 +37,8 @@ pub struct ServerEntry<'a> {
     pub program: &'a Path,
     /// Where it is not `~/.bursar`.
     pub home: Option<&'a Path>,
+    /// The server whose tools it shows, where it is a proxy.
+    pub proxy: Option<&'a str>,
 }
 
 /// What hosts call an entry; the fields in the order people write them.
@@ -119,7 +121,8 @@ impl Host {
 impl ServerEntry<'_> {
     /// What this host starts.
     pub fn launch(&self, agent: &str) -> Launch {
-        Launch { program: self.program.display().to_string(), args: self.args(agent) }
+        let entry = self.proxy.map_or_else(|| ENTRY.to_owned(), entry_of);
+        Launch { entry, program: self.program.display().to_string(), args: self.args(agent) }
     }
 
     /// The block most hosts take.
@@ -129,8 +132,12 @@ impl ServerEntry<'_> {
 
     fn args(&self, agent: &str) -> Vec<String> {
         let home = self.home.map(|home| ["--home".to_owned(), home.display().to_string()]);
-        let serve = ["serve", "--agent", agent].map(str::to_owned);
-        home.into_iter().flatten().chain(serve).collect()
+        let command = match self.proxy {
+            Some(server) => vec!["proxy", server],
+            None => vec!["serve"],
+        };
+        let command = command.into_iter().chain(["--agent", agent]).map(str::to_owned);
+        home.into_iter().flatten().chain(command).collect()
     }
 
     /// Program and arguments.
@@ -149,6 +156,16 @@ impl ServerEntry<'_> {
     fn opencode(&self, agent: &str) -> OpencodeEntry {
         OpencodeEntry { r#type: "local", command: self.words(agent), enabled: true }
     }
+}
+
+/// `bursar-mcp-example-com`: what hosts call the proxy of a server, beside bursar itself.
+pub fn entry_of(server: &str) -> String {
+    let bare = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let bare = bare.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let bare = bare.trim_end_matches("/mcp").trim_end_matches("/sse").to_ascii_lowercase();
+    let plain: String = bare.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
+    format!("{ENTRY}-{}", words.join("-"))
 }
 
 fn json(entry: &impl Serialize) -> String {
@@ -180,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_host_is_told_the_whole_path_and_its_own_name() {
-        let server = ServerEntry { program: Path::new("/opt/my tools/bursar"), home: None };
+        let server = ServerEntry { program: Path::new("/opt/my tools/bursar"), home: None, proxy: None };
         for host in Host::value_variants() {
             let told = host.how(&server).join("\n");
             assert!(told.contains("/opt/my tools/bursar") && told.contains(&host.name()), "{told}");
@@ -188,8 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_has_an_entry_of_its_own_that_says_whose_it_is() {
+        let server = ServerEntry { program: Path::new("/b"), home: None, proxy: Some("https://mcp.example.com/mcp") };
+        let launch = server.launch("codex");
+        assert_eq!(launch.entry, "bursar-mcp-example-com");
+        assert_eq!(launch.args, ["proxy", "https://mcp.example.com/mcp", "--agent", "codex"]);
+        let names = ["weather", "http://127.0.0.1:4021/mcp", "https://e.com/a/b?key=secret"].map(entry_of);
+        assert_eq!(names, ["bursar-weather", "bursar-127-0-0-1-4021", "bursar-e-com-a-b"]);
+    }
+
+    #[test]
     fn a_home_elsewhere_goes_into_the_arguments_because_hosts_drop_variables() {
-        let server = ServerEntry { program: Path::new("/b"), home: Some(Path::new("/data/it's")) };
+        let server = ServerEntry { program: Path::new("/b"), home: Some(Path::new("/data/it's")), proxy: None };
         let told = Host::Codex.how(&server).join("\n");
         assert_eq!(told, r"codex mcp add bursar -- /b --home '/data/it'\''s' serve --agent codex");
     }

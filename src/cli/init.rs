@@ -175,7 +175,7 @@ impl Init {
         })?;
         // Not what BURSAR_HOME says: hosts drop variables.
         let elsewhere = std::env::home_dir().is_none_or(|user| user.join(".bursar") != home.dir());
-        let server = ServerEntry { program: &program, home: elsewhere.then_some(home.dir()) };
+        let server = ServerEntry { program: &program, home: elsewhere.then_some(home.dir()), proxy: None };
         context.out.line(format_args!("\n{}", out::bold("Plug it in")));
         for host in &self.hosts {
             context.out.line(format_args!("  {}", out::dim(&host.name())));

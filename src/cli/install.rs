@@ -12,11 +12,12 @@ use std::path::{PathBuf, absolute};
 use clap::{Args, ValueEnum};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::hosts::launch::Launch;
+use crate::cli::hosts::launch::{ENTRY, Launch};
 use crate::cli::hosts::places::{Platform, Surroundings};
-use crate::cli::hosts::{Host, ServerEntry};
+use crate::cli::hosts::{Host, ServerEntry, entry_of};
 use crate::cli::{Context, out};
 use crate::text;
+use crate::wish;
 use host_file::HostFile;
 
 /// Plug bursar into the hosts on this machine
@@ -29,10 +30,14 @@ Example:
   bursar install --all --dry-run
   bursar install --all
   bursar install --host claude-code --host cursor
+  bursar install --proxy https://mcp.example.com/mcp --host claude-code
   bursar install --host mcp-json --file ./my-project/.mcp.json")]
 pub struct Install {
     #[command(flatten)]
     which: WhichHosts,
+    /// Beside bursar itself: the tools of this MCP server, paid for as they are called
+    #[arg(long, value_name = "SERVER", value_parser = server)]
+    proxy: Option<String>,
 }
 
 /// Take bursar out of the hosts on this machine
@@ -48,6 +53,14 @@ Example:
 pub struct Uninstall {
     #[command(flatten)]
     which: WhichHosts,
+    /// Only the proxy of this MCP server
+    #[arg(long, value_name = "SERVER", value_parser = server)]
+    proxy: Option<String>,
+}
+
+/// As `bursar proxy` takes it.
+fn server(text: &str) -> Result<String, String> {
+    wish::parse_server(text).map(|_| text.to_owned())
 }
 
 /// Whose files.
@@ -71,7 +84,7 @@ impl Install {
     /// Into these hosts; none is all that are found.
     pub fn into(hosts: Vec<Host>) -> Install {
         let all = hosts.is_empty();
-        Install { which: WhichHosts { hosts, all, file: None, dry_run: false } }
+        Install { which: WhichHosts { hosts, all, file: None, dry_run: false }, proxy: None }
     }
 
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -85,8 +98,8 @@ impl Install {
                 return Err(Failure::new("no_text", what, "give it another name"));
             }
         }
-        let server = ServerEntry { program: &program, home: Some(&home) };
-        let done = self.which.each(context, "install", Some(&server))?;
+        let server = ServerEntry { program: &program, home: Some(&home), proxy: self.proxy.as_deref() };
+        let done = self.which.each(context, "install", What::In(&server))?;
         if !self.which.dry_run && !done.changed.is_empty() {
             let titles: Vec<&str> = done.changed.iter().map(|host| host.title()).collect();
             context.out.line(format_args!("\nNow restart {}. `bursar doctor` checks the rest.", titles.join(", ")));
@@ -97,13 +110,21 @@ impl Install {
 
 impl Uninstall {
     pub fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let done = self.which.each(context, "uninstall", None)?;
+        let entry = self.proxy.as_deref().map_or_else(|| ENTRY.to_owned(), entry_of);
+        let done = self.which.each(context, "uninstall", What::Out(&entry))?;
         if !self.which.dry_run && !done.changed.is_empty() {
             let titles: Vec<&str> = done.changed.iter().map(|host| host.title()).collect();
             context.out.line(format_args!("\nNow restart {}. Wallet and log stay where they are.", titles.join(", ")));
         }
         Ok(done.exit)
     }
+}
+
+/// What is put in, or by its name taken out.
+#[derive(Clone, Copy)]
+enum What<'a> {
+    In(&'a ServerEntry<'a>),
+    Out(&'a str),
 }
 
 /// How it went, over all hosts.
@@ -113,19 +134,19 @@ struct Done {
 }
 
 impl WhichHosts {
-    /// One host after the other; what fails for one is told and stops no other. No server: it is taken out.
-    fn each(&self, context: &Context, command: &str, server: Option<&ServerEntry<'_>>) -> Result<Done, Failure> {
+    /// One host after the other; what fails for one is told and stops no other.
+    fn each(&self, context: &Context, command: &str, what: What<'_>) -> Result<Done, Failure> {
         let around = surroundings()?;
         let mut done = Done { changed: Vec::new(), exit: Exit::Done };
         for host in self.chosen(&around, context, command)? {
             let path = self.file.clone().map_or_else(|| usual_file(host, &around), |file| around.folder.join(file));
-            match self.one(host, path, context, server) {
+            match self.one(host, path, context, what) {
                 Ok(true) => done.changed.push(host),
                 Ok(false) => {}
                 Err(failure) => {
                     failure.tell(&context.out);
                     done.exit = Exit::Failed;
-                    if let Some(server) = server {
+                    if let What::In(server) = what {
                         by_hand(host, &server.launch(&host.name()), context);
                     }
                 }
@@ -173,17 +194,19 @@ impl WhichHosts {
     }
 
     /// Whether something changed, or would.
-    fn one(
-        &self,
-        host: Host,
-        path: PathBuf,
-        context: &Context,
-        server: Option<&ServerEntry<'_>>,
-    ) -> Result<bool, Failure> {
-        let file = HostFile::read(host, path)?;
-        let step = match server {
-            Some(server) => file.install(&server.launch(&host.name()))?,
-            None => file.uninstall()?,
+    fn one(&self, host: Host, path: PathBuf, context: &Context, what: What<'_>) -> Result<bool, Failure> {
+        let (file, step) = match what {
+            What::In(server) => {
+                let launch = server.launch(&host.name());
+                let file = HostFile::read(host, path, &launch.entry)?;
+                let step = file.install(&launch)?;
+                (file, step)
+            }
+            What::Out(entry) => {
+                let file = HostFile::read(host, path, entry)?;
+                let step = file.uninstall()?;
+                (file, step)
+            }
         };
         match self.dry_run {
             true => file.would(&step, &context.out),

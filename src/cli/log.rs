@@ -17,6 +17,7 @@ use crate::cli::table::{Cell, Table, cell};
 use crate::cli::{Context, csv, out, words};
 use crate::owner::By;
 use crate::owner::Owner;
+use crate::request::CALL;
 use crate::time::Time;
 
 /// Show what was bought, asked and refused, newest first

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::check::{Check, ok, warn};
 use super::homes::is_same;
 use crate::cli::hosts::Host;
-use crate::cli::hosts::launch::{FoundEntry, Launch};
+use crate::cli::hosts::launch::{ENTRY, FoundEntry, Launch};
 use crate::cli::hosts::places::Surroundings;
 use crate::cli::install::{files, surroundings, usual_file};
 use crate::cli::out;
@@ -43,7 +43,7 @@ async fn one(host: Host, around: &Surroundings, home: &Home) -> Option<Check> {
             return Some(warn("hosts", format!("{name}: {shown} cannot be read: {cause}"), "make it readable"));
         }
     };
-    match host.form().found(&written) {
+    match host.form().found(&written, ENTRY) {
         Ok(found) => Some(started(host, &found?, around, home).await),
         Err(wrong) => {
             let line = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -167,7 +167,7 @@ mod tests {
 
     fn home_of(args: &[&str], text: &str) -> PathBuf {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let launch = Launch { program: "/opt/bursar".into(), args };
+        let launch = Launch { entry: "bursar".into(), program: "/opt/bursar".into(), args };
         let found = FoundEntry { launch: None, text: text.to_owned() };
         super::home_of(&launch, &found, &on(Platform::Linux))
     }

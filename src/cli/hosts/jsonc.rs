@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde_json::json;
 
-use crate::cli::hosts::launch::{ENTRY, FoundEntry, Launch, LeftAlone, newline};
+use crate::cli::hosts::launch::{FoundEntry, Launch, LeftAlone, newline};
 use tree::{JsonKind, JsonNode, Member};
 
 /// What an entry has beside the program and its arguments, by host.
@@ -30,7 +30,7 @@ pub enum EntryValue {
     /// On one line: a text, a switch, a list of texts.
     Value(serde_json::Value),
     /// Names and what they stand for.
-    Object(Vec<(&'static str, EntryValue)>),
+    Object(Vec<(String, EntryValue)>),
 }
 
 /// How the text around is laid out.
@@ -46,7 +46,7 @@ impl EntryFields {
         let command = ("command", value(json!(launch.program)));
         let args = ("args", value(json!(launch.args)));
         let words: Vec<&String> = std::iter::once(&launch.program).chain(&launch.args).collect();
-        EntryValue::Object(match self {
+        let members = match self {
             EntryFields::Plain => vec![command, args],
             EntryFields::Stdio => vec![("type", value(json!("stdio"))), command, args],
             EntryFields::Tools => {
@@ -56,29 +56,30 @@ impl EntryFields {
                 vec![("type", value(json!("local"))), ("command", value(json!(words))), ("enabled", value(json!(true)))]
             }
             EntryFields::Custom => vec![("source", value(json!("custom"))), command, args],
-        })
+        };
+        EntryValue::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 
 /// Our entry among the servers, if it is there.
-pub fn found(text: &str, servers: &str) -> Result<Option<FoundEntry>, LeftAlone> {
+pub fn found(text: &str, servers: &str, name: &str) -> Result<Option<FoundEntry>, LeftAlone> {
     let Some(root) = tree::read(text)? else { return Ok(None) };
     let Some(servers) = member(text, &root, servers)? else { return Ok(None) };
-    let Some(entry) = member(text, &servers.value, ENTRY)? else { return Ok(None) };
+    let Some(entry) = member(text, &servers.value, name)? else { return Ok(None) };
     let written = text[entry.start..entry.value.end].to_owned();
-    Ok(Some(FoundEntry { launch: launch(text, &entry.value), text: written }))
+    Ok(Some(FoundEntry { launch: launch(text, name, &entry.value), text: written }))
 }
 
 /// The text with this entry of ours among the servers: added after the last one, or in place of the one that is there.
-pub fn put(text: &str, servers: &'static str, entry: &EntryValue) -> Result<String, LeftAlone> {
-    let Some(root) = tree::read(text)? else { return Ok(fresh(text, servers, entry)) };
+pub fn put(text: &str, servers: &'static str, name: &str, entry: &EntryValue) -> Result<String, LeftAlone> {
+    let Some(root) = tree::read(text)? else { return Ok(fresh(text, servers, name, entry)) };
     let layout = Layout::of(text, &root);
     let Some(found) = member(text, &root, servers)? else {
-        let object = EntryValue::Object(vec![(ENTRY, entry.clone())]);
+        let object = EntryValue::Object(vec![(name.to_owned(), entry.clone())]);
         return layout.add(text, &root, servers, &object);
     };
-    match member(text, &found.value, ENTRY)? {
-        None => layout.add(text, &found.value, ENTRY, entry),
+    match member(text, &found.value, name)? {
+        None => layout.add(text, &found.value, name, entry),
         Some(old) => {
             let is_spread = text[found.value.start..found.value.end].contains('\n');
             let indent = is_spread.then(|| line_indent(text, old.start));
@@ -89,13 +90,13 @@ pub fn put(text: &str, servers: &'static str, entry: &EntryValue) -> Result<Stri
 }
 
 /// The text without our entry, and without the object of servers if nothing else is in it.
-pub fn take_out(text: &str, servers: &str) -> Result<String, LeftAlone> {
+pub fn take_out(text: &str, servers: &str, name: &str) -> Result<String, LeftAlone> {
     let Some(root) = tree::read(text)? else { return Ok(text.to_owned()) };
     let Some(found) = member(text, &root, servers)? else { return Ok(text.to_owned()) };
-    if member(text, &found.value, ENTRY)?.is_none() {
+    if member(text, &found.value, name)?.is_none() {
         return Ok(text.to_owned());
     }
-    let text = without(text, &found.value, ENTRY);
+    let text = without(text, &found.value, name);
     let Some(root) = tree::read(&text)? else { return Ok(text) };
     match member(&text, &root, servers)? {
         Some(found) if is_bare(&text, &found.value) => Ok(without(&text, &root, servers)),
@@ -104,9 +105,10 @@ pub fn take_out(text: &str, servers: &str) -> Result<String, LeftAlone> {
 }
 
 /// A file of our own, after whatever comments there are.
-fn fresh(text: &str, servers: &'static str, entry: &EntryValue) -> String {
+fn fresh(text: &str, servers: &'static str, name: &str, entry: &EntryValue) -> String {
     let layout = Layout { newline: newline(text), unit: "  " };
-    let root = EntryValue::Object(vec![(servers, EntryValue::Object(vec![(ENTRY, entry.clone())]))]);
+    let root =
+        EntryValue::Object(vec![(servers.to_owned(), EntryValue::Object(vec![(name.to_owned(), entry.clone())]))]);
     let before = text.trim_end();
     let gap = if before.is_empty() { "" } else { layout.newline };
     format!("{before}{gap}{}{}", layout.written(&root, Some("")), layout.newline)
@@ -155,7 +157,7 @@ impl<'a> Layout<'a> {
             EntryValue::Value(value) => value.to_string(),
             EntryValue::Object(members) => {
                 let within = indent.map(|indent| format!("{indent}{}", self.unit));
-                let named = |(key, value): &(&'static str, EntryValue)| {
+                let named = |(key, value): &(String, EntryValue)| {
                     format!("{}: {}", json!(key), self.written(value, within.as_deref()))
                 };
                 let named: Vec<String> = members.iter().map(named).collect();
@@ -229,7 +231,8 @@ fn member<'a>(text: &str, object: &'a JsonNode, key: &str) -> Result<Option<&'a 
 }
 
 /// What an entry starts, in any of the ways hosts write it.
-fn launch(text: &str, entry: &JsonNode) -> Option<Launch> {
+fn launch(text: &str, name: &str, entry: &JsonNode) -> Option<Launch> {
+    let launch = |program, args| Some(Launch { entry: name.to_owned(), program, args });
     let string = |node: &JsonNode| serde_json::from_str::<String>(&text[node.start..node.end]).ok();
     let strings = |node: &JsonNode| match &node.kind {
         JsonKind::Array(items) => items.iter().map(string).collect::<Option<Vec<String>>>(),
@@ -238,11 +241,11 @@ fn launch(text: &str, entry: &JsonNode) -> Option<Launch> {
     let named = |key: &str| members(entry).iter().find(|member| member.key == key).map(|member| &member.value);
     let command = named("command")?;
     match strings(command) {
-        Some(mut words) if !words.is_empty() => Some(Launch { program: words.remove(0), args: words }),
+        Some(mut words) if !words.is_empty() => launch(words.remove(0), words),
         Some(_) => None,
         None => {
             let args = named("args").map_or(Some(Vec::new()), strings)?;
-            Some(Launch { program: string(command)?, args })
+            launch(string(command)?, args)
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::cli::hosts::{jsonc, toml, yaml};
 
-/// The name of our entry in every host's file.
+/// The name of our entry in every host's file. A proxy's begins with it.
 pub const ENTRY: &str = "bursar";
 
 /// A program and what it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
+    /// The name of the entry.
+    pub entry: String,
     /// The whole path of the program.
     pub program: String,
     /// What it is given, in order.
@@ -62,12 +64,12 @@ impl LeftAlone {
 
 impl Form {
     /// Our entry, if there is one.
-    pub fn found(self, text: &str) -> Result<Option<FoundEntry>, LeftAlone> {
+    pub fn found(self, text: &str, entry: &str) -> Result<Option<FoundEntry>, LeftAlone> {
         let (_, text) = marked(text);
         match self {
-            Form::Json(servers, _) => jsonc::found(text, servers),
-            Form::Toml => toml::found(text),
-            Form::Yaml => yaml::found(text),
+            Form::Json(servers, _) => jsonc::found(text, servers, entry),
+            Form::Toml => toml::found(text, entry),
+            Form::Yaml => yaml::found(text, entry),
         }
     }
 
@@ -75,25 +77,25 @@ impl Form {
     pub fn put(self, text: &str, launch: &Launch) -> Result<String, LeftAlone> {
         let (mark, text) = marked(text);
         let put = match self {
-            Form::Json(servers, fields) => jsonc::put(text, servers, &fields.entry(launch)),
+            Form::Json(servers, fields) => jsonc::put(text, servers, &launch.entry, &fields.entry(launch)),
             Form::Toml => toml::put(text, launch),
             Form::Yaml => yaml::put(text, launch),
         };
         let written = put.map(|text| format!("{mark}{text}"))?;
         // What is not read back as it was meant is not written at all.
-        match self.found(&written) {
+        match self.found(&written, &launch.entry) {
             Ok(Some(FoundEntry { launch: Some(read), .. })) if read == *launch => Ok(written),
             _ => Err(LeftAlone { line: None, what: "it is written in a way that bursar does not change".to_owned() }),
         }
     }
 
     /// The text without our entry, and without what held nothing else.
-    pub fn take_out(self, text: &str) -> Result<String, LeftAlone> {
+    pub fn take_out(self, text: &str, entry: &str) -> Result<String, LeftAlone> {
         let (mark, text) = marked(text);
         let left = match self {
-            Form::Json(servers, _) => jsonc::take_out(text, servers),
-            Form::Toml => toml::take_out(text),
-            Form::Yaml => yaml::take_out(text),
+            Form::Json(servers, _) => jsonc::take_out(text, servers, entry),
+            Form::Toml => toml::take_out(text, entry),
+            Form::Yaml => yaml::take_out(text, entry),
         };
         left.map(|text| format!("{mark}{text}"))
     }
@@ -126,17 +128,17 @@ mod tests {
 
     #[test]
     fn the_mark_that_a_file_begins_with_stays_where_it_is() {
-        let bursar = Launch { program: "/opt/bursar".into(), args: vec!["serve".into()] };
+        let bursar = Launch { entry: ENTRY.into(), program: "/opt/bursar".into(), args: vec!["serve".into()] };
         for form in [Form::Json("mcpServers", jsonc::EntryFields::Plain), Form::Toml, Form::Yaml] {
             let block = form.block(&bursar);
             assert_eq!(form.put("\u{feff}", &bursar).unwrap(), format!("\u{feff}{block}"));
-            assert!(says_nothing(&form.take_out(&format!("\u{feff}{block}")).unwrap()), "{block}");
+            assert!(says_nothing(&form.take_out(&format!("\u{feff}{block}"), ENTRY).unwrap()), "{block}");
         }
     }
 
     #[test]
     fn bursar_is_known_wherever_it_lies() {
-        let is_ours = |program: &str| Launch { program: program.into(), args: vec![] }.is_ours();
+        let is_ours = |program: &str| Launch { entry: ENTRY.into(), program: program.into(), args: vec![] }.is_ours();
         assert!(is_ours("/opt/my tools/bursar") && is_ours(r"C:\Tools\Bursar.exe") && is_ours("bursar"));
         assert!(!is_ours("/opt/bursar/other") && !is_ours("npx") && !is_ours("bursar-next"));
     }

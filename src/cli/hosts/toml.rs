@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, Document, Item, Table, Value};
 
-use crate::cli::hosts::launch::{ENTRY, FoundEntry, Launch, LeftAlone, newline};
+use crate::cli::hosts::launch::{FoundEntry, Launch, LeftAlone, newline};
 
 const SERVERS: &str = "mcp_servers";
 
@@ -18,21 +18,22 @@ enum Place {
 }
 
 /// Our entry, if it is there.
-pub fn found(text: &str) -> Result<Option<FoundEntry>, LeftAlone> {
+pub fn found(text: &str, name: &str) -> Result<Option<FoundEntry>, LeftAlone> {
     let document = document(text)?;
-    let Some(entry) = entry(&document) else { return Ok(None) };
-    let place = place(text, &document)?;
+    let Some(entry) = entry(&document, name) else { return Ok(None) };
+    let place = place(text, &document, name)?;
     let (Place::Tables(range, _) | Place::Inline(range, _)) = &place;
-    Ok(Some(FoundEntry { launch: launch(entry), text: text[range.clone()].trim_end().to_owned() }))
+    Ok(Some(FoundEntry { launch: launch(name, entry), text: text[range.clone()].trim_end().to_owned() }))
 }
 
 /// The text with our entry: at its end, or in place of the one that is there.
 pub fn put(text: &str, launch: &Launch) -> Result<String, LeftAlone> {
     let document = document(text)?;
     let newline = newline(text);
-    let written = match entry(&document) {
+    let name = launch.entry.as_str();
+    let written = match entry(&document, name) {
         None => appended(text, &table(launch, newline), newline),
-        Some(_) => match place(text, &document)? {
+        Some(_) => match place(text, &document, name)? {
             Place::Tables(range, _) => {
                 let ending = if text[range.clone()].ends_with('\n') { newline } else { "" };
                 format!("{}{}{ending}{}", &text[..range.start], table(launch, newline), &text[range.end..])
@@ -43,19 +44,19 @@ pub fn put(text: &str, launch: &Launch) -> Result<String, LeftAlone> {
         },
     };
     // A table that was opened in another way cannot be opened again: then what came out is no TOML.
-    match found(&written) {
+    match found(&written, name) {
         Ok(Some(FoundEntry { launch: Some(read), .. })) if read == *launch => Ok(written),
         _ => Err(elsewhere(text, &document)),
     }
 }
 
 /// The text without our entry.
-pub fn take_out(text: &str) -> Result<String, LeftAlone> {
+pub fn take_out(text: &str, name: &str) -> Result<String, LeftAlone> {
     let document = document(text)?;
-    if entry(&document).is_none() {
+    if entry(&document, name).is_none() {
         return Ok(text.to_owned());
     }
-    let mut ranges = match place(text, &document)? {
+    let mut ranges = match place(text, &document, name)? {
         Place::Tables(own, further) => std::iter::once(own).chain(further).collect(),
         Place::Inline(line, _) => vec![line],
     };
@@ -75,11 +76,11 @@ fn document(text: &str) -> Result<Document<&str>, LeftAlone> {
     })
 }
 
-fn entry<'a>(document: &'a Document<&str>) -> Option<&'a Item> {
-    document.as_table().get(SERVERS)?.as_table_like()?.get(ENTRY)
+fn entry<'a>(document: &'a Document<&str>, name: &str) -> Option<&'a Item> {
+    document.as_table().get(SERVERS)?.as_table_like()?.get(name)
 }
 
-fn launch(entry: &Item) -> Option<Launch> {
+fn launch(name: &str, entry: &Item) -> Option<Launch> {
     let entry = entry.as_table_like()?;
     let program = entry.get("command")?.as_str()?.to_owned();
     let strings =
@@ -88,14 +89,14 @@ fn launch(entry: &Item) -> Option<Launch> {
         Some(args) => strings(args.as_array()?)?,
         None => Vec::new(),
     };
-    Some(Launch { program, args })
+    Some(Launch { entry: name.to_owned(), program, args })
 }
 
 /// Where the entry stands, if it is written in one of the two ways that are changed for sure.
-fn place(text: &str, document: &Document<&str>) -> Result<Place, LeftAlone> {
+fn place(text: &str, document: &Document<&str>, name: &str) -> Result<Place, LeftAlone> {
     let servers = document.as_table().get(SERVERS).and_then(Item::as_table);
     let servers = servers.ok_or_else(|| elsewhere(text, document))?;
-    match servers.get_key_value(ENTRY) {
+    match servers.get_key_value(name) {
         Some((_, Item::Table(table))) => {
             let own = lines_of(text, table).ok_or_else(|| elsewhere(text, document))?;
             let mut further = Vec::new();
@@ -183,7 +184,7 @@ fn appended(text: &str, table: &str, newline: &str) -> String {
 }
 
 fn table(launch: &Launch, newline: &str) -> String {
-    format!("[{SERVERS}.{ENTRY}]{newline}{}", keys(launch).join(newline))
+    format!("[{SERVERS}.{}]{newline}{}", launch.entry, keys(launch).join(newline))
 }
 
 fn keys(launch: &Launch) -> [String; 2] {
@@ -198,7 +199,7 @@ mod tests {
 
     fn bursar() -> Launch {
         let args = ["--home", "/home/me/.bursar", "serve", "--agent", "codex"];
-        Launch { program: "/opt/bursar".into(), args: args.map(str::to_owned).into() }
+        Launch { entry: "bursar".into(), program: "/opt/bursar".into(), args: args.map(str::to_owned).into() }
     }
 
     #[test]
@@ -214,9 +215,9 @@ mod tests {
         ] {
             let with = put(text, &bursar()).unwrap();
             assert!(with.starts_with(text), "{with}");
-            assert_eq!(found(&with).unwrap().and_then(|found| found.launch), Some(bursar()), "{with}");
+            assert_eq!(found(&with, "bursar").unwrap().and_then(|found| found.launch), Some(bursar()), "{with}");
             assert_eq!(put(&with, &bursar()).unwrap(), with);
-            assert_eq!(take_out(&with).unwrap(), text, "{with}");
+            assert_eq!(take_out(&with, "bursar").unwrap(), text, "{with}");
         }
     }
 
@@ -236,14 +237,14 @@ mod tests {
 
         [b]
         "#);
-        assert_eq!(take_out(text).unwrap(), "a = 1\n# mine\n\n[b]\n");
+        assert_eq!(take_out(text, "bursar").unwrap(), "a = 1\n# mine\n\n[b]\n");
         let text = "[mcp_servers]\nbursar = { command = \"/old\" } # old\nx = { command = \"y\" }\n";
         insta::assert_snapshot!(put(text, &bursar()).unwrap(), @r#"
         [mcp_servers]
         bursar = { command = "/opt/bursar", args = ["--home", "/home/me/.bursar", "serve", "--agent", "codex"] } # old
         x = { command = "y" }
         "#);
-        assert_eq!(take_out(text).unwrap(), "[mcp_servers]\nx = { command = \"y\" }\n");
+        assert_eq!(take_out(text, "bursar").unwrap(), "[mcp_servers]\nx = { command = \"y\" }\n");
     }
 
     #[test]

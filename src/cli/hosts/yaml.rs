@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::cli::hosts::launch::{ENTRY, FoundEntry, Launch, LeftAlone, newline};
+use crate::cli::hosts::launch::{FoundEntry, Launch, LeftAlone, newline};
 
 const SECTION: &str = "extensions";
 
@@ -26,17 +26,17 @@ struct Lines<'a> {
 }
 
 /// Our entry, if it is there.
-pub fn found(text: &str) -> Result<Option<FoundEntry>, LeftAlone> {
-    let lines = Lines::read(text)?;
+pub fn found(text: &str, name: &str) -> Result<Option<FoundEntry>, LeftAlone> {
+    let lines = Lines::read(text, name)?;
     Ok(lines.entry.map(|(begin, end)| {
         let entry = &lines.all[begin..end];
-        FoundEntry { launch: launch(entry), text: entry.concat().trim_end().to_owned() }
+        FoundEntry { launch: launch(name, entry), text: entry.concat().trim_end().to_owned() }
     }))
 }
 
 /// The text with our entry: after the last extension, or in place of the one that is there.
 pub fn put(text: &str, launch: &Launch) -> Result<String, LeftAlone> {
-    let lines = Lines::read(text)?;
+    let lines = Lines::read(text, &launch.entry)?;
     if let Some(head) = lines.head.filter(|head| says_none(lines.all[*head])) {
         let ending = lines.all[head].trim_start_matches(|c| c != '\r' && c != '\n');
         let (before, after) = (lines.all[..head].concat(), lines.all[head + 1..].concat());
@@ -58,8 +58,8 @@ pub fn put(text: &str, launch: &Launch) -> Result<String, LeftAlone> {
 }
 
 /// The text without our entry, and without `extensions:` if nothing else is in it.
-pub fn take_out(text: &str) -> Result<String, LeftAlone> {
-    let lines = Lines::read(text)?;
+pub fn take_out(text: &str, name: &str) -> Result<String, LeftAlone> {
+    let lines = Lines::read(text, name)?;
     let (Some((begin, end)), Some(head)) = (lines.entry, lines.head) else { return Ok(text.to_owned()) };
     let mut left = Vec::from(&lines.all[..begin]);
     left.extend(&lines.all[end..]);
@@ -78,7 +78,7 @@ pub fn take_out(text: &str) -> Result<String, LeftAlone> {
 }
 
 impl<'a> Lines<'a> {
-    fn read(text: &'a str) -> Result<Lines<'a>, LeftAlone> {
+    fn read(text: &'a str, ours: &str) -> Result<Lines<'a>, LeftAlone> {
         let mut lines = Lines { all: text.split_inclusive('\n').collect(), head: None, end: 0, indent: 2, entry: None };
         for (at, line) in text.split_inclusive('\n').enumerate() {
             if says_something(line) && !line.starts_with(' ') && !(at == 0 && line.trim_end() == "---") {
@@ -90,7 +90,7 @@ impl<'a> Lines<'a> {
             }
         }
         if let Some(head) = lines.head {
-            lines.section(head)?;
+            lines.section(head, ours)?;
         }
         Ok(lines)
     }
@@ -108,7 +108,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The extensions: one name at each line that is indented like the first.
-    fn section(&mut self, head: usize) -> Result<(), LeftAlone> {
+    fn section(&mut self, head: usize, ours: &str) -> Result<(), LeftAlone> {
         let is_none = says_none(self.all[head]);
         if is_none && self.all.get(head + 1).is_some_and(|below| says_something(below) && below.starts_with(' ')) {
             return Err(wrong(head + 1, "this stands below a line that says there are none"));
@@ -129,12 +129,12 @@ impl<'a> Lines<'a> {
             }
             let name = name_of(line.trim_start()).filter(|_| is_plain(line.trim_start()));
             let name = name.ok_or_else(|| wrong(*at, "this line is not plainly the name of an extension"))?;
-            if name == ENTRY {
+            if name == ours {
                 if self.entry.is_some() {
-                    return Err(wrong(*at, "`bursar` stands here a second time"));
+                    return Err(wrong(*at, &format!("`{ours}` stands here a second time")));
                 }
                 if line.split_once(':').is_some_and(|(_, value)| says_something(value)) {
-                    return Err(wrong(*at, "the entry `bursar` does not stand one value a line"));
+                    return Err(wrong(*at, &format!("the entry `{ours}` does not stand one value a line")));
                 }
                 let deeper = said[number + 1..].iter().take_while(|at| indent(self.all[**at]) > self.indent);
                 self.entry = Some((*at, deeper.last().unwrap_or(at) + 1));
@@ -183,10 +183,10 @@ fn wrong(at: usize, what: &str) -> LeftAlone {
 fn written(launch: &Launch, indent: usize, newline: &str) -> String {
     let (name, value) = (" ".repeat(indent), " ".repeat(2 * indent));
     let mut lines = vec![
-        format!("{name}{ENTRY}:"),
+        format!("{name}{}:", launch.entry),
         format!("{value}enabled: true"),
         format!("{value}type: stdio"),
-        format!("{value}name: {ENTRY}"),
+        format!("{value}name: {}", launch.entry),
         format!("{value}description: Pays for what agents fetch, inside limits its owner set"),
         format!("{value}cmd: {}", json!(launch.program)),
         format!("{value}args:"),
@@ -197,7 +197,8 @@ fn written(launch: &Launch, indent: usize, newline: &str) -> String {
 }
 
 /// What the entry starts, as the host or this file writes it.
-fn launch(entry: &[&str]) -> Option<Launch> {
+fn launch(name: &str, entry: &[&str]) -> Option<Launch> {
+    let ours = name.to_owned();
     let named = |name: &str| {
         let at = entry.iter().position(|line| line.trim_start().starts_with(&format!("{name}:")))?;
         Some((at, entry[at].split_once(':')?.1.trim()))
@@ -213,7 +214,7 @@ fn launch(entry: &[&str]) -> Option<Launch> {
         }
         Some(_) => return None,
     };
-    Some(Launch { program, args })
+    Some(Launch { entry: ours, program, args })
 }
 
 /// A text on one line, with or without quotes.
@@ -232,7 +233,7 @@ mod tests {
 
     fn bursar() -> Launch {
         let args = ["--home", "/home/me/.bursar", "serve", "--agent", "goose"];
-        Launch { program: "/opt/my tools/bursar".into(), args: args.map(str::to_owned).into() }
+        Launch { entry: "bursar".into(), program: "/opt/my tools/bursar".into(), args: args.map(str::to_owned).into() }
     }
 
     #[test]
@@ -245,9 +246,9 @@ mod tests {
             "extensions: # all of them\n  memory:\n    description: |\n      a: b\n     - c\n    envs: {}",
         ] {
             let with = put(text, &bursar()).unwrap();
-            assert_eq!(found(&with).unwrap().and_then(|found| found.launch), Some(bursar()), "{with}");
+            assert_eq!(found(&with, "bursar").unwrap().and_then(|found| found.launch), Some(bursar()), "{with}");
             assert_eq!(put(&with, &bursar()).unwrap(), with);
-            assert_eq!(take_out(&with).unwrap(), text, "{with}");
+            assert_eq!(take_out(&with, "bursar").unwrap(), text, "{with}");
         }
     }
 
@@ -258,15 +259,15 @@ mod tests {
             with.starts_with("a: 1\nextensions:\n  bursar:\n") && with.ends_with("    timeout: 300\nb: 2\n"),
             "{with}"
         );
-        assert_eq!(take_out(&with).unwrap(), "a: 1\nb: 2\n");
-        assert_eq!(take_out("extensions: {}\n").unwrap(), "extensions: {}\n");
+        assert_eq!(take_out(&with, "bursar").unwrap(), "a: 1\nb: 2\n");
+        assert_eq!(take_out("extensions: {}\n", "bursar").unwrap(), "extensions: {}\n");
     }
 
     #[test]
     fn an_entry_that_is_there_is_replaced_where_it_stands() {
         let text = "extensions:\n  a:\n    enabled: true\n  bursar:\n    cmd: /old/bursar\n    args:\n    - serve\n    - 'it''s'\n\
                     \x20 b:\n    x: 1\n";
-        let old = found(text).unwrap().unwrap();
+        let old = found(text, "bursar").unwrap().unwrap();
         assert_eq!(old.launch.unwrap().args, ["serve", "it's"]);
         insta::assert_snapshot!(put(text, &bursar()).unwrap(), @r#"
         extensions:

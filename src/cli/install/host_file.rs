@@ -15,14 +15,16 @@ use crate::text;
 pub struct HostFile {
     host: Host,
     path: PathBuf,
+    /// What ours is called there.
+    entry: String,
     text: Option<String>,
 }
 
 impl HostFile {
     /// What is there now.
-    pub fn read(host: Host, path: PathBuf) -> Result<HostFile, Failure> {
+    pub fn read(host: Host, path: PathBuf, entry: &str) -> Result<HostFile, Failure> {
         match files::read(&path) {
-            Ok(text) => Ok(HostFile { host, path, text }),
+            Ok(text) => Ok(HostFile { host, path, entry: entry.to_owned(), text }),
             Err(cause) => Err(unreadable(&path, &cause)),
         }
     }
@@ -36,7 +38,7 @@ impl HostFile {
     /// What it takes for our entry to be gone.
     pub fn uninstall(&self) -> Result<Step, Failure> {
         let Some(text) = &self.text else { return Ok(Step::Nothing) };
-        let step = plan::uninstall(self.host.form(), text, self.backup().as_deref());
+        let step = plan::uninstall(self.host.form(), text, &self.entry, self.backup().as_deref());
         step.map_err(|wrong| not_understood(&self.path, &wrong))
     }
 
@@ -53,7 +55,7 @@ impl HostFile {
         if let Step::Write(after, Some(_)) = step
             && !self.is_taken_out(after)
         {
-            out.line(format_args!("{} has another entry `bursar`:", self.path.display()));
+            out.line(format_args!("{} has another entry `{}`:", self.path.display(), self.entry));
             self.show(step, out);
         }
         let note = self.carry_out(step).map_err(|cause| unwritten(&self.path, &cause))?;
@@ -89,14 +91,14 @@ impl HostFile {
     }
 
     fn is_taken_out(&self, after: &str) -> bool {
-        self.host.form().found(after).is_ok_and(|found| found.is_none())
+        self.host.form().found(after, &self.entry).is_ok_and(|found| found.is_none())
     }
 
     fn rest(&self, step: &Step) -> String {
         match step {
             Step::NotOurs(FoundEntry { text, .. }) => {
                 let written = text::quoted(text, 200);
-                format!("left: its entry `bursar` starts another program: {written}")
+                format!("left: its entry `{}` starts another program: {written}", self.entry)
             }
             _ if self.is_taken_out(self.text.as_deref().unwrap_or_default()) => "not there".to_owned(),
             _ => "already there".to_owned(),

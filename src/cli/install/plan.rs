@@ -35,7 +35,7 @@ impl Step {
 /// The file with our entry in it.
 pub fn install(form: Form, text: Option<&str>, launch: &Launch) -> Result<Step, LeftAlone> {
     let text = text.unwrap_or_default();
-    let found = form.found(text)?;
+    let found = form.found(text, &launch.entry)?;
     if found.as_ref().is_some_and(|found| found.launch.as_ref() == Some(launch)) {
         return Ok(Step::Nothing);
     }
@@ -43,8 +43,8 @@ pub fn install(form: Form, text: Option<&str>, launch: &Launch) -> Result<Step, 
 }
 
 /// The file without our entry: as its copy has it where nothing else was changed since, to the byte.
-pub fn uninstall(form: Form, text: &str, backup: Option<&str>) -> Result<Step, LeftAlone> {
-    let Some(found) = form.found(text)? else { return Ok(Step::Nothing) };
+pub fn uninstall(form: Form, text: &str, entry: &str, backup: Option<&str>) -> Result<Step, LeftAlone> {
+    let Some(found) = form.found(text, entry)? else { return Ok(Step::Nothing) };
     if let (Some(backup), Some(launch)) = (backup, &found.launch)
         && let Some(original) = original(form, text, backup, launch)
     {
@@ -53,7 +53,7 @@ pub fn uninstall(form: Form, text: &str, backup: Option<&str>) -> Result<Step, L
     if !found.launch.as_ref().is_some_and(Launch::is_ours) {
         return Ok(Step::NotOurs(found));
     }
-    let left = form.take_out(text)?;
+    let left = form.take_out(text, entry)?;
     match backup.is_none() && says_nothing(&left) {
         true => Ok(Step::Remove),
         false => Ok(Step::Write(left, Some(found))),
@@ -66,8 +66,8 @@ fn original(form: Form, text: &str, backup: &str, launch: &Launch) -> Option<Str
     if form.put(backup, launch).ok()? != text {
         return None;
     }
-    match form.found(backup).ok()? {
-        Some(found) if is_ours(&found) => form.take_out(backup).ok(),
+    match form.found(backup, &launch.entry).ok()? {
+        Some(found) if is_ours(&found) => form.take_out(backup, &launch.entry).ok(),
         _ => Some(backup.to_owned()),
     }
 }
@@ -83,7 +83,7 @@ mod tests {
 
     fn bursar() -> Launch {
         let args = ["--home", "/home/me", "serve", "--agent", "x"];
-        Launch { program: "/opt/bursar".into(), args: args.map(str::to_owned).into() }
+        Launch { entry: "bursar".into(), program: "/opt/bursar".into(), args: args.map(str::to_owned).into() }
     }
 
     fn space() -> impl Strategy<Value = String> {
@@ -137,44 +137,46 @@ mod tests {
         fn an_install_and_an_uninstall_give_back_every_byte(text in document()) {
             let Step::Write(with, None) = install(FORM, Some(&text), &bursar()).unwrap() else { panic!("{text}") };
             prop_assert_eq!(install(FORM, Some(&with), &bursar()).unwrap(), Step::Nothing);
-            prop_assert_eq!(uninstall(FORM, &with, Some(&text)).unwrap(), Step::Restore(text));
+            prop_assert_eq!(uninstall(FORM, &with, "bursar", Some(&text)).unwrap(), Step::Restore(text));
         }
 
         #[test]
         fn without_the_copy_all_that_others_wrote_stays(text in document()) {
             let with = FORM.put(&text, &bursar()).unwrap();
-            let left = FORM.take_out(&with).unwrap();
-            prop_assert_eq!(FORM.found(&left).unwrap(), None);
+            let left = FORM.take_out(&with, "bursar").unwrap();
+            prop_assert_eq!(FORM.found(&left, "bursar").unwrap(), None);
             prop_assert_eq!(others_words(&left), others_words(&text));
         }
     }
 
     #[test]
     fn an_older_entry_of_ours_is_not_given_back() {
-        let old = Launch { program: "/old/bursar".into(), args: vec!["serve".into()] };
+        let old = Launch { entry: "bursar".into(), program: "/old/bursar".into(), args: vec!["serve".into()] };
         let before = FORM.block(&old);
         let with = FORM.put(&before, &bursar()).unwrap();
-        assert_eq!(uninstall(FORM, &with, Some(&before)).unwrap(), Step::Restore("{}\n".into()));
+        assert_eq!(uninstall(FORM, &with, "bursar", Some(&before)).unwrap(), Step::Restore("{}\n".into()));
     }
 
     #[test]
     fn somebody_elses_entry_is_given_back_and_never_taken() {
-        let other = Launch { program: "/opt/other".into(), args: vec![] };
+        let other = Launch { entry: "bursar".into(), program: "/opt/other".into(), args: vec![] };
         let before = FORM.block(&other);
         let with = FORM.put(&before, &bursar()).unwrap();
-        assert_eq!(uninstall(FORM, &with, Some(&before)).unwrap(), Step::Restore(before.clone()));
-        assert!(matches!(uninstall(FORM, &before, None).unwrap(), Step::NotOurs(_)));
+        assert_eq!(uninstall(FORM, &with, "bursar", Some(&before)).unwrap(), Step::Restore(before.clone()));
+        assert!(matches!(uninstall(FORM, &before, "bursar", None).unwrap(), Step::NotOurs(_)));
     }
 
     #[test]
     fn what_was_changed_since_stays_and_the_copy_is_not_put_over_it() {
         let with = FORM.put("{\"a\": 1}", &bursar()).unwrap().replace("\"a\": 1", "\"a\": 2");
-        let Step::Write(left, Some(_)) = uninstall(FORM, &with, Some("{\"a\": 1}")).unwrap() else { panic!("{with}") };
+        let Step::Write(left, Some(_)) = uninstall(FORM, &with, "bursar", Some("{\"a\": 1}")).unwrap() else {
+            panic!("{with}")
+        };
         assert_eq!(left, "{\"a\": 2}");
     }
 
     #[test]
     fn a_file_with_nothing_else_goes() {
-        assert_eq!(uninstall(FORM, &FORM.block(&bursar()), None).unwrap(), Step::Remove);
+        assert_eq!(uninstall(FORM, &FORM.block(&bursar()), "bursar", None).unwrap(), Step::Remove);
     }
 }

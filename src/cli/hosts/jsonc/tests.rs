@@ -1,12 +1,16 @@
 use super::*;
 
 fn bursar() -> Launch {
-    Launch { program: "/opt/bursar".into(), args: ["serve", "--agent", "x"].map(str::to_owned).into() }
+    Launch {
+        entry: "bursar".into(),
+        program: "/opt/bursar".into(),
+        args: ["serve", "--agent", "x"].map(str::to_owned).into(),
+    }
 }
 
 fn with(text: &str) -> String {
-    let with = put(text, "mcpServers", &EntryFields::Plain.entry(&bursar())).unwrap();
-    assert_eq!(found(&with, "mcpServers").unwrap().unwrap().launch, Some(bursar()), "{with}");
+    let with = put(text, "mcpServers", "bursar", &EntryFields::Plain.entry(&bursar())).unwrap();
+    assert_eq!(found(&with, "mcpServers", "bursar").unwrap().unwrap().launch, Some(bursar()), "{with}");
     with
 }
 
@@ -21,7 +25,7 @@ fn what_was_put_in_is_taken_out_to_the_byte() {
         "{\n  \"mcpServers\": {\n    \"x\": {\n      \"command\": \"y\"\n    }\n  },\n  \"z\": {}\n}",
     ] {
         let with = with(text);
-        assert_eq!(take_out(&with, "mcpServers").unwrap(), text, "{with}");
+        assert_eq!(take_out(&with, "mcpServers", "bursar").unwrap(), text, "{with}");
     }
 }
 
@@ -77,20 +81,22 @@ fn an_entry_that_is_there_is_replaced_where_it_stands() {
       "x": {}
     }}
     "#);
-    assert_eq!(take_out(text, "mcpServers").unwrap(), "{\"mcpServers\": { // mine\n  \"x\": {}\n}}");
+    assert_eq!(take_out(text, "mcpServers", "bursar").unwrap(), "{\"mcpServers\": { // mine\n  \"x\": {}\n}}");
 }
 
 #[test]
 fn a_comment_before_our_entry_swallows_nothing_when_it_goes() {
     let text = "{\"mcpServers\": { \"x\": {}, // one\n\"bursar\": {\"command\": \"/b/bursar\"}}}";
-    let left = take_out(text, "mcpServers").unwrap();
+    let left = take_out(text, "mcpServers", "bursar").unwrap();
     assert!(tree::read(&left).is_ok(), "{left}");
     assert_eq!(left, "{\"mcpServers\": { \"x\": {} // one\n}}");
 }
 
 #[test]
 fn what_is_not_an_object_or_stands_twice_is_left_alone_with_its_line() {
-    let put = |text: &str| put(text, "mcpServers", &EntryFields::Plain.entry(&bursar())).map_err(|wrong| wrong.line);
+    let put = |text: &str| {
+        put(text, "mcpServers", "bursar", &EntryFields::Plain.entry(&bursar())).map_err(|wrong| wrong.line)
+    };
     assert_eq!(put("[]"), Err(Some(1)));
     assert_eq!(put("{\n\"mcpServers\": null}"), Err(Some(2)));
     assert_eq!(put("{\"mcpServers\": {},\n\"mcpServers\": {}}"), Err(Some(2)));
