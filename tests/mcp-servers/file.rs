@@ -137,6 +137,8 @@ pub struct Holds {
     pub moved: Option<String>,
     /// The other server is the one that is paid.
     pub paid_elsewhere: bool,
+    /// How many alarms stand in the log.
+    pub alarms: usize,
     /// What bursar answered to what the server asked of it: the codes of errors, and `ok`.
     pub answered: Vec<String>,
     /// Words of the server that bursar does not take into its own mouth, beside the usual ones.
@@ -165,7 +167,10 @@ impl Script {
         assert!(!self.call.is_empty(), "{name}: somebody calls");
         for step in &self.call {
             match step.lists {
-                true => assert!(step.names.is_some() || step.count.is_some() || step.reasons.is_some(), "{name}: lists what?"),
+                true => assert!(
+                    step.names.is_some() || step.count.is_some() || step.reasons.is_some(),
+                    "{name}: lists what?"
+                ),
                 false => assert!(step.outcome.is_some() && step.charged.is_some(), "{name}: what comes of it?"),
             }
             let needs_reasons = step.outcome == Some(Outcome::Refused);

@@ -178,8 +178,17 @@ impl<'a> Show<'a> {
         self.own_words_are_its_own(name);
         self.key_is_nowhere(name);
         self.chain_and_ledger_agree(name).await;
+        assert_eq!(self.alarms().await, holds.alarms, "{name}: alarms");
         // The audit, one authorization a purchase, the same bytes each time, and the chain against the ledger.
         self.scene.end_having_seen(seen).await;
+    }
+
+    async fn alarms(&self) -> usize {
+        let mut alarms = 0;
+        for id in self.scene.ids().await {
+            alarms += self.scene.alarms(&id).await.len();
+        }
+        alarms
     }
 
     fn payments(&self) -> Vec<Seen> {
@@ -222,7 +231,10 @@ impl<'a> Show<'a> {
             assert!(!canary::leaks(&server.heard()), "{name}: the key was sent to a server");
         }
         let said = self.own_words.concat();
-        assert!(!canary::leaks(self.told.as_bytes()) && !canary::leaks(said.as_bytes()), "{name}: the key is in an answer");
+        assert!(
+            !canary::leaks(self.told.as_bytes()) && !canary::leaks(said.as_bytes()),
+            "{name}: the key is in an answer"
+        );
         each_file(self.scene.home.dir(), &|path, bytes| {
             assert!(!canary::leaks(bytes), "{name}: the key is in {}", path.display());
         });

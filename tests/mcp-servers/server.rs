@@ -169,7 +169,9 @@ impl Server {
         let nth = visits.entry(asked).or_default();
         *nth += 1;
         let honest = || match asked {
-            Asked::Paid => Act { settles: true, receipt: Some(Value::Object(serde_json::Map::new())), ..Act::default() },
+            Asked::Paid => {
+                Act { settles: true, receipt: Some(Value::Object(serde_json::Map::new())), ..Act::default() }
+            }
             Asked::Listen => Act { status: Some(405), text: Some(String::new()), ..Act::default() },
             _ => Act::default(),
         };

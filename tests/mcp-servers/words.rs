@@ -209,7 +209,8 @@ fn receipt(changes: &Value, moment: &Moment<'_>) -> Value {
     let tx = moment.settled.unwrap_or(B256::repeat_byte(0x11)).to_string();
     match moment.payment.map_or(Version::V2, |payment| payment.version) {
         Version::Mpp => {
-            let honest = json!({"status": "success", "method": "evm", "reference": tx, "timestamp": "2027-01-15T08:00:00Z"});
+            let honest =
+                json!({"status": "success", "method": "evm", "reference": tx, "timestamp": "2027-01-15T08:00:00Z"});
             json!({"org.paymentauth/receipt": changed(honest, changes)})
         }
         version => {
@@ -250,9 +251,11 @@ fn fill_json(value: &Value, act: &Act, moment: &Moment<'_>) -> Value {
         Value::String(text) if text == "@mpp" => mpp(moment),
         Value::String(text) => fill(text, act, moment).into(),
         Value::Array(all) => all.iter().map(|value| fill_json(value, act, moment)).collect(),
-        Value::Object(all) => {
-            all.iter().map(|(key, value)| (key.clone(), fill_json(value, act, moment))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(all) => all
+            .iter()
+            .map(|(key, value)| (key.clone(), fill_json(value, act, moment)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         other => other.clone(),
     }
 }
