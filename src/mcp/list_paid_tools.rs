@@ -45,11 +45,12 @@ async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
 /// What the server says stands in quotes, behind a line that says whose words they are.
 fn lines(listed: &PaidTools) -> Vec<String> {
     let PaidTools { source, tools, omitted, next, .. } = listed;
-    let mut lines = vec![format!("{} tools; {next}", tools.len()), format!("In the words of {}:", tell::clean(source))];
-    lines.extend(tools.iter().map(one));
+    let mut lines = vec![format!("{} tools; {next}", tools.len())];
     if *omitted > 0 {
         lines.push(format!("{omitted} more are left out: they do not fit in one answer"));
     }
+    lines.push(format!("In the words of {}:", tell::clean(source)));
+    lines.extend(tools.iter().map(one));
     lines
 }
 

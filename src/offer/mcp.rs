@@ -11,6 +11,7 @@
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+use url::{Host, Url};
 
 use super::{Dialect, Echo, Offer, refusal, x402_v2};
 use crate::json::{self, Members};
@@ -36,20 +37,36 @@ pub fn is_member(name: &str) -> bool {
 }
 
 /// Which status of HTTP a tool's answer amounts to: its result or its error, as it was written.
-pub fn status(answer: &str) -> u16 {
-    let Some(members) = json::members(answer) else { return 502 };
-    if x402_in(&members).is_some() || !mpp_in(&members).is_empty() {
+pub fn status(answer: &str, is_error: bool) -> u16 {
+    match json::members(answer) {
+        Some(members) if is_error => status_of_error(&members),
+        Some(members) => status_of_result(&members),
+        None => 502,
+    }
+}
+
+fn status_of_error(members: &Members<'_>) -> u16 {
+    if x402_in(members).is_some() || !mpp_in(members).is_empty() {
         return 402;
     }
-    match code(&members) {
+    match code(members) {
         // Used already, say: its own word for it.
-        Some(NOT_VERIFIED) => http_status(&members).filter(|status| (400..600).contains(status)).unwrap_or(500),
+        Some(NOT_VERIFIED) => http_status(members).filter(|status| (400..600).contains(status)).unwrap_or(500),
         Some(-32601 | -32602) => 400,
-        Some(_) => 500,
-        None if is_error(&members) => 500,
-        None if is_finished(&members) => 200,
+        _ => 500,
+    }
+}
+
+/// A result with the code of an error in it is no challenge: what is one there, and asked by whom, has two readings.
+fn status_of_result(members: &Members<'_>) -> u16 {
+    let is_clear = ["isError", "resultType"].iter().all(|key| members.member(key).is_ok());
+    match x402_in(members) {
+        _ if !is_clear => 502,
+        Some(_) if !members.has("code") => 402,
+        _ if failed(members) => 500,
+        _ if is_finished(members) => 200,
         // It asks for something that is not offered to sellers.
-        None => 501,
+        _ => 501,
     }
 }
 
@@ -76,7 +93,7 @@ pub(super) fn receipt(dialect: Dialect, answer: &str, meta: &str) -> Option<Stri
         Dialect::X402V1 | Dialect::X402V2 => in_meta(X402_RECEIPT).or_else(|| {
             let result = json::members(answer)?;
             let content = json::members(result.member("structuredContent").ok()??)?;
-            content.member(X402_RECEIPT).ok()?.filter(|_| is_error(&result)).map(str::to_owned)
+            content.member(X402_RECEIPT).ok()?.filter(|_| failed(&result)).map(str::to_owned)
         }),
         Dialect::Mpp => in_meta(MPP_RECEIPT),
         Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => None,
@@ -85,16 +102,18 @@ pub(super) fn receipt(dialect: Dialect, answer: &str, meta: &str) -> Option<Stri
 
 /// Terms for another tool, or of another host, were passed on from there.
 pub(super) fn fits(offer: &Offer, request: &Request) -> Result<(), Reason> {
-    let Echo::X402V2 { resource: Some(resource), .. } = &offer.echo else { return Ok(()) };
-    let Some(named) = x402_v2::url_of(resource).and_then(|url| url::Url::parse(&url).ok()) else { return Ok(()) };
+    let named = match &offer.echo {
+        Echo::X402V2 { resource, .. } => resource.as_deref().and_then(x402_v2::url_of),
+        Echo::X402V1 { accepted } => resource_of_entry(accepted),
+        // MPP says it elsewhere.
+        Echo::Mpp { .. } => None,
+    };
+    let Some(named) = named.and_then(|url| Url::parse(&url).ok()) else { return Ok(()) };
     let (tool, place) = (tool_at(&request.url).unwrap_or_default(), &request.url);
     let is_here = match (named.scheme(), place.scheme()) {
         // `mcp://tool/NAME` says nothing of the server; its name is the last that stands there.
         ("mcp", _) if named.host_str() == Some("tool") => is_named(&named, &tool),
-        ("http" | "https", "http" | "https") => {
-            let site = |url: &url::Url| url.host_str().map(|host| psl::domain_str(host).unwrap_or(host).to_owned());
-            site(&named) == site(place)
-        }
+        ("http" | "https", "http" | "https") => site(&named) == site(place),
         // A program may speak for any host: its owner chose it. Other words name nothing.
         (_, PROGRAM) | (_, "http" | "https") => true,
         _ => false,
@@ -109,7 +128,19 @@ pub(super) fn fits(offer: &Offer, request: &Request) -> Result<(), Reason> {
     }
 }
 
-fn is_named(named: &url::Url, tool: &str) -> bool {
+fn resource_of_entry(accepted: &str) -> Option<String> {
+    serde_json::from_str(json::members(accepted)?.member("resource").ok()??).ok()
+}
+
+/// Who answers there: a registered domain, or an address, of which a part is nobody.
+fn site(url: &Url) -> Option<String> {
+    match url.host()? {
+        Host::Domain(name) => Some(psl::domain_str(name).unwrap_or(name).to_owned()),
+        address => Some(address.to_string()),
+    }
+}
+
+fn is_named(named: &Url, tool: &str) -> bool {
     let path = named.path().trim_start_matches('/');
     let plain = Request::of_tool(named, tool, Vec::new()).url;
     path == tool || Some(path) == plain.fragment()
@@ -123,7 +154,7 @@ fn x402_in(members: &Members<'_>) -> Option<String> {
     if members.member("resultType").ok()? == Some("\"payment_required\"") {
         return member(members, "paymentRequired").filter(|text| is_x402(text));
     }
-    if !is_error(members) {
+    if !failed(members) {
         return None;
     }
     let structured = member(members, "structuredContent");
@@ -160,7 +191,7 @@ fn code(members: &Members<'_>) -> Option<i64> {
     members.member("code").ok()??.parse().ok()
 }
 
-fn is_error(members: &Members<'_>) -> bool {
+fn failed(members: &Members<'_>) -> bool {
     members.member("isError").is_ok_and(|is_error| is_error == Some("true"))
 }
 
@@ -178,6 +209,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// Only errors have a code here.
+    fn status(answer: &str) -> u16 {
+        super::status(answer, answer.contains("\"code\""))
+    }
+
     fn challenge() -> Value {
         json!({"x402Version": 2, "accepts": [], "resource": {"url": "mcp://tool/weather"}})
     }
@@ -192,6 +228,12 @@ mod tests {
             assert_eq!(status(&answer.to_string()), 200, "{answer}");
             assert_eq!(status(&failed.to_string()), 402, "{failed}");
         }
+        let clear = r#""isError":true,"structuredContent":{"x402Version":2,"accepts":[]}"#;
+        let ambiguous =
+            [format!("{{\"isError\":false,{clear}}}"), format!("{{\"resultType\":1,\"resultType\":2,{clear}}}")];
+        assert_eq!(ambiguous.map(|answer| super::status(&answer, false)), [502, 502]);
+        let with_a_code = json!({"content": [], "code": -32042, "data": {"x402": challenge(), "challenges": [{}]}});
+        assert_eq!(super::status(&with_a_code.to_string(), false), 200);
         let two = json!({"isError": true, "content": [{"text": challenge().to_string()}, {"text": "x"}]});
         assert_eq!(status(&two.to_string()), 500);
     }
@@ -215,6 +257,7 @@ mod tests {
         assert_eq!(status(&error(-32043, json!({"httpStatus": 200, "challenges": []}))), 500);
         assert_eq!(status(&error(-32602, json!({"challenges": [{"id": "1"}]}))), 400);
         assert_eq!(status(&error(0, json!(null))), 500);
+        assert_eq!(super::status(r#"{"code":-32042,"code":-32000,"data":{"challenges":[{}]}}"#, true), 500);
     }
 
     #[test]

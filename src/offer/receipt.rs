@@ -60,9 +60,11 @@ pub fn receipt(dialect: Dialect, said: &Words<'_>) -> Option<Receipt> {
         Dialect::Mpp => (&[mpp::RECEIPT], of_mpp),
         Dialect::L402 | Dialect::Cashu | Dialect::PayPerCrawl | Dialect::Unknown => return None,
     };
-    match said.meta {
-        Some(_) => read(&json::strict(&in_a_tool(dialect, said)?).ok()?),
-        None => names.iter().find_map(|name| read(&claim(only(said.headers, name)?)?)),
+    let in_headers = || names.iter().find_map(|name| read(&claim(only(said.headers, name)?)?));
+    match said.meta.and_then(|_| in_a_tool(dialect, said)) {
+        Some(text) => read(&json::strict(&text).ok()?),
+        // Of HTTP; or of a gate before the server of a tool.
+        None => in_headers(),
     }
 }
 

@@ -133,6 +133,13 @@ impl ToolSeller {
             Ok(line) => line,
             Err(why) => return Presented::NeverConnected(why),
         };
+        // A handshake may be sent elsewhere. What pays goes to whoever asked for it.
+        if line.leads_away_from(&server) {
+            return Presented::NeverConnected(misbehaved(
+                &server,
+                "it sends what pays to another place than asked for it",
+            ));
+        }
         let until = Instant::now() + limits::PAID_LEG + limits::PAID_BODY;
         let header = (!is_member).then_some((name, value));
         match self.exchange(&line, &message, header, egress, progress, until).await {
@@ -243,6 +250,13 @@ impl Line {
             Line::Program(_) => false,
         }
     }
+
+    fn leads_away_from(&self, server: &Url) -> bool {
+        match self {
+            Line::Http(session) => session.url != *server,
+            Line::Program(_) => false,
+        }
+    }
 }
 
 fn call(request: &Request) -> Result<McpMessage, SellerError> {
@@ -261,8 +275,8 @@ fn reply(came: Came, line: &Line, request: &Request) -> Reply {
     let Came { status, headers, said, body } = came;
     let (rest, cut) = (Rest::None, None);
     match said {
-        Some(Said { text, .. }) => {
-            let (status, headers) = (offer::tool_status(&text), headers_of_json(headers));
+        Some(Said { is_error, text }) => {
+            let (status, headers) = (offer::tool_status(&text, is_error), headers_of_json(headers));
             let (body, meta) = message::without_meta(&text).unwrap_or((text, "{}".to_owned()));
             Reply { status, headers, body: body.into_bytes(), rest, cut, request, meta: Some(meta) }
         }

@@ -167,17 +167,17 @@ impl Market {
     /// A call of a tool is a visit to its stall.
     async fn serve_tools(&self, request: &Request) -> Wire {
         match tools::asked(self, request) {
-            Ok(Asked::Call { inner, asks_by_extension, id }) => {
+            Asked::Call { inner, asks_by_extension, id } => {
                 tools::told(self.attend(&inner).await, asks_by_extension, &id)
             }
-            Ok(Asked::Said(message)) => {
+            Asked::Said(message) => {
                 let mut response = wire::json(200, &message);
                 if request.uri.path() == tools::OLD_SERVER {
                     tools::with_session(&mut response);
                 }
                 Wire::Answer(response)
             }
-            Err(response) => Wire::Answer(response),
+            Asked::Status(response) => Wire::Answer(response),
         }
     }
 

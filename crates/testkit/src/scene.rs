@@ -553,7 +553,7 @@ fn as_tool(call: &Call) -> Option<ToolCall> {
     Some(ToolCall {
         server: url.join(SERVER).ok()?.to_string(),
         tool: tool.to_owned(),
-        arguments: Some(Written::new(&serde_json::Value::Object(arguments).to_string())),
+        arguments: Some(Written::new(serde_json::Value::Object(arguments).to_string())),
         max_price: call.max_price.clone(),
         purchase_id: call.purchase_id.clone(),
         buy_again: call.buy_again.clone(),

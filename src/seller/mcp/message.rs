@@ -145,16 +145,19 @@ pub fn all_heard(body: &str) -> Vec<Spoken> {
     listed.into_iter().filter_map(|message| heard(message.get())).collect()
 }
 
-/// `the seller says: 3 of 10, "half way"`
+/// `the seller says: 3 of 10, “half way”`
 fn progress(params: &str) -> Option<Spoken> {
     let members = json::members(params)?;
     let member = |key: &str| members.member(key).ok().flatten();
-    let number = |key: &str| member(key).and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite());
+    // As many digits as anybody counts with.
+    let shown = |number: f64| (number.abs() < 1e12).then(|| (number * 1e3).round() / 1e3);
+    let number = |key: &str| member(key).and_then(|text| text.parse::<f64>().ok()).and_then(shown);
     let id = member("progressToken")?.trim_matches('"').parse().ok()?;
     let so_far = number("progress")?;
     let of_all = number("total").map(|total| format!(" of {total}")).unwrap_or_default();
     let said = member("message").and_then(|text| serde_json::from_str::<String>(text).ok());
-    let said = said.map(|said| format!(", \"{}\"", text::quoted(&said, limits::QUOTED_CHARS))).unwrap_or_default();
+    let said = said.map(|said| format!(", {}", text::in_quotes(&text::quoted(&said, limits::QUOTED_CHARS))));
+    let said = said.unwrap_or_default();
     Some(Spoken::Progress { id, words: format!("the seller says: {so_far}{of_all}{said}") })
 }
 
@@ -213,8 +216,8 @@ mod tests {
         assert_eq!(heard(r#"{"id":3,"result":{},"result":{}}"#), None);
         let asked = Spoken::Asked { id: "\"a\"".to_owned(), method: "roots/list".to_owned() };
         assert_eq!(heard(r#"{"id":"a","method":"roots/list"}"#), Some(asked));
-        let told = r#"{"method":"notifications/progress","params":{"progressToken":3,"progress":1,"total":4,"message":"a\nb"}}"#;
-        let words = "the seller says: 1 of 4, \"a b\"".to_owned();
+        let told = r#"{"method":"notifications/progress","params":{"progressToken":3,"progress":1,"total":4,"message":"a\nb\" c"}}"#;
+        let words = "the seller says: 1 of 4, \u{201c}a b' c\u{201d}".to_owned();
         assert_eq!(heard(told), Some(Spoken::Progress { id: 3, words }));
         assert_eq!(heard("[1]"), None);
         assert_eq!(all_heard(r#"[{"id":1,"result":{}},{"method":"x"}]"#).len(), 2);

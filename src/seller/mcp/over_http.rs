@@ -20,11 +20,15 @@ use crate::ports::{Egress, Progress, SellerError};
 use crate::request::Request;
 use crate::seller::http::{Failed, HttpSeller, bounded, host, sort};
 use crate::seller::redirect;
+use crate::text;
 
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
 const BOTH: &str = "application/json, text/event-stream";
 const EVENTS: &str = "text/event-stream";
+/// It goes back with every request, whose headers have a bound.
+const SESSION_ID_BYTES: usize = 4096;
+const WORDS_OF_AN_ERROR: usize = 60;
 
 /// A server as it was found.
 #[derive(Clone, Debug)]
@@ -63,16 +67,20 @@ pub async fn open(http: &HttpSeller, server: &Url, egress: Egress<'_>, until: In
             era: Era::Stateless,
             id: None,
             is_old: false,
-            about: text,
+            about: short(text, server)?,
             used: Instant::now(),
         });
     }
     let met = wire.handshake(server, &McpMessage::handshake(), &Era::Handshaken(HANDSHAKEN[0].to_owned())).await?;
     let id = met.came.headers.get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    if id.as_ref().is_some_and(|id| id.len() > SESSION_ID_BYTES) {
+        return Err(misbehaved(server, "the name of its session is longer than goes into a request"));
+    }
     match met.came.said {
         Some(Said { is_error: false, text }) => {
             let era = Era::Handshaken(agreed(&text).ok_or_else(|| strange(server))?);
-            let session = Session { url: met.url, era, id, is_old: false, about: text, used: Instant::now() };
+            let about = short(text, server)?;
+            let session = Session { url: met.url, era, id, is_old: false, about, used: Instant::now() };
             wire.post(&session, INITIALIZED.to_owned(), None, None).await.map_err(Failed::why)?;
             Ok(session)
         }
@@ -199,10 +207,10 @@ impl Wire<'_> {
         id: u64,
         progress: &Progress,
     ) -> Result<Said, Failed> {
-        let mut reader = EventReader::default();
+        let (mut reader, mut questions) = (EventReader::default(), 0);
         while let Some(chunk) = self.chunk(response, &session.url).await? {
             for event in reader.read(&chunk) {
-                if let Some(said) = self.took(&event.data, session, id, progress).await {
+                if let Some(said) = self.took(&event.data, session, id, progress, &mut questions).await {
                     return Ok(said);
                 }
             }
@@ -212,11 +220,20 @@ impl Wire<'_> {
         Err(Failed::Anywhere(SellerError::Broken { host: host(&session.url), cause }))
     }
 
-    /// One message of a stream; what it asks for is answered, and is none of the agent's.
-    async fn took(&self, data: &str, session: &Session, id: u64, progress: &Progress) -> Option<Said> {
+    /// One message of a stream; what it asks for is answered, up to a point, and is none of the agent's.
+    async fn took(
+        &self,
+        data: &str,
+        session: &Session,
+        id: u64,
+        progress: &Progress,
+        questions: &mut usize,
+    ) -> Option<Said> {
         match message::heard(data)? {
             Spoken::Progress { id: of, words } if of == id => progress.says(words),
+            Spoken::Asked { .. } if *questions >= limits::SERVER_QUESTIONS => {}
             Spoken::Asked { id, method } => {
+                *questions += 1;
                 let answer = request(session, message::answer_to(&id, &method), None);
                 // Whoever does not hear it goes on without.
                 let _ = self.sent(&answer, None).await;
@@ -251,7 +268,7 @@ impl Wire<'_> {
         if response.status() != StatusCode::OK || !is_events(response.headers()) {
             return Err(before(Failed::Anywhere(strange(server))));
         }
-        let mut events = EventsOf { response, reader: EventReader::default(), ready: Vec::new() };
+        let mut events = EventsOf { response, reader: EventReader::default(), ready: Vec::new(), questions: 0 };
         let endpoint = events.next(self, server).await.map_err(before)?;
         let url = server
             .join(&endpoint.data)
@@ -269,7 +286,7 @@ impl Wire<'_> {
         let said = events.said(self, &session, 1, &Progress::unheard()).await.map_err(before)?;
         let agreed = agreed(&said.text).filter(|_| !said.is_error);
         session.era = Era::Handshaken(agreed.ok_or_else(|| before(Failed::Anywhere(strange(server))))?);
-        session.about = said.text;
+        session.about = short(said.text, server).map_err(|why| before(Failed::Anywhere(why)))?;
         self.post(&session, INITIALIZED.to_owned(), None, None).await.map_err(before)?;
         Ok((events, session))
     }
@@ -292,6 +309,8 @@ struct EventsOf {
     response: Response,
     reader: EventReader,
     ready: Vec<super::events::ServerEvent>,
+    /// So many of the server's own were answered.
+    questions: usize,
 }
 
 impl EventsOf {
@@ -310,7 +329,7 @@ impl EventsOf {
     async fn said(&mut self, wire: &Wire<'_>, session: &Session, id: u64, progress: &Progress) -> Result<Said, Failed> {
         loop {
             let event = self.next(wire, &session.url).await?;
-            if let Some(said) = wire.took(&event.data, session, id, progress).await {
+            if let Some(said) = wire.took(&event.data, session, id, progress, &mut self.questions).await {
                 return Ok(said);
             }
         }
@@ -379,11 +398,19 @@ fn strange(server: &Url) -> SellerError {
     misbehaved(server, "it is no MCP server, or of a version that is not spoken here")
 }
 
-/// What an error says, as a stranger's words.
+/// What a server says of itself is kept for as long as it is known, and by as many as are.
+fn short(about: String, server: &Url) -> Result<String, SellerError> {
+    match about.len() > limits::CHALLENGE_BODY_BYTES {
+        true => Err(misbehaved(server, "what it says of itself is longer than is read")),
+        false => Ok(about),
+    }
+}
+
+/// What an error says, as a stranger's words: so few that the sentence around them has an end.
 fn words_of(error: &str) -> String {
     let message = json::members(error).and_then(|error| error.member("message").ok().flatten());
     let message: Option<String> = message.and_then(|text| serde_json::from_str(text).ok());
-    crate::text::quoted(&message.unwrap_or_default(), limits::QUOTED_CHARS)
+    text::in_quotes(&text::quoted(&message.unwrap_or_default(), WORDS_OF_AN_ERROR))
 }
 
 /// A session that was not used for as long as this may have been forgotten by its server; what pays is not risked on it.

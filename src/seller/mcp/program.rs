@@ -153,10 +153,15 @@ impl Pipes {
             }
             None => return Err(Failed::BeforeTheFirstByte(broken("the program has ended"))),
         }
-        let told = self.write(&exchange.message.written(exchange.id, era)).await;
-        let heard = match told {
-            Ok(()) => tokio::time::timeout_at(exchange.until, answer).await,
-            Err(cause) => return Err(Failed::Anywhere(broken(&cause.to_string()))),
+        let line = exchange.message.written(exchange.id, era);
+        let heard = match tokio::time::timeout_at(exchange.until, self.write(&line)).await {
+            Ok(Ok(())) => tokio::time::timeout_at(exchange.until, answer).await,
+            Ok(Err(cause)) => return Err(Failed::Anywhere(broken(&cause.to_string()))),
+            Err(_) => {
+                // A part of a line may be in there, which the next one would be taken for the rest of.
+                *self.waiting() = None;
+                return Err(Failed::Anywhere(broken("the program does not read what it is told")));
+            }
         };
         match heard {
             Ok(Ok(said)) => Ok(said),

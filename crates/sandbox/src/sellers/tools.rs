@@ -24,22 +24,29 @@ const SESSION: &str = "play-session";
 /// A stall's answer to a call, or to anything else that a server is asked.
 pub(super) enum Asked {
     Said(Value),
-    Call { inner: Request, asks_by_extension: bool, id: Value },
+    /// It stands for itself, as HTTP has it.
+    Status(Response<Bytes>),
+    Call {
+        inner: Request,
+        asks_by_extension: bool,
+        id: Value,
+    },
 }
 
 /// What a message asks for. Calls go to the stall of the tool's name.
-pub(super) fn asked(market: &Market, request: &Request) -> Result<Asked, Response<Bytes>> {
-    let message: Value =
-        serde_json::from_slice(&request.body).map_err(|_| wire::json(400, &json!({"error": "no JSON"})))?;
+pub(super) fn asked(market: &Market, request: &Request) -> Asked {
+    let Ok(message) = serde_json::from_slice::<Value>(&request.body) else {
+        return Asked::Status(wire::json(400, &json!({"error": "no JSON"})));
+    };
     let id = message["id"].clone();
     let is_old = request.uri.path() == OLD_SERVER;
     let method = message["method"].as_str().unwrap_or_default();
     if id.is_null() {
-        return Err(wire::response(202, "text/plain", ""));
+        return Asked::Status(wire::response(202, "text/plain", ""));
     }
     let session = request.headers.get("mcp-session-id").and_then(|id| id.to_str().ok());
     if is_old && method != "initialize" && session != Some(SESSION) {
-        return Err(wire::json(400, &error(&id, -32000, "no session", Value::Null)));
+        return Asked::Status(wire::json(400, &error(&id, -32000, "no session", Value::Null)));
     }
     let me = json!({"name": "play-market", "version": "1"});
     let capabilities = json!({"tools": {}});
@@ -52,9 +59,9 @@ pub(super) fn asked(market: &Market, request: &Request) -> Result<Asked, Respons
             json!({"tools": market.pitches().iter().filter_map(|pitch| listed(&pitch.stall)).collect::<Value>()})
         }
         "tools/call" => return call(market, request, &message, id),
-        _ => return Ok(Asked::Said(error(&id, -32601, "no such method", Value::Null))),
+        _ => return Asked::Said(error(&id, -32601, "no such method", Value::Null)),
     };
-    Ok(Asked::Said(json!({"jsonrpc": "2.0", "id": id, "result": result})))
+    Asked::Said(json!({"jsonrpc": "2.0", "id": id, "result": result}))
 }
 
 /// The path of a stall without its slash is the name of its tool.
@@ -70,8 +77,8 @@ fn listed(stall: &Stall) -> Option<Value> {
     Some(tool)
 }
 
-fn call(market: &Market, request: &Request, message: &Value, id: Value) -> Result<Asked, Response<Bytes>> {
-    let (params, no) = (&message["params"], |text: &str| Ok(Asked::Said(error(&id, -32602, text, Value::Null))));
+fn call(market: &Market, request: &Request, message: &Value, id: Value) -> Asked {
+    let (params, no) = (&message["params"], |text: &str| Asked::Said(error(&id, -32602, text, Value::Null)));
     let Some(name) = params["name"].as_str() else { return no("a tool has a name") };
     let pitches = market.pitches();
     let Some(pitch) = pitches.iter().find(|pitch| pitch.stall.path.strip_prefix('/') == Some(name)) else {
@@ -94,7 +101,7 @@ fn call(market: &Market, request: &Request, message: &Value, id: Value) -> Resul
     let inner = Request { method, uri, headers, body: Bytes::from(arguments.to_string()) };
     let capabilities = &params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
     let asks_by_extension = capabilities["extensions"]["org.x402/payment"].is_object();
-    Ok(Asked::Call { inner, asks_by_extension, id })
+    Asked::Call { inner, asks_by_extension, id }
 }
 
 fn owned((name, value): (&HeaderName, &HeaderValue)) -> (HeaderName, HeaderValue) {
@@ -137,7 +144,7 @@ pub(super) fn told(answer: Wire, asks_by_extension: bool, id: &Value) -> Wire {
 /// x402 in a result; MPP, where there is nothing else, in an error.
 fn challenge(response: &Response<Bytes>, asks_by_extension: bool) -> Result<Value, Value> {
     let headers = response.headers();
-    let in_header = headers.get("payment-required").and_then(|value| decoded(value));
+    let in_header = headers.get("payment-required").and_then(decoded);
     let in_body = || serde_json::from_slice(response.body()).ok().filter(|body: &Value| body["accepts"].is_array());
     let failed = headers.get("payment-response").or_else(|| headers.get("x-payment-response"));
     let after_failing =
