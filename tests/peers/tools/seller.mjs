@@ -1,7 +1,7 @@
 // An MCP server of the newest era, by the reference library for it, whose tools are paid by x402: in the form that is made
 // for MCP where a client asks for that, in the older one elsewhere. The payments are checked by the reference facilitator.
 //
-// Reads FACILITATOR and PAY_TO; prints one JSON line with its address.
+// Reads FACILITATOR and PAY_TO; prints one JSON line with its address. With DESCRIBED its tools say what a Bazaar may list.
 
 import http from "node:http";
 import { toNodeHandler } from "@modelcontextprotocol/node";
@@ -27,8 +27,17 @@ const ask = async (step, paymentPayload) => {
 
 const text = (value) => [{ type: "text", text: JSON.stringify(value) }];
 
+/** As a Bazaar lists it: by the server's own address, which a tool's name alone does not say. */
+function described(tool) {
+  if (!process.env.DESCRIBED) return { resource: { url: `mcp://tool/${tool}`, mimeType: "application/json" } };
+  const input = { type: "mcp", toolName: tool, description: "Weather in a city", transport: "streamable-http", inputSchema: { type: "object" } };
+  const schema = { $schema: "https://json-schema.org/draft/2020-12/schema", type: "object" };
+  const resource = { url: url(), description: "Weather in a city", mimeType: "application/json" };
+  return { resource, extensions: { bazaar: { info: { input, output: { type: "json" } }, schema } } };
+}
+
 function wants(tool, error, byExtension) {
-  const required = { x402Version: 2, error, accepts: [CENT], resource: { url: `mcp://tool/${tool}`, mimeType: "application/json" } };
+  const required = { x402Version: 2, error, accepts: [CENT], ...described(tool) };
   if (byExtension) return { resultType: "payment_required", paymentRequired: required };
   return { content: text(required), structuredContent: required, isError: true };
 }
@@ -55,4 +64,5 @@ function make() {
 }
 
 const listener = http.createServer(toNodeHandler(createMcpHandler(make)));
-listener.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ url: `http://127.0.0.1:${listener.address().port}/mcp` })));
+const url = () => `http://127.0.0.1:${listener.address().port}/mcp`;
+listener.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ url: url() })));
