@@ -15,6 +15,7 @@ const CENT = 10_000n;
 const FEE_AT_MOST = 30_000n;
 const OTHER_PAYEE = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"; // has none of the asset, which makes it dearer
 const seller = fileURLToPath(new URL("../mpp/tempo.mjs", import.meta.url));
+const tools = fileURLToPath(new URL("../mpp/tools.mjs", import.meta.url));
 const cosigns = fileURLToPath(new URL("../mpp/cosigns.mjs", import.meta.url));
 const PAYEE_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 const VIRTUAL_PAYEE = "0x12345678fdfdfdfdfdfdfdfdfdfd000000000001"; // of a kind that the chain knows, and nobody has
@@ -50,6 +51,7 @@ runPart("tempo", async (onStop) => {
   await isKilled(bySeller, broken.wire);
   await losesPayment(bySeller, broken.wire);
 
+  await paysForATool(await makeScene(onStop, { allow: true, sells: tools }));
   await paysForAFailure(await makeScene(onStop, { allow: true }));
   await isCosignedTwice(await makeScene(onStop, { allow: true }));
   const unused = await makeScene(onStop, { allow: true });
@@ -57,10 +59,10 @@ runPart("tempo", async (onStop) => {
   await lapses(unused);
 });
 
-async function makeScene(onStop, { allow = false } = {}) {
+async function makeScene(onStop, { allow = false, sells = seller } = {}) {
   const chain = await startTempo(onStop);
   const env = { RPC: chain.url, FACILITATOR_KEY, PAY_TO: PAYEE, OTHER_PAYEE, VIRTUAL_PAYEE };
-  const { ready } = await start(onStop, process.execPath, [seller], { env });
+  const { ready } = await start(onStop, process.execPath, [sells], { env });
   const wire = new Wire(onStop);
   const url = await wire.to(ready.url);
   const bursar = makeHome(onStop, { chainUrl: chain.url, sellers: [new URL(url).host], network: TEMPO });
@@ -68,6 +70,23 @@ async function makeScene(onStop, { allow = false } = {}) {
   if (allow) bursar.addRules('[schemes]\nallow = ["exact", "tempo"]\n');
   equal("the imported key has the address everybody knows", await bursar.importKey(), PAYER);
   return { chain, url, bursar, wire };
+}
+
+/** By mppx's own transport for MCP. */
+async function paysForATool({ chain, url, bursar }) {
+  const server = await bursar.serve();
+  const wish = (city) => ({ server: `${url}/mcp`, tool: "weather", arguments: { city } });
+  const bought = await server.call("call_paid_tool", wish("Bern"));
+  const { payment = {} } = bought;
+  const is = [bought.outcome, bought.charged, payment.state, payment.dialect, payment.scheme, payment.amount_atomic];
+  check("a tool is bought over MCP", is.join() === `answered,yes,settled,mpp,tempo,${CENT}` && bought.body.includes("Bern"), bought);
+  const again = await server.call("call_paid_tool", wish("Bern"));
+  equal("asked again, it comes from the store", [again.served_from_store, again.body], [true, bought.body]);
+  await server.call("call_paid_tool", wish("Chur"));
+  equal("two prices moved and no fee", [await moved(chain), await chain.feesOf(PAYER)], [cents(2n), 0n]);
+  await server.close();
+  await chain.finalize();
+  equal("reconcile finds nothing unexplained", await reconciled(bursar), [0, []]);
 }
 
 async function needsTheWord({ chain, url, bursar }) {
