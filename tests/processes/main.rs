@@ -19,6 +19,7 @@ mod many;
 #[cfg(target_os = "linux")]
 mod opening;
 #[cfg(unix)]
+mod proxying;
 mod rates;
 use testkit::processes as scene;
 #[cfg(target_os = "linux")]
