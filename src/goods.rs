@@ -6,6 +6,7 @@
 
 mod body;
 mod kind;
+mod tool;
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
@@ -66,6 +67,10 @@ pub fn named_type(echo: &Echo) -> Option<String> {
 
 /// What came, held against what the offer named.
 pub fn judge(delivery: &Delivery<'_>, named: Option<&str>) -> Goods {
+    // Its result is JSON, whatever is in it.
+    if delivery.request.tool().is_some() {
+        return tool::judge(delivery);
+    }
     let came = delivery.header(CONTENT_TYPE.as_str()).and_then(bare);
     if delivery.is_empty() {
         return if delivery.may_be_empty(named) { Goods::Fine } else { Goods::Empty };
