@@ -108,7 +108,7 @@ enum Command {
     Uninstall(install::Uninstall),
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
-    Proxy(proxy::Proxy),
+    Proxy(proxy::ProxyCommand),
     Fetch(fetch::Fetch),
     Find(find::Find),
     Balance(balance::BalanceCommand),

@@ -19,7 +19,7 @@ Example:
   bursar proxy https://mcp.example.com/mcp
   bursar proxy weather        # a program that config.toml names under [[tools]]
   bursar install --proxy https://mcp.example.com/mcp --host claude-code")]
-pub struct Proxy {
+pub struct ProxyCommand {
     /// The URL of an MCP server, or the name of a program under [[tools]] in config.toml
     server: String,
     /// The name this agent goes by
@@ -30,7 +30,7 @@ pub struct Proxy {
     max_per_payment: Ceiling,
 }
 
-impl Proxy {
+impl ProxyCommand {
     pub async fn run(self, context: &Context) -> Result<Exit, Failure> {
         mcp::log_to_stderr();
         let house = context.open(wallet::passphrases(wallet::PassphraseAsker::Host)).await?;
