@@ -10,7 +10,7 @@ use sandbox::sellers::{Behaviour, Stall, Way};
 use serde_json::{Value, json};
 
 fn with(call: ToolCall, arguments: Value) -> ToolCall {
-    ToolCall { arguments: Some(Written::new(&arguments.to_string())), ..call }
+    ToolCall { arguments: Some(Written::new(arguments.to_string())), ..call }
 }
 
 fn at(scene: &Scene, server: &str, tool: &str) -> ToolCall {
