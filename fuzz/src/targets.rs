@@ -14,7 +14,7 @@ use bursar::limits;
 use bursar::listing::{self, Directory, DirectoryKind};
 use bursar::mcp::arguments::{self, JsonObject};
 use bursar::money::{Account, Amount, Asset, Assets, Network, Rate, Usd};
-use bursar::offer::{self, Attested, Dialect, Echo, Listed, Offer, Paying, Words};
+use bursar::offer::{self, Attested, Carrier, Dialect, Echo, Listed, Offer, Paying, Words};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::request::Request;
 use bursar::text;
@@ -26,7 +26,7 @@ use url::Url;
 
 pub type Target = fn(&[u8]);
 
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("amount", amount),
     ("arguments", tool_arguments),
     ("body", challenge_body),
@@ -36,6 +36,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("policy", policy_file),
     ("receipt", receipt),
     ("rpc", rpc_reply),
+    ("tool", tool_answer),
     ("url", url),
 ];
 
@@ -57,7 +58,7 @@ fn challenge_header(data: &[u8]) {
     let names = ["payment-required", "x-cashu", "crawler-price"];
     let mut headers = HeaderMap::from_iter(names.map(|name| (name.parse().expect("a name"), value.clone())));
     headers.insert("www-authenticate", charge);
-    holds(&headers, b"");
+    holds(&Words::challenge(&headers, b""), &asked_for("GET"));
 }
 
 /// A challenge of MPP whose request is this.
@@ -70,21 +71,39 @@ fn charge_for(request: &[u8]) -> String {
 }
 
 fn challenge_body(data: &[u8]) {
-    holds(&HeaderMap::new(), data);
+    holds(&Words::challenge(&HeaderMap::new(), data), &asked_for("GET"));
+}
+
+/// What an MCP server answers to a call of a tool: what it amounts to, what is asked for in it, and what it says of a payment.
+fn tool_answer(data: &[u8]) {
+    let Ok(answer) = from_utf8(data) else { return };
+    let status = offer::tool_status(answer, answer.contains("\"code\""));
+    assert!((200..600).contains(&status), "{status}");
+    let (headers, meta) = (HeaderMap::new(), Some(answer));
+    let words = Words { status, headers: &headers, body: data, meta };
+    if status == 402 {
+        holds(&words, &Request::of_tool(&HERE, "weather", b"{}".to_vec()));
+    }
+    for dialect in [Dialect::X402V1, Dialect::X402V2, Dialect::Mpp] {
+        let _ = offer::receipt(dialect, &words);
+    }
+}
+
+fn asked_for(method: &str) -> Request {
+    Request { method: method.to_owned(), url: HERE.clone(), headers: vec![], body: vec![] }
 }
 
 /// What is true of every challenge: it is answered in bounds, what can be paid is sound, and what is shown is clean.
-fn holds(headers: &HeaderMap, body: &[u8]) {
-    let listed = offer::parse(&Words::challenge(headers, body), &ASSETS);
+fn holds(words: &Words<'_>, request: &Request) {
+    let listed = offer::parse(words, &ASSETS);
     assert!(!listed.is_empty() && listed.len() <= limits::OFFERS + 1, "{} entries", listed.len());
-    let request = Request { method: "GET".to_owned(), url: HERE.clone(), headers: vec![], body: vec![] };
-    let listed = offer::fit(listed, &request, NOW);
+    let listed = offer::fit(listed, request, NOW);
     listed.iter().for_each(shown_is_clean);
     listed.iter().filter_map(Listed::offer).for_each(offer_is_sound);
     let attested = listed.iter().filter_map(Listed::offer).filter_map(|offer| offer.attested(&HERE, NOW));
     attested.for_each(|attested| attested_is_clean(&attested));
     let funds = Funds::default();
-    let question = Question { request: &request, max_price: None, funds: &funds };
+    let question = Question { request, max_price: None, funds: &funds };
     let decided = policy::decide(&POLICY, &question, &listed, &Snapshot::default());
     if let Decision::Allow(offer) = decided.decision {
         assert!(Some(offer.usd) <= POLICY.wallet.per_payment, "{}", offer.usd);
@@ -119,10 +138,11 @@ fn offer_is_sound(offer: &Offer) {
 fn payment_is_json(offer: &Offer, draft: &Authorization) {
     let signatures = Signatures(draft.messages().iter().map(|_| Signature([0x1b; 65])).collect());
     let (_, header) = draft.payment_header(offer, &signatures, Some("pay_0123456789abcdef"));
-    assert!(HeaderValue::from_str(&header).is_ok());
-    let payment = match header.strip_prefix("Payment ") {
-        Some(credential) => URL_SAFE_NO_PAD.decode(credential),
-        None => STANDARD.decode(header),
+    assert!(offer.carrier == Carrier::Meta || HeaderValue::from_str(&header).is_ok());
+    let payment = match (offer.carrier, header.strip_prefix("Payment ")) {
+        (Carrier::Meta, _) => Ok(header.into_bytes()),
+        (Carrier::Headers, Some(credential)) => URL_SAFE_NO_PAD.decode(credential),
+        (Carrier::Headers, None) => STANDARD.decode(header),
     };
     let payment = payment.expect("base64");
     // Numbers that no reader holds are JSON all the same.
