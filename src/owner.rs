@@ -33,7 +33,7 @@ use crate::seal::{self, Foreign, anchor_of};
 use crate::settlement::Standing;
 use crate::time::Time;
 use crate::wallet::{Anchor, WalletError};
-use crate::wish::{self, Call, Wish};
+use crate::wish::{self, Call, ToolCall, Wish};
 use crate::{funds, questions};
 
 /// The owner's handle on the house: what any agent may, and everything else.
@@ -243,7 +243,17 @@ impl Owner {
     /// What the policy would say of a price at a URL now, rule by rule. Nobody is asked, nothing is spent.
     pub async fn explain(&self, agent: &str, method: &str, url: &str, price: Usd) -> Result<Explained, Refusal> {
         let call = Call { url: url.to_owned(), method: Some(method.to_owned()), ..Call::default() };
-        let wish = Wish::parse(agent, &call).map_err(|reasons| Refusal { reasons, next: "correct it".to_owned() })?;
+        self.explained(agent, Wish::parse(agent, &call), price).await
+    }
+
+    /// The same of a tool of an MCP server.
+    pub async fn explain_tool(&self, agent: &str, server: &str, tool: &str, price: Usd) -> Result<Explained, Refusal> {
+        let call = ToolCall { server: server.to_owned(), tool: tool.to_owned(), ..ToolCall::default() };
+        self.explained(agent, Wish::of_tool(agent, &call), price).await
+    }
+
+    async fn explained(&self, agent: &str, wish: Result<Wish, Vec<Reason>>, price: Usd) -> Result<Explained, Refusal> {
+        let wish = wish.map_err(|reasons| Refusal { reasons, next: "correct it".to_owned() })?;
         let policy =
             self.parts.policy().map_err(|reason| Refusal::of("policy_invalid", reason.message, "correct it"))?;
         let url = &wish.request.url;

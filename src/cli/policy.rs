@@ -51,7 +51,8 @@ struct Check {
 ///
 /// Nothing is asked of the seller and nothing is spent. What was already spent counts as it does now.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar policy explain https://api.example.com/report --price 0.25")]
+#[command(after_help = "Example:\n  bursar policy explain https://api.example.com/report --price 0.25\n  \
+                        bursar policy explain https://mcp.example.com/mcp --tool search --price 0.02")]
 struct Explain {
     url: String,
     /// In US dollars
@@ -59,6 +60,9 @@ struct Explain {
     price: Usd,
     #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
     method: String,
+    /// Of the MCP server at the URL, or of the program of that name, this tool
+    #[arg(long, value_name = "TOOL", conflicts_with = "method")]
+    tool: Option<String>,
     /// Whose session counts
     #[arg(long, value_name = "NAME", default_value = OWNER)]
     agent: String,
@@ -177,7 +181,11 @@ impl Check {
 
 impl Explain {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let explained = context.bursar().await?.explain(&self.agent, &self.method, &self.url, self.price).await?;
+        let owner = context.bursar().await?;
+        let explained = match &self.tool {
+            Some(tool) => owner.explain_tool(&self.agent, &self.url, tool, self.price).await?,
+            None => owner.explain(&self.agent, &self.method, &self.url, self.price).await?,
+        };
         if self.json {
             context.out.json(&explained);
             return Ok(Exit::Done);
@@ -187,8 +195,9 @@ impl Explain {
             OfferVerdict::Ask => out::warn("you would be asked"),
             OfferVerdict::Refuse | OfferVerdict::Unpayable => out::bad("it would be refused"),
         };
-        let (method, url) = (out::clean(&self.method), out::clean(&self.url));
-        context.out.line(format_args!("{method} {url} for {}: {verdict}", out::bold(&words::dollars(self.price))));
+        let what = self.tool.as_ref().map_or_else(|| self.method.clone(), |tool| format!("the tool {tool} of"));
+        let (what, url) = (out::clean(&what), out::clean(&self.url));
+        context.out.line(format_args!("{what} {url} for {}: {verdict}", out::bold(&words::dollars(self.price))));
         let rules = serde_json::to_value(&explained.rules).unwrap_or_default();
         story::rules(&rules).iter().for_each(|line| context.out.line(format_args!("  {line}")));
         let sign_in = match &explained.sign_in.message {

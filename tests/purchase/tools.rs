@@ -1,7 +1,7 @@
 //! Tools of MCP servers: bought through the same flow, under the same promises, as whatever stands at a URL.
 
 use crate::scene::{AGENT, CENT, Fault, Scene, body, bought, is, market, reason, refused, state};
-use bursar::answer::{Charged, Outcome};
+use bursar::answer::{Charged, OfferVerdict, Outcome};
 use bursar::json::Written;
 use bursar::ports::Quiet;
 use bursar::wish::ToolCall;
@@ -133,6 +133,11 @@ async fn a_tool_is_a_place_of_its_own_under_its_hosts_budget() {
         .await;
     refused(&scene.call_tool(scene.tool("other")).await, "tool_not_allowed");
     refused(&scene.fetch(scene.call("/cheap-1")).await, "path_not_allowed");
+    let said = async |tool: &str| {
+        let price = "0.01".parse().unwrap();
+        scene.bursar.explain_tool(AGENT, &scene.url(SERVER), tool, price).await.unwrap().verdict
+    };
+    assert_eq!((said("cheap-9").await, said("other").await), (OfferVerdict::Allow, OfferVerdict::Refuse));
     bought(&scene.call_tool(scene.tool("cheap-1")).await);
     bought(&scene.call_tool(at(&scene, OLD_SERVER, "cheap-1")).await);
     bought(&scene.call_tool(scene.tool("cheap-2")).await);
