@@ -34,7 +34,7 @@ async function passesThrough(onStop, starter, folder) {
   const checked = await runToEnd(process.execPath, [starter, "policy", "schema"], { env });
   check("npm: so does what is printed", checked.code === 0 && JSON.parse(checked.stdout).properties, checked.stderr);
   const server = await connect(onStop, { command: process.execPath, args: [starter, "serve"], env });
-  equal("npm: an MCP client is served", server.tools.length, 6);
+  equal("npm: an MCP client is served", server.tools.length, 9);
   await server.close();
   for (const [signal, ends] of [["SIGTERM", 0], ["SIGINT", 0], ["SIGHUP", "SIGHUP"]]) {
     equal(`npm: ${signal} reaches the program, and its end is the starter's`, await endBy(onStop, starter, env, (own) => own.kill(signal)), [ends, false]);

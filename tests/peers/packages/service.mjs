@@ -60,7 +60,7 @@ async function overASocket(onStop, { asNobody, env, program, home, own }) {
   for (let tries = 0; tries < 500 && !existsSync(socket); tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
   const open = () => connect(onStop, { command: process.execPath, args: ["-e", BRIDGE, socket], env });
   const [one, other] = [await open(), await open()];
-  equal("server: two hosts are served over one socket", [one.tools.length, other.tools.length], [6, 6]);
+  equal("server: two hosts are served over one socket", [one.tools.length, other.tools.length], [9, 9]);
   check("server: it has the wallet", !one.instructions.includes("no wallet"), one.instructions);
   const budget = await one.call("get_budget");
   equal("server: it knows its limits", budget.frozen, false);
