@@ -14,7 +14,7 @@ import { whyNot } from "./excluded.mjs";
 
 const REVISIONS = ["2025-11-25", "2026-07-28"];
 const ERAS = ["legacy", "modern"];
-const TOOLS = ["fetch_paid", "get_balance", "get_budget", "get_purchase", "list_spend", "quote"];
+const TOOLS = ["call_paid_tool", "fetch_paid", "find_paid", "get_balance", "get_budget", "get_purchase", "list_paid_tools", "list_spend", "quote"];
 const modules = fileURLToPath(new URL("./node_modules", import.meta.url));
 const suite = join(modules, "@modelcontextprotocol/conformance/dist/index.js");
 const inspector = join(modules, "@modelcontextprotocol/inspector/clients/launcher/build/index.js");
@@ -58,7 +58,7 @@ async function isPortable(node, bursar, era) {
   const env = { ...process.env, ...bursar.env };
   const { code, stdout, stderr } = await runToEnd(node, args, { env, cwd: bursar.dir });
   const { result, schemaFindings } = JSON.parse(stdout.trim().split("\n").at(-1) || "{}");
-  equal(`the Inspector, ${era} era: lists the six tools`, result?.tools?.map(({ name }) => name).sort(), TOOLS);
+  equal(`the Inspector, ${era} era: lists the nine tools`, result?.tools?.map(({ name }) => name).sort(), TOOLS);
   check(`the Inspector, ${era} era: its strict check ends well and finds nothing`, code === 0 && !schemaFindings, schemaFindings ?? stderr);
 }
 

@@ -9,7 +9,7 @@ import { asksItsPerson } from "./asking.mjs";
 import { CLIENTS, connect } from "./clients.mjs";
 import { answersInEveryWay, answersWhatIsUnderWay, startOddSeller } from "./kinds.mjs";
 
-const TOOLS = ["fetch_paid", "get_balance", "get_budget", "get_purchase", "list_spend", "quote"];
+const TOOLS = ["call_paid_tool", "fetch_paid", "find_paid", "get_balance", "get_budget", "get_purchase", "list_paid_tools", "list_spend", "quote"];
 const seller = { command: process.execPath, args: [fileURLToPath(new URL("../v2-express/seller.mjs", import.meta.url))] };
 
 runPart("mcp-clients", async (onStop) => {
@@ -28,7 +28,7 @@ async function speaks(onStop, { chain, url, bursar }, kind, paidSoFar) {
   const agent = name.replace(/\W+/g, "-");
   const { client, tools, call: callTool } = await connect(onStop, bursar, kind, agent);
   if (version) check(`${name}: speaks its era`, version.test(client.getNegotiatedProtocolVersion()), client.getNegotiatedProtocolVersion());
-  equal(`${name}: lists the six tools`, tools.map((tool) => tool.name).sort(), TOOLS);
+  equal(`${name}: lists the nine tools`, tools.map((tool) => tool.name).sort(), TOOLS);
   check(`${name}: every tool declares its answer`, tools.every((tool) => tool.outputSchema?.type === "object"), tools);
   check(`${name}: the server tells what it is for`, client.getInstructions()?.length > 0);
 
