@@ -14,7 +14,7 @@ use crate::parts::{Parts, Reading};
 use crate::policy::{self, Cap, Scope, Window};
 use crate::purchase::{Binary, StoredBody, page};
 use crate::reason::{Reason, Who};
-use crate::text::quoted;
+use crate::text::{self, quoted};
 use crate::time::Time;
 use crate::wish::{self, masked};
 
@@ -139,7 +139,7 @@ pub(crate) async fn stored_page(
     let total = entry.body_bytes.unwrap_or_default();
     let bytes = house.stored_bytes(entry, offset, (chars as u64).saturating_mul(4).saturating_add(4)).await?;
     let stored = StoredBody { total, content_type: entry.content_type.as_deref() };
-    let source = format!("{} (untrusted)", crate::text::quoted(&entry.domain, limits::QUOTED_CHARS));
+    let source = text::source(&entry.domain);
     Some(page(&bytes, &stored, offset, chars, &source, Binary::Base64))
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn filter(house: &Parts, query: &SpendQuery) -> Result<Filter, Refusa
     const PAGE: usize = 50;
     const PAGE_AT_MOST: usize = 1_000;
     if let Some(state) = query.state.as_deref().filter(|state| !STATES.contains(state)) {
-        let message = format!("`{}` is no state; they are {}", crate::text::quoted(state, 40), STATES.join(", "));
+        let message = format!("`{}` is no state; they are {}", quoted(state, 40), STATES.join(", "));
         return Err(agents("bad_state", message, "use one of those"));
     }
     let cursor = match query.cursor.as_deref().map(str::parse) {

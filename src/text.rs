@@ -4,6 +4,8 @@ mod media;
 
 pub use self::media::media_type;
 
+use crate::limits;
+
 /// Bytes as base64 text, for rows that are JSON.
 pub mod base64_bytes {
     use base64::{Engine, engine::general_purpose::STANDARD};
@@ -44,7 +46,17 @@ pub fn visible(text: &str) -> String {
 
 /// A stranger's words in quotes, which they cannot close. They are cleaned already.
 pub fn in_quotes(words: &str) -> String {
-    format!("\u{201c}{}\u{201d}", words.replace(['"', '\u{201c}', '\u{201d}'], "'"))
+    format!("\u{201c}{}\u{201d}", closing_none(words))
+}
+
+/// A stranger's words as they may stand in quotes of ours. They are cleaned already.
+pub fn closing_none(words: &str) -> String {
+    words.replace(['"', '\u{201c}', '\u{201d}'], "'")
+}
+
+/// Whose words an answer hands on.
+pub fn source(host: &str) -> String {
+    format!("{} (untrusted)", quoted(host, limits::QUOTED_CHARS))
 }
 
 /// A field of a receipt: the seller's own words stand in quotes.

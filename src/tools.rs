@@ -50,8 +50,7 @@ impl Door {
     }
 
     fn source(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
-        format!("{} (untrusted)", text::quoted(host, limits::QUOTED_CHARS))
+        text::source(self.url.host_str().unwrap_or_default())
     }
 }
 
@@ -61,7 +60,7 @@ fn refused(reason: Reason) -> Refusal {
 
 /// Words that stand in quotes of ours, which they cannot close.
 fn in_one_line(words: &str, chars: usize) -> String {
-    text::quoted(words, chars).replace(['"', '\u{201c}', '\u{201d}'], "'")
+    text::closing_none(&text::quoted(words, chars))
 }
 
 /// What a server says of itself.

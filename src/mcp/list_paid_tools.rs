@@ -8,6 +8,7 @@ use super::output;
 use super::tell::{self, Trouble};
 use super::tool::{Ask, Hints, Tool, schema};
 use crate::answer::{PaidTool, PaidTools};
+use crate::text;
 
 pub fn tool() -> Tool {
     Tool {
@@ -57,6 +58,6 @@ fn lines(listed: &PaidTools) -> Vec<String> {
 fn one(tool: &PaidTool) -> String {
     let price = tool.price_usd.map(|usd| format!(", claims to cost ${usd}")).unwrap_or_default();
     let schema = tool.input_schema.clone().map(|schema| format!(" {}", serde_json::Value::Object(schema)));
-    let description = tell::clean(&tool.description).replace(['"', '\u{201c}', '\u{201d}'], "'");
-    format!("- {}{price}: \u{201c}{description}\u{201d}{}", tell::clean(&tool.name), schema.unwrap_or_default())
+    let description = text::in_quotes(&tell::clean(&tool.description));
+    format!("- {}{price}: {description}{}", tell::clean(&tool.name), schema.unwrap_or_default())
 }

@@ -14,7 +14,7 @@ use crate::policy::{self, Policy, Remaining};
 use crate::ports::Reply;
 use crate::reason::{Reason, Who};
 use crate::settlement::{Proof, Standing, State};
-use crate::text::{media_type, quoted};
+use crate::text::{media_type, source};
 use crate::wish::masked;
 
 /// Why an answer comes from a row and not from a seller.
@@ -364,10 +364,6 @@ fn text_in<'a>(bytes: &'a [u8], content_type: Option<&str>, offset: u64) -> Opti
         Err(cut) if cut.error_len().is_none() => std::str::from_utf8(&bytes[..cut.valid_up_to()]).ok(),
         Err(_) => None,
     }
-}
-
-pub(super) fn source(host: &str) -> String {
-    format!("{} (untrusted)", quoted(host, limits::QUOTED_CHARS))
 }
 
 fn payment_of(entry: &Entry) -> Option<Payment> {

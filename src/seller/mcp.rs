@@ -167,10 +167,9 @@ impl ToolSeller {
         let unpaid = || Instant::now() + limits::UNPAID_LEG;
         let came = self.exchange(&line, message, None, egress, progress, unpaid()).await;
         let is_forgotten = came.as_ref().is_ok_and(|came| line.may_be_forgotten(came));
-        if !is_forgotten && came.is_ok() {
-            return came.map(|came| (line, came)).map_err(Failed::why);
+        if is_forgotten || came.is_err() {
+            self.forget_if(server, |_| true);
         }
-        self.forget_if(server, |_| true);
         if !is_forgotten {
             return came.map(|came| (line, came)).map_err(Failed::why);
         }

@@ -12,23 +12,13 @@ use sandbox::http::{Server, Wire, response};
 use sandbox::sellers::Stall;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use testkit::TOOLS;
 use tokio::sync::Semaphore;
 
 use crate::raw::Raw;
 use crate::scene::{self, OPEN, Random, Scene, buy, told};
 
 const PRICE: u64 = 10_000;
-const TOOLS: [&str; 9] = [
-    "fetch_paid",
-    "quote",
-    "get_balance",
-    "get_budget",
-    "list_spend",
-    "get_purchase",
-    "find_paid",
-    "list_paid_tools",
-    "call_paid_tool",
-];
 const ARGUMENTS: [&str; 23] = [
     "server",
     "tool",

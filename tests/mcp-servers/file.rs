@@ -5,7 +5,9 @@ use std::path::Path;
 use bursar::answer::{Charged, Outcome};
 use serde::Deserialize;
 use serde_json::Value;
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::DocumentMut;
+
+use crate::table;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,8 +153,8 @@ impl Script {
         let name = shown.to_string_lossy().replace('\\', "/");
         let text = std::fs::read_to_string(file).unwrap();
         let document: DocumentMut = text.parse().unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-        let script: Script =
-            serde_json::from_value(table(document.as_table())).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+        let script: Script = serde_json::from_value(table::as_json(document.as_table()))
+            .unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
         script.check(&name);
         Script { name, ..script }
     }
@@ -177,23 +179,4 @@ impl Script {
             assert!(!needs_reasons || step.reasons.is_some(), "{name}: for which `reasons`?");
         }
     }
-}
-
-/// TOML as the JSON it means.
-fn table(table: &dyn TableLike) -> Value {
-    table.iter().map(|(key, item)| (key.to_owned(), value(item))).collect::<serde_json::Map<_, _>>().into()
-}
-
-fn value(item: &Item) -> Value {
-    if let Some(inner) = item.as_table_like() {
-        return table(inner);
-    }
-    if let Some(tables) = item.as_array_of_tables() {
-        return tables.iter().map(|entry| table(entry)).collect();
-    }
-    if let Some(array) = item.as_array() {
-        return array.iter().map(|entry| value(&Item::Value(entry.clone()))).collect();
-    }
-    let number = item.as_integer().map(Value::from).or_else(|| item.as_float().map(Value::from));
-    number.or_else(|| item.as_bool().map(Value::from)).unwrap_or_else(|| item.as_str().unwrap_or_default().into())
 }

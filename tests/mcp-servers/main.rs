@@ -12,6 +12,8 @@ mod canary;
 mod file;
 mod play;
 mod server;
+#[path = "../sellers/table.rs"]
+mod table;
 mod words;
 
 use std::collections::BTreeSet;

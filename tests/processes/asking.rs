@@ -336,18 +336,7 @@ async fn an_agent_cannot_approve_thaw_apply_or_change_anything() {
         json!({"url": "file:///etc/passwd"}),
         json!({"since": "'; UPDATE question"}),
     ];
-    let tools = [
-        "fetch_paid",
-        "quote",
-        "get_balance",
-        "get_budget",
-        "list_spend",
-        "get_purchase",
-        "find_paid",
-        "list_paid_tools",
-        "call_paid_tool",
-    ];
-    for (tool, extra) in tools.iter().flat_map(|tool| smuggled.iter().map(move |extra| (tool, extra))) {
+    for (tool, extra) in testkit::TOOLS.iter().flat_map(|tool| smuggled.iter().map(move |extra| (tool, extra))) {
         let mut arguments = json!({"url": scene.url("/dear")});
         arguments.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let params = json!({

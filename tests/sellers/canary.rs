@@ -1,6 +1,7 @@
 //! The key of every wallet here: eight times the same four bytes, so that any part of it is known wherever it turns up.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -17,6 +18,16 @@ pub fn leaks(text: &[u8]) -> bool {
     let has_in_any_case =
         |needle: &str| text.windows(needle.len()).any(|part| part.eq_ignore_ascii_case(needle.as_bytes()));
     has(&RAW) || has(BASE64) || has_in_any_case(&KEY[..16])
+}
+
+pub fn is_in_no_file(of: &str, folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => is_in_no_file(of, &path),
+            false => assert!(!leaks(&std::fs::read(&path).unwrap()), "{of}: the key is in {}", path.display()),
+        }
+    }
 }
 
 /// Keeps everything this process logs from now on.

@@ -10,6 +10,7 @@ mod file;
 mod play;
 use testkit::scene;
 mod server;
+mod table;
 mod words;
 
 use std::collections::BTreeSet;

@@ -17,6 +17,19 @@ pub mod years;
 
 use std::path::PathBuf;
 
+/// The tools an agent is given, in the order in which they are listed.
+pub const TOOLS: [&str; 9] = [
+    "fetch_paid",
+    "quote",
+    "get_balance",
+    "get_budget",
+    "list_spend",
+    "get_purchase",
+    "find_paid",
+    "list_paid_tools",
+    "call_paid_tool",
+];
+
 /// The program under test: it is built beside the tests. `BURSAR_PROGRAM` names another one.
 pub fn program() -> PathBuf {
     if let Some(other) = std::env::var_os("BURSAR_PROGRAM") {

@@ -266,7 +266,7 @@ impl Wire<'_> {
         let get = Request { method: "GET".to_owned(), url: server.clone(), headers, body: Vec::new() };
         let response = self.sent(&get, None).await.map_err(before)?;
         if response.status() != StatusCode::OK || !is_events(response.headers()) {
-            return Err(before(Failed::Anywhere(strange(server))));
+            return Err(Failed::BeforeTheFirstByte(strange(server)));
         }
         let mut events = EventsOf { response, reader: EventReader::default(), ready: Vec::new(), questions: 0 };
         let endpoint = events.next(self, server).await.map_err(before)?;
@@ -276,7 +276,7 @@ impl Wire<'_> {
             .filter(|url| endpoint.kind == "endpoint" && url.origin() == server.origin());
         // What pays would go to whoever is named there.
         let url = url.ok_or_else(|| {
-            before(Failed::Anywhere(misbehaved(server, "it speaks from one place and listens at another")))
+            Failed::BeforeTheFirstByte(misbehaved(server, "it speaks from one place and listens at another"))
         })?;
         let proposed = Era::Handshaken(HANDSHAKEN[3].to_owned());
         let mut session =
@@ -285,8 +285,8 @@ impl Wire<'_> {
         self.post(&session, hello.written(1, &session.era), Some(&hello), None).await.map_err(before)?;
         let said = events.said(self, &session, 1, &Progress::unheard()).await.map_err(before)?;
         let agreed = agreed(&said.text).filter(|_| !said.is_error);
-        session.era = Era::Handshaken(agreed.ok_or_else(|| before(Failed::Anywhere(strange(server))))?);
-        session.about = short(said.text, server).map_err(|why| before(Failed::Anywhere(why)))?;
+        session.era = Era::Handshaken(agreed.ok_or_else(|| Failed::BeforeTheFirstByte(strange(server)))?);
+        session.about = short(said.text, server).map_err(Failed::BeforeTheFirstByte)?;
         self.post(&session, INITIALIZED.to_owned(), None, None).await.map_err(before)?;
         Ok((events, session))
     }
