@@ -241,7 +241,8 @@ pub fn notice(event: &ledger::StoredEvent) -> Notice {
     let sentence = [&detail["message"], &detail["why"]].into_iter().find_map(serde_json::Value::as_str);
     let message = sentence.map_or_else(|| detail.to_string(), str::to_owned);
     let usd = detail["used_usd"].as_str().and_then(|usd| usd.parse().ok());
-    Notice { at: event.at, kind: event.kind.clone(), message, usd }
+    let is_of_tools = detail["about"].as_str().is_some_and(|about| about.starts_with(ledger::OF_TOOLS));
+    Notice { at: event.at, kind: event.kind.clone(), message, usd, is_of_tools }
 }
 
 /// Who signed it is for an agent to know; the document itself is for its owner to show around.

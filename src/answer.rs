@@ -295,6 +295,10 @@ pub struct PaidTool {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub price_usd: Option<Usd>,
+    /// Since when it says something else of itself than when it was first listed: its owner may be asked before it is paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub changed_at: Option<Time>,
 }
 
 /// The answer of `get_balance`.

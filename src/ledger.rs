@@ -34,6 +34,7 @@ mod sign_ins;
 mod take_over;
 #[cfg(test)]
 mod tests;
+mod tools_seen;
 mod unmet;
 mod writer;
 
@@ -64,6 +65,7 @@ pub use replay::{Fate, Replayed};
 pub use sellers::{LastPaid, SellerCounts, SellerFilter};
 pub use sign_ins::{RecordedSignIn, SignInDraft, SignedIn};
 pub use take_over::{Again, TakenUp};
+pub use tools_seen::{ListedTool, OF_TOOLS};
 pub use unmet::RefusedOffers;
 use writer::{Sync, Writer};
 

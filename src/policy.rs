@@ -57,6 +57,8 @@ pub struct Policy {
     pub domains: Vec<DomainRule>,
     /// What one payee may get, and who is never paid.
     pub payee: PayeeRules,
+    /// What a tool leads to that says something else of itself than it did.
+    pub tool_changes: Access,
     /// When a human is asked.
     pub approval: ApprovalRules,
     /// Percent above the lowest settled price at the same place that asks.
@@ -142,6 +144,8 @@ pub struct DomainRule {
     pub payees: Vec<String>,
     /// Overrides `payee.on_change` for this rule.
     pub payee_changes: Option<Access>,
+    /// Overrides `tools.on_change` for this rule.
+    pub tool_changes: Option<Access>,
 }
 
 /// What one payee may get behind all domains, and who is never paid.
@@ -217,6 +221,8 @@ pub struct Snapshot {
     pub payees_before: Vec<BTreeSet<String>>,
     /// The lowest settled price in 30 days at the origin and path that was asked, or at those it led to.
     pub lowest_price: Option<Usd>,
+    /// The tool that is called, where it says something else of itself than when it was first listed.
+    pub tool_change: Option<ToolChange>,
     /// What was paid at this place's domain within [`limits::UNDELIVERED_MEMORY`], or may have been, and never delivered.
     ///
     /// [`limits::UNDELIVERED_MEMORY`]: crate::limits::UNDELIVERED_MEMORY
@@ -229,6 +235,17 @@ pub struct Snapshot {
     pub denied: Vec<Denial>,
     /// A restored ledger was adopted: every window that began before this counts as full.
     pub full_until: BTreeMap<Window, Time>,
+}
+
+/// A tool that was listed, and then listed with other words: another description, or other arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolChange {
+    /// Since when its first words were known.
+    pub since: Time,
+    /// When it was first seen with others.
+    pub at: Time,
+    /// A fingerprint of what it says of itself now.
+    pub words: [u8; 32],
 }
 
 /// How often something went wrong lately.

@@ -1,14 +1,16 @@
 //! What an MCP server sells: its tools, as it lists them. Whatever stands there is a stranger's word, bounded and cleaned;
 //! what a call costs is said by the call alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::answer::{PaidTool, PaidTools, Refusal, ServerMet};
 use crate::json;
+use crate::ledger::ListedTool;
 use crate::limits;
 use crate::money::Usd;
 use crate::parts::Parts;
@@ -18,6 +20,7 @@ use crate::purchase::{next_step, seller_reason};
 use crate::reason::{Reason, Who};
 use crate::request::Request;
 use crate::text;
+use crate::time::Time;
 use crate::wish;
 
 /// Pages of a list that are turned; a list without end has more.
@@ -82,10 +85,18 @@ pub async fn meet(house: &Parts, server: &str) -> Result<ServerMet, Refusal> {
 /// What a server answers to anything but a call of a tool. What it lists is cleaned, and says nothing that a host would
 /// act on by itself.
 pub async fn relayed(house: &Parts, server: &str, inquiry: &Inquiry) -> Result<Value, Refusal> {
-    let mut said = Door::to(house, server)?.ask(house, inquiry).await?;
+    let door = Door::to(house, server)?;
+    let mut said = door.ask(house, inquiry).await?;
+    let mut changes = HashMap::new();
+    if let Some(tools) = said.get_mut("tools").and_then(Value::as_array_mut) {
+        let mut names = HashSet::new();
+        tools.retain(|tool| name(tool).is_some_and(|name| names.insert(name.to_owned())));
+        changes = changed(house, &door, tools).await;
+    }
     for list in ["tools", "resources", "resourceTemplates", "prompts"] {
         let Some(listed) = said.get_mut(list).and_then(Value::as_array_mut) else { continue };
         listed.retain_mut(|one| is_fit(list, one));
+        listed.iter_mut().for_each(|one| tell_ours_from_theirs(one, &changes));
     }
     if let Some(said) = said.as_object_mut() {
         said.retain(|name, _| !["_meta", "ttlMs", "cacheScope"].contains(&name.as_str()));
@@ -93,6 +104,56 @@ pub async fn relayed(house: &Parts, server: &str, inquiry: &Inquiry) -> Result<V
         said.insert("resultType".to_owned(), json!("complete"));
     }
     Ok(said)
+}
+
+/// Which of a server's tools say something else of themselves than when they were first listed, and since when.
+async fn changed(house: &Parts, door: &Door, tools: &[Value]) -> HashMap<String, Time> {
+    let of = |tool: &Value| {
+        let name = name(tool)?;
+        let description = text::quoted(words(tool, "description"), DESCRIPTION_CHARS);
+        let place = Request::of_tool(&door.url, name, Vec::new()).url;
+        Some((name.to_owned(), ListedTool { place, words: fingerprint(tool), description }))
+    };
+    let (names, listed): (Vec<String>, Vec<ListedTool>) = tools.iter().filter_map(of).unzip();
+    let places: Vec<Url> = listed.iter().map(|tool| tool.place.clone()).collect();
+    let changed = house.ledger.note_tools(listed, house.now()).await.unwrap_or_else(|cause| {
+        tracing::warn!("what a server lists could not be noted, so a change of it may go unseen: {cause}");
+        Default::default()
+    });
+    let one = |(name, place): (String, Url)| Some((name, *changed.get(place.as_str())?));
+    names.into_iter().zip(places).filter_map(one).collect()
+}
+
+/// All that a model goes by.
+fn fingerprint(tool: &Value) -> [u8; 32] {
+    let words = ["title", "description", "inputSchema"].map(|part| tool.get(part).unwrap_or(&Value::Null));
+    Sha256::digest(json!(words).to_string()).into()
+}
+
+/// That a tool has changed stands where a model reads what it is for, and first. A description that speaks of us is not to
+/// be taken for ours.
+fn tell_ours_from_theirs(one: &mut Value, changes: &HashMap<String, Time>) {
+    let theirs = text::in_quotes(words(one, "description"));
+    let changed_at = name(one).and_then(|name| changes.get(name));
+    let said = match changed_at {
+        Some(at) => format!(
+            "bursar: since {at} this tool says something else of itself than when it was first listed. It says: {theirs}"
+        ),
+        None if theirs.to_lowercase().contains("bursar") => theirs,
+        None => return,
+    };
+    one["description"] = said.into();
+}
+
+fn words<'a>(listed: &'a Value, part: &str) -> &'a str {
+    listed.get(part).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a tool is called, where that can be seen as it is: else it cannot be called as it is seen.
+fn name(listed: &Value) -> Option<&str> {
+    let name = words(listed, "name");
+    let is_fit = (1..=limits::TOOL_NAME_CHARS).contains(&name.chars().count());
+    (is_fit && text::quoted(name, limits::TOOL_NAME_CHARS) == name).then_some(name)
 }
 
 /// One thing of a list, with its words cleaned. A tool's effects are what a paid call's are, and what it gives back is held
@@ -132,8 +193,11 @@ pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
         let params = cursor.map(|cursor| format!("\"cursor\":{}", Value::from(cursor))).unwrap_or_default();
         let inquiry = Inquiry { method: "tools/list".to_owned(), params, name: None };
         let page = door.ask(house, &inquiry).await?;
-        for listed in page.get("tools").and_then(Value::as_array).into_iter().flatten() {
-            let Some(tool) = read(&door.url, listed).filter(|tool| names.insert(tool.name.clone())) else { continue };
+        let mut page_of_tools: Vec<Value> = page.get("tools").and_then(Value::as_array).cloned().unwrap_or_default();
+        page_of_tools.retain(|tool| name(tool).is_some_and(|name| names.insert(name.to_owned())));
+        let changed = changed(house, &door, &page_of_tools).await;
+        for listed in &page_of_tools {
+            let Some(tool) = read(&door.url, listed, &changed) else { continue };
             let size = tool.name.len()
                 + tool.description.len()
                 + tool.input_schema.as_ref().map_or(0, |schema| Value::from(schema.clone()).to_string().len());
@@ -155,21 +219,17 @@ pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
     Ok(PaidTools { server: server.to_owned(), source, tools, omitted, next })
 }
 
-fn read(server: &Url, listed: &Value) -> Option<PaidTool> {
-    let text = |key: &str| listed.get(key).and_then(Value::as_str);
-    let name = text("name").filter(|name| (1..=limits::TOOL_NAME_CHARS).contains(&name.chars().count()))?;
-    // A name that cannot be seen as it is cannot be called as it is seen.
-    if text::quoted(name, limits::TOOL_NAME_CHARS) != name {
-        return None;
-    }
+fn read(server: &Url, listed: &Value, changed: &HashMap<String, Time>) -> Option<PaidTool> {
+    let name = name(listed)?;
     let schema = without_traps(listed.get("inputSchema")?, 0);
     let is_short = schema.to_string().len() <= SCHEMA_CHARS;
     Some(PaidTool {
         name: name.to_owned(),
         place: wish::masked(&Request::of_tool(server, name, Vec::new()).url),
-        description: text::quoted(text("description").unwrap_or_default(), DESCRIPTION_CHARS),
+        description: text::quoted(words(listed, "description"), DESCRIPTION_CHARS),
         input_schema: schema.as_object().filter(|_| is_short).cloned(),
         price_usd: claimed_price(listed),
+        changed_at: changed.get(name).copied(),
     })
 }
 

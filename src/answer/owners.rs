@@ -317,6 +317,9 @@ pub struct Notice {
     /// What it comes to, where it is about a budget.
     #[serde(skip)]
     pub usd: Option<Usd>,
+    /// It is about what tools of a server say of themselves.
+    #[serde(skip)]
+    pub is_of_tools: bool,
 }
 
 impl Refusal {

@@ -379,6 +379,7 @@ mod tests {
             kind: "notice".to_owned(),
             message: "80% of the wallet's day is spent".to_owned(),
             usd: None,
+            is_of_tools: false,
         };
         let lines = lines(&spend(rows), &[notice], now(), 80);
         let plain: Vec<String> = lines.iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();

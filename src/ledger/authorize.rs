@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
-use super::{InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review};
+use super::{
+    InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review, tools_seen,
+};
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
 use crate::goods;
@@ -225,12 +227,13 @@ fn record(
     remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee.address(), now)?;
     conn.prepare_cached("UPDATE ledger SET newest = :now, authorizations = authorizations + 1")?
         .execute(named_params! { ":now": now.millis() })?;
+    tools_seen::accept(conn, &[&draft.asked.url, &draft.request.url], now)?;
     events::append(conn, Some(row), now, "authorized", &terms_of(draft))?;
     Ok(row)
 }
 
 impl Draft {
-    fn view(&self, now: Time) -> View {
+    pub(super) fn view(&self, now: Time) -> View {
         View {
             agent: self.agent.clone(),
             identity: Some(self.identity),
@@ -300,6 +303,11 @@ fn look_at_places(
     let sites: BTreeSet<&str> = places.iter().map(|url| policy::site(url)).collect();
     for site in sites {
         snapshot.payees_before.push(payees_before(conn, site, payees)?);
+    }
+    for place in places {
+        if snapshot.tool_change.is_none() {
+            snapshot.tool_change = tools_seen::change_at(conn, place)?;
+        }
     }
     for place in places.iter().map(|url| wish::place(url)).collect::<BTreeSet<_>>() {
         let lowest = budget::lowest_price(conn, &place, snapshot.now)?;

@@ -103,7 +103,12 @@ fn about(cap: &Cap) -> String {
 }
 
 /// A window that rolls passes the same mark again and again: once in its span is enough.
-fn was_noticed(conn: &Connection, about: &str, span: Option<Duration>, now: Time) -> Result<bool, LedgerError> {
+pub(super) fn was_noticed(
+    conn: &Connection,
+    about: &str,
+    span: Option<Duration>,
+    now: Time,
+) -> Result<bool, LedgerError> {
     let Some(span) = span else { return Ok(false) };
     let found = conn
         .prepare_cached(

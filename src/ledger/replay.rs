@@ -15,7 +15,8 @@ use super::read::{Entry, PaymentTerms};
 use super::{Ledger, LedgerError, schema};
 use crate::money::{Account, Amount, Assets, Usd};
 use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme};
-use crate::policy::{self, Decision, Funds, Policy, Question};
+use crate::policy::rules::TOOL_CHANGED;
+use crate::policy::{self, Decision, Funds, Policy, Question, ToolChange};
 use crate::reason::Reason;
 use crate::request::Request;
 use crate::time::Time;
@@ -126,7 +127,11 @@ fn play(
         payees: vec![offer.payee.to_string()],
         now: entry.at,
     };
-    let snapshot = authorize::snapshot(stage, &view, entry.at)?;
+    let mut snapshot = authorize::snapshot(stage, &view, entry.at)?;
+    if entry.reasons.iter().any(|reason| reason.code == TOOL_CHANGED) {
+        // With which words, the log does not say.
+        snapshot.tool_change = Some(ToolChange { since: entry.at, at: entry.at, words: [0; 32] });
+    }
     let question = Question { request: &request, max_price: None, funds: &Funds::default() };
     let offers = [Listed::Payable(Box::new(offer.clone()))];
     let (now, reasons) = match policy::decide(policy, &question, &offers, &snapshot).decision {

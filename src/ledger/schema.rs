@@ -18,7 +18,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     TABLES,
     LOG,
     BREAKERS,
@@ -31,6 +31,7 @@ const STEPS: [&str; 12] = [
     SIGN_INS,
     LITTLE_TO_WRITE,
     LISTED_SOON,
+    TOOLS_SEEN,
 ];
 /// Of the tables of today.
 pub const VERSION: i32 = STEPS.len() as i32;
@@ -535,6 +536,23 @@ SELECT purchase.* FROM (SELECT row AS candidate FROM listed
                          WHERE is_money = 1 AND is_proven = 0 AND row NOT IN (SELECT row FROM unlisted)
                         UNION ALL SELECT row FROM unlisted)
   CROSS JOIN purchase ON row = candidate WHERE handle IS NOT NULL AND proof <> 'chain';
+";
+
+const TOOLS_SEEN: &str = "
+-- What tools of MCP servers say of themselves: as they were first listed, or as they were when one was last paid for; and
+-- what they say now, where that is something else.
+CREATE TABLE tool_seen (
+    place       TEXT    NOT NULL PRIMARY KEY,  -- its server, and its name
+    server      TEXT    NOT NULL,
+    words       BLOB    NOT NULL,              -- a fingerprint of all it says
+    description TEXT    NOT NULL,              -- for people who ask what it was
+    since       INTEGER NOT NULL,
+    other_words       BLOB,
+    other_description TEXT,
+    changed_at        INTEGER,
+    CHECK ((other_words IS NULL) = (changed_at IS NULL) AND (other_words IS NULL) = (other_description IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tools_of_server ON tool_seen (server);
 ";
 
 /// How long somebody else may be in the way, before it is said that they are.

@@ -64,7 +64,11 @@ fn opened(dir: &tempfile::TempDir, nth: u8, wait: Duration) -> Ledger {
 fn asked(draft: &Draft, pending_for: Duration) -> NewQuestion {
     let question = Question { request: &draft.request, max_price: None, funds: &draft.funds };
     let reasons = [Reason::new("above_approval", "approval above", "", Who::Owner)];
-    NewQuestion { terms: Terms::of(&question, &draft.offer, &reasons), pending_for, challenge: None }
+    NewQuestion {
+        terms: Terms::of(&question, &draft.offer, &reasons, &Snapshot::default()),
+        pending_for,
+        challenge: None,
+    }
 }
 
 fn policy(lines: &str) -> Arc<Policy> {

@@ -57,7 +57,8 @@ fn lines(listed: &PaidTools) -> Vec<String> {
 
 fn one(tool: &PaidTool) -> String {
     let price = tool.price_usd.map(|usd| format!(", claims to cost ${usd}")).unwrap_or_default();
+    let changed = tool.changed_at.map(|at| format!(", says something else of itself since {at}")).unwrap_or_default();
     let schema = tool.input_schema.clone().map(|schema| format!(" {}", serde_json::Value::Object(schema)));
     let description = text::in_quotes(&tell::clean(&tool.description));
-    format!("- {}{price}: {description}{}", tell::clean(&tool.name), schema.unwrap_or_default())
+    format!("- {}{price}{changed}: {description}{}", tell::clean(&tool.name), schema.unwrap_or_default())
 }

@@ -75,6 +75,9 @@ impl Word {
                 ("breaker", _) => {
                     brief("Payments were stopped".to_owned(), "A seller or an agent failed too often.", 3)
                 }
+                _ if notice.is_of_tools => {
+                    brief("A tool has changed".to_owned(), "It says something else of itself than it did.", 3)
+                }
                 (_, Some(usd)) => brief(format!("${usd} spent"), "One of your budgets is nearly spent.", 3),
                 (_, None) => brief("A payment is in doubt".to_owned(), "It counts as spent until that is known.", 3),
             },
@@ -151,9 +154,9 @@ mod tests {
         let Brief { title, text, .. } = word.brief();
         assert_eq!(title, "Pay $0.20?");
         assert!(!text.contains("shop") && !text.contains("claude") && word.link.is_none());
-        for kind in ["alarm", "breaker", "notice"] {
+        for (kind, is_of_tools) in [("alarm", false), ("breaker", false), ("notice", false), ("notice", true)] {
             let message = "shop.example was paid".to_owned();
-            let notice = Notice { at: NOW, kind: kind.to_owned(), message, usd: None };
+            let notice = Notice { at: NOW, kind: kind.to_owned(), message, usd: None, is_of_tools };
             let Brief { title, text, .. } = Word::of_notice(&notice, None).brief();
             assert!(!title.contains("shop") && !text.contains("shop"), "{title} {text}");
         }

@@ -57,6 +57,7 @@ impl Told {
             each_domain,
             domains,
             payee,
+            tool_changes,
             approval,
             price_rise,
             breakers,
@@ -69,6 +70,7 @@ impl Told {
         self.domain_rules("each_domain", &before.each_domain, each_domain);
         self.domains(before, after, domains);
         self.payee(&before.payee, payee);
+        self.access("tools on_change", before.tool_changes, *tool_changes);
         self.approval(&before.approval, approval);
         let rise = |rise: Option<u32>| rise.map_or("none".to_owned(), |percent| format!("{percent}%"));
         self.rank("price rise", ranked(before.price_rise, rise), ranked(*price_rise, rise), Effect::Looser);
@@ -132,6 +134,7 @@ impl Told {
         self.narrowed(&format!("{name} tools"), before.opened_tools(), after.opened_tools());
         self.list(&format!("{name} payees"), before.payees, after.payees, Empty::Any);
         self.access(&format!("{name} payee_changes"), before.payee_changes, after.payee_changes);
+        self.access(&format!("{name} tool_changes"), before.tool_changes, after.tool_changes);
     }
 
     fn payee(&mut self, before: &PayeeRules, after: &PayeeRules) {
@@ -224,6 +227,7 @@ struct Reached<'a> {
     tools: &'a [String],
     payees: &'a [String],
     payee_changes: Access,
+    tool_changes: Access,
 }
 
 impl Reached<'_> {
@@ -239,16 +243,17 @@ impl Reached<'_> {
     }
 
     fn by<'a>(policy: &'a Policy, host: &str) -> Reached<'a> {
-        let on_change = policy.payee.on_change;
+        let (of_payees, of_tools) = (policy.payee.on_change, policy.tool_changes);
         match policy.domains.iter().find(|rule| hosts::covers(&rule.host, host)) {
-            Some(DomainRule { host, rules, methods, paths, tools, payees, payee_changes }) => Reached {
+            Some(DomainRule { host, rules, methods, paths, tools, payees, payee_changes, tool_changes }) => Reached {
                 budget: format!("the budget of the rule for {host}"),
                 rules,
                 methods,
                 paths,
                 tools,
                 payees,
-                payee_changes: payee_changes.unwrap_or(on_change),
+                payee_changes: payee_changes.unwrap_or(of_payees),
+                tool_changes: tool_changes.unwrap_or(of_tools),
             },
             None => Reached {
                 budget: "the budget of its domain".to_owned(),
@@ -257,7 +262,8 @@ impl Reached<'_> {
                 paths: &[],
                 tools: &[],
                 payees: &[],
-                payee_changes: on_change,
+                payee_changes: of_payees,
+                tool_changes: of_tools,
             },
         }
     }
@@ -359,6 +365,8 @@ mod tests {
             on_change = "allow"
             deny = ["0x00000000000000000000000000000000000000aa"]
             deny_lists = ["list.txt"]
+            [tools]
+            on_change = "refuse"
             [approval]
             above = "none"
             host_up_to = "0"
@@ -399,6 +407,7 @@ mod tests {
         Tighter payee per_day: $2.00 -> $1.00
         Tighter payee deny: nothing -> 0x00000000000000000000000000000000000000AA
         Tighter payee deny_lists: nothing -> list.txt
+        Tighter tools on_change: ask -> refuse
         Tighter approval host_up_to: $0.25 -> $0.00
         Tighter approval valid_for: 10m -> 5m
         Tighter breakers refusals_per_minute: 30 -> 10

@@ -130,7 +130,7 @@ fn is_approved(case: &Case<'_>, questions: &[Reason]) -> bool {
     if case.snapshot.approvals.is_empty() {
         return false;
     }
-    let shown = Terms::of(case.question, case.offer, questions).canonical();
+    let shown = Terms::of(case.question, case.offer, questions, case.snapshot).canonical();
     let counts = |by| match by {
         ApprovedBy::Owner => true,
         ApprovedBy::Host => case.policy.approval.host_up_to.is_none_or(|most| case.offer.usd <= most),

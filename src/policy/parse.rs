@@ -76,6 +76,7 @@ fn whole(root: &Section<'_>, hash: String) -> Policy {
         each_domain: domain_rules(&each_domain),
         domains: domains(root, &each_domain),
         payee: payee(&root.section("payee")),
+        tool_changes: tools(&root.section("tools")),
         approval: approval(&root.section("approval")),
         price_rise: price(&root.section("price")),
         breakers: breakers(&root.section("breakers")),
@@ -157,6 +158,7 @@ fn domain(section: &Section<'_>, host: String) -> DomainRule {
         tools: plain(section.own_texts("tools", tool)),
         payees: section.own_texts("payees", read::address).into_iter().map(|entry| entry.value).collect(),
         payee_changes: section.own("payee_changes", access_word).map(|word| word.value),
+        tool_changes: section.own("tool_changes", access_word).map(|word| word.value),
     }
 }
 
@@ -187,6 +189,12 @@ fn payee(section: &Section<'_>) -> PayeeRules {
     };
     section.finish();
     rules
+}
+
+fn tools(section: &Section<'_>) -> Access {
+    let on_change = access(section, "on_change");
+    section.finish();
+    on_change
 }
 
 fn approval(section: &Section<'_>) -> ApprovalRules {
@@ -439,6 +447,8 @@ mod tests {
         on_change = "ask"
         deny = []
         deny_lists = []
+        [tools]
+        on_change = "ask"
         [approval]
         above = "0.10"
         host_up_to = "0.25"
@@ -515,7 +525,7 @@ mod tests {
         ");
         insta::assert_snapshot!(complaint("per_day = \"1\"\n"), @"
         policy.toml:2:1: unknown key `per_day` in the file
-          remove it; what may stand here: version, each_domain, wallet, session, domain, payee, approval, price, breakers, networks, schemes, egress
+          remove it; what may stand here: version, each_domain, wallet, session, domain, payee, tools, approval, price, breakers, networks, schemes, egress
         ");
         insta::assert_snapshot!(complaint("[[domain]]\nhost = \"a.example\"\nmethod = [\"GET\"]\n"), @"
         policy.toml:4:1: unknown key `method` in [[domain]]; did you mean `methods`?
@@ -837,6 +847,7 @@ mod tests {
             paths = ["/v1/*"]
             payees = ["0x00000000000000000000000000000000000000aa"]
             payee_changes = "allow"
+            tool_changes = "refuse"
             repeat_window = "0s"
             [egress]
             allow = ["127.0.0.1:4021"]
@@ -845,7 +856,8 @@ mod tests {
         let rule = &policy.domains[0];
         assert_eq!((rule.host.as_str(), rule.rules.per_day), ("*.example.com", usd("2")));
         assert_eq!((rule.methods.len(), rule.paths.len(), rule.payees.len()), (2, 1, 1));
-        assert_eq!((rule.payee_changes, rule.rules.repeat_window), (Some(Access::Allow), Duration::ZERO));
+        assert_eq!((rule.payee_changes, rule.tool_changes), (Some(Access::Allow), Some(Access::Refuse)));
+        assert_eq!(rule.rules.repeat_window, Duration::ZERO);
         assert_eq!(policy.egress, ["127.0.0.1:4021"]);
     }
 

@@ -28,6 +28,7 @@ mod schemes;
 mod session;
 mod sign_in;
 mod too_many_refusals;
+mod tool_change;
 mod tools;
 mod undelivered;
 mod wallet_day;
@@ -45,6 +46,8 @@ use crate::reason::{Reason, Who};
 pub(super) use funds::CODE as INSUFFICIENT_FUNDS;
 /// The code of the breaker that counts refusals.
 pub const TOO_MANY_REFUSALS: &str = too_many_refusals::RULE.code;
+/// The code of the rule that a tool with other words than before meets.
+pub const TOOL_CHANGED: &str = tool_change::RULE.code;
 pub use denied::SAID_NO;
 pub use sign_in::{SigningIn, may_sign_in, sign_in_report};
 
@@ -75,6 +78,7 @@ pub const ALL: &[&Rule] = &[
     &payee_deny::RULE,
     &payees::RULE,
     &payee_change::RULE,
+    &tool_change::RULE,
     &max_price::RULE,
     &wallet_payment::RULE,
     &domain_payment::RULE,
@@ -95,8 +99,13 @@ pub const ALL: &[&Rule] = &[
 ];
 
 /// The rules that look at what changed or went wrong, and not at what this costs. Its owner is told when one trips.
-pub const BREAKERS: [&str; 4] =
-    [payee_change::RULE.code, too_many_refusals::RULE.code, undelivered::RULE.code, price_rise::RULE.code];
+pub const BREAKERS: [&str; 5] = [
+    payee_change::RULE.code,
+    TOOL_CHANGED,
+    too_many_refusals::RULE.code,
+    undelivered::RULE.code,
+    price_rise::RULE.code,
+];
 
 #[derive(Debug)]
 enum Check {

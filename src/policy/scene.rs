@@ -135,7 +135,7 @@ impl Scene {
         let asked = explain(&self.policy, &self.question(), offer, &self.snapshot).into_iter();
         let reason = |report: RuleReport| Reason::new(&report.code, report.rule, "", Who::Owner);
         let reasons: Vec<_> = asked.filter(|report| report.said == Ruling::Ask).map(reason).collect();
-        let terms = Terms::of(&self.question(), offer, &reasons).canonical();
+        let terms = Terms::of(&self.question(), offer, &reasons, &self.snapshot).canonical();
         self.snapshot.approvals = vec![Approval { terms, by }];
         self
     }

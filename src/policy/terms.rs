@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use alloy_primitives::hex;
 use serde_json::json;
 
-use super::Question;
+use super::rules::TOOL_CHANGED;
+use super::{Question, Snapshot};
 use crate::money::{Account, Amount};
 use crate::offer::Offer;
 use crate::reason::Reason;
@@ -28,6 +29,8 @@ pub struct Terms {
     pub scheme: String,
     /// The codes of the rules that asked. Another one asks anew.
     pub reasons: BTreeSet<String>,
+    /// A fingerprint of what a tool says of itself, where that is asked about.
+    pub tool: Option<[u8; 32]>,
 }
 
 /// The canonical form of terms: what is stored, handed to whoever answers, and compared. It is never read back.
@@ -47,7 +50,8 @@ pub struct Denial {
 
 impl Terms {
     /// What is shown of an offer that these reasons ask about.
-    pub fn of(question: &Question<'_>, offer: &Offer, reasons: &[Reason]) -> Terms {
+    pub fn of(question: &Question<'_>, offer: &Offer, reasons: &[Reason], snapshot: &Snapshot) -> Terms {
+        let is_of_tool = reasons.iter().any(|reason| reason.code == TOOL_CHANGED);
         Terms {
             seller: request::origin(&question.request.url),
             request: question.request.fingerprint(),
@@ -56,13 +60,14 @@ impl Terms {
             asset: offer.asset.account.clone(),
             scheme: offer.scheme.name().to_owned(),
             reasons: reasons.iter().map(|reason| reason.code.clone()).collect(),
+            tool: snapshot.tool_change.as_ref().filter(|_| is_of_tool).map(|change| change.words),
         }
     }
 
     /// The same terms have the same text, and no others have it.
     pub fn canonical(&self) -> TermsText {
-        let Terms { seller, request, payee, amount, asset, scheme, reasons } = self;
-        let text = json!({
+        let Terms { seller, request, payee, amount, asset, scheme, reasons, tool } = self;
+        let mut text = json!({
             "seller": seller,
             "request": hex::encode(request),
             "payee": payee.address(),
@@ -72,6 +77,9 @@ impl Terms {
             "scheme": scheme,
             "reasons": reasons,
         });
+        if let Some(words) = tool {
+            text["tool"] = json!(hex::encode(words));
+        }
         TermsText(text.to_string())
     }
 
@@ -101,7 +109,7 @@ mod tests {
     fn terms() -> Terms {
         let scene = scene().price("0.20");
         let Decision::Ask(offer, reasons) = scene.decide().decision else { panic!("nobody is asked") };
-        Terms::of(&scene.question(), &offer, &reasons)
+        Terms::of(&scene.question(), &offer, &reasons, &scene.snapshot)
     }
 
     #[test]
@@ -115,6 +123,7 @@ mod tests {
             Terms { asset: at(OTHER_PAYEE), ..base.clone() },
             Terms { asset: Account::parse(&Network::eip155(137), base.asset.address()).unwrap(), ..base.clone() },
             Terms { scheme: "upto".into(), ..base.clone() },
+            Terms { tool: Some([1; 32]), ..base.clone() },
             Terms { reasons: ["above_approval".into(), "payee_changed".into()].into(), ..base.clone() },
         ];
         let texts: BTreeSet<_> = others.iter().chain([&base]).map(Terms::canonical).collect();
@@ -128,9 +137,10 @@ mod tests {
         let (one, two) = (("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned()));
         let reason = |code: &str| Reason::new(code, "", "", crate::reason::Who::Owner);
         scene.request.headers = vec![one.clone(), two.clone()];
-        let first = Terms::of(&scene.question(), &offer("0.20"), &[reason("x"), reason("y")]);
+        let first = Terms::of(&scene.question(), &offer("0.20"), &[reason("x"), reason("y")], &scene.snapshot);
         scene.request.headers = vec![two, one];
-        let second = Terms::of(&scene.question(), &offer("0.20"), &[reason("y"), reason("x"), reason("x")]);
+        let second =
+            Terms::of(&scene.question(), &offer("0.20"), &[reason("y"), reason("x"), reason("x")], &scene.snapshot);
         assert_eq!(first.canonical(), second.canonical());
     }
 

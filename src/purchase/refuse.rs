@@ -36,11 +36,12 @@ impl Purchase {
 
     /// The owner has to say yes: the question stands, and nothing is held for it meanwhile.
     pub(super) async fn put_question(&self, offer: Offer, mut reasons: Vec<Reason>, rules: &Rules<'_>) -> Stop {
-        let policy = &rules.considered.policy;
+        let considered = &rules.considered;
+        let policy = &considered.policy;
         let asked = NewQuestion {
-            terms: Terms::of(&rules.considered.question(&self.wish), &offer, &reasons),
+            terms: Terms::of(&considered.question(&self.wish), &offer, &reasons, &considered.snapshot),
             pending_for: policy.approval.pending_for,
-            challenge: Some(challenge::kept(rules.considered)),
+            challenge: Some(challenge::kept(considered)),
         };
         reasons.extend(self.house.not_applied());
         let unpaid = self.unpaid(reasons.clone(), Some(rules));

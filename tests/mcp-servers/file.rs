@@ -141,6 +141,8 @@ pub struct Holds {
     pub paid_elsewhere: bool,
     /// How many alarms stand in the log.
     pub alarms: usize,
+    /// How often the owner is told that tools say something else of themselves.
+    pub notices: usize,
     /// What bursar answered to what the server asked of it: the codes of errors, and `ok`.
     pub answered: Vec<String>,
     /// Words of the server that bursar does not take into its own mouth, beside the usual ones.

@@ -174,12 +174,23 @@ impl<'a> Show<'a> {
         assert_eq!(self.closed.connects(), 0, "{name}: went through a door its owner never opened");
         let stranger = if holds.paid_elsewhere { &self.server } else { &self.other };
         assert_eq!(paid(stranger).len(), 0, "{name}: a payment went to another origin than the one that asked");
+        assert_eq!(self.told_of_changes().await, holds.notices, "{name}: notices");
         self.own_words_are_its_own(name);
         self.key_is_nowhere(name);
         self.chain_and_ledger_agree(name).await;
         assert_eq!(self.alarms().await, holds.alarms, "{name}: alarms");
         // The audit, one authorization a purchase, the same bytes each time, and the chain against the ledger.
         self.scene.end_having_seen(seen).await;
+    }
+
+    /// What the owner hears is in bursar's words too.
+    async fn told_of_changes(&mut self) -> usize {
+        let notices = self.scene.bursar.notices(None, 1_000).await.unwrap();
+        let messages: Vec<String> = notices.into_iter().map(|notice| notice.message).collect();
+        let changes = messages.iter().filter(|message| message.contains("says something else of itself than on"));
+        let count = changes.count();
+        self.own_words.extend(messages);
+        count
     }
 
     async fn alarms(&self) -> usize {

@@ -240,7 +240,7 @@ pub(super) const BEFORE_GOODS: &str = "
     INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
         delivered, goods, lied, identity FROM purchase WHERE row NOT IN (SELECT row FROM listed);
     DROP VIEW unproven; DROP TRIGGER a_purchase_begins; DROP TRIGGER a_purchase_changes; DROP TRIGGER money_is_new;
-    DROP TABLE listed; DROP TABLE unlisted; DROP INDEX one_child;
+    DROP TABLE tool_seen; DROP TABLE listed; DROP TABLE unlisted; DROP INDEX one_child;
     CREATE UNIQUE INDEX every_parent ON purchase (parent);
     PRAGMA writable_schema = ON;
     UPDATE sqlite_schema SET sql = replace(sql, 'parent        INTEGER REFERENCES', 'parent        INTEGER UNIQUE REFERENCES')

@@ -1,6 +1,7 @@
 //! What the owner hears of: each thing once.
 
 use super::*;
+use crate::request::Request;
 
 async fn noticed(kit: &Kit) -> Vec<String> {
     let news = kit.ledger.news(None, 100).await.unwrap();
@@ -94,4 +95,69 @@ async fn a_glance_sees_what_is_there_and_waits_for_nobody() {
     assert_eq!(seen, wanted);
     assert!(glance(&kit.dir.path().join("none.db"), kit.now).is_err());
     assert!(!kit.dir.path().join("none.db").exists());
+}
+
+fn listed(tool: &str, words: u8) -> ListedTool {
+    let server = url::Url::parse("https://shop.example/mcp").unwrap();
+    let place = Request::of_tool(&server, tool, Vec::new()).url;
+    ListedTool { place, words: [words; 32], description: format!("words {words}") }
+}
+
+#[tokio::test]
+async fn a_tool_with_other_words_is_noticed_once_a_day_and_is_known_again_when_it_has_its_own() {
+    let mut kit = kit();
+    let list =
+        async |kit: &Kit, words: u8| kit.ledger.note_tools(vec![listed("search", words)], kit.now).await.unwrap();
+    for _ in 0..2 {
+        assert!(list(&kit, 1).await.is_empty());
+    }
+    let before = kit.now;
+    for _ in 0..2 {
+        assert_eq!(list(&kit, 2).await.into_values().collect::<Vec<_>>(), [before]);
+        kit.now = kit.now.plus(Duration::from_secs(60));
+    }
+    assert_eq!(
+        noticed(&kit).await,
+        [format!(
+            "the tool “search” of shop.example says something else of itself than on {START}: it said “words 1”, and says \
+             “words 2”"
+        )]
+    );
+    assert!(list(&kit, 1).await.is_empty());
+    assert_eq!(list(&kit, 3).await.len(), 1);
+    assert_eq!(noticed(&kit).await.len(), 1);
+    kit.now = kit.now.plus(Duration::from_secs(25 * 3600));
+    assert_eq!(list(&kit, 4).await.len(), 1);
+    assert_eq!(noticed(&kit).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_is_seen_by_the_rules_until_the_tool_is_paid_for() {
+    let kit = kit();
+    let place = listed("search", 1).place;
+    let view = || View { url: Some(place.clone()), ..kit.draft_for("https://shop.example/mcp", 1).view(kit.now) };
+    let change = async || kit.ledger.snapshot(view()).await.unwrap().tool_change;
+    kit.ledger.note_tools(vec![listed("search", 1), listed("other", 1)], kit.now).await.unwrap();
+    assert_eq!(change().await, None);
+    kit.ledger.note_tools(vec![listed("search", 2), listed("other", 1)], kit.now).await.unwrap();
+    assert_eq!(change().await.map(|change| change.words), Some([2; 32]));
+    let draft = kit.draft_for("https://shop.example/mcp", 10_000);
+    let of_tool = |url: &str| Request::of_tool(&url::Url::parse(url).unwrap(), "search", Vec::new());
+    let request = of_tool("https://shop.example/mcp");
+    let refused = Draft { asked: request.clone(), request: request.clone(), ..draft };
+    assert_eq!(kit.says(refused).await, "ask tool_changed");
+    let allowing = Kit { policy: policy("above = \"none\"\n[tools]\non_change = \"allow\"\n"), ..kit };
+    let draft = allowing.draft_for("https://shop.example/mcp", 10_000);
+    assert_eq!(allowing.says(Draft { asked: request.clone(), request, ..draft }).await, "recorded");
+    let view = View { url: Some(place), ..allowing.draft_for("https://shop.example/mcp", 1).view(allowing.now) };
+    assert_eq!(allowing.ledger.snapshot(view).await.unwrap().tool_change, None);
+}
+
+#[tokio::test]
+async fn a_server_that_lists_tools_without_end_fills_no_disk() {
+    let kit = kit();
+    let many = (0..limits::TOOLS_KNOWN + 50).map(|nth| listed(&format!("tool{nth}"), 1)).collect();
+    kit.ledger.note_tools(many, kit.now).await.unwrap();
+    let known: i64 = kit.by_hand().query_row("SELECT count(*) FROM tool_seen", [], |row| row.get(0)).unwrap();
+    assert_eq!(known, limits::TOOLS_KNOWN as i64);
 }

@@ -26,7 +26,7 @@ mod tests {
     use crate::policy::*;
 
     fn said_no_to(offer: &Offer) -> Denial {
-        Terms::of(&scene().question(), offer, &[]).denial()
+        Terms::of(&scene().question(), offer, &[], &scene().snapshot).denial()
     }
 
     #[test]
