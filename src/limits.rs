@@ -174,6 +174,8 @@ pub const NOTE_CHARS: usize = 400;
 pub const URL_CHARS: usize = 8_192;
 /// The specification's own bound on the name of a tool.
 pub const TOOL_NAME_CHARS: usize = 128;
+/// Pages of a list of tools that are turned; a list without end has more.
+pub const PAGES_OF_TOOLS: usize = 10;
 /// Tools of one server whose words are remembered.
 pub const TOOLS_KNOWN: usize = 500;
 /// What an MCP server may ask of us while we wait for its answer: each costs a request, and the answer is no.

@@ -149,6 +149,17 @@ pub struct Inquiry {
     pub name: Option<String>,
 }
 
+impl Inquiry {
+    /// The method that lists tools.
+    pub const TOOLS: &str = "tools/list";
+
+    /// A page of a server's tools: the first, or the one that the page before named.
+    pub fn tools(page: Option<String>) -> Inquiry {
+        let params = page.map(|page| format!("\"cursor\":{}", serde_json::Value::from(page))).unwrap_or_default();
+        Inquiry { method: Inquiry::TOOLS.to_owned(), params, name: None }
+    }
+}
+
 /// The wire: one request, one answer.
 #[async_trait]
 pub trait Seller: Send + Sync {

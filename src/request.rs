@@ -18,7 +18,7 @@ pub struct Request {
     pub method: String,
     /// The URL, or where the tool is.
     pub url: Url,
-    /// The headers.
+    /// The headers; of a tool, the arguments that its server wants in headers too.
     pub headers: Vec<(String, String)>,
     /// The body, or the arguments.
     #[serde(default, with = "crate::text::base64_bytes")]
@@ -53,9 +53,10 @@ pub fn origin(url: &Url) -> String {
 }
 
 impl Request {
-    /// What makes it this request and no other: method, URL, headers in any order, body.
+    /// What makes it this request and no other: method, URL, headers in any order, body. The headers of a tool's call say
+    /// what its arguments say.
     pub fn fingerprint(&self) -> [u8; 32] {
-        let mut headers: Vec<_> = self.headers.iter().collect();
+        let mut headers: Vec<_> = self.headers.iter().filter(|_| self.method != CALL).collect();
         headers.sort();
         let headers = headers.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let mut hash = Sha256::new();

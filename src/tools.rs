@@ -23,8 +23,6 @@ use crate::text;
 use crate::time::Time;
 use crate::wish;
 
-/// Pages of a list that are turned; a list without end has more.
-const PAGES: usize = 10;
 /// As much of a description as tells what a tool is for.
 const DESCRIPTION_CHARS: usize = 600;
 /// What something is called.
@@ -189,10 +187,8 @@ pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
     let door = Door::to(house, server)?;
     let (mut tools, mut names, mut omitted, mut room) = (Vec::new(), HashSet::new(), 0, limits::ANSWER_CHARS / 2);
     let mut cursor: Option<String> = None;
-    for _ in 0..PAGES {
-        let params = cursor.map(|cursor| format!("\"cursor\":{}", Value::from(cursor))).unwrap_or_default();
-        let inquiry = Inquiry { method: "tools/list".to_owned(), params, name: None };
-        let page = door.ask(house, &inquiry).await?;
+    for _ in 0..limits::PAGES_OF_TOOLS {
+        let page = door.ask(house, &Inquiry::tools(cursor)).await?;
         let mut page_of_tools: Vec<Value> = page.get("tools").and_then(Value::as_array).cloned().unwrap_or_default();
         page_of_tools.retain(|tool| name(tool).is_some_and(|name| names.insert(name.to_owned())));
         let changed = changed(house, &door, &page_of_tools).await;

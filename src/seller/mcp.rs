@@ -4,6 +4,7 @@
 
 mod events;
 mod message;
+mod mirrored;
 mod over_http;
 mod program;
 
@@ -12,14 +13,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::HeaderMap;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
 use self::message::{McpMessage, Spoken};
+use self::mirrored::Mirrors;
 use self::over_http::{FRESH, Session, headers_of_json};
 pub use self::program::Programs;
 use self::program::{RunningTools, ToolProgram};
 use super::http::{Failed, HttpSeller, host};
+use crate::json;
 use crate::limits;
 use crate::offer;
 use crate::ports::{Egress, Inquiry, Presented, Progress, Recorded, Reply, Rest, SellerError};
@@ -32,6 +36,8 @@ pub struct ToolSeller {
     programs: BTreeMap<String, ToolProgram>,
     /// How each was found to be spoken to, by the URL it was asked for under.
     known: Mutex<HashMap<Url, Session>>,
+    /// What their tools want in headers too, by the same.
+    mirrors: Mutex<HashMap<Url, Mirrors>>,
     ids: AtomicU64,
 }
 
@@ -60,6 +66,16 @@ struct Came {
     body: Vec<u8>,
 }
 
+impl Came {
+    /// Whether the server wants arguments in headers that were not there: it heard nothing of the call yet.
+    fn lacks_headers(&self) -> bool {
+        const HEADER_MISMATCH: i64 = -32020;
+        let error = self.said.as_ref().filter(|said| said.is_error);
+        let error = error.and_then(|said| serde_json::from_str::<Value>(&said.text).ok());
+        error.is_some_and(|error| error["code"] == HEADER_MISMATCH)
+    }
+}
+
 /// A server that can be spoken to now.
 enum Line {
     Http(Session),
@@ -86,14 +102,51 @@ impl ToolSeller {
         };
         let programs = programs.iter().map(started).collect();
         // The handshakes have the first ones.
-        ToolSeller { http, programs, known: Mutex::default(), ids: AtomicU64::new(10) }
+        ToolSeller { http, programs, known: Mutex::default(), mirrors: Mutex::default(), ids: AtomicU64::new(10) }
     }
 
     /// The unpaid leg.
     pub async fn ask(&self, request: &Request, egress: Egress<'_>, progress: &Progress) -> Result<Reply, SellerError> {
-        let message = call(request)?;
-        let (line, came) = self.asked(&server_at(&request.url), &message, egress, progress).await?;
-        Ok(reply(came, &line, request))
+        let server = server_at(&request.url);
+        let mut request = self.with_mirrors(&server, request);
+        let (mut line, mut came) = self.asked(&server, &call(&request)?, egress, progress).await?;
+        if came.lacks_headers() {
+            self.look_for(&server, &request, egress).await?;
+            request = self.with_mirrors(&server, &request);
+            (line, came) = self.asked(&server, &call(&request)?, egress, progress).await?;
+        }
+        Ok(reply(came, &line, &request))
+    }
+
+    /// Lists the tools of a server up to this one.
+    async fn look_for(&self, server: &Url, request: &Request, egress: Egress<'_>) -> Result<(), SellerError> {
+        let mut cursor = None;
+        for _ in 0..limits::PAGES_OF_TOOLS {
+            let page = self.inquire(server, &Inquiry::tools(cursor), egress).await?;
+            let page = json::strict(&page).unwrap_or_default();
+            let tools = page.get("tools").and_then(Value::as_array);
+            let is_it = |tool: &Value| tool.get("name").and_then(Value::as_str) == request.tool().as_deref();
+            cursor = page.get("nextCursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() || tools.is_some_and(|tools| tools.iter().any(is_it)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn with_mirrors(&self, server: &Url, request: &Request) -> Request {
+        let mirrors = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tool, arguments) = (request.tool().unwrap_or_default(), String::from_utf8_lossy(&request.body));
+        let headers = mirrors.get(server).map(|mirrors| mirrors.headers(&tool, &arguments)).unwrap_or_default();
+        Request { headers, ..request.clone() }
+    }
+
+    fn learn_mirrors(&self, server: &Url, page: &str) {
+        let mut mirrors = self.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        if mirrors.len() >= limits::SERVERS_KNOWN && !mirrors.contains_key(server) {
+            mirrors.clear();
+        }
+        mirrors.entry(server.clone()).or_default().learn(&json::strict(page).unwrap_or_default());
     }
 
     /// Anything else that a server is asked, which no tool hears.
@@ -102,7 +155,12 @@ impl ToolSeller {
         let message = McpMessage { params, name, ..McpMessage::new(&method) };
         let (_, came) = self.asked(server, &message, egress, &Progress::unheard()).await?;
         match came.said {
-            Some(Said { is_error: false, text }) => Ok(text),
+            Some(Said { is_error: false, text }) => {
+                if method == Inquiry::TOOLS {
+                    self.learn_mirrors(server, &text);
+                }
+                Ok(text)
+            }
             Some(_) => Err(misbehaved(server, &format!("it does not answer to {method}"))),
             None => Err(misbehaved(server, &format!("it answered {method} with the status {}", came.status))),
         }
@@ -262,13 +320,16 @@ fn call(request: &Request) -> Result<McpMessage, SellerError> {
     let tool = request.tool().ok_or_else(|| SellerError::Forbidden("this is no call of a tool".to_owned()))?;
     let arguments = std::str::from_utf8(&request.body)
         .map_err(|_| SellerError::Forbidden("the arguments are not text".to_owned()))?;
-    Ok(McpMessage::call(&tool, arguments))
+    Ok(McpMessage { headers: request.headers.clone(), ..McpMessage::call(&tool, arguments) })
 }
 
 /// What came, as a reply to this call. A gate before the server answers in HTTP alone.
 fn reply(came: Came, line: &Line, request: &Request) -> Reply {
     let request = match (line, request.tool()) {
-        (Line::Http(session), Some(tool)) => Request::of_tool(&session.url, &tool, request.body.clone()),
+        (Line::Http(session), Some(tool)) => {
+            let headers = request.headers.clone();
+            Request { headers, ..Request::of_tool(&session.url, &tool, request.body.clone()) }
+        }
         _ => request.clone(),
     };
     let Came { status, headers, said, body } = came;

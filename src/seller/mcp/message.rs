@@ -43,6 +43,8 @@ pub struct McpMessage {
     pub params: String,
     /// What it is about, where HTTP wants that in a header: a tool, a prompt, a resource.
     pub name: Option<String>,
+    /// What it says in headers too, where those are HTTP's.
+    pub headers: Vec<(String, String)>,
     /// Members of `_meta`, each with its text.
     pub meta: Vec<(String, String)>,
     /// Whether its server may say how far it is.
@@ -52,8 +54,8 @@ pub struct McpMessage {
 impl McpMessage {
     /// Of this method, with nothing in it.
     pub fn new(method: &str) -> McpMessage {
-        let (params, name, meta) = (String::new(), None, Vec::new());
-        McpMessage { method: method.to_owned(), params, name, meta, has_progress: false }
+        let (params, name, headers, meta) = (String::new(), None, Vec::new(), Vec::new());
+        McpMessage { method: method.to_owned(), params, name, headers, meta, has_progress: false }
     }
 
     /// A call of a tool; `arguments` is an object.

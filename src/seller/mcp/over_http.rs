@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use ::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::Response;
 use tokio::time::Instant;
 use url::Url;
 
 use super::events::EventReader;
 use super::message::{self, Era, HANDSHAKEN, INITIALIZED, McpMessage, STATELESS, Spoken};
+use super::mirrored::in_a_header;
 use super::{Came, Exchange, Said, misbehaved};
 use crate::json;
 use crate::limits;
@@ -352,14 +351,9 @@ fn request(session: &Session, text: String, message: Option<&McpMessage>) -> Req
     if let (Era::Stateless, Some(message)) = (&session.era, message) {
         headers.push(header("mcp-method", &message.method));
         headers.extend(message.name.as_deref().map(|name| header("mcp-name", &in_a_header(name))));
+        headers.extend_from_slice(&message.headers);
     }
     Request { method: "POST".to_owned(), url: session.url.clone(), headers, body: text.into_bytes() }
-}
-
-/// A name that no header can hold goes in Base64.
-fn in_a_header(name: &str) -> String {
-    let is_plain = name.bytes().all(|b| (b'!'..=b'~').contains(&b)) && !name.starts_with("=?base64?");
-    if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
 }
 
 /// The version that a server takes, if it is one that is spoken here.

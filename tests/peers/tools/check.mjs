@@ -73,6 +73,12 @@ runPart("tools", async (onStop) => {
   const named = await server.call("call_paid_tool", { server: newest.ready.url, tool: "naïve tool", arguments: { city: "Zug" } });
   bought += 1n;
   check("a tool is called by whatever name it has", named.charged === "yes" && named.body.includes("extension"), named);
+  for (const city of ["Bern", "Zürich "]) {
+    const routed = await server.call("call_paid_tool", { server: newest.ready.url, tool: "routed", arguments: { city, days: 2 } });
+    bought += 1n;
+    check(`what a server wants in headers stands in them: ${JSON.stringify(city)}`, routed.charged === "yes" && routed.body.includes(city), routed);
+  }
+  equal("and each was paid for once", await moved(chain), cents(bought));
   const dear = await server.call("call_paid_tool", { server: x402, tool: "dear" });
   equal("a dear one is refused", [dear.outcome, dear.charged, dear.reasons?.some(({ code }) => code === "over_payment")], ["refused", "no", true]);
   const unknown = await server.call("call_paid_tool", { server: x402, tool: "nothing" });

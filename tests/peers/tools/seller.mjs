@@ -5,7 +5,7 @@
 
 import http from "node:http";
 import { toNodeHandler } from "@modelcontextprotocol/node";
-import { CLIENT_CAPABILITIES_META_KEY, Server, createMcpHandler } from "@modelcontextprotocol/server";
+import { CLIENT_CAPABILITIES_META_KEY, McpServer, createMcpHandler, fromJsonSchema } from "@modelcontextprotocol/server";
 
 const { FACILITATOR, PAY_TO } = process.env;
 const CENT = {
@@ -42,11 +42,20 @@ function wants(tool, error, byExtension) {
   return { content: text(required), structuredContent: required, isError: true };
 }
 
+/** `routed` wants one of its arguments in a header too, and the library refuses a call without it. */
+const TOOLS = {
+  weather: { type: "object" },
+  "naïve tool": { type: "object" },
+  routed: { type: "object", properties: { city: { type: "string", "x-mcp-header": "City" }, days: { type: "integer", "x-mcp-header": "Days" } } },
+};
+
 function make() {
-  const server = new Server({ name: "newest", version: "1.0.0" }, { capabilities: { tools: {} } });
-  server.setRequestHandler("tools/list", () => ({
-    tools: ["weather", "naïve tool"].map((name) => ({ name, description: "Weather in a city", inputSchema: { type: "object" } })),
-  }));
+  const made = new McpServer({ name: "newest", version: "1.0.0" }, { capabilities: { tools: {} } });
+  for (const [name, schema] of Object.entries(TOOLS)) {
+    made.registerTool(name, { description: "Weather in a city", inputSchema: fromJsonSchema(schema) }, () => ({ content: [] }));
+  }
+  // A challenge is a result of another kind than the library gives a tool.
+  const { server } = made;
   server.setRequestHandler("tools/call", async ({ params }, context) => {
     const { _meta: meta = {}, envelope = {} } = context.mcpReq;
     const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY] ?? {};
@@ -60,7 +69,7 @@ function make() {
     if (!settled.success) return wants(params.name, settled.errorReason, byExtension);
     return { content: text(goods), _meta: { "x402/payment-response": settled } };
   });
-  return server;
+  return made;
 }
 
 const listener = http.createServer(toNodeHandler(createMcpHandler(make)));
