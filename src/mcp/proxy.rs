@@ -5,9 +5,9 @@
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
     ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResultType, ServerCapabilities, ServerConfig,
-    SubscriptionFilter,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, Prompt,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceTemplate, ResultType,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -60,24 +60,30 @@ impl Proxy {
         params: Value,
         name: Option<&str>,
     ) -> Result<T, ErrorData> {
+        readable(self.said(method, params, name).await?)
+    }
+
+    async fn said(&self, method: &str, params: Value, name: Option<&str>) -> Result<Value, ErrorData> {
         let params = params.to_string();
         let params = params.trim_start_matches('{').trim_end_matches('}').to_owned();
         let inquiry = Inquiry { method: method.to_owned(), params, name: name.map(str::to_owned) };
-        let said = self.desk.agent.relayed(&self.server, inquiry).await.map_err(|refusal| {
+        self.desk.agent.relayed(&self.server, inquiry).await.map_err(|refusal| {
             let said: Vec<String> = refusal.reasons.iter().map(|reason| tell::clean(&reason.message)).collect();
             ErrorData::internal_error(format!("{}; {}", said.join("; "), refusal.next), None)
-        })?;
-        serde_json::from_value(said)
-            .map_err(|_| ErrorData::internal_error("its answer is not what MCP has there", None))
+        })
     }
 
-    async fn listed<T: DeserializeOwned>(
+    /// A page of what stands under `list`, without what of it is no `One`.
+    async fn listed<T: DeserializeOwned, One: DeserializeOwned>(
         &self,
         method: &str,
+        list: &str,
         page: Option<PaginatedRequestParams>,
     ) -> Result<T, ErrorData> {
         let params = page.and_then(|page| page.cursor).map_or(json!({}), |cursor| json!({ "cursor": cursor }));
-        self.relayed(method, params, None).await
+        let mut said = self.said(method, params, None).await?;
+        keep_readable::<One>(&mut said, list);
+        readable(said)
     }
 }
 
@@ -100,7 +106,7 @@ impl ServerHandler for Proxy {
         page: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        self.listed("tools/list", page).await
+        self.listed::<_, Tool>("tools/list", "tools", page).await
     }
 
     async fn call_tool(
@@ -130,7 +136,7 @@ impl ServerHandler for Proxy {
         page: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        self.listed("resources/list", page).await
+        self.listed::<_, Resource>("resources/list", "resources", page).await
     }
 
     async fn list_resource_templates(
@@ -138,7 +144,7 @@ impl ServerHandler for Proxy {
         page: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        self.listed("resources/templates/list", page).await
+        self.listed::<_, ResourceTemplate>("resources/templates/list", "resourceTemplates", page).await
     }
 
     async fn read_resource(
@@ -156,7 +162,7 @@ impl ServerHandler for Proxy {
         page: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        self.listed("prompts/list", page).await
+        self.listed::<_, Prompt>("prompts/list", "prompts", page).await
     }
 
     async fn get_prompt(
@@ -193,6 +199,17 @@ impl ServerHandler for Proxy {
             lines::UNREADABLE => Err(ErrorData::parse_error("this could not be read, so nothing was done", None)),
             method => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, text::quoted(method, 60), None)),
         }
+    }
+}
+
+fn readable<T: DeserializeOwned>(said: Value) -> Result<T, ErrorData> {
+    serde_json::from_value(said).map_err(|_| ErrorData::internal_error("its answer is not what MCP has there", None))
+}
+
+/// One thing that cannot be read hides no other.
+fn keep_readable<One: DeserializeOwned>(said: &mut Value, list: &str) {
+    if let Some(listed) = said.get_mut(list).and_then(Value::as_array_mut) {
+        listed.retain(|one| serde_json::from_value::<One>(one.clone()).is_ok());
     }
 }
 
@@ -246,4 +263,20 @@ fn unfinished(outcome: Outcome) -> Trouble {
     };
     let next = "The ledger knows what happened: make the very same call again.".to_owned();
     Trouble { outcome, charged: Charged::Unknown, purchase_id: None, reasons, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_cannot_be_read_hides_no_other() {
+        let fine = json!({"name": "search", "inputSchema": {"type": "object"}});
+        let wrong = json!({"name": "broken", "inputSchema": {"type": "object"}, "description": ["a", "b"]});
+        let mut page = json!({"tools": [wrong, fine], "nextCursor": "2"});
+        keep_readable::<Tool>(&mut page, "tools");
+        let page: ListToolsResult = readable(page).unwrap();
+        assert_eq!(page.tools.iter().map(|tool| tool.name.as_ref()).collect::<Vec<_>>(), ["search"]);
+        assert_eq!(page.next_cursor.as_deref(), Some("2"));
+    }
 }
