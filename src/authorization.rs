@@ -9,6 +9,7 @@ mod ground;
 mod permit2;
 mod rlp;
 mod signature;
+mod solana;
 mod tempo;
 
 use alloy_primitives::{Address, B256};
@@ -19,6 +20,7 @@ pub use self::erc20_approval::Erc20Approval;
 pub use self::ground::{Fact, Ground, Need};
 pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
+pub use self::solana::{PROGRAMS, SolanaKey, SolanaTransfer, TokenProgram, token_account};
 pub use self::tempo::Tempo;
 use crate::limits;
 use crate::money::{Account, Amount};
@@ -39,6 +41,8 @@ pub enum Authorization {
     Permit2(Permit2),
     /// A chain transaction of Tempo's, with one transfer in it.
     Tempo(Tempo),
+    /// Our half of a chain transaction of Solana's, with one transfer in it.
+    Solana(SolanaTransfer),
 }
 
 /// What every authorization has, whatever its scheme.
@@ -65,13 +69,22 @@ pub struct Facts {
 pub enum Ends {
     /// At a time of the chain's.
     At(Time),
+    /// With a block: no higher one takes it.
+    AtHeight {
+        /// The last one that may.
+        last: u64,
+        /// When that is about, for people.
+        about: Time,
+    },
 }
 
 /// What is to be signed, and by which kind of key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A digest, by a key of an EVM chain.
     Evm(B256),
+    /// A chain transaction's message, by a key of Solana's.
+    Solana(Vec<u8>),
 }
 
 /// Why an offer cannot be signed for, although it was listed as payable.
@@ -144,6 +157,7 @@ impl Authorization {
             Authorization::Eip3009(signed) => signed.facts(),
             Authorization::Permit2(signed) => signed.facts(),
             Authorization::Tempo(signed) => signed.facts(),
+            Authorization::Solana(signed) => signed.facts(),
         }
     }
 
@@ -153,14 +167,18 @@ impl Authorization {
             Authorization::Eip3009(signed) => vec![Message::Evm(signed.digest())],
             Authorization::Permit2(signed) => signed.messages(),
             Authorization::Tempo(signed) => vec![Message::Evm(signed.digest())],
+            Authorization::Solana(signed) => vec![Message::Solana(signed.message())],
         }
     }
 
     /// Whether each of these very messages was signed by whoever pays.
     pub fn is_signed(&self, signatures: &Signatures) -> bool {
-        let (messages, from) = (self.messages(), self.facts().from.as_evm());
+        let (messages, from) = (self.messages(), self.facts().from);
         let is_by_payer = |(message, signature): (&Message, &Signature)| match message {
-            Message::Evm(digest) => signature.recovers(*digest).is_some_and(|signer: Address| Some(signer) == from),
+            Message::Evm(digest) => {
+                signature.recovers(*digest).is_some_and(|signer: Address| Some(signer) == from.as_evm())
+            }
+            Message::Solana(message) => from.as_solana().is_some_and(|key| signature.is_of(&key, message)),
         };
         messages.len() == signatures.0.len() && messages.iter().zip(&signatures.0).all(is_by_payer)
     }
@@ -179,24 +197,30 @@ impl Authorization {
             Authorization::Eip3009(signed) => signed.x402_payload(signatures),
             Authorization::Permit2(signed) => signed.x402_payload(signatures),
             Authorization::Tempo(signed) => signed.payload(signatures),
+            Authorization::Solana(signed) => signed.x402_payload(signatures),
         }
     }
 
     /// What goes into an extension of x402 beside it: the extension's name, and what its `info` is to say.
     fn x402_extension(&self, signatures: &Signatures) -> Option<(&'static str, String)> {
         match self {
-            Authorization::Eip3009(_) | Authorization::Tempo(_) => None,
+            Authorization::Eip3009(_) | Authorization::Tempo(_) | Authorization::Solana(_) => None,
             Authorization::Permit2(signed) => signed.x402_extension(signatures),
         }
     }
 }
 
 impl Ends {
-    /// In seconds since 1970.
-    pub fn secs(self) -> u64 {
+    /// When; by a block's height, about when.
+    pub fn time(self) -> Time {
         match self {
-            Ends::At(time) => u64::try_from(time.secs()).unwrap_or_default(),
+            Ends::At(time) | Ends::AtHeight { about: time, .. } => time,
         }
+    }
+
+    /// The same in seconds since 1970.
+    pub fn secs(self) -> u64 {
+        u64::try_from(self.time().secs()).unwrap_or_default()
     }
 }
 

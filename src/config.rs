@@ -419,7 +419,7 @@ usd = "1"
         config.toml:2:9: `store` in [wallet]: "usb" is no place for a key
           write "keyring" or "file"
         config.toml:3:11: `address` in [wallet]: `0x12` is not an address
-          an address is 0x and 40 hexadecimal digits
+          an address is 0x and 40 hexadecimal digits, or on Solana 32 bytes in base58
         "#);
         insta::assert_snapshot!(complaint("[chains.base]\nrpc = [\"https://mainnet.base.org\"]\n"), @r#"
         config.toml:1:9: `base` is not a network's CAIP-2 name

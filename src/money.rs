@@ -29,6 +29,15 @@ pub struct Usd(u64);
 #[serde(transparent)]
 pub struct Network(String);
 
+/// A kind of chain: how its accounts are written, and by which kind of key they are signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rail {
+    /// Chains of Ethereum's kind.
+    Evm,
+    /// Solana's clusters.
+    Solana,
+}
+
 /// An asset bursar knows: what one unit is, how it is signed for, and what it counts for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asset {

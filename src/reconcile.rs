@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::answer::{Reconciled, Refusal, Waiting};
-use crate::authorization::{Ends, Handle};
+use crate::authorization::Handle;
 use crate::conclude::{self, Concluded};
 use crate::ledger::{LedgerError, Unproven};
 use crate::limits;
@@ -112,9 +112,7 @@ impl Parts {
             _ => found.waiting.push(Waiting {
                 purchase_id,
                 why: why(evidence),
-                until: match authorization.facts().ends {
-                    Ends::At(time) => Some(time),
-                },
+                until: Some(authorization.facts().ends.time()),
             }),
         }
         Ok(())

@@ -27,7 +27,7 @@ pub use self::eip3009::use_log as eip3009_use;
 pub use self::evidence::{Block, ChainError, Testimony, Transfer, Use};
 pub use self::evm::{ChainTx, EventLog, EvmQuestion, LogFilter, UseRecord};
 pub use self::tempo::{is_fee as is_tempo_fee, memo_log as tempo_memo};
-use crate::authorization::Facts;
+use crate::authorization::{Ends, Facts};
 use crate::limits;
 use crate::time::Time;
 
@@ -204,8 +204,9 @@ pub fn conclude(standing: Standing, evidence: &Evidence) -> Conclusion {
 }
 
 /// Whether the wish may be bought anew while the old authorization still counts: unused, and safely past its window by
-/// every node's newest block and by our own clock.
+/// every node's newest block and by our own clock. Where heights decide, only what has lapsed is bought anew.
 pub fn may_buy_anew(evidence: &Evidence, signed: &Facts, now: Time) -> bool {
+    let Ends::At(_) = signed.ends else { return matches!(evidence, Evidence::Lapsed { .. }) };
     let safely_past = signed.ends.secs().saturating_add(limits::PAST_WINDOW.as_secs());
     let ours_is_past = u64::try_from(now.secs()).is_ok_and(|secs| secs > safely_past);
     match evidence {
@@ -233,13 +234,13 @@ fn used(told: &[&Testimony], asked: usize, signed: &Facts) -> Evidence {
     if let Some((teller, other)) = transfers().find(|(_, found)| !is_signed(found, signed)) {
         return Evidence::Mismatch { why: mismatch(teller, other, signed) };
     }
-    if let Some(why) = contradiction(told, signed.ends.secs()) {
+    if let Some(why) = contradiction(told, signed.ends) {
         return Evidence::Contradicted { why };
     }
     let transfer = transfers().next().map(|(_, found)| found.clone());
     // Each node's word is held against the latest block that any of them names.
     let latest = transfers().map(|(_, found)| found.block).max();
-    let is_final = |t: &Testimony| t.is_used() && is_final_at(t, latest, signed.ends.secs());
+    let is_final = |t: &Testimony| t.is_used() && is_final_at(t, latest, signed.ends);
     // Where less may be taken than was signed, final is what says how much it was; or, a day later, that nobody can say.
     let is_old = told.iter().all(|t| t.finalized.is_some_and(|last| last.time_secs > signed.ends.secs() + A_DAY_SECS));
     let is_told = transfer.is_some() || !signed.is_ceiling || is_old;
@@ -250,7 +251,7 @@ fn used(told: &[&Testimony], asked: usize, signed: &Facts) -> Evidence {
 }
 
 /// What one node says of a use that cannot be true, or not beside what the others say.
-fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
+fn contradiction(told: &[&Testimony], ends: Ends) -> Option<String> {
     let shown = || told.iter().filter_map(|t| t.transfer());
     if let Some(first) = shown().next()
         && let Some(other) = shown().find(|other| (&other.chain_tx, other.block) != (&first.chain_tx, first.block))
@@ -270,7 +271,7 @@ fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
             return Some(format!("{node} saw it used in block {since}, and no other node is past block {highest}"));
         }
         // A block at or past the window's end that has it unused is the end of it: no later one can use it.
-        let denies = |other: &&&Testimony| !other.is_used() && (other.at.number >= since || other.at.time_secs >= ends);
+        let denies = |other: &&&Testimony| !other.is_used() && (other.at.number >= since || is_end(ends, other.at));
         if let Some(other) = others().find(denies) {
             let (name, at) = (&other.node, other.at.number);
             return Some(format!("{node} saw it used by block {since}, {name} at block {at} did not"));
@@ -280,10 +281,10 @@ fn contradiction(told: &[&Testimony], ends: u64) -> Option<String> {
 }
 
 /// Whether the block of the use is final for a node. Where no log names it, it is one before the window's end.
-fn is_final_at(testimony: &Testimony, block: Option<u64>, ends: u64) -> bool {
+fn is_final_at(testimony: &Testimony, block: Option<u64>, ends: Ends) -> bool {
     testimony.finalized.is_some_and(|last| match block {
         Some(block) => last.number >= block && last.number <= testimony.at.number,
-        None => last.time_secs >= ends && last.number <= testimony.at.number,
+        None => is_end(ends, last) && last.number <= testimony.at.number,
     })
 }
 
@@ -302,25 +303,47 @@ fn never_again(told: &[&Testimony]) -> Evidence {
 
 /// Every node answered, and none saw it used.
 fn unused(told: &[&Testimony], signed: &Facts) -> Evidence {
-    let ends = signed.ends.secs();
+    let ends = signed.ends;
     let Some(earliest_head_secs) = told.iter().map(|t| t.at.time_secs).min() else {
         return Evidence::Unknown { why: format!("no node was asked about {}", signed.asset.network().title()) };
     };
     if told.iter().all(|t| is_final_past(t, ends)) {
         let nodes: Vec<String> = told.iter().map(|t| blocks(t)).collect();
-        return Evidence::Lapsed { proof: format!("its window ended at {ends}; {}", nodes.join("; ")) };
+        return Evidence::Lapsed { proof: format!("its window ended {}; {}", end(ends), nodes.join("; ")) };
     }
-    if earliest_head_secs > ends {
-        Evidence::PastWindowNotFinal { earliest_head_secs }
-    } else {
-        Evidence::UnusedInWindow
+    match told.iter().all(|t| is_past(ends, t.at)) {
+        true => Evidence::PastWindowNotFinal { earliest_head_secs },
+        false => Evidence::UnusedInWindow,
+    }
+}
+
+/// No later block can hold a use.
+fn is_end(ends: Ends, block: Block) -> bool {
+    match ends {
+        Ends::At(_) => block.time_secs >= ends.secs(),
+        Ends::AtHeight { last, .. } => block.number >= last,
+    }
+}
+
+/// Nor can this one.
+fn is_past(ends: Ends, block: Block) -> bool {
+    match ends {
+        Ends::At(_) => block.time_secs > ends.secs(),
+        Ends::AtHeight { last, .. } => block.number > last,
+    }
+}
+
+fn end(ends: Ends) -> String {
+    match ends {
+        Ends::At(_) => format!("at {}", ends.secs()),
+        Ends::AtHeight { last, .. } => format!("with block {last}"),
     }
 }
 
 /// Read at or above the node's own final block, and that block is past the window: no later block can use it.
-fn is_final_past(testimony: &Testimony, ends: u64) -> bool {
+fn is_final_past(testimony: &Testimony, ends: Ends) -> bool {
     testimony.finalized.is_some_and(|last| {
-        last.time_secs > ends && testimony.at.number >= last.number && testimony.at.time_secs >= last.time_secs
+        is_past(ends, last) && testimony.at.number >= last.number && testimony.at.time_secs >= last.time_secs
     })
 }
 
@@ -585,6 +608,36 @@ mod tests {
         assert_eq!(told(&[past.clone(), unused(ENDS, Some(ENDS - 9))]), Evidence::UnusedInWindow);
         assert!(matches!(verdict(&[Ok(past), silent()], &signed()), Evidence::Unknown { .. }));
         assert!(matches!(verdict(&[], &signed()), Evidence::Unknown { .. }));
+    }
+
+    #[test]
+    fn where_heights_decide_no_time_does() {
+        let ends = Ends::AtHeight { last: 95, about: Time::from_secs(ENDS as i64) };
+        let of = |testimonies: &[Testimony]| {
+            let signed = Facts { ends, ..signed() };
+            let evidence = verdict(&testimonies.iter().cloned().map(Ok).collect::<Vec<_>>(), &signed);
+            (may_buy_anew(&evidence, &signed, Time::from_secs(9_999_999)), evidence)
+        };
+        let at = |head: u64, last: u64, secs: u64| Testimony {
+            at: block(head, secs),
+            finalized: Some(block(last, secs)),
+            ..unused(0, None)
+        };
+        let (anew, evidence) = of(&[at(97, 96, 0), at(97, 96, 1)]);
+        let Evidence::Lapsed { proof } = evidence else { panic!("{evidence:?}") };
+        assert!(anew && proof.starts_with("its window ended with block 95; "), "{proof}");
+        let late = ENDS + 1_000_000;
+        for (nodes, expected) in [
+            ([at(97, 96, 0), at(97, 95, late)], Evidence::PastWindowNotFinal { earliest_head_secs: 0 }),
+            ([at(97, 96, late), at(95, 90, late)], Evidence::UnusedInWindow),
+        ] {
+            assert_eq!(of(&nodes), (false, expected));
+        }
+        let silent_one = verdict(&[Ok(at(97, 96, late)), silent()], &Facts { ends, ..signed() });
+        assert!(matches!(silent_one, Evidence::Unknown { .. }));
+        let after_its_end = used(Some(Transfer { block: 97, ..the_transfer() }));
+        let (_, evidence) = of(&[at(96, 96, 0), Testimony { at: block(98, 0), ..after_its_end }]);
+        assert!(matches!(evidence, Evidence::Contradicted { .. }), "{evidence:?}");
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn offer_is_sound(offer: &Offer) {
 
 /// What the seller wrote stands in our answer, and the whole is still JSON in a header.
 fn payment_is_json(offer: &Offer, draft: &Authorization) {
-    let signatures = Signatures(draft.messages().iter().map(|_| Signature([0x1b; 65])).collect());
+    let signatures = Signatures(draft.messages().iter().map(|_| Signature::Evm([0x1b; 65])).collect());
     let (_, header) = draft.payment_header(offer, &signatures, Some("pay_0123456789abcdef"));
     assert!(offer.carrier == Carrier::Meta || HeaderValue::from_str(&header).is_ok());
     let payment = match (offer.carrier, header.strip_prefix("Payment ")) {

@@ -90,7 +90,7 @@ impl Erc20Approval {
         number(&mut fields, U256::ZERO);
         string(&mut fields, &approveCall { spender: self.spender, amount: self.amount }.abi_encode());
         list(&mut fields, &[]);
-        if let Some(Signature(bytes)) = signature {
+        if let Some(Signature::Evm(bytes)) = signature {
             number(&mut fields, U256::from(bytes[64].saturating_sub(27)));
             number(&mut fields, U256::from_be_slice(&bytes[..32]));
             number(&mut fields, U256::from_be_slice(&bytes[32..64]));

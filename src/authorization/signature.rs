@@ -1,4 +1,4 @@
-//! A signature in the one form we make and take: 65 bytes, s in the lower half, v 27 or 28.
+//! A signature in the one form that each kind of key has here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,14 @@ use alloy_primitives::{Address, B256, hex, keccak256};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{self, RecoveryId, VerifyingKey};
 
-/// 65 bytes: r, s, v (27 or 28), s in the lower half. Whoever holds it can take the money, so it has no Debug of its
-/// bytes; Display is for the payment header and the ledger.
+/// Whoever holds it can take the money, so it has no Debug of its bytes; Display is for the payment header and the ledger.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub [u8; 65]);
+pub enum Signature {
+    /// By a key of an EVM chain: r, s, v (27 or 28), s in the lower half.
+    Evm([u8; 65]),
+    /// By a key of Solana's.
+    Ed25519([u8; 64]),
+}
 
 /// One for each message of an authorization, in their order: the authorization's own comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +23,13 @@ pub struct Signatures(pub Vec<Signature>);
 impl Signatures {
     /// The authorization's own; nobody's where there is none.
     pub fn of_authorization(&self) -> Signature {
-        self.0.first().copied().unwrap_or(Signature([0; 65]))
+        self.0.first().copied().unwrap_or(Signature::Evm([0; 65]))
     }
 }
 
 /// Not a signature in the one form that is used here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a signature is 0x and 130 hex digits")]
+#[error("a signature is 0x and 130 hex digits, or 128 on Solana")]
 pub struct NotASignature;
 
 impl Signature {
@@ -40,9 +44,27 @@ impl Signature {
         self.parts().is_some_and(|(pair, _)| key.verify_prehash(digest.as_slice(), &pair).is_ok())
     }
 
+    /// Whether the owner of this account of Solana's signed these very bytes. Keys and signatures of the kind that fits
+    /// more than one message are nobody's.
+    pub(crate) fn is_of(&self, key: &[u8; 32], message: &[u8]) -> bool {
+        let Signature::Ed25519(bytes) = self else { return false };
+        let signature = ed25519_dalek::Signature::from_bytes(bytes);
+        let key = ed25519_dalek::VerifyingKey::from_bytes(key);
+        key.is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
+    /// As they are.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Signature::Evm(bytes) => bytes,
+            Signature::Ed25519(bytes) => bytes,
+        }
+    }
+
     fn parts(&self) -> Option<(ecdsa::Signature, RecoveryId)> {
-        let v = RecoveryId::from_byte(self.0[64].checked_sub(27).filter(|v| *v < 2)?)?;
-        let pair = ecdsa::Signature::from_slice(&self.0[..64]).ok()?;
+        let Signature::Evm(bytes) = self else { return None };
+        let v = RecoveryId::from_byte(bytes[64].checked_sub(27).filter(|v| *v < 2)?)?;
+        let pair = ecdsa::Signature::from_slice(&bytes[..64]).ok()?;
         pair.normalize_s().is_none().then_some((pair, v))
     }
 }
@@ -55,7 +77,7 @@ pub fn address_of(key: &VerifyingKey) -> Address {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode_prefixed(self.0))
+        f.write_str(&hex::encode_prefixed(self.bytes()))
     }
 }
 
@@ -86,9 +108,10 @@ impl FromStr for Signature {
 
     fn from_str(text: &str) -> Result<Signature, NotASignature> {
         let digits = text.strip_prefix("0x").ok_or(NotASignature)?;
-        let mut bytes = [0; 65];
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| NotASignature)?;
-        Ok(Signature(bytes))
+        // The decoder would strip another `0x`.
+        let bytes = hex::decode(digits).ok().filter(|_| !digits.starts_with("0x")).ok_or(NotASignature)?;
+        let evm = || bytes.as_slice().try_into().map(Signature::Evm);
+        bytes.as_slice().try_into().map(Signature::Ed25519).or_else(|_| evm()).map_err(|_| NotASignature)
     }
 }
 
@@ -103,36 +126,56 @@ mod tests {
     fn a_signature_is_read_and_written_as_hex() {
         let signature: Signature = TEXT.parse().unwrap();
         assert_eq!(signature.to_string(), TEXT);
-        for text in ["", "0x", &TEXT[2..], &TEXT[..130], &format!("{TEXT}00"), &format!("0x0x{}", &TEXT[4..])] {
+        let of_solana: Signature = TEXT[..130].parse().unwrap();
+        assert_eq!((of_solana.to_string().as_str(), of_solana.bytes().len()), (&TEXT[..130], 64));
+        for text in ["", "0x", &TEXT[2..], &TEXT[..128], &format!("{TEXT}00"), &format!("0x0x{}", &TEXT[4..])] {
             assert_eq!(text.parse::<Signature>(), Err(NotASignature), "{text}");
         }
     }
 
     #[test]
     fn only_the_canonical_form_recovers() {
-        let good: Signature = TEXT.parse().unwrap();
-        assert!(good.recovers(DIGEST).is_some());
+        let Signature::Evm(good) = TEXT.parse().unwrap() else { panic!("of another kind") };
+        assert!(Signature::Evm(good).recovers(DIGEST).is_some());
         for v in [0, 1, 26, 29, 255] {
             let mut other = good;
-            other.0[64] = v;
-            assert_eq!(other.recovers(DIGEST), None, "v = {v}");
+            other[64] = v;
+            assert_eq!(Signature::Evm(other).recovers(DIGEST), None, "v = {v}");
         }
-        assert_eq!(Signature([0; 65]).recovers(DIGEST), None);
-        assert_eq!(Signature([255; 65]).recovers(DIGEST), None);
+        assert_eq!(Signature::Evm([0; 65]).recovers(DIGEST), None);
+        assert_eq!(Signature::Evm([255; 65]).recovers(DIGEST), None);
+        assert_eq!(TEXT[..130].parse::<Signature>().unwrap().recovers(DIGEST), None);
     }
 
     #[test]
     fn the_high_s_twin_of_a_signature_is_nobodys() {
-        let mut twin: Signature = TEXT.parse().unwrap();
+        let Signature::Evm(mut twin) = TEXT.parse().unwrap() else { panic!("of another kind") };
         let order = alloy_primitives::U256::from_str_radix(
             "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
             16,
         )
         .unwrap();
-        let s = alloy_primitives::U256::from_be_slice(&twin.0[32..64]);
-        twin.0[32..64].copy_from_slice(&(order - s).to_be_bytes::<32>());
-        twin.0[64] = 28;
-        assert_eq!(twin.recovers(DIGEST), None);
+        let s = alloy_primitives::U256::from_be_slice(&twin[32..64]);
+        twin[32..64].copy_from_slice(&(order - s).to_be_bytes::<32>());
+        twin[64] = 28;
+        assert_eq!(Signature::Evm(twin).recovers(DIGEST), None);
+    }
+
+    #[test]
+    fn a_signature_of_solanas_is_its_owners_over_these_bytes_alone() {
+        use ed25519_dalek::{Signer, SigningKey};
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let (by, signature) = (key.verifying_key().to_bytes(), Signature::Ed25519(key.sign(b"message").to_bytes()));
+        assert!(signature.is_of(&by, b"message"));
+        assert!(!signature.is_of(&by, b"another"));
+        assert!(!signature.is_of(&SigningKey::from_bytes(&[8; 32]).verifying_key().to_bytes(), b"message"));
+        assert!(!TEXT.parse::<Signature>().unwrap().is_of(&by, b"message"));
+        // The point of order one, under which a signature of zeros fits any message.
+        let mut small = [0; 32];
+        small[0] = 1;
+        let mut zeros = [0; 64];
+        zeros[0] = 1;
+        assert!(!Signature::Ed25519(zeros).is_of(&small, b"message"));
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Tempo {
             }
         }
         list(&mut fields, &[]);
-        if let Some(Signature(bytes)) = signature {
+        if let Some(Signature::Evm(bytes)) = signature {
             string(&mut fields, bytes);
         }
         let mut written = vec![0x76];

@@ -6,7 +6,7 @@ use std::fmt;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, Rail};
 
 /// Who pays, who is paid, or where an asset's contract is. Two accounts are the same where their texts are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ struct Written {
 #[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnAddress {
-    #[error("not an address: 0x and 40 hex digits")]
+    #[error("not an address: 0x and 40 hex digits, or on Solana 32 bytes in base58")]
     Shape,
     #[error("an address with a wrong checksum: a digit of it may be mistaken")]
     WrongChecksum,
@@ -36,10 +36,11 @@ pub enum NotAnAddress {
 impl Account {
     /// Reads an address of this network.
     pub fn parse(network: &Network, text: &str) -> Result<Account, NotAnAddress> {
-        match network.chain_id() {
-            Some(_) => Ok(Account { network: network.clone(), address: address(text)? }),
-            None => Err(NotAnAddress::Shape),
-        }
+        let address = match network.rail().ok_or(NotAnAddress::Shape)? {
+            Rail::Evm => evm_address(text)?,
+            Rail::Solana => solana_address(text)?,
+        };
+        Ok(Account { network: network.clone(), address })
     }
 
     /// An account of an EVM chain.
@@ -47,9 +48,17 @@ impl Account {
         Account { network: network.clone(), address: spelt(address) }
     }
 
+    /// An account of a cluster of Solana's.
+    pub fn solana(network: &Network, key: [u8; 32]) -> Account {
+        Account { network: network.clone(), address: bs58::encode(key).into_string() }
+    }
+
     /// Nobody in particular: for what is only imagined.
     pub fn anybody(network: &Network) -> Account {
-        Account::evm(network, Address::repeat_byte(0x11))
+        match network.rail() {
+            Some(Rail::Solana) => Account::solana(network, [0x11; 32]),
+            Some(Rail::Evm) | None => Account::evm(network, Address::repeat_byte(0x11)),
+        }
     }
 
     /// On which network.
@@ -64,13 +73,20 @@ impl Account {
 
     /// Whether nobody can spend from it: zero, what chains keep for themselves, and `0x…dEaD`.
     pub fn is_nobodys(&self) -> bool {
-        self.as_evm().is_some_and(|address| address[..18].iter().all(|byte| *byte == 0))
+        let evm = self.as_evm().is_some_and(|address| address[..18].iter().all(|byte| *byte == 0));
+        evm || self.as_solana().is_some_and(|key| key == [0; 32])
     }
 
     /// The address of an EVM chain's account; none where it is on another rail.
     pub fn as_evm(&self) -> Option<Address> {
         self.network.chain_id()?;
         self.address.parse().ok()
+    }
+
+    /// The 32 bytes of an account of Solana's; none where it is on another rail.
+    pub fn as_solana(&self) -> Option<[u8; 32]> {
+        self.network.rail().filter(|rail| *rail == Rail::Solana)?;
+        solana_key(&self.address)
     }
 }
 
@@ -89,9 +105,28 @@ impl TryFrom<Written> for Account {
     }
 }
 
-/// An address of any rail in its one spelling, where nothing says which network it is of. Two cases in one EVM address
-/// are a checksum, and it must hold.
+/// An address of any rail in its one spelling, where nothing says which network it is of.
 pub fn address(text: &str) -> Result<String, NotAnAddress> {
+    match text.starts_with("0x") {
+        true => evm_address(text),
+        false => solana_address(text),
+    }
+}
+
+/// 32 bytes have one spelling in base58, in which the case of a letter is a part of the number.
+fn solana_address(text: &str) -> Result<String, NotAnAddress> {
+    solana_key(text).map(|_| text.to_owned()).ok_or(NotAnAddress::Shape)
+}
+
+fn solana_key(text: &str) -> Option<[u8; 32]> {
+    // The shortest is all zeros; a longer text is not decoded, which takes time.
+    let is_as_long = (32..=44).contains(&text.len());
+    let bytes = bs58::decode(text).into_vec().ok().filter(|_| is_as_long)?;
+    bytes.try_into().ok()
+}
+
+/// Two cases in one EVM address are a checksum, and it must hold.
+fn evm_address(text: &str) -> Result<String, NotAnAddress> {
     let digits = text.strip_prefix("0x").ok_or(NotAnAddress::Shape)?;
     if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(NotAnAddress::Shape);
@@ -124,7 +159,7 @@ fn spelt(address: Address) -> String {
 /// The same where a wrong checksum says nothing: which address is meant is compared with one that is known.
 pub fn address_in_any_case(text: &str) -> Option<String> {
     let digits = text.strip_prefix("0x")?.to_ascii_lowercase();
-    address(&format!("0x{digits}")).ok()
+    evm_address(&format!("0x{digits}")).ok()
 }
 
 #[cfg(test)]
@@ -151,6 +186,23 @@ mod tests {
             assert_eq!(Account::parse(&base, text), Err(NotAnAddress::Shape), "{text}");
         }
         assert_eq!(Account::parse(&Network::new("stellar:pubnet"), USDC), Err(NotAnAddress::Shape));
+    }
+
+    #[test]
+    fn an_account_of_solana_has_one_spelling_and_its_case_is_part_of_it() {
+        let mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+        let solana = Network::new("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp");
+        let account = Account::parse(&solana, mint).unwrap();
+        assert_eq!((account.address(), account.as_evm()), (mint, None));
+        assert_eq!(account.as_solana().map(|key| Account::solana(&solana, key)), Some(account));
+        assert_eq!(address(mint).as_deref(), Ok(mint));
+        let nobody = "1".repeat(32);
+        assert!(Account::parse(&solana, &nobody).unwrap().is_nobodys());
+        for text in ["", USDC, &mint[4..], &format!(" {mint}"), &"1".repeat(33), &"z".repeat(44), &"z".repeat(9_999)] {
+            assert_eq!(Account::parse(&solana, text), Err(NotAnAddress::Shape), "{text}");
+        }
+        assert_eq!(Account::parse(&Network::new("solana:mainnet"), mint), Err(NotAnAddress::Shape));
+        assert_eq!(Account::parse(&Network::eip155(1), mint), Err(NotAnAddress::Shape));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What people call the chains they pay on, and what x402 v1 does.
 
-use super::Network;
+use super::{Network, Rail};
 
 /// The number of a chain, its name to a person, and its name in x402 v1 where it has one.
 type Named = (u64, &'static str, &'static str);
@@ -45,27 +45,47 @@ const CHAINS: [Named; 37] = [
     (190415, "HPP", ""),
 ];
 
+/// A cluster of Solana's by the beginning of its first block's hash, as CAIP-2 has it; its name to a person, its name in
+/// x402 v1.
+type Cluster = (&'static str, &'static str, &'static str);
+
+const CLUSTERS: [Cluster; 3] = [
+    ("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "Solana", "solana"),
+    ("solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "Solana Devnet", "solana-devnet"),
+    ("solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z", "Solana Testnet", "solana-testnet"),
+];
+
 impl Network {
+    /// Which kind of chain it is, if it is one that is spoken here: no other has a name that can be misspelt.
+    pub fn rail(&self) -> Option<Rail> {
+        let is_cluster = CLUSTERS.iter().any(|(name, ..)| *name == self.as_str());
+        match self.chain_id() {
+            Some(_) => Some(Rail::Evm),
+            None => is_cluster.then_some(Rail::Solana),
+        }
+    }
+
     /// As a person calls it, or its CAIP-2 name where people have none.
     pub fn title(&self) -> &str {
-        known(self).map_or(self.as_str(), |(_, title, _)| title)
+        known(self).map_or(self.as_str(), |(title, _)| title)
     }
 
     /// Whether its money is worth nothing, as far as is known.
     pub fn is_test(&self) -> bool {
-        const WORDS: [&str; 5] = ["Sepolia", "Testnet", "Fuji", "Amoy", "Apothem"];
+        const WORDS: [&str; 6] = ["Sepolia", "Testnet", "Devnet", "Fuji", "Amoy", "Apothem"];
         self.title().split(' ').any(|word| WORDS.contains(&word))
     }
 
     /// As x402 v1 calls it.
     pub fn v1_name(&self) -> Option<&'static str> {
-        known(self).map(|(_, _, name)| *name).filter(|name| !name.is_empty())
+        known(self).map(|(_, name)| name).filter(|name| !name.is_empty())
     }
 
     /// The chain that x402 v1 calls so.
     pub fn of_v1(name: &str) -> Option<Network> {
-        let found = CHAINS.iter().find(|(_, _, known)| *known == name && !name.is_empty());
-        found.map(|(chain, ..)| Network::eip155(*chain))
+        let chain = CHAINS.iter().find(|(_, _, known)| *known == name && !name.is_empty());
+        let cluster = || CLUSTERS.iter().find(|(_, _, known)| *known == name);
+        chain.map(|(chain, ..)| Network::eip155(*chain)).or_else(|| cluster().map(|(name, ..)| Network::new(*name)))
     }
 
     /// The chain that a person means: by its name in any spelling, or its number.
@@ -81,13 +101,17 @@ impl Network {
             "arbitrum-one" => Some(42161),
             _ => None,
         };
-        CHAINS.iter().find(is_meant).map(|(chain, ..)| *chain).or(also).map(Network::eip155)
+        let cluster = CLUSTERS.iter().find(|(_, title, _)| plain(title) == text);
+        let chain = CHAINS.iter().find(is_meant).map(|(chain, ..)| *chain).or(also).map(Network::eip155);
+        chain.or_else(|| cluster.map(|(name, ..)| Network::new(*name)))
     }
 }
 
-fn known(network: &Network) -> Option<&'static Named> {
-    let chain = network.chain_id()?;
-    CHAINS.iter().find(|(known, ..)| *known == chain)
+/// Its name to a person, and in x402 v1.
+fn known(network: &Network) -> Option<(&'static str, &'static str)> {
+    let cluster = CLUSTERS.iter().find(|(name, ..)| *name == network.as_str());
+    let chain = || CHAINS.iter().find(|(chain, ..)| Some(*chain) == network.chain_id());
+    cluster.map(|(_, title, name)| (*title, *name)).or_else(|| chain().map(|(_, title, name)| (*title, *name)))
 }
 
 #[cfg(test)]
@@ -117,6 +141,24 @@ mod tests {
         let of = |is_test: bool| CHAINS.iter().filter(move |(chain, ..)| Network::eip155(*chain).is_test() == is_test);
         assert_eq!(of(true).count(), 15);
         assert!(of(false).all(|(_, title, _)| !title.to_lowercase().contains("test")));
+    }
+
+    #[test]
+    fn clusters_of_solana_are_known_by_their_first_block_and_no_other_is_one() {
+        let mainnet = Network::new("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp");
+        assert_eq!((mainnet.title(), mainnet.is_test(), mainnet.rail()), ("Solana", false, Some(Rail::Solana)));
+        assert_eq!(Network::of_v1("solana"), Some(mainnet.clone()));
+        assert_eq!(Network::meant(" SOLANA "), Some(mainnet));
+        let devnet = Network::of_v1("solana-devnet").unwrap();
+        assert_eq!((devnet.v1_name(), devnet.is_test()), (Some("solana-devnet"), true));
+        for name in [
+            "solana",
+            "solana:mainnet",
+            "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvd",
+            "Solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1",
+        ] {
+            assert_eq!(Network::new(name).rail(), None, "{name}");
+        }
     }
 
     #[test]

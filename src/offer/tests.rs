@@ -494,7 +494,7 @@ fn signed(offer: &Offer) -> (Authorization, Signatures) {
     let from = Account::evm(offer.network(), address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
     let now = Time::from_secs(1_740_672_100);
     let authorization = Authorization::draft(offer, &from, now, [0xab; 32], &Ground::default()).unwrap();
-    (authorization, Signatures(vec![Signature([0x1b; 65])]))
+    (authorization, Signatures(vec![Signature::Evm([0x1b; 65])]))
 }
 
 fn paid(offer: &Offer, id: Option<&str>) -> (String, String) {

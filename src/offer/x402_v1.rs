@@ -30,19 +30,10 @@ pub(super) fn network(name: &str) -> Option<Network> {
     if name.contains(':') {
         return Some(Network::new(name));
     }
-    if let Some(network) = Network::of_v1(name) {
-        return Some(network);
-    }
-    SOLANA.iter().find(|(known, _)| *known == name).map(|(_, caip2)| Network::new(*caip2))
+    Network::of_v1(name)
 }
 
 /// Whether a v1 seller means a network by this.
 pub(super) fn is_name(text: &str) -> bool {
-    Network::of_v1(text).is_some() || SOLANA.iter().any(|(known, _)| *known == text)
+    Network::of_v1(text).is_some()
 }
-
-const SOLANA: [(&str, &str); 3] = [
-    ("solana", "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"),
-    ("solana-devnet", "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"),
-    ("solana-testnet", "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z"),
-];

@@ -757,7 +757,7 @@ mod tests {
     fn an_address_is_complete_and_its_checksum_holds() {
         insta::assert_snapshot!(complaint("[payee]\ndeny = [\"0x12\"]\n"), @"
         policy.toml:3:9: `deny` in [payee]: `0x12` is not an address
-          an address is 0x and 40 hexadecimal digits
+          an address is 0x and 40 hexadecimal digits, or on Solana 32 bytes in base58
         ");
         insta::assert_snapshot!(complaint("[payee]\ndeny = [\"0x833589fcD6eDb6E08f4c7C32D4f71b54bdA02913\"]\n"), @"
         policy.toml:3:9: `deny` in [payee]: the checksum of the address `0x833589fcD6eDb6E08f4c7C32D4f71b54bdA02913` does not hold: a digit or a letter's case is wrong

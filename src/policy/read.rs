@@ -407,7 +407,7 @@ pub(crate) fn address(text: &str) -> Result<String, Complaint> {
     money::address(text).map_err(|cause| match cause {
         NotAnAddress::Shape => {
             let what = format!("`{}` is not an address", quoted(text, 60));
-            Complaint::new(what, "an address is 0x and 40 hexadecimal digits")
+            Complaint::new(what, "an address is 0x and 40 hexadecimal digits, or on Solana 32 bytes in base58")
         }
         NotAnAddress::WrongChecksum => {
             let shown = quoted(text, 60);

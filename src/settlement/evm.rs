@@ -91,12 +91,13 @@ impl LogFilter {
 }
 
 impl Authorization {
-    /// What a witness is asked about it.
-    pub fn evm_question(&self) -> EvmQuestion {
+    /// What a witness is asked about it; none where it is on another rail.
+    pub fn evm_question(&self) -> Option<EvmQuestion> {
         match self {
-            Authorization::Eip3009(signed) => eip3009::question(signed),
-            Authorization::Permit2(signed) => permit2::question(signed),
-            Authorization::Tempo(signed) => tempo::question(signed),
+            Authorization::Eip3009(signed) => Some(eip3009::question(signed)),
+            Authorization::Permit2(signed) => Some(permit2::question(signed)),
+            Authorization::Tempo(signed) => Some(tempo::question(signed)),
+            Authorization::Solana(_) => None,
         }
     }
 
@@ -105,7 +106,7 @@ impl Authorization {
         match self {
             Authorization::Eip3009(_) => eip3009::is_used(answer),
             Authorization::Permit2(signed) => Some(permit2::is_used(signed, answer)),
-            Authorization::Tempo(_) => None,
+            Authorization::Tempo(_) | Authorization::Solana(_) => None,
         }
     }
 
@@ -115,6 +116,7 @@ impl Authorization {
             Authorization::Eip3009(signed) => eip3009::fate_in(signed, tx),
             Authorization::Permit2(signed) => permit2::fate_in(signed, tx),
             Authorization::Tempo(signed) => tempo::fate_in(signed, tx),
+            Authorization::Solana(_) => None,
         }
     }
 }

@@ -58,13 +58,13 @@ impl Key {
     }
 
     fn sign_one(&self, message: &Message) -> Result<Signature, WalletError> {
-        let Message::Evm(digest) = message;
+        let Message::Evm(digest) = message else { return Err(WalletError::NotOurs { ours: self.address }) };
         let signed = self.signing.sign_prehash_recoverable(digest.as_slice());
         let (pair, recovery) = signed.map_err(|_| WalletError::BadSignature)?;
         let mut bytes = [0; 65];
         bytes[..64].copy_from_slice(&pair.to_bytes());
         bytes[64] = 27 + recovery.to_byte();
-        let signature = Signature(bytes);
+        let signature = Signature::Evm(bytes);
         match signature.is_by(self.signing.verifying_key(), *digest) {
             true => Ok(signature),
             false => Err(WalletError::BadSignature),

@@ -440,7 +440,7 @@ impl Scene {
             valid_before: U256::from(signed.valid_before),
             nonce,
         };
-        self.sandbox.chain.transfer_with_authorization(&transfer, &signatures.0[0].0).unwrap();
+        self.sandbox.chain.transfer_with_authorization(&transfer, signatures.0[0].bytes()).unwrap();
     }
 
     /// Ends the scene and holds it to what must be true of every one.

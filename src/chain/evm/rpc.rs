@@ -111,7 +111,8 @@ impl Rpc {
     }
 
     async fn testify(line: &Line, chain: &Chain, node: &Node, signed: &Authorization) -> Result<Testimony, ChainError> {
-        let question = signed.evm_question();
+        let elsewhere = || ChainError::NoNode(signed.facts().asset.network().clone());
+        let question = signed.evm_question().ok_or_else(elsewhere)?;
         // The final block is read before the head, so that the head is never behind it.
         let (on_chain, finalized) = tokio::join!(node.is_on(line, chain.id), node.block(line, At::Finalized));
         on_chain?;

@@ -302,7 +302,7 @@ fn no_window_outlives_its_challenge_or_what_the_house_allows() {
 fn credential(offer: &Offer) -> (String, Value) {
     let from = Account::evm(offer.network(), address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
     let draft = Authorization::draft(offer, &from, Time::from_secs(ASKED), [0xab; 32], &Ground::default()).unwrap();
-    let signatures = Signatures(vec![Signature([0x1b; 65])]);
+    let signatures = Signatures(vec![Signature::Evm([0x1b; 65])]);
     let (name, value) = draft.payment_header(offer, &signatures, Some("pay_0123456789abcdef"));
     let packed = value.strip_prefix("Payment ").unwrap();
     assert!(packed.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{packed}");

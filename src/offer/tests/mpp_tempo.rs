@@ -117,7 +117,7 @@ fn a_payment_is_the_challenge_and_the_chain_transaction() {
     let offer = the_offer(&listed);
     let from = Account::evm(offer.network(), address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"));
     let draft = Authorization::draft(offer, &from, Time::from_secs(1_795_223_340), [7; 32], &Ground::default());
-    let (name, value) = draft.unwrap().payment_header(offer, &Signatures(vec![Signature([1; 65])]), Some("pay_1"));
+    let (name, value) = draft.unwrap().payment_header(offer, &Signatures(vec![Signature::Evm([1; 65])]), Some("pay_1"));
     let text = base64::decode_text(value.strip_prefix("Payment ").unwrap()).unwrap();
     let credential: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(name, "Authorization");

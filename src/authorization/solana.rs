@@ -1,0 +1,363 @@
+//! A transfer of one asset on Solana, as x402 has it: our half of a chain transaction that somebody else completes and pays
+//! for. Its message is built from fixed parts: nothing of it comes from the seller but whom it pays, how much, by whom it
+//! is completed, and a memo.
+
+use std::fmt;
+
+use alloy_primitives::{B256, U256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::{Ends, Facts, Signatures};
+use crate::money::{Account, Amount, Network};
+use crate::time::Time;
+
+/// An account or a program of Solana's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SolanaKey(pub [u8; 32]);
+
+/// Which program moves an asset. It is part of where an asset is kept, and so of what is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenProgram {
+    /// The first one.
+    Spl,
+    /// The one that has extensions.
+    Token2022,
+}
+
+/// The transfer, and what makes it this one and no other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SolanaTransfer {
+    /// On which cluster. Nothing that is signed says so but `blockhash`.
+    pub network: Network,
+    /// The asset.
+    pub mint: SolanaKey,
+    /// Whose asset it is to move.
+    pub program: TokenProgram,
+    /// How many decimals one unit has, as the chain holds it against its own record.
+    pub decimals: u8,
+    /// Who pays.
+    pub from: SolanaKey,
+    /// Who is paid.
+    pub to: SolanaKey,
+    /// How much, in atomic units.
+    pub value: u64,
+    /// Who completes it, and pays the chain.
+    pub fee_payer: SolanaKey,
+    /// What is written beside it, for ever and for everybody.
+    pub memo: String,
+    /// How much work the chain may have with it.
+    pub compute_units: u32,
+    /// What each unit of that may cost, in millionths of the chain's smallest unit.
+    pub unit_price: u64,
+    /// The block by which its cluster and its age are known.
+    pub blockhash: SolanaKey,
+    /// No block above this one takes it.
+    pub last_height: u64,
+    /// About when that is, in seconds since 1970.
+    pub about: u64,
+}
+
+const COMPUTE_BUDGET: SolanaKey = key("ComputeBudget111111111111111111111111111111");
+const MEMO: SolanaKey = key("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
+const SPL: SolanaKey = key("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+const TOKEN_2022: SolanaKey = key("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+const ASSOCIATED: SolanaKey = key("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+
+/// Programs of the chain and of its assets: nobody is paid there.
+pub const PROGRAMS: [SolanaKey; 6] = [COMPUTE_BUDGET, MEMO, SPL, TOKEN_2022, ASSOCIATED, SolanaKey([0; 32])];
+
+const fn key(base58: &str) -> SolanaKey {
+    SolanaKey(bs58::decode(base58.as_bytes()).into_array_const_unwrap::<32>())
+}
+
+impl TokenProgram {
+    /// Where it is.
+    pub const fn key(self) -> SolanaKey {
+        match self {
+            TokenProgram::Spl => SPL,
+            TokenProgram::Token2022 => TOKEN_2022,
+        }
+    }
+}
+
+/// Where an owner's units of an asset are kept: the address that nobody has a key of, derived from whose they are and what
+/// they are.
+pub fn token_account(owner: SolanaKey, program: TokenProgram, mint: SolanaKey) -> SolanaKey {
+    let derived = |bump: u8| {
+        let mut hash = Sha256::new();
+        for part in [&owner.0[..], &program.key().0, &mint.0, &[bump], &ASSOCIATED.0, b"ProgramDerivedAddress"] {
+            hash.update(part);
+        }
+        SolanaKey(hash.finalize().into())
+    };
+    // The first that is on no curve, as the chain looks for it. That there is none would take 2^256 tries.
+    (0..=255).rev().map(derived).find(|found| VerifyingKey::from_bytes(&found.0).is_err()).unwrap_or_else(|| derived(0))
+}
+
+impl SolanaTransfer {
+    /// Where the money comes from.
+    pub fn source(&self) -> SolanaKey {
+        token_account(self.from, self.program, self.mint)
+    }
+
+    /// Where it goes.
+    pub fn destination(&self) -> SolanaKey {
+        token_account(self.to, self.program, self.mint)
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let account = |key: SolanaKey| Account::solana(&self.network, key.0);
+        Facts {
+            asset: account(self.mint),
+            from: account(self.from),
+            to: account(self.to),
+            most: Amount(U256::from(self.value)),
+            is_ceiling: false,
+            handle: self.handle(),
+            ends: Ends::AtHeight {
+                last: self.last_height,
+                about: Time::from_secs(i64::try_from(self.about).unwrap_or(i64::MAX)),
+            },
+        }
+    }
+
+    /// The same message is never taken twice, whoever completes it: its hash is the payment's name.
+    fn handle(&self) -> B256 {
+        B256::from_slice(&Sha256::digest(self.message()))
+    }
+
+    /// What is signed, rebuilt from the fields each time.
+    pub fn message(&self) -> Vec<u8> {
+        // Version 0; two signers, of whom the second only reads, and four that nobody signs for and nobody writes to.
+        let mut message = vec![0x80, 2, 1, 4];
+        let keys = self.keys();
+        list(&mut message, keys.iter().map(|key| key.0.to_vec()));
+        message.extend(self.blockhash.0);
+        let at = |key: SolanaKey| keys.iter().position(|known| *known == key).unwrap_or_default() as u8;
+        let budget = at(COMPUTE_BUDGET);
+        let moved = [self.source(), self.mint, self.destination(), self.from].map(at);
+        let instructions = [
+            (budget, vec![], [&[2][..], &self.compute_units.to_le_bytes()].concat()),
+            (budget, vec![], [&[3][..], &self.unit_price.to_le_bytes()].concat()),
+            (at(self.program.key()), moved.to_vec(), [&[12][..], &self.value.to_le_bytes(), &[self.decimals]].concat()),
+            (at(MEMO), vec![], self.memo.as_bytes().to_vec()),
+        ];
+        list(
+            &mut message,
+            instructions.into_iter().map(|(program, accounts, data)| {
+                let mut written = vec![program];
+                length(&mut written, accounts.len());
+                written.extend(accounts);
+                length(&mut written, data.len());
+                written.extend(data);
+                written
+            }),
+        );
+        // It looks no key up elsewhere.
+        length(&mut message, 0);
+        message
+    }
+
+    /// Who completes it, and who pays; what is written to; what is only read. Within these the order is free, and this is
+    /// the one that others write.
+    fn keys(&self) -> [SolanaKey; 8] {
+        let sorted = |keys: &mut [SolanaKey]| keys.sort_by_cached_key(|key| key.to_string().to_ascii_lowercase());
+        let mut written = [self.source(), self.destination()];
+        let mut read = [self.mint, COMPUTE_BUDGET, MEMO, self.program.key()];
+        sorted(&mut written);
+        sorted(&mut read);
+        let [one, other] = written;
+        let [a, b, c, d] = read;
+        [self.fee_payer, self.from, one, other, a, b, c, d]
+    }
+
+    /// Whether each of its accounts is another one: where two are the same, what is signed means something else.
+    pub fn is_sound(&self) -> bool {
+        let keys = self.keys();
+        keys.iter().enumerate().all(|(at, key)| !keys[at + 1..].contains(key))
+    }
+
+    pub(super) fn x402_payload(&self, signatures: &Signatures) -> String {
+        format!(r#"{{"transaction":"{}"}}"#, STANDARD.encode(self.half_signed(signatures)))
+    }
+
+    /// With room for the one who completes it.
+    fn half_signed(&self, signatures: &Signatures) -> Vec<u8> {
+        [&[2][..], &[0; 64], signatures.of_authorization().bytes(), &self.message()].concat()
+    }
+}
+
+/// As Solana writes how many there are: seven bits a byte, the lowest first.
+fn length(out: &mut Vec<u8>, mut count: usize) {
+    loop {
+        let low = (count & 0x7f) as u8;
+        count >>= 7;
+        if count == 0 {
+            return out.push(low);
+        }
+        out.push(low | 0x80);
+    }
+}
+
+fn list(out: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = Vec<u8>>) {
+    length(out, entries.len());
+    entries.for_each(|entry| out.extend(entry));
+}
+
+impl fmt::Display for SolanaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&bs58::encode(self.0).into_string())
+    }
+}
+
+impl fmt::Debug for SolanaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for SolanaKey {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SolanaKey {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<SolanaKey, D::Error> {
+        let text = String::deserialize(d)?;
+        let key = bs58::decode(&text).into_vec().ok().and_then(|bytes| bytes.try_into().ok());
+        key.map(SolanaKey).ok_or_else(|| serde::de::Error::custom("not 32 bytes in base58"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::hex;
+    use ed25519_dalek::{Signer, SigningKey};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::authorization::{Authorization, Signature};
+
+    /// Made by the reference client, by keys that are good for nothing.
+    const VECTORS: &str = include_str!("solana.vectors.json");
+
+    fn seed(byte: u8) -> SigningKey {
+        SigningKey::from_bytes(&[byte; 32])
+    }
+
+    fn key_of(byte: u8) -> SolanaKey {
+        SolanaKey(seed(byte).verifying_key().to_bytes())
+    }
+
+    fn vectors() -> Vec<(Value, SolanaTransfer)> {
+        let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
+        let read = |vector: Value| {
+            let field = |name: &str| vector[name].clone();
+            let transfer = SolanaTransfer {
+                network: serde_json::from_value(field("network")).unwrap(),
+                mint: serde_json::from_value(field("mint")).unwrap(),
+                program: serde_json::from_value(field("program")).unwrap(),
+                decimals: 6,
+                from: key_of(1),
+                to: key_of(3),
+                value: vector["value"].as_u64().unwrap(),
+                fee_payer: key_of(2),
+                memo: vector["memo"].as_str().unwrap().to_owned(),
+                compute_units: 20_000,
+                unit_price: 1,
+                blockhash: SolanaKey([9; 32]),
+                last_height: 291_470_237,
+                about: 1_800_000_060,
+            };
+            (vector, transfer)
+        };
+        vectors.into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn what_is_signed_is_byte_for_byte_what_the_reference_client_signs() {
+        for (vector, transfer) in vectors() {
+            let name = &vector["name"];
+            assert_eq!(transfer.source().to_string(), vector["source"], "{name}");
+            assert_eq!(transfer.destination().to_string(), vector["destination"], "{name}");
+            assert_eq!(STANDARD.encode(transfer.message()), vector["message"], "{name}");
+            assert_eq!(hex::encode(transfer.facts().handle), vector["message_sha256"], "{name}");
+            let signature = seed(1).sign(&transfer.message()).to_bytes();
+            assert_eq!(hex::encode(signature), vector["signature"], "{name}");
+            let payload = transfer.x402_payload(&Signatures(vec![Signature::Ed25519(signature)]));
+            let header = STANDARD.decode(vector["value_of_header"].as_str().unwrap()).unwrap();
+            let header: Value = serde_json::from_slice(&header).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&payload).unwrap(), header["payload"], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_signature_over_any_other_field_is_not_the_payers() {
+        let (_, good) = vectors().remove(0);
+        let signature = seed(1).sign(&good.message()).to_bytes();
+        let is_signed = |transfer: SolanaTransfer| {
+            Authorization::Solana(transfer).is_signed(&Signatures(vec![Signature::Ed25519(signature)]))
+        };
+        assert!(is_signed(good.clone()));
+        let other = SolanaKey([5; 32]);
+        let others = [
+            SolanaTransfer { mint: other, ..good.clone() },
+            SolanaTransfer { program: TokenProgram::Token2022, ..good.clone() },
+            SolanaTransfer { decimals: 7, ..good.clone() },
+            SolanaTransfer { from: other, ..good.clone() },
+            SolanaTransfer { to: other, ..good.clone() },
+            SolanaTransfer { value: 1_001, ..good.clone() },
+            SolanaTransfer { fee_payer: other, ..good.clone() },
+            SolanaTransfer { memo: "another".to_owned(), ..good.clone() },
+            SolanaTransfer { compute_units: 20_001, ..good.clone() },
+            SolanaTransfer { unit_price: 2, ..good.clone() },
+            SolanaTransfer { blockhash: other, ..good.clone() },
+        ];
+        for other in others {
+            assert!(!is_signed(other.clone()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn accounts_that_coincide_are_not_sound() {
+        let (_, good) = vectors().remove(0);
+        assert!(good.is_sound());
+        let coincide = [
+            SolanaTransfer { fee_payer: good.from, ..good.clone() },
+            SolanaTransfer { fee_payer: good.source(), ..good.clone() },
+            SolanaTransfer { fee_payer: good.destination(), ..good.clone() },
+            SolanaTransfer { fee_payer: good.mint, ..good.clone() },
+            SolanaTransfer { fee_payer: MEMO, ..good.clone() },
+            SolanaTransfer { to: good.from, ..good.clone() },
+            SolanaTransfer { mint: SPL, ..good.clone() },
+        ];
+        for other in coincide {
+            assert!(!other.is_sound(), "{other:?}");
+        }
+        assert!(SolanaTransfer { fee_payer: good.to, ..good }.is_sound(), "whoever is paid may complete it");
+    }
+
+    #[test]
+    fn it_comes_back_from_a_row_as_it_was() {
+        for (_, transfer) in vectors() {
+            let row = serde_json::to_string(&Authorization::Solana(transfer.clone())).unwrap();
+            assert_eq!(serde_json::from_str::<Authorization>(&row).unwrap(), Authorization::Solana(transfer));
+        }
+    }
+
+    #[test]
+    fn a_long_memo_is_written_with_its_length_in_two_bytes() {
+        let (_, good) = vectors().remove(0);
+        let short = good.message().len() - good.memo.len();
+        for (chars, more) in [(127, 0), (128, 1), (256, 1)] {
+            let memo = "m".repeat(chars);
+            assert_eq!(SolanaTransfer { memo, ..good.clone() }.message().len(), short + chars + more);
+        }
+    }
+}
