@@ -85,16 +85,16 @@ pub async fn meet(house: &Parts, server: &str) -> Result<ServerMet, Refusal> {
 pub async fn relayed(house: &Parts, server: &str, inquiry: &Inquiry) -> Result<Value, Refusal> {
     let door = Door::to(house, server)?;
     let mut said = door.ask(house, inquiry).await?;
-    let mut changes = HashMap::new();
-    if let Some(tools) = said.get_mut("tools").and_then(Value::as_array_mut) {
+    for list in LISTS {
+        let Some(listed) = said.get_mut(list.member).and_then(Value::as_array_mut) else { continue };
         let mut names = HashSet::new();
-        tools.retain(|tool| name(tool).is_some_and(|name| names.insert(name.to_owned())));
-        changes = changed(house, &door, tools).await;
-    }
-    for list in ["tools", "resources", "resourceTemplates", "prompts"] {
-        let Some(listed) = said.get_mut(list).and_then(Value::as_array_mut) else { continue };
+        listed.retain(|one| list.name(one).is_some_and(|name| names.insert(name.to_owned())));
+        let changes = changed(house, &door, list, listed).await;
         listed.retain_mut(|one| is_fit(list, one));
-        listed.iter_mut().for_each(|one| tell_ours_from_theirs(one, &changes));
+        for one in listed {
+            let changed_at = list.name(one).and_then(|name| changes.get(name)).copied();
+            tell_ours_from_theirs(one, list.what, changed_at);
+        }
     }
     if let Some(said) = said.as_object_mut() {
         said.retain(|name, _| !["_meta", "ttlMs", "cacheScope"].contains(&name.as_str()));
@@ -104,38 +104,73 @@ pub async fn relayed(house: &Parts, server: &str, inquiry: &Inquiry) -> Result<V
     Ok(said)
 }
 
-/// Which of a server's tools say something else of themselves than when they were first listed, and since when.
-async fn changed(house: &Parts, door: &Door, tools: &[Value]) -> HashMap<String, Time> {
-    let of = |tool: &Value| {
-        let name = name(tool)?;
-        let description = text::quoted(words(tool, "description"), DESCRIPTION_CHARS);
-        let place = Request::of_tool(&door.url, name, Vec::new()).url;
-        Some((name.to_owned(), ListedTool { place, words: fingerprint(tool), description }))
+/// A list of a server's: the member it stands in, what one of it is, and by which of its fields one is known.
+#[derive(Clone, Copy)]
+struct List {
+    member: &'static str,
+    what: &'static str,
+    known_by: &'static str,
+}
+
+const TOOLS: List = List { member: "tools", what: "tool", known_by: "name" };
+const LISTS: [List; 4] = [
+    TOOLS,
+    List { member: "resources", what: "resource", known_by: "uri" },
+    List { member: "resourceTemplates", what: "resource", known_by: "uriTemplate" },
+    List { member: "prompts", what: "prompt", known_by: "name" },
+];
+
+impl List {
+    /// What one is known by, where that can be seen as it is: else it cannot be asked for as it is seen.
+    fn name(self, one: &Value) -> Option<&str> {
+        let name = words(one, self.known_by);
+        let most = if self.known_by == "name" { limits::TOOL_NAME_CHARS } else { limits::URL_CHARS };
+        let is_fit = (1..=most).contains(&name.chars().count());
+        (is_fit && text::quoted(name, most) == name).then_some(name)
+    }
+
+    /// Where one is. What is no tool has a place that no tool can have.
+    fn place(self, server: &Url, name: &str) -> Url {
+        let mut place = Request::of_tool(server, name, Vec::new()).url;
+        if self.member != TOOLS.member {
+            let of_list = format!("{}={}", self.member, place.fragment().unwrap_or_default());
+            place.set_fragment(Some(&of_list));
+        }
+        place
+    }
+}
+
+/// What of a server's list says something else of itself than when it was first listed, and since when.
+async fn changed(house: &Parts, door: &Door, list: List, listed: &[Value]) -> HashMap<String, Time> {
+    let of = |one: &Value| {
+        let name = list.name(one)?.to_owned();
+        let description = text::quoted(words(one, "description"), DESCRIPTION_CHARS);
+        let place = list.place(&door.url, &name);
+        Some(ListedTool { place, what: list.what, name, words: fingerprint(one), description })
     };
-    let (names, listed): (Vec<String>, Vec<ListedTool>) = tools.iter().filter_map(of).unzip();
-    let places: Vec<Url> = listed.iter().map(|tool| tool.place.clone()).collect();
-    let changed = house.ledger.note_tools(listed, house.now()).await.unwrap_or_else(|cause| {
+    let noted: Vec<ListedTool> = listed.iter().filter_map(of).collect();
+    let names: Vec<(String, Url)> = noted.iter().map(|one| (one.name.clone(), one.place.clone())).collect();
+    let changed = house.ledger.note_tools(noted, house.now()).await.unwrap_or_else(|cause| {
         tracing::warn!("what a server lists could not be noted, so a change of it may go unseen: {cause}");
         Default::default()
     });
-    let one = |(name, place): (String, Url)| Some((name, *changed.get(place.as_str())?));
-    names.into_iter().zip(places).filter_map(one).collect()
+    names.into_iter().filter_map(|(name, place)| Some((name, *changed.get(place.as_str())?))).collect()
 }
 
 /// All that a model goes by.
-fn fingerprint(tool: &Value) -> [u8; 32] {
-    let words = ["title", "description", "inputSchema"].map(|part| tool.get(part).unwrap_or(&Value::Null));
-    Sha256::digest(json!(words).to_string()).into()
+fn fingerprint(one: &Value) -> [u8; 32] {
+    let parts = ["name", "title", "description", "inputSchema", "arguments", "mimeType"];
+    let all = parts.map(|part| one.get(part).unwrap_or(&Value::Null));
+    Sha256::digest(json!(all).to_string()).into()
 }
 
-/// That a tool has changed stands where a model reads what it is for, and first. A description that speaks of us is not to
-/// be taken for ours.
-fn tell_ours_from_theirs(one: &mut Value, changes: &HashMap<String, Time>) {
+/// That something has changed stands where a model reads what it is for, and first. A description that speaks of us is not
+/// to be taken for ours.
+fn tell_ours_from_theirs(one: &mut Value, what: &str, changed_at: Option<Time>) {
     let theirs = text::in_quotes(words(one, "description"));
-    let changed_at = name(one).and_then(|name| changes.get(name));
     let said = match changed_at {
         Some(at) => format!(
-            "bursar: since {at} this tool says something else of itself than when it was first listed. It says: {theirs}"
+            "bursar: since {at} this {what} says something else of itself than when it was first listed. It says: {theirs}"
         ),
         None if theirs.to_lowercase().contains("bursar") => theirs,
         None => return,
@@ -147,16 +182,9 @@ fn words<'a>(listed: &'a Value, part: &str) -> &'a str {
     listed.get(part).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// What a tool is called, where that can be seen as it is: else it cannot be called as it is seen.
-fn name(listed: &Value) -> Option<&str> {
-    let name = words(listed, "name");
-    let is_fit = (1..=limits::TOOL_NAME_CHARS).contains(&name.chars().count());
-    (is_fit && text::quoted(name, limits::TOOL_NAME_CHARS) == name).then_some(name)
-}
-
 /// One thing of a list, with its words cleaned. A tool's effects are what a paid call's are, and what it gives back is held
 /// against no schema: it may be an answer of ours.
-fn is_fit(list: &str, one: &mut Value) -> bool {
+fn is_fit(list: List, one: &mut Value) -> bool {
     let Some(members) = one.as_object_mut() else { return false };
     let is_name = |name: &Value| name.as_str().is_some_and(|name| text::quoted(name, limits::URL_CHARS) == name);
     if !members.get("name").is_some_and(is_name) {
@@ -173,7 +201,7 @@ fn is_fit(list: &str, one: &mut Value) -> bool {
             *schema = without_traps(schema, 0);
         }
     }
-    if list == "tools" {
+    if list.member == TOOLS.member {
         let effects =
             json!({ "readOnlyHint": false, "destructiveHint": true, "idempotentHint": true, "openWorldHint": true });
         members.insert("annotations".to_owned(), effects);
@@ -190,8 +218,8 @@ pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
     for _ in 0..limits::PAGES_OF_TOOLS {
         let page = door.ask(house, &Inquiry::tools(cursor)).await?;
         let mut page_of_tools: Vec<Value> = page.get("tools").and_then(Value::as_array).cloned().unwrap_or_default();
-        page_of_tools.retain(|tool| name(tool).is_some_and(|name| names.insert(name.to_owned())));
-        let changed = changed(house, &door, &page_of_tools).await;
+        page_of_tools.retain(|tool| TOOLS.name(tool).is_some_and(|name| names.insert(name.to_owned())));
+        let changed = changed(house, &door, TOOLS, &page_of_tools).await;
         for listed in &page_of_tools {
             let Some(tool) = read(&door.url, listed, &changed) else { continue };
             let size = tool.name.len()
@@ -216,7 +244,7 @@ pub async fn listed(house: &Parts, server: &str) -> Result<PaidTools, Refusal> {
 }
 
 fn read(server: &Url, listed: &Value, changed: &HashMap<String, Time>) -> Option<PaidTool> {
-    let name = name(listed)?;
+    let name = TOOLS.name(listed)?;
     let schema = without_traps(listed.get("inputSchema")?, 0);
     let is_short = schema.to_string().len() <= SCHEMA_CHARS;
     Some(PaidTool {
@@ -248,5 +276,41 @@ fn without_traps(schema: &Value, depth: usize) -> Value {
             Value::Object(members.iter().map(one).collect())
         }
         plain => plain.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_tool_has_a_place_that_no_tool_has() {
+        let server = Url::parse("https://api.example.com/mcp").unwrap();
+        let [tools, resources, templates, prompts] = LISTS;
+        let names = ["x", "prompts=x", "prompts%3Dx", "#", ""];
+        let places: Vec<Url> = [tools, resources, templates, prompts]
+            .into_iter()
+            .flat_map(|list| names.map(|name| list.place(&server, name)))
+            .collect();
+        for (nth, place) in places.iter().enumerate() {
+            assert!(!places[nth + 1..].contains(place), "{place}");
+        }
+        assert_eq!(tools.place(&server, "x"), Request::of_tool(&server, "x", Vec::new()).url);
+    }
+
+    #[test]
+    fn a_change_of_anything_a_model_goes_by_is_one_and_of_nothing_else() {
+        let one = json!({"name": "a", "title": "A", "description": "b", "inputSchema": {"type": "object"}});
+        let with = |part: &str, value: Value| {
+            let mut other = one.clone();
+            other[part] = value;
+            fingerprint(&other) != fingerprint(&one)
+        };
+        for part in ["title", "description", "inputSchema", "arguments", "mimeType"] {
+            assert!(with(part, json!(["another"])), "{part}");
+        }
+        for part in ["annotations", "_meta", "icons", "outputSchema"] {
+            assert!(!with(part, json!(["another"])), "{part}");
+        }
     }
 }

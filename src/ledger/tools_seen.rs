@@ -25,11 +25,15 @@ const QUIET: Duration = Duration::from_secs(24 * 3600);
 /// How what such news is about begins.
 pub const OF_TOOLS: &str = "tools of ";
 
-/// A tool as its server lists it.
+/// A tool as its server lists it; or a prompt or a resource, of which a change is told and no more.
 #[derive(Clone, Debug)]
 pub struct ListedTool {
     /// Its server's URL, with its name.
     pub place: Url,
+    /// What it is: a tool, say.
+    pub what: &'static str,
+    /// What it is called.
+    pub name: String,
     /// A fingerprint of all it says of itself.
     pub words: [u8; 32],
     /// What it is for, as it says.
@@ -151,11 +155,12 @@ fn tell(conn: &Connection, news: &[(&ListedTool, Known)], now: Time) -> Result<(
     };
     let more = match others.len() {
         0 => String::new(),
-        more => format!("; {more} more of its tools changed too"),
+        more => format!("; {more} more of what it lists changed too"),
     };
     let message = format!(
-        "the tool {} of {} says something else of itself than on {}: {what}{more}",
-        words(&request::tool_at(&tool.place).unwrap_or_default()),
+        "the {} {} of {} says something else of itself than on {}: {what}{more}",
+        tool.what,
+        words(&tool.name),
         text::quoted(server.host_str().unwrap_or_default(), limits::QUOTED_CHARS),
         before.since
     );

@@ -100,7 +100,8 @@ async fn a_glance_sees_what_is_there_and_waits_for_nobody() {
 fn listed(tool: &str, words: u8) -> ListedTool {
     let server = url::Url::parse("https://shop.example/mcp").unwrap();
     let place = Request::of_tool(&server, tool, Vec::new()).url;
-    ListedTool { place, words: [words; 32], description: format!("words {words}") }
+    let (name, description) = (tool.to_owned(), format!("words {words}"));
+    ListedTool { place, what: "tool", name, words: [words; 32], description }
 }
 
 #[tokio::test]
