@@ -46,7 +46,8 @@ async fn run(mut ask: Ask) -> Result<CallToolResponse, Trouble> {
 /// What the server says stands in quotes, behind a line that says whose words they are.
 fn lines(listed: &PaidTools) -> Vec<String> {
     let PaidTools { source, tools, omitted, next, .. } = listed;
-    let mut lines = vec![format!("{} tools; {next}", tools.len())];
+    let count = if tools.len() == 1 { "1 tool".to_owned() } else { format!("{} tools", tools.len()) };
+    let mut lines = vec![format!("{count}; {next}")];
     if *omitted > 0 {
         lines.push(format!("{omitted} more are left out: they do not fit in one answer"));
     }
