@@ -142,7 +142,7 @@ pub const PRICE_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const SELLER_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long money that brought nothing speaks against who took it.
 pub const UNDELIVERED_MEMORY: Duration = Duration::from_secs(24 * 3600);
-/// A breaker that trips again within this is no news to the owner.
+/// A breaker that trips again within this is no news to the owner, nor is a server that changes its tools again.
 pub const BREAKER_QUIET: Duration = Duration::from_secs(24 * 3600);
 /// Of a budget: more than this much of it spent, and the owner is told.
 pub const NOTICE_PERCENT: u64 = 80;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use alloy_primitives::{U256, address};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::account::{Account, NotAnAddress, address, address_in_any_case};
+pub use self::account::{Account, NotAnAddress, address, address_in_any_case, solana_key};
 pub use self::places::Faucet;
 
 /// Atomic units of one asset, as they are signed.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::{Ends, Facts, Signatures};
-use crate::money::{Account, Amount, Network};
+use crate::money::{Account, Amount, Network, solana_key};
 use crate::time::Time;
 
 /// An account or a program of Solana's.
@@ -230,8 +230,7 @@ impl Serialize for SolanaKey {
 impl<'de> Deserialize<'de> for SolanaKey {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<SolanaKey, D::Error> {
         let text = String::deserialize(d)?;
-        let key = bs58::decode(&text).into_vec().ok().and_then(|bytes| bytes.try_into().ok());
-        key.map(SolanaKey).ok_or_else(|| serde::de::Error::custom("not 32 bytes in base58"))
+        solana_key(&text).map(SolanaKey).ok_or_else(|| serde::de::Error::custom("not 32 bytes in base58"))
     }
 }
 

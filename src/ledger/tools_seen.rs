@@ -4,7 +4,6 @@
 //! ones again or is paid for: then its owner, or the policy, took it as it is.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::json;
@@ -18,9 +17,6 @@ use crate::policy::ToolChange;
 use crate::request;
 use crate::text;
 use crate::time::Time;
-
-/// A server that changes its words at each listing is news once in so long.
-const QUIET: Duration = Duration::from_secs(24 * 3600);
 
 /// How what such news is about begins.
 pub const OF_TOOLS: &str = "tools of ";
@@ -145,7 +141,7 @@ fn tell(conn: &Connection, news: &[(&ListedTool, Known)], now: Time) -> Result<(
     let Some(((tool, before), others)) = news.split_first() else { return Ok(()) };
     let server = request::server_at(&tool.place);
     let about = format!("{OF_TOOLS}{}{}", server.host_str().unwrap_or_default(), server.path());
-    if was_noticed(conn, &about, Some(QUIET), now)? {
+    if was_noticed(conn, &about, Some(limits::BREAKER_QUIET), now)? {
         return Ok(());
     }
     let words = |words: &str| text::in_quotes(&text::quoted(words, limits::QUOTED_CHARS));

@@ -118,7 +118,8 @@ fn solana_address(text: &str) -> Result<String, NotAnAddress> {
     solana_key(text).map(|_| text.to_owned()).ok_or(NotAnAddress::Shape)
 }
 
-fn solana_key(text: &str) -> Option<[u8; 32]> {
+/// The bytes of an address of Solana's, whatever it is the address of.
+pub fn solana_key(text: &str) -> Option<[u8; 32]> {
     // The shortest is all zeros; a longer text is not decoded, which takes time.
     let is_as_long = (32..=44).contains(&text.len());
     let bytes = bs58::decode(text).into_vec().ok().filter(|_| is_as_long)?;
