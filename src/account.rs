@@ -51,7 +51,8 @@ pub(crate) async fn balances(house: &Parts, agent: &str, network: Option<&str>) 
     let left = free.budgets.iter().filter(|cap| cap.window != "payment").map(|cap| cap.left_usd).min();
     let spendable = if free.frozen { Usd::ZERO } else { left.unwrap_or(Usd::MAX).min(held) };
     Ok(Balances {
-        address: wallet.address().to_checksum(None),
+        address: wallet.addresses().first.to_string(),
+        also: wallet.addresses().also.map(|also| also.to_string()),
         balances,
         spendable_usd: spendable,
         as_of: reading.at.unwrap_or(house.now()),

@@ -306,6 +306,9 @@ pub struct PaidTool {
 pub struct Balances {
     /// The address.
     pub address: String,
+    /// The address of its second key, on another kind of chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
     /// What the wallet holds, by network and asset.
     pub balances: Vec<Balance>,
     /// How much of it the budgets let be spent now.

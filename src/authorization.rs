@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::eip3009::Eip3009;
 pub use self::erc20_approval::Erc20Approval;
-pub use self::ground::{Fact, Ground, Need};
+pub use self::ground::{Fact, Ground, Known, Need, RecentBlock};
 pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
 pub use self::solana::{PROGRAMS, SolanaKey, SolanaTransfer, TokenProgram, token_account};
 pub use self::tempo::Tempo;
 use crate::limits;
-use crate::money::{Account, Amount};
+use crate::money::{Account, Amount, Network, Rail};
 use crate::offer::{self, Offer, Paid, Scheme};
 use crate::reason::{Reason, Who};
 use crate::time::Time;
@@ -97,6 +97,20 @@ pub enum CannotDraft {
     PaysItself,
     #[error("the offer is not on a chain that this wallet's key signs for")]
     NotEvm,
+    #[error("this wallet has no key for Solana; its owner can make one: bursar wallet create --rail solana")]
+    NoSolanaKey,
+    #[error("this wallet has no key for EVM chains; its owner can make one: bursar wallet create --rail evm")]
+    NoEvmKey,
+    #[error(
+        "the seller names this wallet itself as the one who pays the chain: whoever holds the payment could spend from it"
+    )]
+    OursPaysTheChain,
+    #[error("two of the accounts in the payment are the same one, so it would mean something else than it says")]
+    AccountsCoincide,
+    #[error("the payee is a program or an asset of the chain's, which nobody can spend from")]
+    PayeeIsProgram,
+    #[error("no node of Solana's tells a recent block, and the seller names none, so nothing can be signed that ends")]
+    BlockUnknown,
     #[error("the clock of this machine is wrong")]
     ClockWrong,
     #[error("how much Permit2 may move of this asset could not be read from its chain")]
@@ -120,6 +134,7 @@ impl Authorization {
         random: [u8; 32],
         ground: &Ground,
     ) -> Result<Authorization, CannotDraft> {
+        has_key(offer, from)?;
         if offer.payee == *from {
             return Err(CannotDraft::PaysItself);
         }
@@ -130,15 +145,20 @@ impl Authorization {
                 Permit2::draft(offer, Some(facilitator), from, now, random, ground).map(Authorization::Permit2)
             }
             Scheme::Tempo(fee) => Tempo::draft(offer, *fee, from, now, random, ground).map(Authorization::Tempo),
+            Scheme::Solana(terms) => {
+                SolanaTransfer::draft(offer, terms, from, now, random, ground).map(Authorization::Solana)
+            }
         }
     }
 
     /// Whether an offer could be signed for, as far as the ground goes.
     pub fn stands(offer: &Offer, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
+        has_key(offer, from)?;
         match &offer.scheme {
             Scheme::Eip3009 => Ok(()),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::stands(offer, from, ground),
             Scheme::Tempo(_) => Tempo::stands(offer, ground),
+            Scheme::Solana(terms) => SolanaTransfer::stands(offer, terms, from, ground),
         }
     }
 
@@ -148,6 +168,15 @@ impl Authorization {
             Scheme::Eip3009 => Vec::new(),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::needs(offer, from),
             Scheme::Tempo(_) => Tempo::needs(offer),
+            Scheme::Solana(_) => vec![Need::young(offer.network())],
+        }
+    }
+
+    /// What may have to be known of a network, whatever is offered there, and grows old quickly.
+    pub fn needs_beside(network: &Network) -> Option<Need> {
+        match network.rail()? {
+            Rail::Evm => None,
+            Rail::Solana => Some(Need::young(network)),
         }
     }
 
@@ -224,6 +253,15 @@ impl Ends {
     }
 }
 
+/// Nobody's account stands for a key that is not there.
+fn has_key(offer: &Offer, from: &Account) -> Result<(), CannotDraft> {
+    match (from.is_nobodys(), offer.network().rail()) {
+        (false, _) => Ok(()),
+        (true, Some(Rail::Solana)) => Err(CannotDraft::NoSolanaKey),
+        (true, Some(Rail::Evm) | None) => Err(CannotDraft::NoEvmKey),
+    }
+}
+
 /// As long as the seller asks, and never of use to anyone for longer than [`limits::WINDOW_ENDS_WITHIN`].
 fn window(asked_secs: u64, now: Time) -> Result<(u64, u64), CannotDraft> {
     if asked_secs < limits::WINDOW_AT_LEAST.as_secs() {
@@ -242,6 +280,11 @@ impl CannotDraft {
             CannotDraft::WindowTooShort => "window_too_short",
             CannotDraft::PaysItself => "bad_payee",
             CannotDraft::NotEvm => "network_not_supported",
+            CannotDraft::NoSolanaKey | CannotDraft::NoEvmKey => "no_key_for_rail",
+            CannotDraft::OursPaysTheChain => "bad_fee_payer",
+            CannotDraft::AccountsCoincide => "accounts_coincide",
+            CannotDraft::PayeeIsProgram => "bad_payee",
+            CannotDraft::BlockUnknown => "blockhash_unknown",
             CannotDraft::ClockWrong => "clock_skew",
             CannotDraft::AllowanceUnknown => "permit2_allowance_unknown",
             CannotDraft::NoAllowance => "permit2_allowance_required",
@@ -253,9 +296,16 @@ impl CannotDraft {
 impl From<CannotDraft> for Reason {
     fn from(cannot: CannotDraft) -> Reason {
         let who = match cannot {
-            CannotDraft::ClockWrong | CannotDraft::NoAllowance => Who::Owner,
-            CannotDraft::AllowanceUnknown | CannotDraft::FeeTooHigh => Who::Time,
-            CannotDraft::WindowTooShort | CannotDraft::PaysItself | CannotDraft::NotEvm => Who::Agent,
+            CannotDraft::ClockWrong | CannotDraft::NoAllowance | CannotDraft::NoSolanaKey | CannotDraft::NoEvmKey => {
+                Who::Owner
+            }
+            CannotDraft::AllowanceUnknown | CannotDraft::FeeTooHigh | CannotDraft::BlockUnknown => Who::Time,
+            CannotDraft::WindowTooShort
+            | CannotDraft::PaysItself
+            | CannotDraft::NotEvm
+            | CannotDraft::OursPaysTheChain
+            | CannotDraft::AccountsCoincide
+            | CannotDraft::PayeeIsProgram => Who::Agent,
         };
         Reason::new(cannot.code(), "offer", cannot.to_string(), who)
     }

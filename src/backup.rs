@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Seek};
 use std::path::{Path, PathBuf};
 
-use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Guarded, Home, PolicyFile, StoreKind, new_private, write_private};
 use crate::ledger::{LedgerCopy, LedgerError, examine_copy, versions};
+use crate::money::{Addresses, KeyAddress};
 use crate::seal::mark_of;
-use crate::wallet::{Anchor, Key, SealedError, SealedHead, SealedReader, SealedWriter};
+use crate::wallet::{Anchor, Keys, RailKey, SealedError, SealedHead, SealedReader, SealedWriter};
 
 /// The list of what is in a backup, with room for names that do not exist yet.
 const LIST_BYTES: u64 = 64 * 1024;
@@ -21,6 +21,8 @@ const TEXT_BYTES: u64 = 2 * 1024 * 1024;
 const LENGTH: u64 = 4;
 
 const KEY: &str = "key";
+/// The key for another kind of chain, where there is one.
+const SECOND_KEY: &str = "key.also";
 const LEDGER: &str = "ledger.db";
 /// Where the ledger is unpacked and looked into, before it has its name.
 const UNPACKED: &str = "ledger.db.new";
@@ -96,7 +98,10 @@ pub struct BackupList {
     /// When, in seconds since 1970.
     pub made_at: i64,
     /// Whose key is in it.
-    pub address: Address,
+    pub address: KeyAddress,
+    /// Whose second key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<KeyAddress>,
     /// Which ledger is in it.
     pub ledger_id: String,
     /// How many payments that had made.
@@ -116,7 +121,7 @@ pub struct Backup {
     head: SealedHead,
     passphrase: Zeroizing<String>,
     list: BackupList,
-    key: Option<Key>,
+    keys: Vec<RailKey>,
     /// Whatever the home says in texts, but for the ledger.
     texts: Vec<(String, String)>,
     guarded: Option<Guarded>,
@@ -127,8 +132,8 @@ pub struct Backup {
 pub struct Packing<'a> {
     /// Where config, policy and the owner's file are.
     pub home: &'a Home,
-    /// The key.
-    pub key: &'a Key,
+    /// The keys.
+    pub keys: &'a Keys,
     /// A copy of the ledger, and where it lies.
     pub ledger: (&'a Path, LedgerCopy),
     /// Seconds since 1970.
@@ -160,13 +165,16 @@ fn pack_into(packing: &Packing<'_>, to: &Path, passphrase: &str) -> Result<Backu
     let texts = texts_of(packing.home)?;
     read_texts(&texts).map_err(|(name, cause)| BackupError::NotRight { name: name.to_owned(), cause })?;
     let length = |file: &File| file.metadata().map(|found| found.len());
-    let mut files = vec![(KEY.to_owned(), 32)];
+    let keys = packing.keys.all();
+    let keys = keys.map_err(|cause| BackupError::NotRight { name: SECOND_KEY.to_owned(), cause: cause.to_string() })?;
+    let mut files: Vec<_> = [KEY, SECOND_KEY].iter().zip(&keys).map(|(name, _)| ((*name).to_owned(), 32)).collect();
     files.extend(texts.iter().map(|(name, text)| (name.clone(), text.len() as u64)));
     files.push((LEDGER.to_owned(), length(&ledger).map_err(|cause| unwritten(copy, &cause))?));
     let list = BackupList {
         bursar: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: packing.made_at,
-        address: packing.key.address(),
+        address: keys[0].address(),
+        also: keys.get(1).map(|key| key.address()),
         ledger_id: about.seal.ledger_id.clone(),
         authorizations: about.seal.authorizations,
         ledger_version: about.version,
@@ -180,7 +188,7 @@ fn pack_into(packing: &Packing<'_>, to: &Path, passphrase: &str) -> Result<Backu
     let mut put = |writer: &mut SealedWriter<_>| {
         writer.put(&(written.len() as u32).to_be_bytes())?;
         writer.put(&written)?;
-        writer.put_key(packing.key)?;
+        keys.iter().try_for_each(|key| writer.put_key(key))?;
         texts.iter().try_for_each(|(_, text)| writer.put(text.as_bytes()))?;
         writer.put_all(&mut ledger)
     };
@@ -240,10 +248,14 @@ impl Backup {
         let mut reader = behind(&head, &opened, &passphrase).map_err(sealed)?;
         let list = list_of(&mut reader).map_err(sealed)?;
         may_be_read(&list)?;
-        let (mut key, mut texts) = (None, Vec::new());
+        let (mut keys, mut texts) = (Vec::new(), Vec::new());
         for (name, length) in &list.files {
             match name.as_str() {
-                KEY => key = Some(reader.key().map_err(sealed)?),
+                KEY => keys.push(reader.key(list.address.rail()).map_err(sealed)?),
+                SECOND_KEY => {
+                    let also = list.also.ok_or_else(|| content(SECOND_KEY, &"its address is not named"))?;
+                    keys.push(reader.key(also.rail()).map_err(sealed)?);
+                }
                 LEDGER => reader.take_into(*length, &mut io::sink()).map_err(sealed)?,
                 _ => {
                     let bytes = reader.take(*length, TEXT_BYTES).map_err(sealed)?;
@@ -254,7 +266,7 @@ impl Backup {
         }
         reader.finish().map_err(sealed)?;
         let mut backup =
-            Backup { file: file.to_owned(), opened, head, passphrase, list, key, texts, guarded: None, store: None };
+            Backup { file: file.to_owned(), opened, head, passphrase, list, keys, texts, guarded: None, store: None };
         backup.check()?;
         Ok(backup)
     }
@@ -269,9 +281,14 @@ impl Backup {
         self.store
     }
 
-    /// The key, given once.
-    pub fn take_key(&mut self) -> Option<Key> {
-        self.key.take()
+    /// The keys, given once: the first one first.
+    pub fn take_keys(&mut self) -> Vec<RailKey> {
+        std::mem::take(&mut self.keys)
+    }
+
+    /// Whose they are.
+    pub fn addresses(&self) -> Addresses {
+        Addresses { first: self.list.address, also: self.list.also }
     }
 
     /// What stands beside the key from then on: the ledger waits for its owner's word, however far the key store had
@@ -288,12 +305,12 @@ impl Backup {
 
     /// Texts that bursar would not read are not written where it would stop at them.
     fn check(&mut self) -> Result<(), BackupError> {
-        let address = self.key.as_ref().map(Key::address);
-        if address != Some(self.list.address) {
+        let named: Vec<KeyAddress> = self.addresses().iter().collect();
+        if self.keys.iter().map(RailKey::address).collect::<Vec<_>>() != named {
             return Err(content(KEY, &"it is not the key of the address that is named"));
         }
         let (config, guarded) = read_texts(&self.texts).map_err(|(name, cause)| content(name, &cause))?;
-        if config.wallet.address != address {
+        if config.wallet.addresses() != Some(self.addresses()) {
             return Err(content("config.toml", &"it names another address than the key's"));
         }
         (self.store, self.guarded) = (config.wallet.store, guarded);
@@ -349,8 +366,18 @@ pub fn begin(home: &Home) -> Result<File, BackupError> {
 
 /// Takes away what was written into a home that was empty.
 pub fn take_away(home: &Home, was_made: bool) {
-    let names =
-        ["config.toml", "policy.toml", "owner.json", LEDGER, UNPACKED, "wallet.json", "wallet.anchor", "wallet.lock"];
+    let names = [
+        "config.toml",
+        "policy.toml",
+        "owner.json",
+        LEDGER,
+        UNPACKED,
+        "wallet.json",
+        "wallet.anchor",
+        "wallet.solana.json",
+        "wallet.solana.anchor",
+        "wallet.lock",
+    ];
     for name in names {
         let _ = fs::remove_file(home.dir().join(name));
     }
@@ -402,7 +429,7 @@ fn list_of(reader: &mut SealedReader<BufReader<&File>>) -> Result<BackupList, Se
 
 /// What this program does not know may be what the restored home cannot do without.
 fn may_be_read(list: &BackupList) -> Result<(), BackupError> {
-    const KNOWN: [&str; 5] = [KEY, "config.toml", "policy.toml", "owner.json", LEDGER];
+    const KNOWN: [&str; 6] = [KEY, SECOND_KEY, "config.toml", "policy.toml", "owner.json", LEDGER];
     let (tables, _) = versions();
     if list.ledger_version > tables {
         let found = list.ledger_version;

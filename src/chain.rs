@@ -1,5 +1,23 @@
 //! What the chains say: balances, evidence, and what left our accounts. One folder per rail.
 
 pub mod evm;
+mod gather;
+pub mod json_rpc;
+mod line;
+mod rails;
+pub mod svm;
 
-pub use self::evm::{Nodes, Rpc};
+use url::Url;
+
+pub use self::evm::Rpc;
+pub use self::rails::Rails;
+pub use self::svm::SvmRpc;
+
+/// The nodes of one chain, as the owner or the built-in table has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodes {
+    /// The nodes, all of which are asked.
+    pub rpc: Vec<Url>,
+    /// For chains without a finalized tag: how many blocks behind the head count as final.
+    pub confirmations: Option<u64>,
+}

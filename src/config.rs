@@ -20,12 +20,12 @@ pub use told::{Notices, Ntfy, Tunnel, Webhook};
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 use url::Url;
 
 use crate::listing::Directory;
-use crate::money::{Account, Asset, Assets, Network, Rate, TransferMethod};
+use crate::money::{Account, Addresses, Asset, Assets, KeyAddress, Network, Rail, Rate, TransferMethod};
+
 use crate::policy::edit;
 use crate::policy::read::{self, Complaint, FileError, Notes, Section};
 use crate::text::quoted;
@@ -55,7 +55,16 @@ pub struct WalletConfig {
     /// Where the key is kept.
     pub store: Option<StoreKind>,
     /// The address the key is expected to have: a key store that holds another, or none, is not this wallet's.
-    pub address: Option<Address>,
+    pub address: Option<KeyAddress>,
+    /// The address of a second key, for another kind of chain.
+    pub also: Option<KeyAddress>,
+}
+
+impl WalletConfig {
+    /// Whose keys the wallet has, where there is one.
+    pub fn addresses(&self) -> Option<Addresses> {
+        self.address.map(|first| Addresses { first, also: self.also })
+    }
 }
 
 /// Where the key is kept.
@@ -141,8 +150,13 @@ impl Config {
     }
 
     /// Writes down where the key is and which address it has, leaving the rest of the file as it is.
-    pub fn write_wallet(home: &Home, store: StoreKind, address: Address) -> Result<(), ConfigError> {
-        rewrite(home, "wallet", place(store, address))
+    pub fn write_wallet(home: &Home, store: StoreKind, address: KeyAddress) -> Result<(), ConfigError> {
+        rewrite(home, "wallet", kept(store, address))
+    }
+
+    /// Writes down the address of a second key, in the same store.
+    pub fn write_second_key(home: &Home, address: KeyAddress) -> Result<(), ConfigError> {
+        rewrite(home, "wallet", [("also", address.to_string().into())])
     }
 
     /// Writes down whether the review page opens by itself at a question.
@@ -161,8 +175,8 @@ impl StoreKind {
     }
 }
 
-fn place(store: StoreKind, address: Address) -> [(&'static str, Value); 2] {
-    [("store", store.as_str().into()), ("address", address.to_checksum(None).into())]
+fn kept(store: StoreKind, address: KeyAddress) -> [(&'static str, Value); 2] {
+    [("store", store.as_str().into()), ("address", address.to_string().into())]
 }
 
 /// Changes the file in `home` as [`with_values`] does.
@@ -203,12 +217,20 @@ fn wallet(section: &Section<'_>) -> WalletConfig {
         Some("file") => Ok(StoreKind::File),
         _ => Err(Complaint::new("{value} is no place for a key", "write \"keyring\" or \"file\"")),
     });
-    let address = section.own("address", |item| {
+    let own = |item: &Item| {
         let spelt = read::address(read::text(item)?)?;
-        spelt.parse().map_err(|_| Complaint::new("{value} is no address of an EVM chain", "write the wallet's own"))
-    });
+        spelt.parse::<KeyAddress>().map_err(|_| Complaint::new("{value} is no address", "write the wallet's own"))
+    };
+    let (address, also) = (section.own("address", own), section.own("also", own));
     section.finish();
-    WalletConfig { store: store.map(|placed| placed.value), address: address.map(|placed| placed.value) }
+    if let Some(also) = &also
+        && address.as_ref().is_none_or(|first| first.value.rail() == also.value.rail())
+    {
+        let what = "`also` in [wallet] is a second key, for another kind of chain than `address`";
+        section.notes().say(also.span.clone(), what, "leave it out, or write the one key there is as `address`");
+    }
+    let value = |placed: Option<read::Placed<KeyAddress>>| placed.map(|placed| placed.value);
+    WalletConfig { store: store.map(|placed| placed.value), address: value(address), also: value(also) }
 }
 
 fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
@@ -219,7 +241,7 @@ fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
             confirmations: section.own("confirmations", at_least_one).map(|placed| placed.value),
         };
         section.finish();
-        match evm(&name.value) {
+        match spoken(&name.value) {
             Ok(network) => _ = chains.insert(network, chain),
             Err(complaint) => root.notes().say(name.span, complaint.what(), complaint.remedy()),
         }
@@ -247,20 +269,27 @@ fn assets(root: &Section<'_>) -> Vec<Asset> {
 /// All keys are read before any is missed, so that all complaints are heard.
 fn asset(section: &Section<'_>) -> Option<Asset> {
     let text = |key| section.value(key, name).map(|placed| placed.value);
-    let network = section.value("network", |item| evm(read::text(item)?));
+    let network = section.value("network", |item| spoken(read::text(item)?));
     let address = section.value("address", |item| read::address(read::text(item)?));
     let symbol = text("symbol");
     let decimals = section.value("decimals", decimals);
-    let transfer = if section.has("transfer") { section.own("transfer", transfer)?.value } else { Default::default() };
+    let is_on_solana = network.as_ref().is_some_and(|network| network.value.rail() == Some(Rail::Solana));
+    let transfer = match (section.has("transfer"), is_on_solana) {
+        (true, _) => section.own("transfer", transfer)?.value,
+        (false, true) => TransferMethod::Spl,
+        (false, false) => TransferMethod::default(),
+    };
     let signing = |key| match transfer {
         // A chain transaction has no signing domain of the asset's.
-        TransferMethod::Tip20 => section.own(key, name).map(|placed| placed.value).or(Some(String::new())),
+        TransferMethod::Tip20 | TransferMethod::Spl | TransferMethod::Token2022 => {
+            section.own(key, name).map(|placed| placed.value).or(Some(String::new()))
+        }
         TransferMethod::Eip3009 | TransferMethod::Permit2 => text(key),
     };
     let (eip712_name, eip712_version) = (signing("eip712_name"), signing("eip712_version"));
     let usd = section.value("usd", rate);
     Some(Asset {
-        account: Account::parse(&network?.value, &address?.value).ok()?,
+        account: account(section, &network?, &address?, transfer)?,
         symbol: symbol?,
         decimals: decimals?.value,
         eip712_name: eip712_name?,
@@ -270,19 +299,42 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
     })
 }
 
+/// An address as its network writes it, moved as assets are moved there.
+fn account(
+    section: &Section<'_>,
+    network: &read::Placed<Network>,
+    address: &read::Placed<String>,
+    transfer: TransferMethod,
+) -> Option<Account> {
+    let (network, span) = (&network.value, address.span.clone());
+    let Ok(account) = Account::parse(network, &address.value) else {
+        let what = format!("{} is no address of {}", address.value, network.title());
+        section.notes().say(span, what, "write the one that the asset has on this network");
+        return None;
+    };
+    if network.rail() != Some(transfer.rail()) {
+        let what = format!("on {} no asset moves by {}", network.title(), transfer.word());
+        section.notes().say(section.span(), what, "leave `transfer` out, or write what the network has");
+        return None;
+    }
+    Some(account)
+}
+
 fn transfer(item: &Item) -> Result<TransferMethod, Complaint> {
-    const REMEDY: &str = "write \"eip3009\" (which it is without this line), \"permit2\" or \"tip20\"";
+    const REMEDY: &str = "write \"eip3009\" (which it is without this line), \"permit2\" or \"tip20\"; \
+                          on Solana \"spl\" or \"token2022\"";
     let named = |word: &str| TransferMethod::ALL.into_iter().find(|method| method.word() == word);
     let found = item.as_str().and_then(named);
     found.ok_or_else(|| Complaint::new("{value} is no way that bursar knows for an asset to move", REMEDY))
 }
 
 /// A chain bursar can speak to.
-fn evm(text: &str) -> Result<Network, Complaint> {
+fn spoken(text: &str) -> Result<Network, Complaint> {
+    const REMEDY: &str = "write \"eip155:\" and the chain id, or the CAIP-2 name of one of Solana's clusters";
     let network = read::network(text)?;
-    match network.chain_id() {
+    match network.rail() {
         Some(_) => Ok(network),
-        None => Err(Complaint::new(format!("`{network}` is not an EVM chain"), "write \"eip155:\" and the chain id")),
+        None => Err(Complaint::new(format!("`{network}` is no chain that bursar speaks to"), REMEDY)),
     }
 }
 
@@ -331,8 +383,6 @@ fn unreadable(home: &Home, error: &std::io::Error) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::address;
-
     use super::*;
 
     pub(super) fn parsed(text: &str) -> Config {
@@ -404,7 +454,10 @@ usd = "1"
 
     #[test]
     fn the_owners_assets_are_known() {
-        let asset = Account::evm(&Network::eip155(84532), address!("00000000000000000000000000000000000000aa"));
+        let asset = Account::evm(
+            &Network::eip155(84532),
+            alloy_primitives::address!("00000000000000000000000000000000000000aa"),
+        );
         let assets = parsed(ASSET).assets();
         assert_eq!(assets.known(&asset).map(|asset| asset.symbol.as_str()), Some("PLAY"));
     }
@@ -461,10 +514,10 @@ usd = "1"
 
     #[test]
     fn the_wallets_address_is_written_and_all_else_stays() {
-        let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+        let address: KeyAddress = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913".parse().unwrap();
         let before =
             "# mine\n[chains.\"eip155:8453\"]\nconfirmations = 64 # deep\n\n[wallet]\nstore = \"keyring\" # or file\n";
-        insta::assert_snapshot!(with_values("config.toml", before, "wallet", place(StoreKind::File, address)).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", before, "wallet", kept(StoreKind::File, address)).unwrap(), @r#"
         # mine
         [chains."eip155:8453"]
         confirmations = 64 # deep
@@ -473,7 +526,7 @@ usd = "1"
         store = "file" # or file
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
         "#);
-        insta::assert_snapshot!(with_values("config.toml", "", "wallet", place(StoreKind::Keyring, address)).unwrap(), @r#"
+        insta::assert_snapshot!(with_values("config.toml", "", "wallet", kept(StoreKind::Keyring, address)).unwrap(), @r#"
         [wallet]
         store = "keyring"
         address = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
@@ -485,7 +538,7 @@ usd = "1"
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
         std::fs::write(home.config_file(), "[wallet\n").unwrap();
-        assert!(Config::write_wallet(&home, StoreKind::File, Address::ZERO).is_err());
+        assert!(Config::write_wallet(&home, StoreKind::File, KeyAddress::Solana([0; 32])).is_err());
         assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), "[wallet\n");
     }
 
@@ -493,9 +546,9 @@ usd = "1"
     fn what_was_written_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
-        let address = address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");
+        let address: KeyAddress = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913".parse().unwrap();
         Config::write_wallet(&home, StoreKind::File, address).unwrap();
         let wallet = Config::load(&home).unwrap().wallet;
-        assert_eq!(wallet, WalletConfig { store: Some(StoreKind::File), address: Some(address) });
+        assert_eq!(wallet, WalletConfig { store: Some(StoreKind::File), address: Some(address), also: None });
     }
 }

@@ -8,16 +8,20 @@ use crate::money::{Account, Network};
 use crate::parts::{Look, Parts, Reading};
 use crate::policy::{Funds, Policy};
 use crate::time::Time;
+use crate::wallet::Wallet;
 
 /// Asks the nodes of every network the policy allows, all at once. What does not answer stays as it was.
 pub(crate) async fn read(house: &Parts) -> Reading {
     let (Some(wallet), Ok(policy)) = (&house.wallet, house.policy()) else { return Reading::default() };
     let asked = wanted(house, &policy).into_iter().map(|asset| async move {
-        let answer = house.chains.balance(&asset, &wallet.account(asset.network())).await;
-        (asset, answer)
+        let owner = wallet.account_on(asset.network())?;
+        let answer = house.chains.balance(&asset, &owner).await;
+        Some((asset, answer))
     });
-    let heads = policy.networks.iter().map(|network| house.chains.heads(network));
+    let with_a_key = policy.networks.iter().filter(|network| wallet.account_on(network).is_some());
+    let heads = with_a_key.map(|network| house.chains.heads(network));
     let (answers, heads) = tokio::join!(join_all(asked), join_all(heads));
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
     let look = Look::at(&*house.clock);
     let now = look.said;
     let clocks = heads.into_iter().flatten().flatten().map(|head| apart(head.time_secs, now)).collect();
@@ -48,7 +52,7 @@ pub(crate) fn less(house: &Parts, in_doubt: &InDoubt) -> Funds {
             balance.0 = balance.0.saturating_sub(amount.0);
         }
     }
-    Funds { address: house.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)), known }
+    Funds { wallet: house.wallet.as_ref().map(Wallet::addresses), known }
 }
 
 /// How far a node's newest block is from our clock. Such a block may be some seconds old.

@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify, RwLock};
 
 use crate::agent::Agent;
 use crate::answer::Refusal;
-use crate::chain::{Nodes, Rpc};
+use crate::chain::{Nodes, Rails};
 use crate::clock::SystemClock;
 use crate::config::{Config, Home, OwnerFile, PolicyFile, StoreKind as KeptIn};
 use crate::directory::WebDirectories;
@@ -63,8 +63,8 @@ impl House {
             Some(KeptIn::File) => Store::file(home.dir(), passphrases),
             _ => Store::keyring(home.dir()),
         };
-        let wallet = config.wallet.address.map(|address| Wallet::open(store, address, clock.clone()));
-        let chains = Arc::new(Rpc::new(nodes(&config, &assets)));
+        let wallet = config.wallet.addresses().map(|addresses| Wallet::open(store, addresses, clock.clone()));
+        let chains = Arc::new(Rails::new(nodes(&config, &assets), &assets));
         let seller = Arc::new(Sellers::new(&home.purchases_dir(), &config.programs));
         let directories = Arc::new(WebDirectories::new(config.directories));
         let house = House::over(home, assets, Ports { wallet, seller, chains, directories, clock })?;

@@ -105,6 +105,23 @@ pub const FUNDS_WAIT: Duration = Duration::from_secs(1);
 pub const GROUND_WAIT: Duration = Duration::from_secs(5);
 /// An allowance changes when its owner or a payment changes it; after this long it is read anew all the same.
 pub const GROUND_KEPT: Duration = Duration::from_secs(60);
+/// A block of Solana's is named in what is signed for so long after it was told: each second costs the seller five of the
+/// 150 that it has.
+pub const BLOCK_IS_YOUNG: Duration = Duration::from_secs(10);
+/// A newer one is asked for this often, for as long as somebody may pay with it.
+pub const BLOCK_IS_RENEWED: Duration = Duration::from_secs(4);
+/// So long after the last look at a seller.
+pub const BLOCK_IS_WANTED: Duration = Duration::from_secs(60);
+/// Where no node answers, a seller's block is named for so long after the last one that a node told.
+pub const BLOCK_IS_OF_USE: Duration = Duration::from_secs(600);
+/// Blocks of Solana's by which an authorization ends later than it has to: nodes are behind each other.
+pub const BLOCKS_TO_SPARE: u64 = 32;
+/// So often Solana makes no block: one of its slots is longer.
+pub const SLOT_AT_LEAST: Duration = Duration::from_millis(100);
+/// And so seldom it makes one, as windows are shown.
+pub const SLOT_AT_MOST: Duration = Duration::from_millis(500);
+/// What is written beside a payment on Solana, as x402 bounds it.
+pub const SOLANA_MEMO_BYTES: usize = 256;
 /// An approval is in a block within this, or its owner looks again.
 pub const APPROVAL_WAIT: Duration = Duration::from_secs(60);
 /// How often it is looked for.

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use alloy_primitives::{U256, address};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::account::{Account, NotAnAddress, address, address_in_any_case, solana_key};
+pub use self::account::{Account, Addresses, KeyAddress, NotAnAddress, address, address_in_any_case, solana_key};
 pub use self::places::Faucet;
 
 /// Atomic units of one asset, as they are signed.
@@ -69,6 +69,10 @@ pub enum TransferMethod {
     Permit2,
     /// By a chain transaction of Tempo's, which takes its fee in the asset.
     Tip20,
+    /// By a chain transaction of Solana's and its first program for assets.
+    Spl,
+    /// The same by its other program. An asset of it that takes a fee of its own or runs a hook is never listed.
+    Token2022,
 }
 
 /// What one whole unit counts for, in 10^-12 dollars.
@@ -210,6 +214,27 @@ impl Network {
     }
 }
 
+impl Rail {
+    /// All of them.
+    pub const ALL: [Rail; 2] = [Rail::Evm, Rail::Solana];
+
+    /// As people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Rail::Evm => "EVM chains",
+            Rail::Solana => "Solana",
+        }
+    }
+
+    /// As commands write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Rail::Evm => "evm",
+            Rail::Solana => "solana",
+        }
+    }
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -241,7 +266,21 @@ impl fmt::Display for Rate {
 
 impl TransferMethod {
     /// All of them.
-    pub const ALL: [TransferMethod; 3] = [TransferMethod::Eip3009, TransferMethod::Permit2, TransferMethod::Tip20];
+    pub const ALL: [TransferMethod; 5] = [
+        TransferMethod::Eip3009,
+        TransferMethod::Permit2,
+        TransferMethod::Tip20,
+        TransferMethod::Spl,
+        TransferMethod::Token2022,
+    ];
+
+    /// On which kind of chain.
+    pub const fn rail(self) -> Rail {
+        match self {
+            TransferMethod::Eip3009 | TransferMethod::Permit2 | TransferMethod::Tip20 => Rail::Evm,
+            TransferMethod::Spl | TransferMethod::Token2022 => Rail::Solana,
+        }
+    }
 
     /// As it is written.
     pub const fn word(self) -> &'static str {
@@ -249,6 +288,8 @@ impl TransferMethod {
             TransferMethod::Eip3009 => "eip3009",
             TransferMethod::Permit2 => "permit2",
             TransferMethod::Tip20 => "tip20",
+            TransferMethod::Spl => "spl",
+            TransferMethod::Token2022 => "token2022",
         }
     }
 }
@@ -360,6 +401,17 @@ fn built_in() -> Vec<Asset> {
     let permit = |chain, address, symbol, name, version, decimals| {
         row(chain, address, symbol, name, version, decimals, TransferMethod::Permit2)
     };
+    let mint = |cluster: &Network, mint: &str, symbol: &str, transfer| Asset {
+        account: Account::solana(cluster, account::solana_key(mint).unwrap_or_default()),
+        symbol: symbol.to_owned(),
+        decimals: 6,
+        eip712_name: String::new(),
+        eip712_version: String::new(),
+        usd: Rate::ONE,
+        transfer,
+    };
+    let [mainnet, devnet] =
+        ["solana", "solana-devnet"].map(|name| Network::of_v1(name).unwrap_or_else(|| Network::new(name)));
     let tip20 = |chain, address, symbol| row(chain, address, symbol, "", "", 6, TransferMethod::Tip20);
     vec![
         usdc(8453, address!("833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"), "USD Coin"),
@@ -393,6 +445,12 @@ fn built_in() -> Vec<Asset> {
         tip20(4217, address!("20C000000000000000000000b9537d11c60E8b50"), "USDC.e"),
         tip20(4217, address!("20c0000000000000000000000000000000000000"), "pathUSD"),
         tip20(42431, address!("20c0000000000000000000000000000000000000"), "pathUSD"),
+        mint(&mainnet, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", USDC, TransferMethod::Spl),
+        mint(&mainnet, "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", "USDT", TransferMethod::Spl),
+        mint(&mainnet, "2b1kV6DkPAnxd5ixfnxCpjxmKwqjjaYmCZfHsFu24GXo", "PYUSD", TransferMethod::Token2022),
+        mint(&mainnet, "2u1tszSeqZ3qBWF3uNGPFc8TzMk2tdiwknnRMWGWjGWH", "USDG", TransferMethod::Token2022),
+        mint(&mainnet, "CASHx9KJUStyftLFWGvEVf59SGeG9sh5FfcnZMVPCASH", "CASH", TransferMethod::Token2022),
+        mint(&devnet, "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU", USDC, TransferMethod::Spl),
     ]
 }
 
@@ -467,6 +525,14 @@ mod tests {
     fn a_rate_is_written_as_it_is_read() {
         for text in ["1", "0.001", "1.000000000001", "12.5", "0"] {
             assert_eq!(Rate::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_asset_moves_in_a_way_that_its_chain_has() {
+        for asset in built_in() {
+            assert_eq!(asset.network().rail(), Some(asset.transfer.rail()), "{}", asset.account);
+            assert!(!asset.account.is_nobodys(), "{}", asset.symbol);
         }
     }
 

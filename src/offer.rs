@@ -20,6 +20,7 @@ mod signed;
 mod words;
 mod www_authenticate;
 mod x402;
+mod x402_svm;
 mod x402_v1;
 mod x402_v2;
 
@@ -35,6 +36,7 @@ pub use self::payment::{Paid, payment_header};
 pub use self::receipt::{Receipt, receipt};
 pub use self::signed::{Attestation, Attested, Paying};
 pub use self::words::{Carrier, Words};
+pub use self::x402_svm::SolanaTerms;
 pub use self::x402_v2::{names_purchase, resource_of_payment};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod, Usd};
@@ -106,6 +108,8 @@ pub enum Scheme {
     /// A chain transaction of Tempo's with a transfer of the amount less this, which is the most its fee can be; nothing
     /// where the seller pays the fee.
     Tempo(Amount),
+    /// Our half of a chain transaction of Solana's with a transfer of exactly the amount.
+    Solana(SolanaTerms),
 }
 
 /// What a seller puts on the chain for whoever pays by Permit2 and has not allowed it to move the asset.
@@ -385,7 +389,7 @@ impl Scheme {
     /// As policies and records name it: by what it may take.
     pub fn name(&self) -> &'static str {
         match self {
-            Scheme::Eip3009 | Scheme::Permit2 => "exact",
+            Scheme::Eip3009 | Scheme::Permit2 | Scheme::Solana(_) => "exact",
             Scheme::Upto(_) => "upto",
             Scheme::Tempo(_) => "tempo",
         }
@@ -397,6 +401,7 @@ impl Scheme {
             TransferMethod::Eip3009 => Scheme::Eip3009,
             TransferMethod::Permit2 => Scheme::Permit2,
             TransferMethod::Tip20 => Scheme::Tempo(Amount::default()),
+            TransferMethod::Spl | TransferMethod::Token2022 => Scheme::Solana(SolanaTerms::imagined(asset.network())),
         }
     }
 

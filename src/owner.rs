@@ -25,7 +25,7 @@ use crate::answer::{Audit, Explained, OfferVerdict, Pending, Reconciled, Refusal
 use crate::goods::Goods;
 use crate::imagine::{Imagined, Imagining};
 use crate::ledger::{Entry, LedgerError};
-use crate::money::Usd;
+use crate::money::{Rail, Usd};
 use crate::parts::Parts;
 use crate::policy::{self, ApprovedBy, Decision};
 use crate::reason::{Reason, Who};
@@ -148,10 +148,10 @@ impl Owner {
         }
     }
 
-    /// Whether the key can be read now.
-    pub async fn reads_key(&self) -> Result<(), WalletError> {
+    /// Whether the key for this kind of chain can be read now.
+    pub async fn reads_key(&self, rail: Rail) -> Result<(), WalletError> {
         match &self.parts.wallet {
-            Some(wallet) => wallet.unlock().await.map(drop),
+            Some(wallet) => wallet.unlock().await?.has(rail),
             None => Ok(()),
         }
     }

@@ -8,10 +8,9 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use std::time::{Duration, Instant};
 
-use alloy_primitives::B256;
 use tokio::sync::{Mutex, Notify, RwLock};
 
-use crate::authorization::Fact;
+use crate::authorization::{Fact, Known};
 use crate::config::{OwnerFile, PolicyFile};
 use crate::ledger::{Bodies, Entry, Ledger};
 use crate::limits;
@@ -58,7 +57,11 @@ pub struct FundsBook {
 
 /// What was heard of the chains that a scheme must know before it signs, and when.
 #[derive(Default)]
-pub struct GroundBook(std::sync::Mutex<BTreeMap<Fact, (Time, B256)>>);
+pub struct GroundBook {
+    heard: std::sync::Mutex<BTreeMap<Fact, (Time, Known)>>,
+    /// What is kept young beside the calls, and when somebody last may have wanted it.
+    wanted: std::sync::Mutex<BTreeMap<Fact, Time>>,
+}
 
 /// What directories listed lately, by what they were asked, and when.
 #[derive(Default)]
@@ -107,20 +110,34 @@ impl FundsBook {
 }
 
 impl GroundBook {
-    /// What is known, and not too old.
-    pub(crate) fn recall(&self, fact: &Fact, now: Time) -> Option<B256> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, word) = known.get(fact)?;
-        (now.since(*at) < limits::GROUND_KEPT).then_some(*word)
+    /// What is known, and when it was heard, unless that is longer ago.
+    pub(crate) fn recall(&self, fact: &Fact, now: Time, within: Duration) -> Option<(Time, Known)> {
+        let known = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(fact).copied().filter(|(at, _)| now.since(*at) < within)
     }
 
-    pub(crate) fn note(&self, fact: &Fact, word: B256, now: Time) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.clone(), (now, word));
+    pub(crate) fn note(&self, fact: &Fact, heard: Known, now: Time) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.clone(), (now, heard));
+    }
+
+    /// Somebody may want it. Whether nobody keeps it young yet.
+    pub(crate) fn is_wanted(&self, fact: &Fact, now: Time) -> bool {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.clone(), now).is_none()
+    }
+
+    /// Whether nobody has wanted it for a while: then whoever keeps it young lets it go.
+    pub(crate) fn is_let_go(&self, fact: &Fact, now: Time) -> bool {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = wanted.get(fact).is_some_and(|at| now.since(*at) < limits::BLOCK_IS_WANTED);
+        if !is_wanted {
+            wanted.remove(fact);
+        }
+        !is_wanted
     }
 
     /// What was known turned out to be otherwise.
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

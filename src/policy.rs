@@ -34,7 +34,7 @@ pub use terms::{Denial, Terms, TermsText};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::money::{Account, Amount, Network, Usd};
+use crate::money::{Account, Addresses, Amount, Network, Usd};
 use crate::offer::Offer;
 use crate::reason::Reason;
 use crate::request::{MaxPrice, Request};
@@ -199,8 +199,8 @@ pub struct Question<'a> {
 /// Known balances less what is open, by asset. What was never read is not here and refuses nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Funds {
-    /// The wallet's own address: where to send money when it is short.
-    pub address: Option<String>,
+    /// The wallet's own addresses: where to send money when it is short.
+    pub wallet: Option<Addresses>,
     /// What is known.
     pub known: BTreeMap<Account, Amount>,
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::http::HeaderMap;
-use alloy_primitives::B256;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use url::Url;
 
 use crate::answer::{Notice, Pending};
-use crate::authorization::{Authorization, Fact, Handle};
+use crate::authorization::{Authorization, Fact, Handle, Known};
 pub use crate::ledger::{Recorded, RecordedSignIn};
 use crate::listing::Directory;
 use crate::money::{Account, Amount, Network};
@@ -312,7 +311,7 @@ pub trait Chains: Send + Sync {
     async fn balance(&self, asset: &Account, owner: &Account) -> Result<Amount, ChainError>;
 
     /// What a scheme must know before it signs.
-    async fn know(&self, fact: &Fact) -> Result<B256, ChainError>;
+    async fn know(&self, fact: &Fact) -> Result<Known, ChainError>;
 
     /// Sends a signed chain transaction, as its rail writes it. Answers with its name.
     async fn push(&self, network: &Network, signed: &[u8]) -> Result<String, ChainError>;

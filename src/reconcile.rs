@@ -124,7 +124,7 @@ impl Parts {
         let (Some(wallet), Ok(policy)) = (&self.wallet, self.policy()) else { return Ok(()) };
         let assets = policy.networks.iter().flat_map(|network| self.assets.on(network));
         for asset in assets {
-            let owner = wallet.account(asset.network());
+            let Some(owner) = wallet.account_on(asset.network()) else { continue };
             let Some((strangers, to)) = self.strangers(&asset.account, &owner).await? else { continue };
             for Stranger { alarm, is_confirmed } in strangers {
                 if is_confirmed && self.ledger.frozen().await?.is_none() {

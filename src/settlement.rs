@@ -16,6 +16,7 @@ mod eip3009;
 mod evidence;
 mod evm;
 mod permit2;
+mod solana;
 mod tempo;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::eip3009::use_log as eip3009_use;
 pub use self::evidence::{Block, ChainError, Testimony, Transfer, Use};
 pub use self::evm::{ChainTx, EventLog, EvmQuestion, LogFilter, UseRecord};
+pub use self::solana::{LandedTx, SolanaQuestion};
 pub use self::tempo::{is_fee as is_tempo_fee, memo_log as tempo_memo};
 use crate::authorization::{Ends, Facts};
 use crate::limits;
@@ -168,7 +170,7 @@ pub fn verdict(testimonies: &[Result<Testimony, ChainError>], signed: &Facts) ->
         return Evidence::Unknown { why: failed.to_string() };
     }
     match told.iter().any(|t| matches!(t.fate, Use::NeverAgain(_))) {
-        true => never_again(&told),
+        true => never_again(&told, signed.ends),
         false => unused(&told, signed),
     }
 }
@@ -288,17 +290,18 @@ fn is_final_at(testimony: &Testimony, block: Option<u64>, ends: Ends) -> bool {
     })
 }
 
-/// Every node answered, and at least one has it that its owner took it back.
-fn never_again(told: &[&Testimony]) -> Evidence {
+/// Every node answered, and at least one has it that it came to nothing: its owner took it back, or it failed on the chain.
+fn never_again(told: &[&Testimony], ends: Ends) -> Evidence {
     let is_final = |t: &&Testimony| match t.fate {
         Use::NeverAgain(block) => t.finalized.is_some_and(|last| last.number >= block && last.number <= t.at.number),
-        Use::Unused | Use::Used(_) => false,
+        Use::Unused => is_final_past(t, ends),
+        Use::Used(_) => false,
     };
     if told.iter().all(is_final) {
         let nodes: Vec<&str> = told.iter().map(|t| t.node.as_str()).collect();
-        return Evidence::Lapsed { proof: format!("its owner took it back; {} say so finally", nodes.join(", ")) };
+        return Evidence::Lapsed { proof: format!("it came to nothing; {} say so finally", nodes.join(", ")) };
     }
-    Evidence::Unknown { why: "its owner took it back, and not every node has that finally".to_owned() }
+    Evidence::Unknown { why: "it came to nothing, and not every node has that finally".to_owned() }
 }
 
 /// Every node answered, and none saw it used.
@@ -329,7 +332,11 @@ fn is_end(ends: Ends, block: Block) -> bool {
 fn is_past(ends: Ends, block: Block) -> bool {
     match ends {
         Ends::At(_) => block.time_secs > ends.secs(),
-        Ends::AtHeight { last, .. } => block.number > last,
+        // How high the chain was when it was signed is what nodes said. That it has had the time to grow so far, they all say
+        // now, so that no single one makes an end come early.
+        Ends::AtHeight { last, about } => {
+            block.number > last && block.time_secs > u64::try_from(about.secs()).unwrap_or_default()
+        }
     }
 }
 
@@ -611,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    fn where_heights_decide_no_time_does() {
+    fn where_heights_decide_no_time_alone_does() {
         let ends = Ends::AtHeight { last: 95, about: Time::from_secs(ENDS as i64) };
         let of = |testimonies: &[Testimony]| {
             let signed = Facts { ends, ..signed() };
@@ -623,12 +630,14 @@ mod tests {
             finalized: Some(block(last, secs)),
             ..unused(0, None)
         };
-        let (anew, evidence) = of(&[at(97, 96, 0), at(97, 96, 1)]);
+        let late = ENDS + 1_000_000;
+        let (anew, evidence) = of(&[at(97, 96, ENDS + 1), at(97, 96, late)]);
         let Evidence::Lapsed { proof } = evidence else { panic!("{evidence:?}") };
         assert!(anew && proof.starts_with("its window ended with block 95; "), "{proof}");
-        let late = ENDS + 1_000_000;
         for (nodes, expected) in [
-            ([at(97, 96, 0), at(97, 95, late)], Evidence::PastWindowNotFinal { earliest_head_secs: 0 }),
+            ([at(97, 96, late), at(97, 95, late)], Evidence::PastWindowNotFinal { earliest_head_secs: late }),
+            // A height that was told too low when it was signed: the chain has not had the time to grow past it.
+            ([at(97, 96, late), at(97, 96, ENDS)], Evidence::UnusedInWindow),
             ([at(97, 96, late), at(95, 90, late)], Evidence::UnusedInWindow),
         ] {
             assert_eq!(of(&nodes), (false, expected));

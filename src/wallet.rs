@@ -1,16 +1,18 @@
 //! The only reader of keys.
 //!
-//! A [`Wallet`] is one address and the [`Store`] its key is kept in: the system's keyring, or an encrypted file. The key
-//! is read when a payment needs it, kept in memory while it is used, and dropped when it is not. It signs typed
-//! authorizations and nothing else, and leaves this room only by [`Wallet::export`].
+//! A [`Wallet`] is one address, or one for each kind of chain, and the [`Store`] its keys are kept in: the system's
+//! keyring, or encrypted files. They are read when a payment needs one, kept in memory while they are used, and dropped
+//! when they are not. They sign typed authorizations and nothing else, and leave this room only by [`Wallet::export`].
 
 mod anchor;
 mod cost;
+mod ed25519;
 mod error;
 mod files;
 mod key;
 mod keyfile;
 mod keyring;
+mod keys;
 mod locked;
 mod memory;
 mod passphrase;
@@ -26,8 +28,10 @@ use zeroize::Zeroizing;
 
 use self::anchor::AnchorKey;
 pub use self::anchor::{Anchor, OwnerMark};
+pub use self::ed25519::Ed25519Key;
 pub use self::error::WalletError;
 pub use self::key::Key;
+pub use self::keys::{Keys, RailKey};
 pub use self::memory::Memory;
 pub use self::passphrase::PassphraseSource;
 pub use self::sealed::{SealedError, SealedHead, SealedReader, SealedWriter};
@@ -35,68 +39,81 @@ pub use self::second_factor::{CodeSecret, SecondFactor};
 pub use self::store::{KeyStore, Store};
 pub use self::verifier::Verifier;
 use crate::limits;
-use crate::money::{Account, Network};
+use crate::money::{Account, Addresses, KeyAddress, Network, Rail};
 use crate::time::{Clock, Time};
 
-/// The only reader of the wallet's key.
+/// The only reader of the wallet's keys.
 pub struct Wallet {
     store: Store,
-    address: Address,
+    addresses: Addresses,
     clock: Arc<dyn Clock>,
     in_memory: Mutex<Option<InMemory>>,
-    anchor_key: Mutex<Option<Arc<AnchorKey>>>,
-    /// Held by whoever is reading the key, so that many purchases at once read it one time.
+    seals: Mutex<Option<Arc<Seals>>>,
+    /// Held by whoever is reading the keys, so that many purchases at once read them one time.
     unlocking: tokio::sync::Mutex<()>,
 }
 
+/// What seals the note beside each key that was read, the first one first. It cannot sign.
+type Seals = Vec<(KeyAddress, AnchorKey)>;
+
 struct InMemory {
-    key: Arc<Key>,
+    keys: Arc<Keys>,
     used: Time,
 }
 
 impl Wallet {
     /// The wallet the owner's config names. Nothing is read yet.
-    pub fn open(store: Store, address: Address, clock: Arc<dyn Clock>) -> Wallet {
-        let (in_memory, anchor_key) = (Mutex::new(None), Mutex::new(None));
-        Wallet { store, address, clock, in_memory, anchor_key, unlocking: tokio::sync::Mutex::new(()) }
+    pub fn open(store: Store, addresses: impl Into<Addresses>, clock: Arc<dyn Clock>) -> Wallet {
+        let (in_memory, seals, addresses) = (Mutex::new(None), Mutex::new(None), addresses.into());
+        Wallet { store, addresses, clock, in_memory, seals, unlocking: tokio::sync::Mutex::new(()) }
     }
 
     /// A fresh key, kept in `store`. Its address belongs into the config: without it the key is never looked for.
-    pub async fn create(store: &Store) -> Result<Address, WalletError> {
-        Wallet::import(store, Key::random()?).await
+    pub async fn create(store: &Store, rail: Rail, beside: Option<KeyAddress>) -> Result<KeyAddress, WalletError> {
+        Wallet::import(store, RailKey::random(rail)?, beside).await
     }
 
-    /// Takes a key over into a store.
-    pub async fn import(store: &Store, key: Key) -> Result<Address, WalletError> {
+    /// Takes a key over into a store, beside the one that is in use there.
+    pub async fn import(store: &Store, key: RailKey, beside: Option<KeyAddress>) -> Result<KeyAddress, WalletError> {
         let address = key.address();
-        store.alone(move |keys| keys.save(&key)).await?;
+        store.alone(move |keys| keys.save(&key, beside)).await?;
         Ok(address)
     }
 
     /// The addresses whose keys are in `store`.
-    pub async fn list(store: &Store) -> Result<Vec<Address>, WalletError> {
+    pub async fn list(store: &Store) -> Result<Vec<KeyAddress>, WalletError> {
         store.call(|keys| keys.list()).await
     }
 
-    /// The address whose key it reads.
-    pub fn address(&self) -> Address {
-        self.address
+    /// The addresses whose keys it reads.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
     }
 
-    /// Its account on a network.
+    /// Its address on EVM chains, where it has one.
+    pub fn evm_address(&self) -> Option<Address> {
+        self.addresses.of(Rail::Evm).and_then(KeyAddress::as_evm)
+    }
+
+    /// Its account on a network; none where it has no key for that kind of chain.
+    pub fn account_on(&self, network: &Network) -> Option<Account> {
+        self.addresses.on(network)
+    }
+
+    /// The same, or nobody's account, from which nothing is ever signed.
     pub fn account(&self, network: &Network) -> Account {
-        Account::evm(network, self.address)
+        self.account_on(network).unwrap_or_else(|| Account::nobody(network))
     }
 
-    /// The key, read from its store unless it is still in memory. Bounded in time, whatever the store does.
-    pub async fn unlock(&self) -> Result<Arc<Key>, WalletError> {
+    /// The keys, read from their store unless they are still in memory. Bounded in time, whatever the store does.
+    pub async fn unlock(&self) -> Result<Arc<Keys>, WalletError> {
         match self.in_use() {
-            Some(key) => Ok(key),
-            None => self.store.in_time(self.read_key()).await,
+            Some(keys) => Ok(keys),
+            None => self.store.in_time(self.read_keys()).await,
         }
     }
 
-    /// Drops a key nobody has used for [`limits::KEY_IDLE`]; what is just being signed with it still ends.
+    /// Drops keys nobody has used for [`limits::KEY_IDLE`]; what is just being signed with it still ends.
     pub fn forget_if_idle(&self) {
         let mut kept = guard(&self.in_memory);
         if kept.as_ref().is_some_and(|kept| self.is_idle(kept)) {
@@ -104,44 +121,44 @@ impl Wallet {
         }
     }
 
-    /// Forgets the unlocked key now.
+    /// Forgets the unlocked keys now.
     pub fn forget(&self) {
         *guard(&self.in_memory) = None;
     }
 
-    /// The key as text, for its owner: whoever calls this has made sure that it goes to a terminal.
-    pub async fn export(&self) -> Result<Zeroizing<String>, WalletError> {
-        Ok(self.unlock().await?.to_hex())
+    /// A key as text, for its owner: whoever calls this has made sure that it goes to a terminal.
+    pub async fn export(&self, rail: Rail) -> Result<Zeroizing<String>, WalletError> {
+        Ok(self.unlock().await?.of(rail)?.to_text())
     }
 
-    /// Deletes the key and what was kept beside it. Without a copy, what the address holds is lost.
-    pub async fn remove(self) -> Result<(), WalletError> {
-        let address = self.address;
+    /// Deletes a key and what was kept beside it. Without a copy, what the address holds is lost.
+    pub async fn remove(self, rail: Rail) -> Result<(), WalletError> {
+        let address = self.addresses.of(rail).ok_or(WalletError::NoKeyFor { rail })?;
         self.store.alone(move |keys| keys.remove(address)).await
     }
 
     /// Which ledger belongs to this key, and how far it had come at least. `None`: no ledger was ever used with it.
     pub async fn anchor(&self) -> Result<Option<Anchor>, WalletError> {
-        let (address, seal) = (self.address, self.anchor_key().await?);
-        self.store.call(move |keys| read_anchor(keys, address, &seal)).await
+        let (addresses, seals) = (self.addresses, self.seals().await?);
+        self.store.call(move |keys| read_anchor(keys, addresses, &seals)).await
     }
 
     /// The same as far as it can be read without the key. It may tell of a loss; that all is well it does not prove.
     pub async fn noted(&self) -> Result<Option<Anchor>, WalletError> {
-        let address = self.address;
+        let address = self.addresses.first;
         self.store.call(move |keys| keys.read_anchor(address)?.map(|text| anchor::noted(&text)).transpose()).await
     }
 
     /// Notes how far the ledger has come. Never lowered, and never moved to another ledger.
     pub async fn write_anchor(&self, anchor: Anchor) -> Result<(), WalletError> {
-        let (address, seal) = (self.address, self.anchor_key().await?);
-        let raise = move |keys: &dyn KeyStore| match read_anchor(keys, address, &seal)? {
+        let (addresses, seals) = (self.addresses, self.seals().await?);
+        let raise = move |keys: &dyn KeyStore| match read_anchor(keys, addresses, &seals)? {
             Some(kept) if kept.ledger_id != anchor.ledger_id => Err(WalletError::OtherLedger),
             Some(kept) if kept.authorizations >= anchor.authorizations => Ok(()),
             kept => {
                 // Whose word the policy is does not change by spending.
                 let owner = kept.map_or(anchor.owner.clone(), |kept| kept.owner);
-                keys.write_anchor(address, &seal.seal(address, &Anchor { owner, ..anchor })?)
+                write_anchor(keys, &seals, &Anchor { owner, ..anchor })
             }
         };
         self.store.alone(raise).await
@@ -149,47 +166,60 @@ impl Wallet {
 
     /// Notes the owner's passphrase and policy, for the same ledger and no less far.
     pub async fn mark_owner(&self, anchor: Anchor) -> Result<(), WalletError> {
-        let (address, seal) = (self.address, self.anchor_key().await?);
+        let (addresses, seals) = (self.addresses, self.seals().await?);
         let mark = move |keys: &dyn KeyStore| {
-            let kept = read_anchor(keys, address, &seal)?;
+            let kept = read_anchor(keys, addresses, &seals)?;
             if kept.as_ref().is_some_and(|kept| kept.ledger_id != anchor.ledger_id) {
                 return Err(WalletError::OtherLedger);
             }
             let authorizations = kept.map_or(0, |kept| kept.authorizations).max(anchor.authorizations);
-            keys.write_anchor(address, &seal.seal(address, &Anchor { authorizations, ..anchor })?)
+            write_anchor(keys, &seals, &Anchor { authorizations, ..anchor })
         };
         self.store.alone(mark).await
     }
 
     /// The owner's word that this ledger is the one, however far it has come.
     pub async fn adopt(&self, anchor: Anchor) -> Result<(), WalletError> {
-        let (address, seal) = (self.address, self.anchor_key().await?);
-        self.store.alone(move |keys| keys.write_anchor(address, &seal.seal(address, &anchor)?)).await
+        let seals = self.seals().await?;
+        self.store.alone(move |keys| write_anchor(keys, &seals, &anchor)).await
     }
 
-    async fn read_key(&self) -> Result<Arc<Key>, WalletError> {
+    async fn read_keys(&self) -> Result<Arc<Keys>, WalletError> {
         let _alone = self.unlocking.lock().await;
-        if let Some(key) = self.in_use() {
-            return Ok(key);
+        if let Some(keys) = self.in_use() {
+            return Ok(keys);
         }
-        let expected = self.address;
-        let key = Arc::new(self.store.call(move |keys| keys.load(expected)).await?);
-        if key.address() != expected {
-            return Err(WalletError::WrongKey { expected, found: key.address() });
+        let first = self.read_key(self.addresses.first).await?;
+        let also = match self.addresses.also {
+            Some(address) => Some(self.read_key(address).await),
+            None => None,
+        };
+        let is_whole = also.as_ref().is_none_or(Result::is_ok);
+        let keys = Arc::new(Keys::new(first, also));
+        *guard(&self.seals) = Some(Arc::new(seals_of(&keys)));
+        // Where one is missing it is looked for again the next time.
+        if is_whole {
+            *guard(&self.in_memory) = Some(InMemory { keys: keys.clone(), used: self.clock.now() });
         }
-        *guard(&self.anchor_key) = Some(Arc::new(AnchorKey::of(&key)));
-        *guard(&self.in_memory) = Some(InMemory { key: key.clone(), used: self.clock.now() });
-        Ok(key)
+        Ok(keys)
     }
 
-    fn in_use(&self) -> Option<Arc<Key>> {
+    async fn read_key(&self, expected: KeyAddress) -> Result<RailKey, WalletError> {
+        let key = self.store.call(move |keys| keys.load(expected)).await?;
+        match key.address() == expected {
+            true => Ok(key),
+            false => Err(WalletError::WrongKey { expected, found: key.address() }),
+        }
+    }
+
+    fn in_use(&self) -> Option<Arc<Keys>> {
         let mut kept = guard(&self.in_memory);
         if kept.as_ref().is_some_and(|kept| self.is_idle(kept)) {
             *kept = None;
         }
         let kept = kept.as_mut()?;
         kept.used = self.clock.now();
-        Some(kept.key.clone())
+        Some(kept.keys.clone())
     }
 
     fn is_idle(&self, kept: &InMemory) -> bool {
@@ -197,17 +227,34 @@ impl Wallet {
     }
 
     /// Outlives the key in memory: it cannot sign, and the count is written when nobody pays.
-    async fn anchor_key(&self) -> Result<Arc<AnchorKey>, WalletError> {
-        let kept = guard(&self.anchor_key).clone();
+    async fn seals(&self) -> Result<Arc<Seals>, WalletError> {
+        let kept = guard(&self.seals).clone();
         match kept {
-            Some(key) => Ok(key),
-            None => Ok(Arc::new(AnchorKey::of(&*self.unlock().await?))),
+            Some(seals) => Ok(seals),
+            None => Ok(Arc::new(seals_of(&*self.unlock().await?))),
         }
     }
 }
 
-fn read_anchor(keys: &dyn KeyStore, address: Address, seal: &AnchorKey) -> Result<Option<Anchor>, WalletError> {
-    keys.read_anchor(address)?.map(|text| seal.open(address, &text)).transpose()
+fn seals_of(keys: &Keys) -> Seals {
+    keys.read().map(|key| (key.address(), AnchorKey::of(key))).collect()
+}
+
+/// What is kept beside the first key. Where there is nothing, and something beside the second one, the two have changed
+/// places: that is no fresh wallet.
+fn read_anchor(keys: &dyn KeyStore, addresses: Addresses, seals: &Seals) -> Result<Option<Anchor>, WalletError> {
+    let Addresses { first, also } = addresses;
+    let (_, seal) = seals.first().ok_or(WalletError::AnchorDamaged)?;
+    match (keys.read_anchor(first)?, also) {
+        (Some(text), _) => seal.open(first, &text).map(Some),
+        (None, Some(also)) if keys.read_anchor(also)?.is_some() => Err(WalletError::AnchorDamaged),
+        (None, _) => Ok(None),
+    }
+}
+
+/// Beside each key that could be read: whichever of them is left alone knows its ledger.
+fn write_anchor(keys: &dyn KeyStore, seals: &Seals, anchor: &Anchor) -> Result<(), WalletError> {
+    seals.iter().try_for_each(|(address, seal)| keys.write_anchor(*address, &seal.seal(*address, anchor)?))
 }
 
 /// A panic elsewhere leaves nothing half done in these: each is one assignment.

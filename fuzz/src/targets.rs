@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bursar::authorization::{Authorization, Ground, Signature, Signatures};
 use bursar::chain::evm::reply;
+use bursar::chain::json_rpc;
+use bursar::chain::svm::reply as of_solana;
 use bursar::config::Config;
 use bursar::limits;
 use bursar::listing::{self, Directory, DirectoryKind};
@@ -331,7 +333,15 @@ fn call_is_sound(call: &Call) {
 
 /// Every shape a node's answer is read in.
 fn rpc_reply(data: &[u8]) {
-    let Ok(said) = reply::result(data, 1) else { return };
+    let Ok(said) = json_rpc::result(data, 1) else { return };
+    let _ = of_solana::tip(said.clone());
+    let _ = of_solana::recent_block(said.clone());
+    let _ = of_solana::history(said.clone());
+    let _ = of_solana::account(said.clone());
+    let _ = of_solana::block_height(said.clone());
+    if let Ok(Some(landed)) = of_solana::transaction(said.clone()) {
+        let _ = of_solana::signers(&landed.message);
+    }
     let _ = reply::quantity(&said);
     let _ = reply::block(said.clone());
     let _ = reply::word(said.clone());

@@ -4,15 +4,17 @@
 
 use std::fmt;
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{Ends, Facts, Signatures};
-use crate::money::{Account, Amount, Network, solana_key};
+use super::{CannotDraft, Ends, Facts, Ground, Signatures};
+use crate::limits;
+use crate::money::{Account, Amount, Asset, Network, TransferMethod, solana_key};
+use crate::offer::{Offer, SolanaTerms};
 use crate::time::Time;
 
 /// An account or a program of Solana's.
@@ -56,7 +58,9 @@ pub struct SolanaTransfer {
     pub unit_price: u64,
     /// The block by which its cluster and its age are known.
     pub blockhash: SolanaKey,
-    /// No block above this one takes it.
+    /// No block of an earlier slot holds it.
+    pub since_slot: u64,
+    /// No block above this height takes it.
     pub last_height: u64,
     /// About when that is, in seconds since 1970.
     pub about: u64,
@@ -99,7 +103,74 @@ pub fn token_account(owner: SolanaKey, program: TokenProgram, mint: SolanaKey) -
     (0..=255).rev().map(derived).find(|found| VerifyingKey::from_bytes(&found.0).is_err()).unwrap_or_else(|| derived(0))
 }
 
+/// What a payment costs the chain, and what its fee payer pays for that. With a memo of ours both are what everybody asks
+/// for.
+const USUAL_UNITS: u32 = 20_000;
+const USUAL_PRICE: u64 = 1;
+/// More than this some of those who complete payments refuse.
+const MOST_UNITS: u32 = 90_000;
+/// In steps of this.
+const UNITS_STEP: u32 = 5_000;
+
 impl SolanaTransfer {
+    /// What would be signed for an offer now.
+    pub fn draft(
+        offer: &Offer,
+        terms: &SolanaTerms,
+        from: &Account,
+        now: Time,
+        random: [u8; 32],
+        ground: &Ground,
+    ) -> Result<SolanaTransfer, CannotDraft> {
+        let named = NamedBlock::of(offer, terms, now, ground)?;
+        let value = u64::try_from(offer.amount.0).map_err(|_| CannotDraft::NotEvm)?;
+        let program = program(&offer.asset)?;
+        let memo = terms.memo.clone().unwrap_or_else(|| hex::encode(&random[..16]));
+        let units = units(program, memo.len());
+        // Two payments with one memo of a seller's would be one and the same: something else tells them apart.
+        let (fewer, price) = match terms.memo.is_some() {
+            true => (u32::from(random[16]), 1 + u64::from(u16::from_be_bytes([random[17], random[18]]) >> 5)),
+            false => (0, USUAL_PRICE),
+        };
+        let drafted = SolanaTransfer {
+            network: offer.network().clone(),
+            mint: solana(&offer.asset.account)?,
+            program,
+            decimals: offer.asset.decimals,
+            from: solana(from)?,
+            to: solana(&offer.payee)?,
+            value,
+            fee_payer: solana(&terms.fee_payer)?,
+            memo,
+            compute_units: units - fewer,
+            unit_price: price,
+            blockhash: named.hash,
+            since_slot: named.since_slot,
+            last_height: named.last_height,
+            about: named.about,
+        };
+        drafted.is_to_be_signed().map(|()| drafted)
+    }
+
+    /// Whether it could be signed for: a block is known, and no account in it is another one.
+    pub fn stands(offer: &Offer, terms: &SolanaTerms, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
+        // No block is younger than at the beginning of time.
+        SolanaTransfer::draft(offer, terms, from, Time::from_secs(0), [0; 32], ground).map(drop)
+    }
+
+    fn is_to_be_signed(&self) -> Result<(), CannotDraft> {
+        if self.fee_payer == self.from {
+            return Err(CannotDraft::OursPaysTheChain);
+        }
+        if self.to == self.from {
+            return Err(CannotDraft::PaysItself);
+        }
+        if PROGRAMS.contains(&self.to) || self.to == self.mint {
+            return Err(CannotDraft::PayeeIsProgram);
+        }
+        if self.is_sound() { Ok(()) } else { Err(CannotDraft::AccountsCoincide) }
+    }
+
     /// Where the money comes from.
     pub fn source(&self) -> SolanaKey {
         token_account(self.from, self.program, self.mint)
@@ -192,6 +263,62 @@ impl SolanaTransfer {
     }
 }
 
+/// The block that is named, and what follows from it.
+struct NamedBlock {
+    hash: SolanaKey,
+    since_slot: u64,
+    last_height: u64,
+    about: u64,
+}
+
+impl NamedBlock {
+    /// One that our nodes told lately. A seller's where they tell none now: then the chain may have grown since they did,
+    /// as quickly as it can.
+    fn of(offer: &Offer, terms: &SolanaTerms, now: Time, ground: &Ground) -> Result<NamedBlock, CannotDraft> {
+        let (block, age) = ground.recent_block(offer.network(), now).ok_or(CannotDraft::BlockUnknown)?;
+        let hint = || terms.blockhash.as_deref().and_then(solana_key).ok_or(CannotDraft::BlockUnknown);
+        let (hash, grown) = match age < limits::BLOCK_IS_YOUNG {
+            true => (block.hash, 0),
+            false => (hint()?, age.as_millis() / limits::SLOT_AT_LEAST.as_millis()),
+        };
+        let to_spare = limits::BLOCKS_TO_SPARE.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX));
+        let lasts = limits::SLOT_AT_MOST * u32::try_from(BLOCKHASH_BLOCKS + to_spare).unwrap_or(u32::MAX);
+        Ok(NamedBlock {
+            hash: SolanaKey(hash),
+            since_slot: block.slot,
+            last_height: block.last_height.saturating_add(to_spare),
+            about: u64::try_from(now.plus(lasts).secs()).map_err(|_| CannotDraft::ClockWrong)?,
+        })
+    }
+}
+
+/// For so many blocks what names one is taken.
+const BLOCKHASH_BLOCKS: u64 = 150;
+
+fn solana(account: &Account) -> Result<SolanaKey, CannotDraft> {
+    account.as_solana().map(SolanaKey).ok_or(CannotDraft::NotEvm)
+}
+
+fn program(asset: &Asset) -> Result<TokenProgram, CannotDraft> {
+    match asset.transfer {
+        TransferMethod::Spl => Ok(TokenProgram::Spl),
+        TransferMethod::Token2022 => Ok(TokenProgram::Token2022),
+        TransferMethod::Eip3009 | TransferMethod::Permit2 | TransferMethod::Tip20 => Err(CannotDraft::NotEvm),
+    }
+}
+
+/// Enough for the older of the programs that move assets and write memos, as they were measured; and no more than that, for
+/// some who complete payments refuse what asks for much.
+fn units(program: TokenProgram, memo_bytes: usize) -> u32 {
+    let moving = match program {
+        TokenProgram::Spl => 6_148,
+        TokenProgram::Token2022 => 7_544,
+    };
+    let writing = u32::try_from(memo_bytes).unwrap_or(u32::MAX).saturating_mul(358).saturating_add(1_500);
+    let needed = writing.saturating_add(moving + 300);
+    needed.div_ceil(UNITS_STEP).saturating_mul(UNITS_STEP).clamp(USUAL_UNITS, MOST_UNITS)
+}
+
 /// As Solana writes how many there are: seven bits a byte, the lowest first.
 fn length(out: &mut Vec<u8>, mut count: usize) {
     loop {
@@ -236,7 +363,6 @@ impl<'de> Deserialize<'de> for SolanaKey {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::hex;
     use ed25519_dalek::{Signer, SigningKey};
     use serde_json::Value;
 
@@ -271,6 +397,7 @@ mod tests {
                 compute_units: 20_000,
                 unit_price: 1,
                 blockhash: SolanaKey([9; 32]),
+                since_slot: 291_470_000,
                 last_height: 291_470_237,
                 about: 1_800_000_060,
             };

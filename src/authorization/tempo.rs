@@ -302,10 +302,11 @@ mod tests {
     }
 
     fn draft(offer: &Offer, price: Option<u64>) -> Result<Tempo, CannotDraft> {
-        let fact = |price| (Fact::GasPrice(offer.network().clone()), B256::from(U256::from(price)));
+        let now = Time::from_secs(1_000_000);
+        let fact = |price| (Fact::GasPrice(offer.network().clone()), now, B256::from(U256::from(price)).into());
         let ground: Ground = price.map(fact).into_iter().collect();
         let from = Account::evm(offer.network(), PAYER);
-        match Authorization::draft(offer, &from, Time::from_secs(1_000_000), [7; 32], &ground)? {
+        match Authorization::draft(offer, &from, now, [7; 32], &ground)? {
             Authorization::Tempo(drafted) => Ok(drafted),
             other => panic!("{other:?}"),
         }

@@ -1,8 +1,7 @@
 //! EVM chains, over JSON-RPC.
 
-mod gather;
 mod node;
 pub mod reply;
 mod rpc;
 
-pub use self::rpc::{Nodes, Rpc};
+pub use self::rpc::Rpc;

@@ -6,7 +6,6 @@ mod money;
 
 use std::io::IsTerminal;
 
-use alloy_primitives::Address;
 use clap::{Args, ValueEnum};
 use money::{AllowedMoney, Limits};
 
@@ -17,6 +16,7 @@ use crate::cli::owner::Terminal;
 use crate::cli::wallet::{self, KeyPlace};
 use crate::cli::{Context, funding, out, passphrase, qr};
 use crate::config::{Config, Home, OwnerFile, PolicyFile, write_private};
+use crate::money::{Addresses, Rail};
 use crate::policy::Policy;
 
 /// Make a wallet and limits, and show how to fund it and plug it in
@@ -60,8 +60,8 @@ impl Init {
             false => None,
         };
         self.policy(&home, person.as_mut(), context)?;
-        let address = self.wallet(&home, person.as_mut(), context).await?;
-        how_to_fund(&home, address, context)?;
+        let addresses = self.wallet(&home, person.as_mut(), context).await?;
+        how_to_fund(&home, addresses, context)?;
         let exit = self.plug_in(&home, person.as_mut(), context)?;
         browser(&home, context)?;
         self.passphrase(&home, context).await?;
@@ -114,19 +114,34 @@ impl Init {
         }
     }
 
-    async fn wallet(&self, home: &Home, person: Option<&mut Terminal>, context: &Context) -> Result<Address, Failure> {
-        if let Some(address) = Config::load(home)?.wallet.address {
-            context.out.line(format_args!("{} wallet   {address} (as it was)", out::good("ok")));
-            return Ok(address);
+    /// A key for each kind of chain that the policy pays on.
+    async fn wallet(
+        &self,
+        home: &Home,
+        mut person: Option<&mut Terminal>,
+        context: &Context,
+    ) -> Result<Addresses, Failure> {
+        let policy = PolicyFile::new(home).current()?;
+        let mut rails: Vec<Rail> = policy.networks.iter().filter_map(|network| network.rail()).collect();
+        rails.sort();
+        rails.dedup();
+        for rail in rails {
+            let config = Config::load(home)?.wallet;
+            if let Some(address) = config.addresses().and_then(|addresses| addresses.of(rail)) {
+                context.out.line(format_args!("{} wallet   {address} (as it was)", out::good("ok")));
+                continue;
+            }
+            let store = match (self.store, person.as_mut()) {
+                (None, Some(person)) if config.address.is_none() => Some(where_to_keep_the_key(person)?),
+                (_, _) if config.address.is_some() => None,
+                (store, _) => store,
+            };
+            let address = wallet::create(home, store, rail).await?;
+            context.out.line(format_args!("{} wallet   {address} (new, for {})", out::good("ok"), rail.title()));
+            let which = if config.address.is_some() { format!(" --rail {}", rail.word()) } else { String::new() };
+            context.out.say(format_args!("Keep a copy of its key somewhere safe: bursar wallet export{which}"));
         }
-        let store = match (self.store, person) {
-            (None, Some(person)) => Some(where_to_keep_the_key(person)?),
-            (store, _) => store,
-        };
-        let address = wallet::create(home, store).await?;
-        context.out.line(format_args!("{} wallet   {address} (new)", out::good("ok")));
-        context.out.say(format_args!("Keep a copy of its key somewhere safe: bursar wallet export"));
-        Ok(address)
+        wallet::addresses_of(home)
     }
 
     /// An agent with a shell can run bursar's commands; what it does not know is a passphrase.
@@ -214,9 +229,10 @@ fn browser(home: &Home, context: &Context) -> Result<(), Failure> {
 }
 
 /// Where money for this wallet comes from, by what the policy allows.
-fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), Failure> {
+fn how_to_fund(home: &Home, addresses: Addresses, context: &Context) -> Result<(), Failure> {
     context.out.line(format_args!("\n{}", out::bold("Fund it")));
-    for way in funding::ways(home, address, None)? {
+    for way in funding::ways(home, addresses, None)? {
+        let Some(address) = &way.address else { continue };
         let (assets, title) = (way.assets.join(" or "), way.network.title());
         let line = match (way.network.chain_id(), way.faucet) {
             (Some(AllowedMoney::REAL), _) => {
@@ -227,7 +243,7 @@ fn how_to_fund(home: &Home, address: Address, context: &Context) -> Result<(), F
         };
         context.out.line(format_args!("  {line}"));
     }
-    qr::show(&address.to_string(), &context.out);
+    addresses.iter().for_each(|address| qr::show(&address.to_string(), &context.out));
     context.out.line("  bursar balance --watch waits until it is there");
     Ok(())
 }

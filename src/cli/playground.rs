@@ -15,7 +15,7 @@ use crate::cli::{Context, out};
 use crate::config::{self, Config, Home, write_private};
 use crate::house::House;
 use crate::mcp;
-use crate::money::Usd;
+use crate::money::{Rail, Usd};
 use crate::wallet::{PassphraseSource, Store, Wallet};
 use sandbox::chain::NETWORK;
 use sandbox::{Options, Sandbox};
@@ -35,8 +35,10 @@ impl Playground {
         write_private(&home.config_file(), config_text(&sandbox).as_bytes()).map_err(unset)?;
         write_private(&home.policy_file(), policy_text(&sandbox, rules)?.as_bytes()).map_err(unset)?;
         write_private(&passphrase_file(&home), secret()?.as_bytes()).map_err(unset)?;
-        let address = Wallet::create(&Store::file(home.dir(), passphrases(&home))).await?;
-        Config::write_wallet(&home, config::StoreKind::File, address)?;
+        let store = Store::file(home.dir(), passphrases(&home));
+        let key = Wallet::create(&store, Rail::Evm, None).await?;
+        Config::write_wallet(&home, config::StoreKind::File, key)?;
+        let address = key.as_evm().unwrap_or_default();
         sandbox.chain.mint(address, U256::from(funds.as_micros())).map_err(unset)?;
         Ok(Playground { sandbox, home, address })
     }

@@ -67,11 +67,13 @@ async fn bring_back(
     place: StoreKind,
 ) -> Result<Option<Anchor>, Failure> {
     backup.unpack(home, unpacking)?;
-    let address = backup.list().address;
+    let addresses = backup.addresses();
     let store = store_of(home, Some(place), PassphraseAsker::Person);
-    let key = backup.take_key().ok_or_else(|| Failure::new("no_key", "the backup has no key", ""))?;
-    Wallet::import(&store, key).await?;
-    let wallet = Wallet::open(store, address, Arc::new(SystemClock));
+    let mut beside = None;
+    for key in backup.take_keys() {
+        beside = Some(Wallet::import(&store, key, beside).await?);
+    }
+    let wallet = Wallet::open(store, addresses, Arc::new(SystemClock));
     // Where the key store is the old one, it knows how far the ledger had come.
     let kept = match wallet.anchor().await {
         Ok(kept) => kept,
@@ -80,7 +82,7 @@ async fn bring_back(
     };
     wallet.adopt(backup.anchor(kept.as_ref())).await?;
     backup.put_in_place(home)?;
-    Config::write_wallet(home, place, address)?;
+    Config::write_wallet(home, place, addresses.first)?;
     Ok(kept)
 }
 

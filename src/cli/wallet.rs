@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 
-use alloy_primitives::Address;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -13,8 +12,9 @@ use crate::cli::{Context, out};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Home, OwnerFile};
 use crate::limits;
+use crate::money::{Addresses, KeyAddress, Rail};
 use crate::owner::is_the_owner_by_seal;
-use crate::wallet::{self, Key, PassphraseSource};
+use crate::wallet::{self, PassphraseSource, RailKey};
 
 /// Make, show or move the wallet's key
 #[derive(Debug, Args)]
@@ -44,25 +44,47 @@ pub enum KeyPlace {
     File,
 }
 
+/// The kind of chain a key is for
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum KeyRail {
+    /// Base, Polygon and the other chains of Ethereum's kind
+    Evm,
+    /// Solana
+    Solana,
+}
+
 /// Make a fresh key
 ///
 /// It goes into the system's keyring. Where there is none, `--store file` keeps it in an encrypted file; the passphrase
 /// comes from a prompt, from the file that BURSAR_PASSPHRASE_FILE names, or from a systemd credential. Prints the
-/// address. A key that is there is never replaced.
+/// address. A key that is there is never replaced. A wallet may have one key for EVM chains and one for Solana: they are
+/// never made of each other, and one policy, one ledger and one budget hold for both.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar wallet create\n  bursar wallet create --store file")]
+#[command(
+    after_help = "Example:\n  bursar wallet create\n  bursar wallet create --store file\n  bursar wallet create --rail solana"
+)]
 struct Create {
+    /// For which kind of chain
+    #[arg(long, value_name = "RAIL", default_value = "evm")]
+    rail: KeyRail,
     /// Where to keep the key [default: as config.toml says, else keyring]
     #[arg(long, value_name = "PLACE")]
     store: Option<KeyPlace>,
 }
 
-/// Take over a key you have, as hex
+/// Take over a key you have
 ///
-/// Read from stdin, or asked for at the terminal; never from an argument, which other programs can read.
+/// Read from stdin, or asked for at the terminal; never from an argument, which other programs can read. Hex is a key for
+/// EVM chains. A key for Solana is 64 bytes, in base58 or as a list of numbers, as its wallets give it; hex is its seed
+/// where --rail solana is said.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar wallet import\n  bursar wallet import --store file < key.hex")]
+#[command(
+    after_help = "Example:\n  bursar wallet import\n  bursar wallet import --store file < key.hex\n  bursar wallet import < id.json"
+)]
 struct Import {
+    /// For which kind of chain [default: as the key is written]
+    #[arg(long, value_name = "RAIL")]
+    rail: Option<KeyRail>,
     /// Where to keep the key [default: as config.toml says, else keyring]
     #[arg(long, value_name = "PLACE")]
     store: Option<KeyPlace>,
@@ -70,8 +92,12 @@ struct Import {
 
 /// Print the address, and nothing else
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar wallet address")]
-struct ShowAddress {}
+#[command(after_help = "Example:\n  bursar wallet address\n  bursar wallet address --rail solana")]
+struct ShowAddress {
+    /// For which kind of chain, where there are two [default: the first]
+    #[arg(long, value_name = "RAIL")]
+    rail: Option<KeyRail>,
+}
 
 /// List the addresses whose keys are here
 #[derive(Debug, Args)]
@@ -86,15 +112,23 @@ struct List {
 ///
 /// Only on a real terminal, after you type the word `export`. Whoever has the key has the money.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bursar wallet export")]
-struct Export {}
+#[command(after_help = "Example:\n  bursar wallet export\n  bursar wallet export --rail solana")]
+struct Export {
+    /// For which kind of chain, where there are two [default: the first]
+    #[arg(long, value_name = "RAIL")]
+    rail: Option<KeyRail>,
+}
 
 /// Delete the key; without a copy, what the address holds is lost
 ///
 /// Asks at the terminal that you type the address. The ledger stays.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  bursar wallet export     # first\n  bursar wallet remove")]
-struct Remove {}
+struct Remove {
+    /// For which kind of chain, where there are two [default: the first]
+    #[arg(long, value_name = "RAIL")]
+    rail: Option<KeyRail>,
+}
 
 /// Who waits when a passphrase is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +144,10 @@ impl WalletCommand {
         match self.action {
             Action::Create(create) => create.run(context).await,
             Action::Import(import) => import.run(context).await,
-            Action::Address(ShowAddress {}) => show_address(context),
+            Action::Address(ShowAddress { rail }) => show_address(context, rail),
             Action::List(list) => list.run(context).await,
-            Action::Export(Export {}) => export(context).await,
-            Action::Remove(Remove {}) => remove(context).await,
+            Action::Export(Export { rail }) => export(context, rail).await,
+            Action::Remove(Remove { rail }) => remove(context, rail).await,
             Action::AllowPermit2(allow) => allow.run(context).await,
         }
     }
@@ -122,7 +156,7 @@ impl WalletCommand {
 impl Create {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.prepared_home()?;
-        let address = create(&home, self.store).await?;
+        let address = create(&home, self.store, self.rail.into()).await?;
         context.out.line(address);
         context.out.say(format_args!(
             "Keep a copy of the key: `bursar wallet export` shows it. Then send money: `bursar init`."
@@ -134,13 +168,15 @@ impl Create {
 impl Import {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let home = context.prepared_home()?;
-        let place = vacant(&home, self.store)?;
+        let rail = self.rail.map(Rail::from);
         let key = match std::io::stdin().is_terminal() {
-            true => typed_key()?,
-            false => Key::read(std::io::stdin())?,
+            true => typed_key(rail)?,
+            false => RailKey::read(std::io::stdin(), rail)?,
         };
-        let address = wallet::Wallet::import(&store_of(&home, Some(place), PassphraseAsker::Person), key).await?;
-        Config::write_wallet(&home, place, address)?;
+        let (place, beside) = vacant(&home, self.store, key.address().rail())?;
+        let store = store_of(&home, Some(place), PassphraseAsker::Person);
+        let address = wallet::Wallet::import(&store, key, beside).await?;
+        write_down(&home, place, address, beside)?;
         context.out.line(address);
         Ok(Exit::Done)
     }
@@ -151,16 +187,17 @@ impl List {
         let home = context.prepared_home()?;
         let config = Config::load(&home)?.wallet;
         let addresses = wallet::Wallet::list(&store_of(&home, config.store, PassphraseAsker::Person)).await?;
+        let is_in_use = |at: &KeyAddress| config.addresses().is_some_and(|ours| ours.iter().any(|of| of == *at));
         if self.json {
             let list: Vec<_> = addresses
                 .iter()
-                .map(|at| json!({"address": at.to_string(), "in_use": config.address == Some(*at)}))
+                .map(|at| json!({"address": at, "rail": at.rail().word(), "in_use": is_in_use(at)}))
                 .collect();
             context.out.json(&list);
             return Ok(Exit::Done);
         }
         for address in &addresses {
-            let mark = if config.address == Some(*address) { out::good("  in use") } else { String::new() };
+            let mark = if is_in_use(address) { out::good("  in use") } else { String::new() };
             context.out.line(format_args!("{address}{mark}"));
         }
         if addresses.is_empty() {
@@ -171,11 +208,25 @@ impl List {
 }
 
 /// A fresh key in its store, and its address in the config.
-pub async fn create(home: &Home, place: Option<KeyPlace>) -> Result<Address, Failure> {
-    let place = vacant(home, place)?;
-    let address = wallet::Wallet::create(&store_of(home, Some(place), PassphraseAsker::Person)).await?;
-    Config::write_wallet(home, place, address)?;
+pub async fn create(home: &Home, place: Option<KeyPlace>, rail: Rail) -> Result<KeyAddress, Failure> {
+    let (place, beside) = vacant(home, place, rail)?;
+    let store = store_of(home, Some(place), PassphraseAsker::Person);
+    let address = wallet::Wallet::create(&store, rail, beside).await?;
+    write_down(home, place, address, beside)?;
     Ok(address)
+}
+
+fn write_down(
+    home: &Home,
+    place: config::StoreKind,
+    address: KeyAddress,
+    beside: Option<KeyAddress>,
+) -> Result<(), Failure> {
+    match beside {
+        None => Config::write_wallet(home, place, address)?,
+        Some(_) => Config::write_second_key(home, address)?,
+    }
+    Ok(())
 }
 
 /// The key store the config names, and who may be asked for its passphrase.
@@ -194,37 +245,53 @@ pub fn passphrases(asking: PassphraseAsker) -> Vec<PassphraseSource> {
     sources
 }
 
-/// The address the config names, or what to do without one.
-pub fn address_of(home: &Home) -> Result<Address, Failure> {
-    let address = Config::load(home)?.wallet.address;
-    address.ok_or_else(|| Failure::new("no_wallet", "there is no wallet yet", "`bursar init` makes one"))
+/// The addresses the config names, or what to do without any.
+pub fn addresses_of(home: &Home) -> Result<Addresses, Failure> {
+    let addresses = Config::load(home)?.wallet.addresses();
+    addresses.ok_or_else(|| Failure::new("no_wallet", "there is no wallet yet", "`bursar init` makes one"))
 }
 
-fn show_address(context: &Context) -> Result<Exit, Failure> {
-    context.out.line(address_of(&context.home()?)?);
+/// The one that is meant.
+fn one_of(addresses: Addresses, rail: Option<KeyRail>) -> Result<KeyAddress, Failure> {
+    let Some(rail) = rail.map(Rail::from) else { return Ok(addresses.first) };
+    addresses.of(rail).ok_or_else(|| {
+        let next = format!("bursar wallet create --rail {}", rail.word());
+        Failure::new("no_key_for_rail", format!("this wallet has no key for {}", rail.title()), next)
+    })
+}
+
+fn show_address(context: &Context, rail: Option<KeyRail>) -> Result<Exit, Failure> {
+    context.out.line(one_of(addresses_of(&context.home()?)?, rail)?);
     Ok(Exit::Done)
 }
 
-async fn export(context: &Context) -> Result<Exit, Failure> {
+async fn export(context: &Context, rail: Option<KeyRail>) -> Result<Exit, Failure> {
     let mut owner = Terminal::at_the_terminal("bursar wallet export")?;
     let wallet = opened(context)?;
-    owner
-        .tell(&format!("The key of {} is about to be shown here. Whoever sees it has the money.", wallet.address()))?;
+    let address = one_of(wallet.addresses(), rail)?;
+    owner.tell(&format!("The key of {address} is about to be shown here. Whoever sees it has the money."))?;
     owner.must_type("export", "show it")?;
     is_the_owner(&mut owner, context, &wallet).await?;
-    let key = wallet.export().await?;
+    let key = wallet.export(address.rail()).await?;
     owner.tell_secret(&key)?;
     Ok(Exit::Done)
 }
 
-async fn remove(context: &Context) -> Result<Exit, Failure> {
+async fn remove(context: &Context, rail: Option<KeyRail>) -> Result<Exit, Failure> {
     let mut owner = Terminal::at_the_terminal("bursar wallet remove")?;
     let wallet = opened(context)?;
-    let address = wallet.address();
+    let address = one_of(wallet.addresses(), rail)?;
+    if let (Some(also), true) = (wallet.addresses().also, address == wallet.addresses().first) {
+        return Err(Failure::new(
+            "second_key",
+            format!("the key of {also} is there beside it, and leans on it"),
+            format!("remove that one first: bursar wallet remove --rail {}", also.rail().word()),
+        ));
+    }
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;
     owner.must_type(&address.to_string(), "delete it")?;
     is_the_owner(&mut owner, context, &wallet).await?;
-    wallet.remove().await?;
+    wallet.remove(address.rail()).await?;
     context
         .out
         .say(format_args!("{} Remove the address from config.toml before you make another.", out::bold("Deleted.")));
@@ -251,15 +318,28 @@ async fn is_the_owner(owner: &mut Terminal, context: &Context, wallet: &wallet::
 fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {
     let home = context.prepared_home()?;
     let store = store_of(&home, Config::load(&home)?.wallet.store, PassphraseAsker::Person);
-    Ok(wallet::Wallet::open(store, address_of(&home)?, std::sync::Arc::new(SystemClock)))
+    Ok(wallet::Wallet::open(store, addresses_of(&home)?, std::sync::Arc::new(SystemClock)))
 }
 
-/// Where a new key goes; refuses where the config already names one, so that no money is ever orphaned by a habit.
-fn vacant(home: &Home, place: Option<KeyPlace>) -> Result<config::StoreKind, Failure> {
+/// Where a new key goes, and which one it goes beside; refuses where the config already names one of its kind, so that no
+/// money is ever orphaned by a habit.
+fn vacant(
+    home: &Home,
+    place: Option<KeyPlace>,
+    rail: Rail,
+) -> Result<(config::StoreKind, Option<KeyAddress>), Failure> {
     let config = Config::load(home)?.wallet;
-    match config.address {
-        None => Ok(place.map(config::StoreKind::from).or(config.store).unwrap_or(config::StoreKind::Keyring)),
-        Some(address) => Err(Failure::new(
+    let place = place.map(config::StoreKind::from);
+    let kept_in = config.store.unwrap_or(config::StoreKind::Keyring);
+    let of_its_kind = config.addresses().and_then(|addresses| addresses.of(rail));
+    match (config.address, of_its_kind) {
+        (None, _) => Ok((place.unwrap_or(kept_in), None)),
+        (Some(_), None) if place.is_some_and(|place| place != kept_in) => Err(Failure::usage(
+            format!("the wallet's key is kept in: {}; both keys are kept in one place", kept_in.as_str()),
+            "leave --store out",
+        )),
+        (Some(first), None) => Ok((kept_in, Some(first))),
+        (Some(_), Some(address)) => Err(Failure::new(
             "wallet_exists",
             format!("there is already a wallet here: {address}"),
             "keep it, remove it with `bursar wallet remove`, or use another folder with --home",
@@ -267,10 +347,19 @@ fn vacant(home: &Home, place: Option<KeyPlace>) -> Result<config::StoreKind, Fai
     }
 }
 
-fn typed_key() -> Result<Key, Failure> {
-    let typed = rpassword::prompt_password("Private key (64 hex digits, not shown): ").map(zeroize::Zeroizing::new);
+fn typed_key(rail: Option<Rail>) -> Result<RailKey, Failure> {
+    let typed = rpassword::prompt_password("Private key (not shown): ").map(zeroize::Zeroizing::new);
     let typed = typed.map_err(|cause| Failure::new("no_key", format!("no key was typed: {cause}"), ""))?;
-    Ok(Key::read(typed.as_bytes())?)
+    Ok(RailKey::read(typed.as_bytes(), rail)?)
+}
+
+impl From<KeyRail> for Rail {
+    fn from(rail: KeyRail) -> Rail {
+        match rail {
+            KeyRail::Evm => Rail::Evm,
+            KeyRail::Solana => Rail::Solana,
+        }
+    }
 }
 
 impl From<KeyPlace> for config::StoreKind {

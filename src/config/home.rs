@@ -39,7 +39,7 @@ pub enum HomeError {
     Open { path: PathBuf, mode: u32, cause: io::Error },
 }
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "config.toml",
     "policy.toml",
     "owner.json",
@@ -51,6 +51,7 @@ const FILES: [&str; 11] = [
     "ledger.db-shm",
     "ledger.db.lock",
     "wallet.json",
+    "wallet.solana.json",
 ];
 /// No secret a person or a program makes is longer.
 const SECRET_BYTES: u64 = 4096;

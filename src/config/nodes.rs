@@ -7,8 +7,17 @@ use crate::money::Network;
 
 /// Empty for a chain nobody runs public nodes for that we know.
 pub(super) fn built_in(network: &Network) -> Vec<Url> {
-    let nodes = network.chain_id().map_or(&[][..], of_chain);
+    let nodes = network.chain_id().map_or_else(|| of_cluster(network), of_chain);
     nodes.iter().filter_map(|node| Url::parse(node).ok()).collect()
+}
+
+/// Of the test cluster nobody else than those who run it keeps public nodes: its money is worth nothing.
+fn of_cluster(network: &Network) -> &'static [&'static str] {
+    match network.v1_name() {
+        Some("solana") => &["https://api.mainnet-beta.solana.com", "https://solana-rpc.publicnode.com"],
+        Some("solana-devnet") => &["https://api.devnet.solana.com"],
+        _ => &[],
+    }
 }
 
 fn of_chain(chain_id: u64) -> &'static [&'static str] {
@@ -37,8 +46,9 @@ mod tests {
 
     #[test]
     fn every_chain_has_nodes_of_at_least_two_operators() {
-        for chain in [1, 10, 137, 1329, 8453, 42161, 42220, 43113, 43114, 84532, 421614, 11155111] {
-            let nodes = built_in(&Network::eip155(chain));
+        let chains = [1, 10, 137, 1329, 8453, 42161, 42220, 43113, 43114, 84532, 421614, 11155111];
+        for chain in chains.map(Network::eip155).into_iter().chain(Network::of_v1("solana")) {
+            let nodes = built_in(&chain);
             let operators: BTreeSet<_> = nodes.iter().filter_map(|url| psl::domain_str(url.host_str()?)).collect();
             assert!(operators.len() >= 2, "{chain}");
             assert!(nodes.iter().all(|url| url.scheme() == "https"), "{chain}");

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use std::str::FromStr;
+
 use alloy_primitives::Address;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Network, Rail};
 
@@ -33,6 +35,127 @@ pub enum NotAnAddress {
     WrongChecksum,
 }
 
+/// Whom a key signs for: on every network of its rail, the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyAddress {
+    /// On chains of Ethereum's kind.
+    Evm(Address),
+    /// On Solana's clusters.
+    Solana([u8; 32]),
+}
+
+/// Whose keys a wallet has: one a rail at the most. Beside the first of them stands which ledger is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The first.
+    pub first: KeyAddress,
+    /// Of another rail.
+    pub also: Option<KeyAddress>,
+}
+
+impl KeyAddress {
+    /// On which kind of chain.
+    pub fn rail(self) -> Rail {
+        match self {
+            KeyAddress::Evm(_) => Rail::Evm,
+            KeyAddress::Solana(_) => Rail::Solana,
+        }
+    }
+
+    /// Its account on a network; none on a network of another rail.
+    pub fn on(self, network: &Network) -> Option<Account> {
+        match (self, network.rail()?) {
+            (KeyAddress::Evm(address), Rail::Evm) => Some(Account::evm(network, address)),
+            (KeyAddress::Solana(key), Rail::Solana) => Some(Account::solana(network, key)),
+            (KeyAddress::Evm(_), Rail::Solana) | (KeyAddress::Solana(_), Rail::Evm) => None,
+        }
+    }
+
+    /// The address on an EVM chain, where it is one.
+    pub fn as_evm(self) -> Option<Address> {
+        match self {
+            KeyAddress::Evm(address) => Some(address),
+            KeyAddress::Solana(_) => None,
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            KeyAddress::Evm(address) => address.as_slice(),
+            KeyAddress::Solana(key) => key,
+        }
+    }
+}
+
+impl From<Address> for KeyAddress {
+    fn from(address: Address) -> KeyAddress {
+        KeyAddress::Evm(address)
+    }
+}
+
+impl Addresses {
+    /// Of each rail.
+    pub fn iter(self) -> impl Iterator<Item = KeyAddress> {
+        std::iter::once(self.first).chain(self.also)
+    }
+
+    /// The one of a rail.
+    pub fn of(self, rail: Rail) -> Option<KeyAddress> {
+        self.iter().find(|address| address.rail() == rail)
+    }
+
+    /// The account on a network, where there is a key for it.
+    pub fn on(self, network: &Network) -> Option<Account> {
+        self.iter().find_map(|address| address.on(network))
+    }
+}
+
+impl From<KeyAddress> for Addresses {
+    fn from(first: KeyAddress) -> Addresses {
+        Addresses { first, also: None }
+    }
+}
+
+impl From<Address> for Addresses {
+    fn from(address: Address) -> Addresses {
+        KeyAddress::from(address).into()
+    }
+}
+
+/// In the one spelling its rail has for it.
+impl fmt::Display for KeyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyAddress::Evm(address) => f.write_str(&spelt(*address)),
+            KeyAddress::Solana(key) => f.write_str(&bs58::encode(key).into_string()),
+        }
+    }
+}
+
+impl FromStr for KeyAddress {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<KeyAddress, NotAnAddress> {
+        match text.starts_with("0x") {
+            true => evm_address(text)?.parse().map(KeyAddress::Evm).map_err(|_| NotAnAddress::Shape),
+            false => solana_key(text).map(KeyAddress::Solana).ok_or(NotAnAddress::Shape),
+        }
+    }
+}
+
+impl Serialize for KeyAddress {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyAddress {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<KeyAddress, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl Account {
     /// Reads an address of this network.
     pub fn parse(network: &Network, text: &str) -> Result<Account, NotAnAddress> {
@@ -51,6 +174,14 @@ impl Account {
     /// An account of a cluster of Solana's.
     pub fn solana(network: &Network, key: [u8; 32]) -> Account {
         Account { network: network.clone(), address: bs58::encode(key).into_string() }
+    }
+
+    /// Of nobody: nothing is ever paid from there, or to it.
+    pub fn nobody(network: &Network) -> Account {
+        match network.rail() {
+            Some(Rail::Solana) => Account::solana(network, [0; 32]),
+            Some(Rail::Evm) | None => Account::evm(network, Address::ZERO),
+        }
     }
 
     /// Nobody in particular: for what is only imagined.
@@ -159,8 +290,10 @@ fn spelt(address: Address) -> String {
 
 /// The same where a wrong checksum says nothing: which address is meant is compared with one that is known.
 pub fn address_in_any_case(text: &str) -> Option<String> {
-    let digits = text.strip_prefix("0x")?.to_ascii_lowercase();
-    evm_address(&format!("0x{digits}")).ok()
+    match text.strip_prefix("0x") {
+        Some(digits) => evm_address(&format!("0x{}", digits.to_ascii_lowercase())).ok(),
+        None => solana_address(text).ok(),
+    }
 }
 
 #[cfg(test)]

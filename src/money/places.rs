@@ -1,6 +1,6 @@
 //! Where a person looks at a chain, and where test money is given away. Nothing here is asked by bursar itself.
 
-use super::Network;
+use super::{Network, Rail};
 
 /// A place that gives test money to whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,14 @@ const EXPLORERS: [(u64, &str); 25] = [
 impl Network {
     /// The page of the chain's explorer that shows an address.
     pub fn page_of(&self, address: &str) -> Option<String> {
+        if let Some(Rail::Solana) = self.rail() {
+            let cluster = match self.v1_name() {
+                Some("solana-devnet") => "?cluster=devnet",
+                Some("solana-testnet") => "?cluster=testnet",
+                _ => "",
+            };
+            return Some(format!("https://explorer.solana.com/address/{address}{cluster}"));
+        }
         let chain = self.chain_id()?;
         let (_, explorer) = EXPLORERS.iter().find(|(known, _)| *known == chain)?;
         Some(format!("{explorer}/address/{address}"))
@@ -54,6 +62,9 @@ impl Network {
 
     /// Who gives away what agents pay with there. Real money has no such place.
     pub fn faucet(&self) -> Option<Faucet> {
+        if self.v1_name() == Some("solana-devnet") {
+            return Some(CIRCLE);
+        }
         match self.chain_id()? {
             // Avalanche Fuji, Polygon Amoy, Base Sepolia, Arbitrum Sepolia, Celo Sepolia, Sepolia.
             43113 | 80002 | 84532 | 421614 | 11142220 | 11155111 => Some(CIRCLE),

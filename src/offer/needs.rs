@@ -191,11 +191,10 @@ fn by_scheme(scheme: &str) -> Needs {
     }
 }
 
-/// Of a network that is no EVM chain, or is spelled as none.
+/// Of a network on no rail, or one that is spelled as none.
 fn by_network(network: &str) -> Needs {
     match network.split(':').next().unwrap_or_default() {
-        "" | "eip155" => Needs::UnknownNetwork,
-        namespace if namespace.starts_with("solana") => Needs::SolanaKey,
+        "" | "eip155" | "solana" => Needs::UnknownNetwork,
         _ => Needs::OtherChain,
     }
 }

@@ -165,7 +165,8 @@ fn every_entry_bursar_must_not_pay_says_why() {
         ("scheme_not_supported", "scheme", json!("exact ")),
         ("malformed_offer", "scheme", json!(["exact"])),
         ("malformed_offer", "scheme", Value::Null),
-        ("network_not_supported", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")),
+        ("network_not_supported", "network", json!("solana:mainnet")),
+        ("unknown_asset", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")),
         ("network_not_supported", "network", json!("base-sepolia")),
         ("network_not_supported", "network", json!("eip155:084532")),
         ("network_not_supported", "network", json!("eip155:84532 ")),
@@ -277,7 +278,7 @@ fn v1_networks_are_known_by_name_and_missing_names_come_from_our_table() {
         ("base-sepolia", "payable"),
         ("eip155:84532", "payable"),
         ("base", "unknown_asset"),
-        ("solana", "network_not_supported"),
+        ("solana", "unknown_asset"),
         ("fantasy", "network_not_supported"),
         ("84532", "network_not_supported"),
     ] {
@@ -422,7 +423,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
         ("unknown", "scheme", json!("ignore the limit")),
         ("escrow", "/extra/paymentFlow", json!("escrow")),
         ("transfer_method", "/extra/assetTransferMethod", json!("erc7710")),
-        ("solana_key", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")),
+        ("unknown_network", "network", json!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdq")),
         ("other_chain", "network", json!("xrpl:0")),
         ("other_chain", "network", json!("stellar:pubnet")),
         ("unknown_network", "network", json!("ignore:the-limit")),
@@ -432,7 +433,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
     ] {
         assert_eq!(needed(&v2(&[with(v2_entry(), &[(field, value.clone())])])), needs, "{field}: {value}");
     }
-    assert_eq!(needed(&v1(&[with(v1_entry(), &[("network", json!("solana-devnet"))])])), "solana_key");
+    assert_eq!(needed(&v1(&[with(v1_entry(), &[("network", json!("solana-devnet"))])])), "unknown_asset");
     for (needs, name, value) in [
         ("lightning_wallet", "www-authenticate", "L402 token=t, invoice=lnbc1"),
         ("lightning_wallet", "www-authenticate", "LSAT macaroon=m, invoice=lnbc1"),

@@ -4,11 +4,12 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{
-    Carrier, Dialect, Echo, Listed, Offer, Scheme, SignInAsked, Unpayable, Words, mcp, refusal, shown, x402_v1, x402_v2,
+    Carrier, Dialect, Echo, Listed, Offer, Scheme, SignInAsked, SolanaTerms, Unpayable, Words, mcp, refusal, shown,
+    x402_v1, x402_v2,
 };
 use crate::json::{self, Unreadable};
 use crate::limits;
-use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, TransferMethod, address_in_any_case};
+use crate::money::{Account, Amount, Asset, Assets, Network, NotAnAddress, Rail, TransferMethod, address_in_any_case};
 use crate::reason::{Reason, Who};
 
 /// The extension by which a seller asks which wallet it is.
@@ -214,14 +215,20 @@ fn terms<'a>(wire: &Wire, fields: &Fields, assets: &'a Assets) -> Result<Terms<'
     let extra = fields.object("extra")?;
     let takes_first = takes_first(wire, &extra)?;
     let asset = asset(&network, fields, assets)?;
-    let scheme = match way {
-        Way::Exact => moved_by(wire, &extra, asset)?,
-        Way::Upto => Scheme::Upto(facilitator(wire, &extra, &network)?),
+    let scheme = match (way, asset.transfer.rail()) {
+        (Way::Exact, Rail::Evm) => moved_by(wire, &extra, asset)?,
+        (Way::Exact, Rail::Solana) => Scheme::Solana(SolanaTerms::read(&extra, asset, assets)?),
+        (Way::Upto, Rail::Evm) => Scheme::Upto(facilitator(wire, &extra, &network)?),
+        (Way::Upto, Rail::Solana) => {
+            return Err(refusal("scheme_not_supported", "bursar pays `upto` on EVM chains only"));
+        }
     };
     is_the_asset_we_know(&extra, asset)?;
     let amount = amount(wire, fields)?;
+    let can_be_signed = asset.transfer.rail() == Rail::Evm || u64::try_from(amount.0).is_ok();
     let usd = asset
         .usd(amount)
+        .filter(|_| can_be_signed)
         .ok_or_else(|| refusal("amount_too_large", "the amount is more than bursar can count in dollars"))?;
     Ok(Terms {
         scheme,
@@ -273,8 +280,9 @@ fn facilitator(wire: &Wire, extra: &Fields, network: &Network) -> Result<Account
 
 fn network(wire: &Wire, fields: &Fields) -> Result<Network, Reason> {
     let network = (wire.network)(fields.required("network")?);
-    network.filter(|network| network.chain_id().is_some()).ok_or_else(|| {
-        refusal("network_not_supported", "bursar pays on EVM chains it knows (`eip155:` and a chain id) only")
+    network.filter(|network| network.rail().is_some()).ok_or_else(|| {
+        let message = "bursar pays on EVM chains it knows (`eip155:` and a chain id) and on Solana's clusters only";
+        refusal("network_not_supported", message)
     })
 }
 
@@ -317,6 +325,9 @@ fn moved_by(wire: &Wire, extra: &Fields, asset: &Asset) -> Result<Scheme, Reason
         (Some("eip3009"), TransferMethod::Permit2) => {
             "the seller wants an EIP-3009 transfer, which this asset does not have; it moves by Permit2"
         }
+        (None | Some("eip3009" | "permit2"), TransferMethod::Spl | TransferMethod::Token2022) => {
+            "the asset is moved by chain transactions of Solana's, which are another scheme"
+        }
         (None | Some("eip3009" | "permit2"), TransferMethod::Tip20) => {
             "the asset is moved by chain transactions of Tempo's, which x402 has no word for"
         }
@@ -342,7 +353,11 @@ pub(super) fn asset<'a>(network: &Network, fields: &Fields, assets: &'a Assets) 
 /// is wrong.
 pub(super) fn is_the_asset_we_know(extra: &Fields, asset: &Asset) -> Result<(), Reason> {
     let agrees = |key: &str, ours: &str| Ok::<_, Reason>(extra.text(key)?.is_none_or(|theirs| theirs == ours));
-    let message = if !agrees("name", &asset.eip712_name)? || !agrees("version", &asset.eip712_version)? {
+    // Only what is signed for by EIP-712 has a name there.
+    let has_domain = asset.transfer.rail() == Rail::Evm;
+    let is_named_so =
+        || Ok::<_, Reason>(agrees("name", &asset.eip712_name)? && agrees("version", &asset.eip712_version)?);
+    let message = if has_domain && !is_named_so()? {
         "the seller gives this asset a signing name or version other than the one bursar knows"
     } else if extra.number("decimals")?.is_some_and(|theirs| theirs != u64::from(asset.decimals)) {
         "the seller counts this asset with other decimals than it has"
@@ -369,7 +384,10 @@ fn amount(wire: &Wire, fields: &Fields) -> Result<Amount, Reason> {
 pub(super) fn payee(fields: &Fields, network: &Network, assets: &Assets) -> Result<Account, Reason> {
     let bad = |message: &str| refusal("bad_payee", message);
     let payee = Account::parse(network, fields.required("payTo")?).map_err(|cause| match cause {
-        NotAnAddress::Shape => bad("the payee is not an address: 0x and 40 hex digits"),
+        NotAnAddress::Shape => bad(match network.rail() {
+            Some(Rail::Solana) => "the payee is not an address: 32 bytes in base58",
+            Some(Rail::Evm) | None => "the payee is not an address: 0x and 40 hex digits",
+        }),
         NotAnAddress::WrongChecksum => bad("the payee's address has a wrong checksum: a digit of it may be mistaken"),
     })?;
     if payee.is_nobodys() || assets.known(&payee).is_some() {

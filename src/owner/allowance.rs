@@ -117,7 +117,7 @@ impl Owner {
         for fact in facts {
             let word = self.parts.chains.know(&fact).await;
             let word = word.map_err(|cause| Refusal::of("chain_unknown", cause, "try again; nothing was sent"))?;
-            known.push((fact, word));
+            known.push((fact, self.parts.now(), word));
         }
         Ok(known.into_iter().collect())
     }

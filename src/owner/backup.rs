@@ -34,13 +34,13 @@ impl Owner {
         let wallet = self.parts.wallet.as_ref().ok_or_else(|| nothing("there is no wallet yet"))?;
         self.is_the_owner(passphrase).await?;
         let unread = |cause| Refusal { reasons: vec![wallet_reason(&cause)], next: "nothing was written".to_owned() };
-        let key = wallet.unlock().await.map_err(unread)?;
+        let keys = wallet.unlock().await.map_err(unread)?;
         // Beside the ledger, where nobody else may look: it is not sealed yet.
         let copy = Aside(home.dir().join(format!("ledger.copy.{}", std::process::id())));
         let about = self.parts.ledger.copy_to(&copy.0).await?;
         let (home, to, made_at) = (home.clone(), to.to_owned(), self.parts.now().secs());
         let packed = tokio::task::spawn_blocking(move || {
-            let packing = Packing { home: &home, key: &key, ledger: (&copy.0, about), made_at };
+            let packing = Packing { home: &home, keys: &keys, ledger: (&copy.0, about), made_at };
             backup::pack(&packing, &to, &seal_with)
         });
         let packed = packed.await.map_err(|cause| Refusal::of("internal_fault", cause, "try again"))?;

@@ -76,8 +76,8 @@ pub struct NewsItem {
 /// What the wallet held when its nodes were last asked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Holdings {
-    /// The address.
-    pub address: Option<String>,
+    /// The wallet's addresses, one for each kind of chain; none where there is no wallet yet.
+    pub addresses: Vec<String>,
     /// What the wallet holds, by network and asset.
     pub balances: Vec<Balance>,
     /// None: no node has answered yet.
@@ -173,9 +173,9 @@ impl Owner {
 
     /// What is known without asking anybody now.
     fn holdings(&self) -> Holdings {
-        let reading = self.parts.funds.last();
+        let (reading, wallet) = (self.parts.funds.last(), &self.parts.wallet);
         Holdings {
-            address: self.parts.wallet.as_ref().map(|wallet| wallet.address().to_checksum(None)),
+            addresses: wallet.iter().flat_map(|wallet| wallet.addresses().iter()).map(|of| of.to_string()).collect(),
             balances: account::all_held(&self.parts, &reading),
             as_of: reading.at,
             problems: reading.problems,

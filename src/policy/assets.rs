@@ -56,6 +56,7 @@ fn described(asset: &Asset) -> String {
         TransferMethod::Eip3009 => format!("signed as {eip712_name} {eip712_version}"),
         TransferMethod::Permit2 => "moved by Permit2".to_owned(),
         TransferMethod::Tip20 => "moved as Tempo's assets are".to_owned(),
+        TransferMethod::Spl | TransferMethod::Token2022 => "moved as Solana's assets are".to_owned(),
     };
     format!("{symbol} at ${usd}, {decimals} decimals, {moves}")
 }

@@ -43,6 +43,10 @@ pub fn scene() -> Scene {
 }
 
 /// An account on Base.
+pub fn wallet(address: &str) -> Addresses {
+    address.parse::<crate::money::KeyAddress>().unwrap().into()
+}
+
 pub fn at(address: &str) -> Account {
     Account::parse(&Network::eip155(8453), address).unwrap()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::consider::Considered;
 use super::{Purchase, Stop, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
+use crate::ground;
 use crate::ledger::{Answered, Unpaid, Worth};
 use crate::limits;
 use crate::policy::Policy;
@@ -23,6 +24,7 @@ pub(super) enum FirstReply {
 impl Purchase {
     pub(super) async fn ask(&self, policy: &Policy) -> Result<FirstReply, Stop> {
         let egress = Egress { allow: &policy.egress };
+        ground::keep_young(&self.house, policy);
         let asking = self.house.seller.ask(&self.wish.request, egress, &self.progress);
         let (reply, ()) = tokio::join!(asking, self.house.first_look_at_funds());
         match reply {

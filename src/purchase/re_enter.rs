@@ -4,11 +4,14 @@
 //! origin, and only where this very wish was paid for before; or to a page that wants nothing else, where the owner has a
 //! rule for its host. It is signed once in a call, recorded before it leaves, and never presented again.
 
+use alloy_primitives::Address;
+
 use super::challenge::Heard;
 use super::{Purchase, Stop, ask, refuse, tell};
 use crate::answer::{Answer, Charged, Outcome};
 use crate::crash;
 use crate::ledger::{RecordedSignIn, SignInDraft, SignedIn, Unpaid, Worth};
+use crate::money::Rail;
 use crate::offer::{self, SignInAsked};
 use crate::parts::{Look, wallet_reason};
 use crate::policy::{self, Policy, SigningIn};
@@ -16,12 +19,13 @@ use crate::ports::{Egress, Reply};
 use crate::reason::{Reason, Who};
 use crate::seal;
 use crate::sign_in::{NotSound, SignIn, SignInWanted};
-use crate::wallet::Wallet;
+use crate::wallet::{Wallet, WalletError};
 use crate::wish;
 
 /// A seller's wish for a sign-in that goes on, and what it would bring again.
 struct Entry<'a> {
     wallet: &'a Wallet,
+    address: Address,
     wanted: SignInWanted,
     bought: Option<String>,
 }
@@ -64,7 +68,10 @@ impl Purchase {
             return Ok(Err(bought_anew()));
         }
         let (request, identity) = (&heard.reply.request, self.wish.identity());
-        let bought = self.house.ledger.bought_before(identity, request.url.clone(), wallet.address()).await;
+        let Some(address) = wallet.evm_address() else {
+            return Ok(Err(wallet_reason(&WalletError::NoKeyFor { rail: Rail::Evm })));
+        };
+        let bought = self.house.ledger.bought_before(identity, request.url.clone(), address).await;
         let bought = bought.map_err(|cause| self.stop(cause))?;
         if bought.is_none() && !asked.is_all {
             return Ok(Err(never_bought()));
@@ -74,7 +81,9 @@ impl Purchase {
         if let Err(reason) = policy::may_sign_in(&*self.policy()?, &signing_in) {
             return Ok(Err(reason));
         }
-        Ok(SignInWanted::read(&asked.extension).map(|wanted| Entry { wallet, wanted, bought }).map_err(not_sound))
+        Ok(SignInWanted::read(&asked.extension)
+            .map(|wanted| Entry { wallet, address, wanted, bought })
+            .map_err(not_sound))
     }
 
     /// Signs in memory, and records it: one durable commit, in which the owner's rule is asked again.
@@ -102,7 +111,7 @@ impl Purchase {
         let policy = self.house.policy()?;
         seal::check_policy(&self.house, &policy).await?;
         let (url, now) = (&heard.reply.request.url, self.house.now());
-        let sign_in = match SignIn::draft(&entry.wanted, key.address(), url, &policy.networks, now) {
+        let sign_in = match SignIn::draft(&entry.wanted, entry.address, url, &policy.networks, now) {
             Ok(sign_in) => sign_in,
             Err(not) => return Ok(Err(not)),
         };

@@ -31,7 +31,7 @@ pub enum Use {
     Unused,
     /// It was used, with what moved, where the logs have it.
     Used(Option<Transfer>),
-    /// Its owner took it back in this block: nobody can use it any more.
+    /// It came to nothing in this block: its owner took it back, or it failed there. Nobody can use it any more.
     NeverAgain(u64),
 }
 
@@ -74,7 +74,7 @@ pub enum ChainError {
     #[error("{node} did not answer: {cause}")]
     Silent { node: String, cause: String },
     #[error("{node} is on chain {found}, not {expected}")]
-    OtherChain { node: String, found: u64, expected: u64 },
+    OtherChain { node: String, found: String, expected: String },
     #[error("{node} answered nonsense: {cause}")]
     Nonsense { node: String, cause: String },
 }

@@ -109,7 +109,7 @@ fn the_header_says_what_was_signed_and_nothing_else() {
 #[test]
 fn a_key_signs_in_for_its_own_address_only() {
     let foreign = SignIn { address: Address::repeat_byte(1), ..draft(&bare()).unwrap() };
-    assert_eq!(key().sign_in(&foreign), Err(WalletError::NotOurs { ours: ADDRESS }));
+    assert_eq!(key().sign_in(&foreign), Err(WalletError::NotOurs { ours: ADDRESS.into() }));
     let drafted = draft(&bare()).unwrap();
     let signed = key().sign_in(&drafted).unwrap();
     assert!(!SignIn { nonce: "another1".into(), ..drafted }.is_signed(&signed));

@@ -3,14 +3,15 @@
 //! A ledger that is missing, another one, or shorter than this would forget what was spent. The note is sealed with a
 //! key derived from the private one, so nobody without it can move the mark.
 
-use alloy_primitives::{Address, hex};
+use alloy_primitives::hex;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Key, WalletError};
+use super::{RailKey, WalletError};
+use crate::money::KeyAddress;
 
 /// What is kept beside the key, so that another ledger, policy or passphrase is noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,14 +91,14 @@ struct Sealed {
 pub(super) struct AnchorKey(Zeroizing<[u8; 32]>);
 
 impl AnchorKey {
-    pub(super) fn of(key: &Key) -> AnchorKey {
+    pub(super) fn of(key: &RailKey) -> AnchorKey {
         let mut hash = Sha256::new();
         hash.update(b"bursar ledger anchor, version 1");
         hash.update(key.to_bytes().as_slice());
         AnchorKey(Zeroizing::new(hash.finalize().into()))
     }
 
-    pub(super) fn seal(&self, address: Address, anchor: &Anchor) -> Result<String, WalletError> {
+    pub(super) fn seal(&self, address: KeyAddress, anchor: &Anchor) -> Result<String, WalletError> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|_| WalletError::NoRandomness)?;
         let words = words(address, anchor);
@@ -112,7 +113,7 @@ impl AnchorKey {
         serde_json::to_string(&sealed).map_err(|_| WalletError::AnchorDamaged)
     }
 
-    pub(super) fn open(&self, address: Address, text: &str) -> Result<Anchor, WalletError> {
+    pub(super) fn open(&self, address: KeyAddress, text: &str) -> Result<Anchor, WalletError> {
         let damaged = || WalletError::AnchorDamaged;
         let sealed: Sealed = serde_json::from_str(text).map_err(|_| damaged())?;
         let mut nonce = [0; 24];
@@ -146,7 +147,7 @@ fn nothing_but(words: &str) -> Payload<'_, '_> {
 }
 
 /// The free text comes last, so no other anchor has the same words.
-fn words(address: Address, anchor: &Anchor) -> String {
+fn words(address: KeyAddress, anchor: &Anchor) -> String {
     let Anchor { ledger_id, authorizations, owner } = anchor;
     match owner {
         None => format!("{address}\n{authorizations}\n{ledger_id}"),
@@ -162,13 +163,17 @@ fn words(address: Address, anchor: &Anchor) -> String {
 mod tests {
     use super::*;
 
+    fn key() -> RailKey {
+        RailKey::random(crate::money::Rail::Evm).unwrap()
+    }
+
     fn anchor() -> Anchor {
         Anchor { ledger_id: "le_1".to_owned(), authorizations: 7, owner: None }
     }
 
     #[test]
     fn an_anchor_opens_with_the_key_that_sealed_it_and_no_other() {
-        let (key, other) = (Key::random().unwrap(), Key::random().unwrap());
+        let (key, other) = (key(), key());
         let text = AnchorKey::of(&key).seal(key.address(), &anchor()).unwrap();
         assert_eq!(AnchorKey::of(&key).open(key.address(), &text), Ok(anchor()));
         let owned = Anchor { owner: Some(OwnerMark::of("verifier", None, None)), ..anchor() };
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_anchor_whose_owner_was_taken_out_or_replaced_does_not_open() {
-        let key = Key::random().unwrap();
+        let key = key();
         let seal = AnchorKey::of(&key);
         let owned = Anchor { owner: Some(OwnerMark::of("verifier", Some("version = 1"), None)), ..anchor() };
         let text: serde_json::Value = serde_json::from_str(&seal.seal(key.address(), &owned).unwrap()).unwrap();
@@ -206,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_edited_anchor_does_not_open() {
-        let key = Key::random().unwrap();
+        let key = key();
         let seal = AnchorKey::of(&key);
         let text = seal.seal(key.address(), &anchor()).unwrap();
         for edited in

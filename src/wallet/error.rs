@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use alloy_primitives::Address;
+use crate::money::{KeyAddress, Rail};
 
 #[expect(missing_docs, reason = "each text says what it means")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,24 +28,24 @@ pub enum WalletError {
         "the system keyring has more than one entry for {address}: nothing was signed and no money moved; delete the \
          ones that are not bursar's in the keyring's own application"
     )]
-    KeyringAmbiguous { address: Address },
+    KeyringAmbiguous { address: KeyAddress },
     #[error("the system keyring refused ({cause}): nothing was signed and no money moved; see its own application")]
     KeyringRefused { cause: String },
     #[error(
         "there is no key for {address} in {place}: nothing was signed and no money moved, and no new key was made; \
          bring it back with `bursar wallet import`, or correct the address in config.toml"
     )]
-    NoKey { address: Address, place: String },
+    NoKey { address: KeyAddress, place: String },
     #[error(
         "the key that was found belongs to {found}, and config.toml names {expected}: nothing was signed and no money \
          moved; correct the address in config.toml, or import the right key"
     )]
-    WrongKey { expected: Address, found: Address },
+    WrongKey { expected: KeyAddress, found: KeyAddress },
     #[error(
         "what is kept for {address} in {place} is not a key: nothing was signed and no money moved; remove it and \
          import the key again"
     )]
-    KeyDamaged { address: Address, place: String },
+    KeyDamaged { address: KeyAddress, place: String },
     #[error(
         "the passphrase does not open {} (or the file was changed): nothing was signed and no money moved; try again \
          with the right one",
@@ -83,11 +83,25 @@ pub enum WalletError {
     )]
     KeyfileSlow { path: PathBuf, seconds: u64 },
     #[error("there is already a key, for {address}, in {place}: nothing was changed; export and remove that one first")]
-    AlreadyThere { address: Address, place: String },
-    #[error("that is not a private key: 64 hex digits, with or without 0x, within the curve's range")]
+    AlreadyThere { address: KeyAddress, place: String },
+    #[error(
+        "that is not a private key: 64 hex digits, with or without 0x, within the curve's range; or for Solana 64 bytes, \
+         in base58 or as a list of numbers"
+    )]
     NotAKey,
+    #[error(
+        "this wallet has no key for {}: nothing was signed and no money moved; its owner makes one with `bursar wallet \
+         create --rail {}`",
+        .rail.title(), .rail.word()
+    )]
+    NoKeyFor { rail: Rail },
+    #[error(
+        "these are the bytes of the key of {address}: one number is never a key on two kinds of chains, where each would \
+         tell the other; nothing was changed"
+    )]
+    SameBytes { address: KeyAddress },
     #[error("this authorization is not from {ours}: nothing was signed and no money moved; this is a fault of bursar")]
-    NotOurs { ours: Address },
+    NotOurs { ours: KeyAddress },
     #[error("the signature did not prove to be ours: it was dropped, and no money moved; this is a fault of bursar")]
     BadSignature,
     #[error(
@@ -127,6 +141,8 @@ impl WalletError {
             WalletError::KeyfileSlow { .. } => "keyfile_slow",
             WalletError::AlreadyThere { .. } => "key_already_there",
             WalletError::NotAKey => "not_a_key",
+            WalletError::NoKeyFor { .. } => "no_key_for_rail",
+            WalletError::SameBytes { .. } => "key_used_twice",
             WalletError::NotOurs { .. } => "not_our_authorization",
             WalletError::BadSignature => "bad_signature",
             WalletError::AnchorDamaged => "anchor_damaged",

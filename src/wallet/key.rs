@@ -39,7 +39,7 @@ impl Key {
     /// result is this key's.
     pub fn sign(&self, authorization: &Authorization) -> Result<Signatures, WalletError> {
         if authorization.facts().from.as_evm() != Some(self.address) {
-            return Err(WalletError::NotOurs { ours: self.address });
+            return Err(WalletError::NotOurs { ours: self.address.into() });
         }
         authorization.messages().iter().map(|message| self.sign_one(message)).collect::<Result<_, _>>().map(Signatures)
     }
@@ -52,13 +52,13 @@ impl Key {
     /// Signs in: a text built from fields that were checked, in the name of this very address.
     pub fn sign_in(&self, sign_in: &SignIn) -> Result<Signature, WalletError> {
         if sign_in.address() != self.address {
-            return Err(WalletError::NotOurs { ours: self.address });
+            return Err(WalletError::NotOurs { ours: self.address.into() });
         }
         self.sign_one(&Message::Evm(sign_in.digest()))
     }
 
     fn sign_one(&self, message: &Message) -> Result<Signature, WalletError> {
-        let Message::Evm(digest) = message else { return Err(WalletError::NotOurs { ours: self.address }) };
+        let Message::Evm(digest) = message else { return Err(WalletError::NotOurs { ours: self.address.into() }) };
         let signed = self.signing.sign_prehash_recoverable(digest.as_slice());
         let (pair, recovery) = signed.map_err(|_| WalletError::BadSignature)?;
         let mut bytes = [0; 65];
@@ -89,12 +89,16 @@ impl Key {
     }
 
     pub(super) fn from_hex(text: &str) -> Option<Key> {
+        Key::from_bytes(Key::bytes_of_hex(text)?.as_slice())
+    }
+
+    pub(super) fn bytes_of_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
         let mut bytes = Zeroizing::new([0; 32]);
         let digits = text.strip_prefix("0x").unwrap_or(text);
         // Told apart from what the decoder would strip itself: `0x0x…` is no key.
         let all_hex = digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
         hex::decode_to_slice(digits, bytes.as_mut_slice()).ok().filter(|()| all_hex)?;
-        Key::from_bytes(bytes.as_slice())
+        Some(bytes)
     }
 
     pub(super) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
@@ -160,7 +164,7 @@ mod tests {
     fn an_authorization_from_someone_else_is_not_signed() {
         let key = Key::from_hex(ANVIL).unwrap();
         let foreign = Authorization::Eip3009(authorization(Address::repeat_byte(1)));
-        assert_eq!(key.sign(&foreign), Err(WalletError::NotOurs { ours: key.address() }));
+        assert_eq!(key.sign(&foreign), Err(WalletError::NotOurs { ours: key.address().into() }));
     }
 
     #[test]

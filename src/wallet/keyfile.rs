@@ -1,4 +1,5 @@
-//! `wallet.json`: the key, encrypted under a passphrase, for machines without a keyring.
+//! `wallet.json`: the key, encrypted under a passphrase, for machines without a keyring. A key for Solana has a file of its
+//! own, which the same passphrase opens.
 //!
 //! The private key is locked away under the passphrase, with the address held against it.
 
@@ -6,18 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::cost::{COST, Cost};
 use super::locked::{Locked, Unopened};
 use super::passphrase::{Purpose, from_first};
-use super::{Key, KeyStore, PassphraseSource, WalletError, files, guard};
+use super::{KeyStore, PassphraseSource, RailKey, WalletError, files, guard};
+use crate::money::{KeyAddress, Rail};
 
 pub(super) struct KeyFile {
-    path: PathBuf,
-    anchor: PathBuf,
+    home: PathBuf,
     sources: Vec<PassphraseSource>,
     cost: Cost,
     /// A descriptor gives its passphrase once, and the key is read again after every rest.
@@ -28,7 +28,7 @@ pub(super) struct KeyFile {
 #[serde(deny_unknown_fields)]
 struct Contents {
     bursar_wallet: u32,
-    address: Address,
+    address: KeyAddress,
     argon2id: Cost,
     salt: String,
     nonce: String,
@@ -39,109 +39,133 @@ const FORMAT: u32 = 1;
 
 impl KeyFile {
     pub(super) fn in_home(home: &Path, sources: Vec<PassphraseSource>) -> KeyFile {
-        let (path, anchor) = (home.join("wallet.json"), home.join("wallet.anchor"));
-        KeyFile { path, anchor, sources, cost: COST, from_fd: Mutex::new(None) }
+        KeyFile { home: home.to_owned(), sources, cost: COST, from_fd: Mutex::new(None) }
     }
 
-    fn contents(&self) -> Result<Option<Contents>, WalletError> {
-        let Some(text) = files::read(&self.path)? else { return Ok(None) };
-        let contents: Contents = serde_json::from_str(&text).map_err(|error| self.damaged(error.to_string()))?;
+    fn path(&self, rail: Rail) -> PathBuf {
+        self.home.join(match rail {
+            Rail::Evm => "wallet.json",
+            Rail::Solana => "wallet.solana.json",
+        })
+    }
+
+    fn anchor(&self, rail: Rail) -> PathBuf {
+        self.path(rail).with_extension("anchor")
+    }
+
+    fn contents(&self, rail: Rail) -> Result<Option<Contents>, WalletError> {
+        let Some(text) = files::read(&self.path(rail))? else { return Ok(None) };
+        let contents: Contents = serde_json::from_str(&text).map_err(|error| self.damaged(rail, error.to_string()))?;
         if contents.bursar_wallet != FORMAT {
-            return Err(self.damaged(format!("its format is {}, not {FORMAT}", contents.bursar_wallet)));
+            return Err(self.damaged(rail, format!("its format is {}, not {FORMAT}", contents.bursar_wallet)));
+        }
+        if contents.address.rail() != rail {
+            return Err(self.damaged(rail, "its address is of another kind of chain"));
         }
         Ok(Some(contents))
     }
 
     /// The file of this very address. What it says of itself is not a secret, so nobody is asked for a passphrase first.
-    fn contents_for(&self, address: Address) -> Result<Contents, WalletError> {
-        let place = || self.path.display().to_string();
-        let contents = self.contents()?.ok_or_else(|| WalletError::NoKey { address, place: place() })?;
+    fn contents_for(&self, address: KeyAddress) -> Result<Contents, WalletError> {
+        let place = || self.path(address.rail()).display().to_string();
+        let contents = self.contents(address.rail())?.ok_or_else(|| WalletError::NoKey { address, place: place() })?;
         if contents.address != address {
             return Err(WalletError::WrongKey { expected: address, found: contents.address });
         }
         Ok(contents)
     }
 
-    fn seal(&self, key: &Key, passphrase: &str) -> Result<Contents, WalletError> {
+    fn seal(&self, key: &RailKey, passphrase: &str) -> Result<Contents, WalletError> {
         let (secret, address) = (key.to_bytes(), key.address());
         let Locked { argon2id, salt, nonce, xchacha20poly1305 } =
-            Locked::away(secret.as_slice(), address.as_slice(), passphrase, self.cost)
-                .map_err(|why| self.unopened(why))?;
+            Locked::away(secret.as_slice(), address.bytes(), passphrase, self.cost)
+                .map_err(|why| self.unopened(address.rail(), why))?;
         Ok(Contents { bursar_wallet: FORMAT, address, argon2id, salt, nonce, xchacha20poly1305 })
     }
 
-    fn unseal(&self, contents: Contents, passphrase: &str) -> Result<Key, WalletError> {
+    fn unseal(&self, contents: Contents, passphrase: &str) -> Result<RailKey, WalletError> {
         let Contents { address, argon2id, salt, nonce, xchacha20poly1305, .. } = contents;
         let locked = Locked { argon2id, salt, nonce, xchacha20poly1305 };
-        let secret = locked.open(address.as_slice(), passphrase).map_err(|why| self.unopened(why))?;
-        Key::from_bytes(&secret).ok_or_else(|| self.damaged("what it holds is not a key"))
+        let rail = address.rail();
+        let secret = locked.open(address.bytes(), passphrase).map_err(|why| self.unopened(rail, why))?;
+        RailKey::from_bytes(rail, &secret).ok_or_else(|| self.damaged(rail, "what it holds is not a key"))
     }
 
-    fn unopened(&self, why: Unopened) -> WalletError {
+    fn unopened(&self, rail: Rail, why: Unopened) -> WalletError {
         match why {
             Unopened::NoRandomness => WalletError::NoRandomness,
-            Unopened::Damaged(cause) => self.damaged(cause),
-            Unopened::WrongPassphrase => WalletError::WrongPassphrase { path: self.path.clone() },
+            Unopened::Damaged(cause) => self.damaged(rail, cause),
+            Unopened::WrongPassphrase => WalletError::WrongPassphrase { path: self.path(rail) },
         }
     }
 
-    fn passphrase(&self, purpose: Purpose) -> Result<Zeroizing<String>, WalletError> {
+    fn passphrase(&self, rail: Rail, purpose: Purpose) -> Result<Zeroizing<String>, WalletError> {
         if let Some(known) = guard(&self.from_fd).clone() {
             return Ok(known);
         }
-        let (passphrase, source) = from_first(&self.sources, purpose, &self.path)?;
+        let (passphrase, source) = from_first(&self.sources, purpose, &self.path(rail))?;
         if matches!(source, PassphraseSource::Fd(_)) {
             *guard(&self.from_fd) = Some(passphrase.clone());
         }
         Ok(passphrase)
     }
 
-    fn damaged(&self, cause: impl Into<String>) -> WalletError {
-        WalletError::KeyfileDamaged { path: self.path.clone(), cause: cause.into() }
+    fn damaged(&self, rail: Rail, cause: impl Into<String>) -> WalletError {
+        WalletError::KeyfileDamaged { path: self.path(rail), cause: cause.into() }
     }
 }
 
 impl KeyStore for KeyFile {
-    fn load(&self, address: Address) -> Result<Key, WalletError> {
+    fn load(&self, address: KeyAddress) -> Result<RailKey, WalletError> {
         let contents = self.contents_for(address)?;
-        let passphrase = self.passphrase(Purpose::Open)?;
+        let passphrase = self.passphrase(address.rail(), Purpose::Open)?;
         self.unseal(contents, &passphrase)
     }
 
-    /// One file holds one key: another one there is never written over.
-    fn save(&self, key: &Key) -> Result<(), WalletError> {
-        if let Some(there) = self.contents()? {
-            let place = self.path.display().to_string();
-            return Err(WalletError::AlreadyThere { address: there.address, place });
+    /// One file holds one key: another one there is never written over. What opens the key beside it opens this one too:
+    /// a server is given one passphrase.
+    fn save(&self, key: &RailKey, beside: Option<KeyAddress>) -> Result<(), WalletError> {
+        let rail = key.address().rail();
+        let path = self.path(rail);
+        if let Some(there) = self.contents(rail)? {
+            return Err(WalletError::AlreadyThere { address: there.address, place: path.display().to_string() });
         }
-        let passphrase = self.passphrase(Purpose::Choose)?;
+        let passphrase = match beside {
+            Some(other) => {
+                let passphrase = self.passphrase(other.rail(), Purpose::Open)?;
+                key.is_no_twin_of(&self.unseal(self.contents_for(other)?, &passphrase)?)?;
+                passphrase
+            }
+            None => self.passphrase(rail, Purpose::Choose)?,
+        };
         let contents = self.seal(key, &passphrase)?;
-        let text = serde_json::to_string_pretty(&contents).map_err(|error| self.damaged(error.to_string()))?;
-        files::write(&self.path, &(text + "\n"))?;
+        let text = serde_json::to_string_pretty(&contents).map_err(|error| self.damaged(rail, error.to_string()))?;
+        files::write(&path, &(text + "\n"))?;
         // What was written is opened again: a file that does not open is no place for a key.
         self.unseal(self.contents_for(key.address())?, &passphrase).map(drop)
     }
 
-    fn remove(&self, address: Address) -> Result<(), WalletError> {
+    fn remove(&self, address: KeyAddress) -> Result<(), WalletError> {
         self.contents_for(address)?;
-        files::remove(&self.path)?;
-        files::remove(&self.anchor)
+        files::remove(&self.path(address.rail()))?;
+        files::remove(&self.anchor(address.rail()))
     }
 
-    fn list(&self) -> Result<Vec<Address>, WalletError> {
-        Ok(self.contents()?.into_iter().map(|contents| contents.address).collect())
+    fn list(&self) -> Result<Vec<KeyAddress>, WalletError> {
+        let there = Rail::ALL.into_iter().map(|rail| Ok(self.contents(rail)?.map(|contents| contents.address)));
+        Ok(there.collect::<Result<Vec<_>, WalletError>>()?.into_iter().flatten().collect())
     }
 
-    fn read_anchor(&self, _: Address) -> Result<Option<String>, WalletError> {
-        files::read(&self.anchor)
+    fn read_anchor(&self, address: KeyAddress) -> Result<Option<String>, WalletError> {
+        files::read(&self.anchor(address.rail()))
     }
 
-    fn write_anchor(&self, _: Address, text: &str) -> Result<(), WalletError> {
-        files::write(&self.anchor, text)
+    fn write_anchor(&self, address: KeyAddress, text: &str) -> Result<(), WalletError> {
+        files::write(&self.anchor(address.rail()), text)
     }
 
     fn slow(&self, waited: Duration) -> WalletError {
-        WalletError::KeyfileSlow { path: self.path.clone(), seconds: waited.as_secs() }
+        WalletError::KeyfileSlow { path: self.path(Rail::Evm), seconds: waited.as_secs() }
     }
 }
 
@@ -164,10 +188,18 @@ mod tests {
         KeyFile { cost: CHEAPEST, ..KeyFile::in_home(home.path(), vec![PassphraseSource::File(path)]) }
     }
 
-    fn saved() -> (TempDir, KeyFile, Key) {
+    fn fresh() -> RailKey {
+        RailKey::random(Rail::Evm).unwrap()
+    }
+
+    fn nobody() -> KeyAddress {
+        alloy_primitives::Address::repeat_byte(1).into()
+    }
+
+    fn saved() -> (TempDir, KeyFile, RailKey) {
         let home = tempfile::tempdir().unwrap();
-        let (file, key) = (keyfile(&home, "open sesame"), Key::random().unwrap());
-        file.save(&key).unwrap();
+        let (file, key) = (keyfile(&home, "open sesame"), fresh());
+        file.save(&key, None).unwrap();
         (home, file, key)
     }
 
@@ -187,8 +219,8 @@ mod tests {
     fn the_costs_we_write_are_the_costs_we_read() {
         let home = tempfile::tempdir().unwrap();
         let file = KeyFile { cost: COST, ..keyfile(&home, "open sesame") };
-        let key = Key::random().unwrap();
-        file.save(&key).unwrap();
+        let key = fresh();
+        file.save(&key, None).unwrap();
         assert_eq!(keyfile(&home, "open sesame").load(key.address()).unwrap().to_bytes(), key.to_bytes());
     }
 
@@ -209,13 +241,13 @@ mod tests {
     fn the_key_is_not_in_the_file() {
         let (home, _file, key) = saved();
         let text = fs::read_to_string(home.path().join("wallet.json")).unwrap();
-        assert!(!text.contains(&key.to_hex()[2..]) && !text.contains("sesame"));
+        assert!(!text.contains(&key.to_text()[2..]) && !text.contains("sesame"));
     }
 
     #[test]
     fn no_key_is_written_over() {
         let (_home, file, key) = saved();
-        assert_eq!(code(file.save(&Key::random().unwrap())), "key_already_there");
+        assert_eq!(code(file.save(&fresh(), None)), "key_already_there");
         assert_eq!(file.load(key.address()).unwrap().to_bytes(), key.to_bytes());
     }
 
@@ -223,10 +255,10 @@ mod tests {
     fn a_missing_file_is_no_key_and_another_ones_is_the_wrong_key() {
         let home = tempfile::tempdir().unwrap();
         let empty = keyfile(&home, "open sesame");
-        assert_eq!(code(empty.load(Address::repeat_byte(1))), "no_key");
-        assert_eq!(code(empty.remove(Address::repeat_byte(1))), "no_key");
+        assert_eq!(code(empty.load(nobody())), "no_key");
+        assert_eq!(code(empty.remove(nobody())), "no_key");
         let (_home, file, key) = saved();
-        let expected = Address::repeat_byte(1);
+        let expected = nobody();
         assert_eq!(file.load(expected).err(), Some(WalletError::WrongKey { expected, found: key.address() }));
         assert_eq!(code(file.remove(expected)), "wrong_key");
     }
@@ -236,7 +268,7 @@ mod tests {
         let (home, file, key) = saved();
         let path = home.path().join("wallet.json");
         let good: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        let other = Address::repeat_byte(1);
+        let other = nobody();
         let flipped = |name: &str| {
             let text = good[name].as_str().unwrap();
             json!(format!("{}{}", if text.starts_with('0') { '1' } else { '0' }, &text[1..]))
@@ -299,14 +331,14 @@ mod tests {
     fn errors_show_neither_key_nor_passphrase() {
         let (home, file, key) = saved();
         let errors = [
-            file.save(&Key::random().unwrap()).unwrap_err(),
+            file.save(&fresh(), None).unwrap_err(),
             keyfile(&home, "open barley").load(key.address()).err().unwrap(),
             KeyFile::in_home(home.path(), vec![]).load(key.address()).err().unwrap(),
-            file.load(Address::ZERO).err().unwrap(),
+            file.load(nobody()).err().unwrap(),
         ];
         for error in errors {
             let shown = format!("{error} {error:?}");
-            assert!(!shown.contains(&key.to_hex()[2..]) && !shown.contains("sesame") && !shown.contains("barley"));
+            assert!(!shown.contains(&key.to_text()[2..]) && !shown.contains("sesame") && !shown.contains("barley"));
         }
     }
 }

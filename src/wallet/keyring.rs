@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use keyring_core::{CredentialStore, Entry, Error};
 use zeroize::Zeroizing;
 
-use super::{Key, KeyStore, WalletError};
+use super::{KeyStore, RailKey, WalletError};
+use crate::money::KeyAddress;
 use crate::{limits, text};
 
 pub(super) struct Keyring {
@@ -74,27 +74,32 @@ fn system() -> Result<Arc<CredentialStore>, Error> {
 /// Windows searches by a pattern over names; the others by what an entry belongs to.
 const SEARCH: (&str, &str) = if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) };
 
-fn key_name(address: Address) -> String {
-    format!("{address:#x}")
+/// The case of an address counts on Solana only.
+fn key_name(address: KeyAddress) -> String {
+    match address {
+        KeyAddress::Evm(address) => format!("{address:#x}"),
+        KeyAddress::Solana(_) => address.to_string(),
+    }
 }
 
-fn anchor_name(address: Address) -> String {
-    format!("{address:#x}/ledger")
+fn anchor_name(address: KeyAddress) -> String {
+    format!("{}/ledger", key_name(address))
 }
 
 impl KeyStore for Keyring {
-    fn load(&self, address: Address) -> Result<Key, WalletError> {
+    fn load(&self, address: KeyAddress) -> Result<RailKey, WalletError> {
         let text = self.secret(&key_name(address)).map_err(|error| cause(error, address))?;
-        Key::from_hex(&text).ok_or(WalletError::KeyDamaged { address, place: PLACE.to_owned() })
+        RailKey::from_text(address.rail(), &text).ok_or(WalletError::KeyDamaged { address, place: PLACE.to_owned() })
     }
 
-    fn save(&self, key: &Key) -> Result<(), WalletError> {
+    fn save(&self, key: &RailKey, beside: Option<KeyAddress>) -> Result<(), WalletError> {
+        beside.map_or(Ok(()), |other| key.is_no_twin_of(&self.load(other)?))?;
         let address = key.address();
-        let kept = self.write(&key_name(address), &key.to_hex()).map_err(|error| cause(error, address))?;
+        let kept = self.write(&key_name(address), &key.to_text()).map_err(|error| cause(error, address))?;
         if kept { Ok(()) } else { Err(not_kept()) }
     }
 
-    fn remove(&self, address: Address) -> Result<(), WalletError> {
+    fn remove(&self, address: KeyAddress) -> Result<(), WalletError> {
         self.delete(&key_name(address)).map_err(|error| cause(error, address))?;
         match self.delete(&anchor_name(address)) {
             Err(Error::NoEntry) => Ok(()),
@@ -103,22 +108,22 @@ impl KeyStore for Keyring {
     }
 
     /// Entries that cannot be looked into are not ours to list.
-    fn list(&self) -> Result<Vec<Address>, WalletError> {
-        let unaddressed = |error| cause(error, Address::ZERO);
+    fn list(&self) -> Result<Vec<KeyAddress>, WalletError> {
+        let unaddressed = |error| cause(error, KeyAddress::Solana([0; 32]));
         let store = (self.open)().map_err(unaddressed)?;
         let found = match store.search(&HashMap::from([SEARCH])) {
             Err(Error::NoEntry) => Vec::new(),
             found => found.map_err(unaddressed)?,
         };
         let named = found.iter().filter_map(Entry::get_specifiers).filter(|(service, _)| service == SERVICE);
-        let mut addresses: Vec<Address> =
+        let mut addresses: Vec<KeyAddress> =
             named.filter_map(|(_, user)| user.parse().ok().filter(|address| key_name(*address) == user)).collect();
         addresses.sort();
         addresses.dedup();
         Ok(addresses)
     }
 
-    fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError> {
+    fn read_anchor(&self, address: KeyAddress) -> Result<Option<String>, WalletError> {
         match self.secret(&anchor_name(address)) {
             Ok(text) => Ok(Some(text.to_string())),
             Err(Error::NoEntry) => Ok(None),
@@ -126,7 +131,7 @@ impl KeyStore for Keyring {
         }
     }
 
-    fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError> {
+    fn write_anchor(&self, address: KeyAddress, text: &str) -> Result<(), WalletError> {
         let kept = self.write(&anchor_name(address), text).map_err(|error| cause(error, address))?;
         if kept { Ok(()) } else { Err(not_kept()) }
     }
@@ -141,7 +146,7 @@ fn not_kept() -> WalletError {
 }
 
 /// Some of the keyring's errors carry the secret itself; only words of its own get through here.
-fn cause(error: Error, address: Address) -> WalletError {
+fn cause(error: Error, address: KeyAddress) -> WalletError {
     let said = |text: String| text::quoted(&text, limits::QUOTED_CHARS);
     match error {
         Error::NoEntry => WalletError::NoKey { address, place: PLACE.to_owned() },
@@ -169,6 +174,11 @@ mod tests {
     use keyring_core::mock;
 
     use super::*;
+    use crate::money::Rail;
+
+    fn nobody() -> KeyAddress {
+        alloy_primitives::Address::repeat_byte(1).into()
+    }
 
     fn keyring() -> (Keyring, Arc<mock::Store>) {
         let store = mock::Store::new().unwrap();
@@ -176,14 +186,14 @@ mod tests {
         (Keyring { open: Box::new(move || Ok(opened.clone())) }, store)
     }
 
-    fn keyring_with(key: &Key) -> (Keyring, Arc<mock::Store>) {
+    fn keyring_with(key: &RailKey) -> (Keyring, Arc<mock::Store>) {
         let (keyring, store) = keyring();
-        keyring.save(key).unwrap();
+        keyring.save(key, None).unwrap();
         (keyring, store)
     }
 
     /// The next call about this key fails like so.
-    fn fail(store: &mock::Store, key: &Key, error: Error) {
+    fn fail(store: &mock::Store, key: &RailKey, error: Error) {
         let entry = store.build(SERVICE, &key_name(key.address()), None).unwrap();
         entry.as_any().downcast_ref::<mock::Cred>().unwrap().set_error(error);
     }
@@ -194,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_key_comes_back_as_it_was_kept_and_is_listed_by_its_address() {
-        let (one, two) = (Key::random().unwrap(), Key::random().unwrap());
+        let (one, two) = (RailKey::random(Rail::Evm).unwrap(), RailKey::random(Rail::Evm).unwrap());
         let (keyring, _store) = keyring_with(&one);
-        keyring.save(&two).unwrap();
+        keyring.save(&two, None).unwrap();
         keyring.write_anchor(one.address(), "{}").unwrap();
         assert_eq!(keyring.load(one.address()).unwrap().to_bytes(), one.to_bytes());
         let mut expected = vec![one.address(), two.address()];
@@ -206,15 +216,15 @@ mod tests {
 
     #[test]
     fn the_secret_is_text_under_the_address_in_lower_case() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Evm).unwrap();
         let (_keyring, store) = keyring_with(&key);
         let user = key.address().to_string().to_lowercase();
-        assert_eq!(store.build("bursar", &user, None).unwrap().get_password().unwrap(), *key.to_hex());
+        assert_eq!(store.build("bursar", &user, None).unwrap().get_password().unwrap(), *key.to_text());
     }
 
     #[test]
     fn removing_a_key_removes_what_was_beside_it() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Evm).unwrap();
         let (keyring, _store) = keyring_with(&key);
         keyring.write_anchor(key.address(), "{}").unwrap();
         keyring.remove(key.address()).unwrap();
@@ -226,16 +236,16 @@ mod tests {
     #[test]
     fn no_entry_makes_no_key() {
         let (keyring, store) = keyring();
-        assert_eq!(keyring.load(Address::repeat_byte(1)).err().unwrap().code(), "no_key");
-        let user = key_name(Address::repeat_byte(1));
+        assert_eq!(keyring.load(nobody()).err().unwrap().code(), "no_key");
+        let user = key_name(nobody());
         assert!(matches!(store.build(SERVICE, &user, None).unwrap().get_password(), Err(Error::NoEntry)));
     }
 
     #[test]
     fn each_way_a_keyring_fails_has_its_own_name_and_none_shows_the_key() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Evm).unwrap();
         let (keyring, store) = keyring_with(&key);
-        let secret = key.to_hex();
+        let secret = key.to_text();
         let bytes = || secret.as_bytes().to_vec();
         let faults = [
             (Error::NoStorageAccess(boxed("locked")), "keyring_locked"),
@@ -261,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_holds_something_else_is_damaged() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Evm).unwrap();
         let (keyring, store) = keyring_with(&key);
         store.build(SERVICE, &key_name(key.address()), None).unwrap().set_password("hello").unwrap();
         assert_eq!(keyring.load(key.address()).err().unwrap().code(), "key_damaged");
@@ -271,14 +281,14 @@ mod tests {
     fn a_keyring_that_is_not_there_says_so() {
         let keyring = Keyring { open: Box::new(|| Err(Error::PlatformFailure(boxed("no\u{1b} bus")))) };
         let expected = WalletError::KeyringAbsent { cause: "no bus".to_owned() };
-        assert_eq!(keyring.load(Address::ZERO).err(), Some(expected.clone()));
+        assert_eq!(keyring.load(nobody()).err(), Some(expected.clone()));
         assert_eq!(keyring.list(), Err(expected));
     }
 
     #[test]
     fn a_keyring_that_forgets_what_it_was_given_is_no_place_for_a_key() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Evm).unwrap();
         let forgetful = Keyring { open: Box::new(|| Ok(mock::Store::new()?)) };
-        assert_eq!(forgetful.save(&key).unwrap_err().code(), "keyring_refused");
+        assert_eq!(forgetful.save(&key, None).unwrap_err().code(), "keyring_refused");
     }
 }

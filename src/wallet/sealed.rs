@@ -12,8 +12,9 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::Key;
+use super::RailKey;
 use super::cost::{COST, Cost};
+use crate::money::Rail;
 
 /// What is read and held at a time.
 const PIECE: usize = 64 * 1024;
@@ -121,7 +122,7 @@ impl<W: Write> SealedWriter<W> {
     }
 
     /// Takes in a key: [`SealedReader::key`] gives it back.
-    pub fn put_key(&mut self, key: &Key) -> Result<(), SealedError> {
+    pub fn put_key(&mut self, key: &RailKey) -> Result<(), SealedError> {
         self.put(key.to_bytes().as_slice())
     }
 
@@ -212,8 +213,8 @@ impl<R: BufRead> SealedReader<R> {
     }
 
     /// The key that [`SealedWriter::put_key`] took in.
-    pub fn key(&mut self) -> Result<Key, SealedError> {
-        Key::from_bytes(&self.take(KEY, KEY)?).ok_or(SealedError::Altered)
+    pub fn key(&mut self, rail: Rail) -> Result<RailKey, SealedError> {
+        RailKey::from_bytes(rail, &self.take(KEY, KEY)?).ok_or(SealedError::Altered)
     }
 
     /// Makes sure that the end is the end.
@@ -354,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_key_goes_through_unchanged_and_is_not_in_the_file() {
-        let key = Key::random().unwrap();
+        let key = RailKey::random(Rail::Solana).unwrap();
         let mut writer = SealedWriter::begin(Vec::new(), "open sesame", KEY).unwrap();
         writer.put_key(&key).unwrap();
         let file = writer.finish().unwrap();
@@ -362,7 +363,7 @@ mod tests {
         let mut from = &file[..];
         let head = SealedHead::read(&mut from, file.len() as u64).unwrap();
         let mut reader = head.open(from, "open sesame").unwrap();
-        assert_eq!(reader.key().unwrap().to_bytes(), key.to_bytes());
+        assert_eq!(reader.key(Rail::Solana).unwrap().to_bytes(), key.to_bytes());
         assert_eq!(reader.finish(), Ok(()));
     }
 }

@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::keyfile::KeyFile;
 use super::keyring::Keyring;
-use super::{Key, Memory, PassphraseSource, WalletError, files};
+use super::{Memory, PassphraseSource, RailKey, WalletError, files};
 use crate::limits;
+use crate::money::KeyAddress;
 
 /// What a place for keys can do. Every call may block.
 pub trait KeyStore: Send + Sync {
     /// The key of an address.
-    fn load(&self, address: Address) -> Result<Key, WalletError>;
-    /// Keeps a key.
-    fn save(&self, key: &Key) -> Result<(), WalletError>;
+    fn load(&self, address: KeyAddress) -> Result<RailKey, WalletError>;
+    /// Keeps a key, beside one that is there: never the same bytes twice.
+    fn save(&self, key: &RailKey, beside: Option<KeyAddress>) -> Result<(), WalletError>;
     /// The key, and the anchor beside it.
-    fn remove(&self, address: Address) -> Result<(), WalletError>;
+    fn remove(&self, address: KeyAddress) -> Result<(), WalletError>;
     /// Every address there is a key for.
-    fn list(&self) -> Result<Vec<Address>, WalletError>;
+    fn list(&self) -> Result<Vec<KeyAddress>, WalletError>;
     /// What is kept beside the key, if anything is.
-    fn read_anchor(&self, address: Address) -> Result<Option<String>, WalletError>;
+    fn read_anchor(&self, address: KeyAddress) -> Result<Option<String>, WalletError>;
     /// Keeps this beside the key.
-    fn write_anchor(&self, address: Address, text: &str) -> Result<(), WalletError>;
+    fn write_anchor(&self, address: KeyAddress, text: &str) -> Result<(), WalletError>;
     /// What to say when it did not answer in time.
     fn slow(&self, waited: Duration) -> WalletError;
 }

@@ -9,7 +9,7 @@ use alloy_primitives::{B256, U256};
 
 use bursar::config::{self, Config, Home, write_private};
 use bursar::settlement::State;
-use bursar::wallet::{Key, PassphraseSource, Store, Wallet};
+use bursar::wallet::{PassphraseSource, RailKey, Store, Wallet};
 use sandbox::chain::{ChainOptions, NETWORK};
 use sandbox::host::{Era, Host};
 use sandbox::rpc::{Mood, Rpc};
@@ -44,9 +44,10 @@ impl House {
         write(&home.config_file(), &format!("[chains.\"{NETWORK}\"]\nrpc = [{nodes}]\n"));
         write(&home.policy_file(), &policy(&host));
         write(&home.dir().join("passphrase"), "open sesame");
-        let key = Key::read(KEY.as_bytes()).unwrap();
-        let wallet = Wallet::import(&Store::file(home.dir(), passphrase(&home)), key).await.unwrap();
+        let key = RailKey::read(KEY.as_bytes(), None).unwrap();
+        let wallet = Wallet::import(&Store::file(home.dir(), passphrase(&home)), key, None).await.unwrap();
         Config::write_wallet(&home, config::StoreKind::File, wallet).unwrap();
+        let wallet = wallet.as_evm().unwrap();
         sandbox.chain.mint(wallet, U256::from(FUNDS)).unwrap();
         testkit::scene::allow_the_way(&sandbox, wallet);
         House { sandbox, other, ahead, home, wallet, _dir: dir }

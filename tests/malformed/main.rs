@@ -36,7 +36,7 @@ fn every_challenge_is_decided_on_as_its_file_says() {
     let policy = Policy::parse("policy.toml", &rules(1)).unwrap();
     let five_dollars = Amount::parse("5000000").unwrap();
     let known = [(Account::evm(&Network::new(NETWORK), ASSET), five_dollars)].into();
-    let funds = Funds { address: Some(us.to_checksum(None)), known };
+    let funds = Funds { wallet: Some(us.into()), known };
     let url = "https://api.example.com/report".parse().unwrap();
     let request = Request { method: "GET".to_owned(), url, headers: vec![], body: vec![] };
     let question = Question { request: &request, max_price: None, funds: &funds };

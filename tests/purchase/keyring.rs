@@ -7,6 +7,7 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use bursar::answer::{Charged, Outcome};
 use bursar::limits;
+use bursar::money::KeyAddress;
 use bursar::ports::Quiet;
 use bursar::wallet::WalletError;
 use sandbox::sellers::{Behaviour, Stall};
@@ -15,7 +16,7 @@ use crate::scene::*;
 
 /// Every trouble, and what an agent is told of it.
 fn troubles() -> Vec<(WalletError, &'static str)> {
-    let address = Address::repeat_byte(0x11);
+    let address = KeyAddress::from(Address::repeat_byte(0x11));
     let place = || "the system keyring".to_owned();
     vec![
         (WalletError::KeyringLocked, "keyring_locked"),
@@ -24,7 +25,7 @@ fn troubles() -> Vec<(WalletError, &'static str)> {
         (WalletError::KeyringAmbiguous { address }, "keyring_ambiguous"),
         (WalletError::KeyringRefused { cause: "no".to_owned() }, "keyring_refused"),
         (WalletError::NoKey { address, place: place() }, "no_key"),
-        (WalletError::WrongKey { expected: address, found: Address::ZERO }, "wrong_key"),
+        (WalletError::WrongKey { expected: address, found: Address::ZERO.into() }, "wrong_key"),
         (WalletError::KeyDamaged { address, place: place() }, "key_damaged"),
         (WalletError::WrongPassphrase { path: PathBuf::from("wallet.json") }, "wrong_passphrase"),
     ]

@@ -26,14 +26,14 @@ use bursar::house::Ports;
 use bursar::json::Written;
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::listing::Directory;
-use bursar::money::{Assets, Network};
+use bursar::money::{Assets, KeyAddress, Network, Rail};
 use bursar::ports::Quiet;
 use bursar::ports::{Cut, Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::seller::Sellers as Wired;
 use bursar::time::{Clock, Time};
-use bursar::wallet::{Key, Store, Wallet, WalletError};
+use bursar::wallet::{RailKey, Store, Wallet, WalletError};
 use bursar::wish::{Call, ToolCall};
 use sandbox::chain::{ASSET, ChainOptions, NETWORK, Transfer, hand_clock};
 use sandbox::rpc::Rpc as Node;
@@ -150,10 +150,13 @@ impl Setting {
         let home = Home::at(dir.path());
         home.prepare().unwrap();
         let keys = Arc::new(Keys::default());
-        let address = match &self.key {
-            Some(hex) => Wallet::import(&store(&keys), Key::read(hex.as_bytes()).unwrap()).await.unwrap(),
-            None => Wallet::create(&store(&keys)).await.unwrap(),
+        let key = match &self.key {
+            Some(hex) => {
+                Wallet::import(&store(&keys), RailKey::read(hex.as_bytes(), None).unwrap(), None).await.unwrap()
+            }
+            None => Wallet::create(&store(&keys), Rail::Evm, None).await.unwrap(),
         };
+        let address = key.as_evm().unwrap();
         let funds = U256::from(self.funds);
         sandbox.chain.mint(address, funds).unwrap();
         allow_the_way(&sandbox, address);
@@ -292,7 +295,7 @@ impl Scene {
 
     /// A key that is in the same place and is not this wallet's.
     pub async fn another_key(&self) -> Address {
-        Wallet::create(&store(&self.keys)).await.unwrap()
+        Wallet::create(&store(&self.keys), Rail::Evm, None).await.unwrap().as_evm().unwrap()
     }
 
     pub fn write_rules(&self, rules: &str) {
@@ -752,7 +755,7 @@ impl Seller for Wire {
 pub struct OnPurpose {
     trouble: Mutex<Option<WalletError>>,
     on_load: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    other: Mutex<Option<Address>>,
+    other: Mutex<Option<KeyAddress>>,
 }
 
 impl Keys<OnPurpose> {
@@ -768,16 +771,16 @@ impl Keys<OnPurpose> {
 
     /// Hands out this key, whichever is asked for.
     pub fn hand_out(&self, other: Option<Address>) {
-        *self.way.other.lock().unwrap() = other;
+        *self.way.other.lock().unwrap() = other.map(KeyAddress::from);
     }
 }
 
 impl Way for OnPurpose {
-    fn look(&self, _: Address) -> Result<(), WalletError> {
+    fn look(&self, _: KeyAddress) -> Result<(), WalletError> {
         self.trouble.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
-    fn handed_out(&self, address: Address) -> Result<Address, WalletError> {
+    fn handed_out(&self, address: KeyAddress) -> Result<KeyAddress, WalletError> {
         // Let go of first: what happens may read a key too.
         let happens = self.on_load.lock().unwrap().take();
         if let Some(happens) = happens {

@@ -1,24 +1,11 @@
 //! What nodes say, read strictly: nothing a node answers is trusted to have a shape.
 
-use std::collections::{HashMap, HashSet};
-
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::chain::json_rpc::{NodeFailure, shaped};
 use crate::settlement::{Block, EventLog};
-use crate::{limits, text};
-
-/// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodeFailure {
-    /// It did not answer.
-    Silent(String),
-    /// The node is there, and does not want this question: too wide a range, a block it does not have.
-    Refused(String),
-    /// It answered what is no answer.
-    Nonsense(String),
-}
 
 /// A log as `eth_getLogs` and receipts have it.
 #[derive(Deserialize)]
@@ -57,22 +44,6 @@ struct OneCall {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    id: Option<u64>,
-    #[serde(default)]
-    result: Value,
-    error: Option<Complaint>,
-}
-
-#[derive(Deserialize)]
-struct Complaint {
-    #[serde(default)]
-    code: i64,
-    #[serde(default)]
-    message: String,
-}
-
-#[derive(Deserialize)]
 struct Header {
     #[serde(deserialize_with = "read_quantity")]
     number: u64,
@@ -85,36 +56,6 @@ struct Receipt {
     #[serde(deserialize_with = "read_quantity")]
     status: u64,
     logs: Vec<Log>,
-}
-
-/// The result of one JSON-RPC answer.
-pub fn result(body: &[u8], id: u64) -> Result<Value, NodeFailure> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| NodeFailure::Nonsense("that is not a JSON-RPC answer".to_owned()))?;
-    if let Some(Complaint { code, message }) = answer.error {
-        return Err(NodeFailure::Refused(format!("{code}: {}", text::quoted(&message, limits::QUOTED_CHARS))));
-    }
-    if answer.id != Some(id) {
-        return Err(NodeFailure::Nonsense("an answer to another question".to_owned()));
-    }
-    Ok(answer.result)
-}
-
-/// The results in an answer to many questions, by their ids; what was refused or said twice is not among them. None: that
-/// is no such answer.
-pub fn results(body: &[u8]) -> Option<HashMap<u64, Value>> {
-    let answers: Vec<Answer> = serde_json::from_slice(body).ok()?;
-    let mut results = HashMap::new();
-    let mut twice = HashSet::new();
-    for Answer { id, result, error } in answers {
-        if let (Some(id), None) = (id, error)
-            && results.insert(id, result).is_some()
-        {
-            twice.insert(id);
-        }
-    }
-    results.retain(|id, _| !twice.contains(id));
-    Some(results)
 }
 
 /// A number as chains write it.
@@ -163,12 +104,6 @@ pub fn logs_of_success(said: Value) -> Result<Vec<EventLog>, NodeFailure> {
     Ok(logs.into_iter().map(EventLog::from).collect())
 }
 
-/// A result in the shape it must have; none where it is `null`.
-fn shaped<T: for<'de> Deserialize<'de>>(said: Value) -> Result<Option<T>, NodeFailure> {
-    serde_json::from_value(said)
-        .map_err(|error| NodeFailure::Nonsense(text::quoted(&error.to_string(), limits::QUOTED_CHARS)))
-}
-
 /// `0x` and up to 16 digits.
 fn parse_quantity(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("0x")?;
@@ -187,6 +122,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chain::json_rpc::result;
 
     #[test]
     fn quantities_are_read_strictly() {
@@ -195,20 +131,6 @@ mod tests {
         }
         for text in ["", "0x", "1", "0X1", "0x1g", "0x-1", "0x+1", " 0x1", "0x10000000000000000", "0xü"] {
             assert_eq!(parse_quantity(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_answer_is_a_result_or_a_refusal() {
-        let read = |text: &str| result(text.as_bytes(), 1);
-        assert_eq!(read(r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#), Ok(json!("0x1")));
-        assert_eq!(read(r#"{"id":1,"result":null}"#), Ok(Value::Null));
-        for id in ["1", "null"] {
-            let refused = read(&format!(r#"{{"id":{id},"error":{{"code":-32000,"message":"too\nmany"}}}}"#));
-            assert_eq!(refused, Err(NodeFailure::Refused("-32000: too many".to_owned())));
-        }
-        for text in ["", "null", "[]", "<html>", r#"{"id":2,"result":1}"#, r#"{"result":1}"#, "{\"id\":1,\"result\":"] {
-            assert!(matches!(read(text), Err(NodeFailure::Nonsense(_))), "{text}");
         }
     }
 

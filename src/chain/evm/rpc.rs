@@ -7,11 +7,12 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolEvent};
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use url::Url;
 
-use super::node::{At, Line, Node};
-use super::reply::NodeFailure;
-use crate::authorization::{Authorization, Fact};
+use super::node::{At, Node};
+use crate::authorization::{Authorization, Fact, Known};
+use crate::chain::Nodes;
+use crate::chain::json_rpc::NodeFailure;
+use crate::chain::line::Line;
 use crate::limits;
 use crate::money::{Account, Amount, Network};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
@@ -39,15 +40,6 @@ mod token {
         function balanceOf(address owner) external view returns (uint256);
         event Transfer(address indexed from, address indexed to, uint256 value);
     }
-}
-
-/// The nodes of one chain, as the owner or the built-in table has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Nodes {
-    /// The nodes, all of which are asked.
-    pub rpc: Vec<Url>,
-    /// For chains without a finalized tag: how many blocks behind the head count as final.
-    pub confirmations: Option<u64>,
 }
 
 /// What the chains say, asked of every configured node.
@@ -178,12 +170,12 @@ impl Chains for Rpc {
         let owner = owner.as_evm().ok_or_else(|| ChainError::NoNode(owner.network().clone()))?;
         let data = token::balanceOfCall { owner }.abi_encode();
         // One node may say too little and stop everything; too much only costs a payment that fails.
-        let word = self.know(&Fact::Call { to: asset.clone(), data }).await?;
-        Ok(Amount(U256::from_be_bytes(word.0)))
+        let known = self.know(&Fact::Call { to: asset.clone(), data }).await?;
+        Ok(Amount(known.number().unwrap_or_default()))
     }
 
     /// The largest of what the nodes answer.
-    async fn know(&self, fact: &Fact) -> Result<B256, ChainError> {
+    async fn know(&self, fact: &Fact) -> Result<Known, ChainError> {
         let (line, network) = (&self.line, fact.network());
         let chain = self.chain(network)?;
         let told = join_all(chain.nodes.iter().map(|node| async {
@@ -192,10 +184,12 @@ impl Chains for Rpc {
                 Fact::Call { to, data } => node.word(line, self.of(to)?.1, data, At::Latest).await,
                 Fact::Sent(account) => node.sent(line, self.of(account)?.1).await,
                 Fact::GasPrice(_) => node.gas_price(line).await,
+                Fact::RecentBlock(_) => return Err(ChainError::NoNode(network.clone())),
             };
             word.map_err(|failure| node.says(failure))
         }));
-        largest(told.await).unwrap_or_else(|| Err(ChainError::NoNode(network.clone())))
+        let told = largest(told.await).unwrap_or_else(|| Err(ChainError::NoNode(network.clone())));
+        told.map(Known::Word)
     }
 
     /// To the first node that takes it; the others hear of it from that one.

@@ -34,15 +34,15 @@ pub async fn until_it_comes(
     is_json: bool,
 ) -> Result<Exit, Failure> {
     let home = context.home()?;
-    let address = wallet::address_of(&home)?;
+    let addresses = wallet::addresses_of(&home)?;
     let agent = bursar.agent(OWNER);
     // What is not known at the beginning counts as nothing: whatever is found of it later is what is waited for.
     let before = read(&agent, network, context).await?;
-    let ways = funding::ways(&home, address, network)?;
+    let ways = funding::ways(&home, addresses, network)?;
     let waiting = async {
         match is_json {
-            true => context.out.json_line(&json!({ "address": address.to_checksum(None), "waiting_for": ways })),
-            false => waiting_for(context, &address.to_checksum(None), &ways, before.as_ref()),
+            true => context.out.json_line(&json!({ "address": addresses.first, "waiting_for": ways })),
+            false => waiting_for(context, &ways, before.as_ref()),
         }
         look_again(context, &agent, network, before.as_ref()).await
     };
@@ -100,10 +100,14 @@ fn is_unknown(refusal: &Refusal) -> bool {
     refusal.reasons.iter().all(|reason| reason.code == "balance_unknown")
 }
 
-fn waiting_for(context: &Context, address: &str, ways: &[Way], before: Option<&Balances>) {
+fn waiting_for(context: &Context, ways: &[Way], before: Option<&Balances>) {
     let out = &context.out;
-    out.say(format_args!("{}", out::bold(address)));
+    let mut shown = None;
     for way in ways {
+        let Some(address) = &way.address else { continue };
+        if shown.replace(address) != Some(address) {
+            out.say(format_args!("{}", out::bold(address)));
+        }
         let (assets, title) = (out::clean(&way.assets.join(" or ")), way.network.title());
         out.say(format_args!("waits for {assets} on {title}"));
         if let Some(page) = &way.explorer {
@@ -186,6 +190,7 @@ mod tests {
         };
         Balances {
             address: "0x".to_owned(),
+            also: None,
             balances: amounts.iter().map(balance).collect(),
             spendable_usd: Usd::ZERO,
             as_of: Time::from_secs(0),

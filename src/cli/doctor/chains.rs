@@ -7,10 +7,10 @@ use url::Url;
 use super::check::{Check, fail, ok, warn};
 use super::egress;
 use crate::authorization::allowance_of;
-use crate::chain::{Nodes, Rpc};
+use crate::chain::{Nodes, Rails};
 use crate::cli::{out, words};
 use crate::config::{Config, Home};
-use crate::money::{Account, Amount, Asset, Assets, Network, TransferMethod};
+use crate::money::{Account, Amount, Asset, Assets, Network, Rail, TransferMethod};
 use crate::policy::Policy;
 use crate::ports::Chains;
 use crate::settlement::{Block, ChainError};
@@ -32,10 +32,10 @@ pub async fn examine(home: &Home, config: &Config, policy: &Policy) -> Vec<Check
     for (network, nodes) in &chains {
         checks.extend(nodes_of(network, nodes));
         checks.push(summary(&assets, network, nodes));
-        if let Some(address) = config.wallet.address
+        if let Some(ours) = config.wallet.addresses().and_then(|addresses| addresses.on(network))
             && nodes.iter().any(|node| node.head.is_ok())
         {
-            checks.extend(account(config, &assets, &Account::evm(network, address)).await);
+            checks.extend(account(config, &assets, &ours).await);
         }
     }
     let has_told_the_time = chains.iter().flat_map(|(_, nodes)| nodes).any(|node| node.head.is_ok());
@@ -51,7 +51,7 @@ async fn ask(config: &Config, network: &Network) -> Vec<AskedNode> {
     join_all(chain.rpc.into_iter().map(async |url| {
         let name = outward::name(&url);
         let alone = Nodes { rpc: vec![url.clone()], confirmations: chain.confirmations };
-        let head = Rpc::new([(network.clone(), alone)]).heads(network).await.pop();
+        let head = Rails::new([(network.clone(), alone)], &Assets::default()).heads(network).await.pop();
         AskedNode { url, name, head: head.unwrap_or_else(|| Err(ChainError::NoNode(network.clone()))) }
     }))
     .await
@@ -162,18 +162,12 @@ fn summary(assets: &Assets, network: &Network, nodes: &[AskedNode]) -> Check {
 async fn account(config: &Config, assets: &Assets, account: &Account) -> Vec<Check> {
     let network = account.network();
     let chain = config.chain(network);
-    let rpc = Rpc::new([(network.clone(), Nodes { rpc: chain.rpc, confirmations: chain.confirmations })]);
+    let nodes = Nodes { rpc: chain.rpc, confirmations: chain.confirmations };
+    let rpc = Rails::new([(network.clone(), nodes)], assets);
     let mut checks = Vec::new();
-    // Whoever it was delegated to (EIP-7702) can move its money. That a node does not answer is said already.
-    if rpc.has_code(account).await == Ok(true) {
-        checks.push(warn(
-            "account",
-            format!(
-                "{account} has code on {}: it was delegated to a contract, which can move its money",
-                network.title()
-            ),
-            "undo the delegation, or move what it holds to a new wallet",
-        ));
+    match network.rail() {
+        Some(Rail::Solana) => checks.extend(on_solana(&rpc, assets, account).await),
+        Some(Rail::Evm) | None => checks.extend(delegated(&rpc, account).await),
     }
     let held =
         join_all(assets.on(network).map(async |asset| (asset, rpc.balance(&asset.account, account).await))).await;
@@ -183,6 +177,53 @@ async fn account(config: &Config, assets: &Assets, account: &Account) -> Vec<Che
         checks.extend(allowance(&rpc, asset, account).await);
     }
     checks
+}
+
+/// Whoever an account was delegated to (EIP-7702) can move its money. That a node does not answer is said already.
+async fn delegated(rpc: &Rails, account: &Account) -> Option<Check> {
+    let title = account.network().title();
+    (rpc.evm.has_code(account).await == Ok(true)).then(|| {
+        warn(
+            "account",
+            format!("{account} has code on {title}: it was delegated to a contract, which can move its money"),
+            "undo the delegation, or move what it holds to a new wallet",
+        )
+    })
+}
+
+/// What is paid with is kept in an account of its own for each asset, which is there once some of it has come. The chain's
+/// own coin is for nothing here: whoever completes a payment pays for it.
+async fn on_solana(rpc: &Rails, assets: &Assets, account: &Account) -> Vec<Check> {
+    let (mut checks, title) = (Vec::new(), account.network().title());
+    if rpc.solana.coin(account).await.is_ok_and(|lamports| lamports > 0) {
+        checks.push(warn(
+            "coin",
+            format!("{account} holds some of {title}'s own coin, which bursar never needs"),
+            "better keep it elsewhere: a payment that names this wallet as the one who pays the chain could spend it, and \
+             bursar refuses those",
+        ));
+    }
+    let mut missing = Vec::new();
+    for asset in assets.on(account.network()) {
+        if rpc.solana.has_token_account(&asset.account, account).await == Ok(false) {
+            missing.push(out::clean(&asset.symbol));
+        }
+        checks.extend(mint(rpc, asset).await);
+    }
+    if !missing.is_empty() {
+        let found = format!("no account for {} on {title} yet", missing.join(", "));
+        checks.push(ok("account", format!("{found}: it is made when some is sent, by whoever sends it")));
+    }
+    checks
+}
+
+/// What the chain says of an asset, against what the table says of it.
+async fn mint(rpc: &Rails, asset: &Asset) -> Option<Check> {
+    const NEXT: &str = "take its [[asset]] out of config.toml, or correct it; nothing is safe to be paid with it";
+    let symbol = out::clean(&asset.symbol);
+    // That a node does not answer is said already.
+    let trouble = rpc.solana.trouble_with(asset).await.ok().flatten()?;
+    Some(fail("asset", format!("{symbol} ({}) {trouble}", asset.account), NEXT))
 }
 
 fn balance(account: &Account, held: &[(&Asset, Amount)]) -> Option<Check> {
@@ -200,13 +241,13 @@ fn balance(account: &Account, held: &[(&Asset, Amount)]) -> Option<Check> {
 
 /// What moves by Permit2 moves only as far as that was allowed to move it, and allowing it costs gas: the wallet's own, or
 /// a sponsor's.
-async fn allowance(rpc: &Rpc, asset: &Asset, account: &Account) -> Option<Check> {
+async fn allowance(rpc: &Rails, asset: &Asset, account: &Account) -> Option<Check> {
     let allowed = rpc.know(&allowance_of(asset, account)?).await.ok()?;
-    if !allowed.is_zero() {
+    if allowed.number().is_none_or(|allowed| !allowed.is_zero()) {
         return None;
     }
     let (symbol, title) = (out::clean(&asset.symbol), account.network().title());
-    Some(match rpc.coin(account).await.ok()?.is_zero() {
+    Some(match rpc.evm.coin(account).await.ok()?.is_zero() {
         true => warn(
             "gas",
             format!(

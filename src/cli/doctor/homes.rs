@@ -11,7 +11,7 @@ pub fn others(home: &Home) -> Option<Check> {
     if is_same(usual.dir(), home.dir()) || !(usual.config_file().exists() || usual.ledger_file().exists()) {
         return None;
     }
-    let of = |home: &Home| Config::load(home).ok()?.wallet.address;
+    let of = |home: &Home| Config::load(home).ok()?.wallet.addresses();
     let shown = usual.dir().display();
     let found = match of(home).is_some() && of(home) == of(&usual) {
         true => format!("{shown} is a home of the same wallet: each has a budget of its own"),

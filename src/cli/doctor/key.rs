@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::Address;
-
 use super::check::{Check, fail, failed, ok, warn};
 use crate::cli::exit::Failure;
 use crate::cli::wallet::{PassphraseAsker, store_of};
 use crate::clock::SystemClock;
 use crate::config::{Config, Home, StoreKind};
 use crate::house::House;
+use crate::money::{KeyAddress, Rail};
 use crate::wallet::{Wallet, WalletError};
 
 /// A house that is open has read its passphrase already, and a descriptor gives that once.
 pub async fn examine(home: &Home, config: &Config, house: Option<&House>) -> Vec<Check> {
-    let Some(address) = config.wallet.address else {
+    let Some(addresses) = config.wallet.addresses() else {
         return vec![fail("key", "there is no wallet yet", "bursar init")];
     };
     let store = store_of(home, config.wallet.store, PassphraseAsker::Host);
@@ -22,18 +21,30 @@ pub async fn examine(home: &Home, config: &Config, house: Option<&House>) -> Vec
         Ok(there) => there,
         Err(error) => return vec![failed("key", error.into())],
     };
-    let place = match config.wallet.store {
-        Some(StoreKind::File) => "wallet.json",
-        Some(StoreKind::Keyring) | None => "the system's keyring",
+    let mut checks = Vec::new();
+    for address in addresses.iter() {
+        checks.push(one(address, &there, home, config, house).await);
+    }
+    checks
+}
+
+async fn one(address: KeyAddress, there: &[KeyAddress], home: &Home, config: &Config, house: Option<&House>) -> Check {
+    let place = match (config.wallet.store, address.rail()) {
+        (Some(StoreKind::File), Rail::Evm) => "wallet.json",
+        (Some(StoreKind::File), Rail::Solana) => "wallet.solana.json",
+        (Some(StoreKind::Keyring) | None, _) => "the system's keyring",
     };
     if !there.contains(&address) {
-        return vec![absent(address, &there, place)];
+        return absent(address, there, place);
     }
     let read = match house {
-        Some(house) => house.owner().reads_key().await,
-        None => Wallet::open(store, address, Arc::new(SystemClock)).unlock().await.map(drop),
+        Some(house) => house.owner().reads_key(address.rail()).await,
+        None => {
+            let store = store_of(home, config.wallet.store, PassphraseAsker::Host);
+            Wallet::open(store, address, Arc::new(SystemClock)).unlock().await.map(drop)
+        }
     };
-    vec![match read {
+    match read {
         Ok(()) => ok("key", format!("{address} is in {place}, and can be read")),
         Err(cause @ WalletError::NoPassphrase { .. }) => {
             let Failure { reasons, .. } = Failure::from(cause);
@@ -45,16 +56,17 @@ pub async fn examine(home: &Home, config: &Config, house: Option<&House>) -> Vec
             )
         }
         Err(error) => failed("key", error.into()),
-    }]
+    }
 }
 
 /// No key is no reason for a new one: money may lie at the address.
-fn absent(address: Address, there: &[Address], place: &str) -> Check {
-    match (there, place) {
-        ([other], "wallet.json") => fail(
+fn absent(address: KeyAddress, there: &[KeyAddress], place: &str) -> Check {
+    let of_its_rail = there.iter().find(|other| other.rail() == address.rail());
+    match (of_its_rail, place) {
+        (Some(other), "wallet.json" | "wallet.solana.json") => fail(
             "key",
-            format!("wallet.json holds the key of {other}, and config.toml names {address}"),
-            "correct the address in config.toml, or bring the right wallet.json back",
+            format!("{place} holds the key of {other}, and config.toml names {address}"),
+            format!("correct the address in config.toml, or bring the right {place} back"),
         ),
         _ => fail(
             "key",

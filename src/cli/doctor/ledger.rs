@@ -22,10 +22,10 @@ pub fn is_there(home: &Home) -> bool {
 
 /// No file: that is right for a wallet which has not spent yet, and for no other.
 pub async fn missing(home: &Home, config: &Config) -> Vec<Check> {
-    let noted = match config.wallet.address {
-        Some(address) => {
+    let noted = match config.wallet.addresses() {
+        Some(addresses) => {
             let store = store_of(home, config.wallet.store, PassphraseAsker::Host);
-            Wallet::open(store, address, Arc::new(SystemClock)).noted().await.ok().flatten()
+            Wallet::open(store, addresses, Arc::new(SystemClock)).noted().await.ok().flatten()
         }
         None => None,
     };

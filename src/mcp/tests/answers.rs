@@ -162,6 +162,7 @@ fn a_balance_is_a_table() {
     };
     let balances = Balances {
         address: "0x1111111111111111111111111111111111111111".into(),
+        also: None,
         balances: vec![held],
         spendable_usd: Usd::micros(990_000),
         as_of: Time::from_secs(1_800_000_000),

@@ -15,6 +15,7 @@ pub const CODE: &str = "insufficient_funds";
 fn check(case: &Case<'_>) -> Said {
     let (offer, funds) = (case.offer, case.question.funds);
     let (network, asset) = (offer.network().title(), &offer.asset);
+    let ours = funds.wallet.and_then(|wallet| wallet.on(offer.network()));
     let Some(held) = funds.known.get(&asset.account) else {
         return Said::Pass;
     };
@@ -22,7 +23,7 @@ fn check(case: &Case<'_>) -> Said {
         return Said::Pass;
     }
     let (held, needed, symbol) = (asset.units(*held), asset.units(offer.amount), &asset.symbol);
-    let fund = match &funds.address {
+    let fund = match ours {
         Some(address) => format!(" The owner can send {symbol} on {network} to {address}."),
         None => String::new(),
     };
@@ -38,7 +39,7 @@ mod tests {
     fn holding(amount: u64) -> Scene {
         let (mut scene, usdc) = (scene(), offer("0.01").asset);
         let amount = Amount(alloy_primitives::U256::from(amount));
-        scene.funds = Funds { address: Some(WALLET.to_owned()), known: [(usdc.account, amount)].into() };
+        scene.funds = Funds { wallet: Some(wallet(WALLET)), known: [(usdc.account, amount)].into() };
         scene
     }
 

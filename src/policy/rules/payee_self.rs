@@ -11,7 +11,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Said {
-    if case.question.funds.address.as_deref() != Some(case.offer.payee.address()) {
+    let ours = case.question.funds.wallet.and_then(|wallet| wallet.on(case.offer.network()));
+    if ours.as_ref() != Some(&case.offer.payee) {
         return Said::Pass;
     }
     case.refuse(RULE.code, RULE.key, "The seller wants this wallet to pay its own address.", Who::Agent)
@@ -26,7 +27,7 @@ mod tests {
     #[test]
     fn its_own_address_is_never_paid() {
         let mut ours = scene().approved(ApprovedBy::Owner);
-        ours.funds.address = Some(PAYEE.to_owned());
+        ours.funds.wallet = Some(wallet(PAYEE));
         assert_eq!(ours.says(), "refuse payee_is_self");
     }
 
@@ -34,7 +35,7 @@ mod tests {
     fn a_cheaper_offer_to_ourselves_does_not_hide_an_honest_one() {
         let offers = vec![listed(Offer { payee: at(OTHER_PAYEE), ..offer("0.001") }), listed(offer("0.01"))];
         let mut scene = scene().offers(offers);
-        scene.funds.address = Some(OTHER_PAYEE.to_owned());
+        scene.funds.wallet = Some(wallet(OTHER_PAYEE));
         assert_eq!(scene.decide().chosen, Some(1));
     }
 }

@@ -199,11 +199,13 @@ fn open_row(open: &Open, now: Time) -> Html {
 }
 
 fn holdings(holdings: &Holdings, now: Time) -> Html {
-    let Some(address) = &holdings.address else {
+    if holdings.addresses.is_empty() {
         return html!(
             "<section class=\"card\"><h2>Wallet</h2><p>There is no wallet yet: <code>bursar init</code> makes one.</p></section>"
         );
-    };
+    }
+    let addresses: Vec<Html> =
+        holdings.addresses.iter().map(|address| html!("<p class=\"mono\">{}</p>", address)).collect();
     let balances: Vec<Html> = holdings
         .balances
         .iter()
@@ -219,8 +221,8 @@ fn holdings(holdings: &Holdings, now: Time) -> Html {
     let problems: Vec<Html> =
         holdings.problems.iter().map(|problem| html!("<p class=\"dim small\">{}</p>", words::line(problem))).collect();
     html!(
-        "<section class=\"card\"><h2>Wallet</h2><p class=\"mono\">{}</p><ul class=\"lines\">{}</ul>{}{}</section>",
-        address,
+        "<section class=\"card\"><h2>Wallet</h2>{}<ul class=\"lines\">{}</ul>{}{}</section>",
+        addresses,
         balances,
         holdings.as_of.map(|at| html!("<p class=\"dim small\">As of {}.</p>", words::time(at, now))),
         problems

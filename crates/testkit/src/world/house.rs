@@ -12,7 +12,7 @@ use bursar::config::{Home, write_private};
 use bursar::house::Ports;
 use bursar::money::Assets;
 use bursar::ports::NoDirectories;
-use bursar::wallet::{Key, Store, Wallet};
+use bursar::wallet::{RailKey, Store, Wallet};
 use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 
@@ -32,8 +32,8 @@ pub struct House {
 impl House {
     /// Built, and not opened yet.
     pub fn build(seed: u64, manner: Manner) -> House {
-        let key = Key::read(&b"ca9a57ed".repeat(8)[..]).unwrap();
-        let world = Shared::new(seed, key.address(), manner);
+        let key = RailKey::read(&b"ca9a57ed".repeat(8)[..], None).unwrap();
+        let world = Shared::new(seed, key.address().as_evm().unwrap(), manner);
         let keys = Store::over(Arc::new(keys(world.clone(), &key)), Duration::from_secs(1));
         let dir = tempfile::tempdir_in(memory()).unwrap();
         let home = Home::at(dir.path());

@@ -1,17 +1,17 @@
 //! The world behind bursar's ports.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bursar::authorization::{Authorization, Fact};
+use bursar::authorization::{Authorization, Fact, Known};
 use bursar::ledger::{Recorded, RecordedSignIn};
-use bursar::money::{Account, Amount, Network};
+use bursar::money::{Account, Amount, KeyAddress, Network};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::request::Request;
 use bursar::settlement::{Block, ChainError, Testimony, Transfer, Use};
 use bursar::time::{Clock, Time};
-use bursar::wallet::{Key, WalletError};
+use bursar::wallet::{RailKey, WalletError};
 use http::{HeaderMap, HeaderValue};
 use sandbox::chain::DOLLAR;
 use sandbox::sellers::Way as PaidBy;
@@ -250,8 +250,8 @@ impl Chains for WorldChains {
     }
 
     /// Allowances and the like are as large as they can be.
-    async fn know(&self, _: &Fact) -> Result<B256, ChainError> {
-        Ok(B256::repeat_byte(0xff))
+    async fn know(&self, _: &Fact) -> Result<Known, ChainError> {
+        Ok(B256::repeat_byte(0xff).into())
     }
 
     async fn push(&self, network: &Network, _: &[u8]) -> Result<String, ChainError> {
@@ -292,17 +292,17 @@ fn block(secs: u64) -> Block {
 /// The way to the keys of a world: not always clear, and at times to the key of somebody else.
 pub struct WorldWay {
     world: Shared,
-    other: Address,
+    other: KeyAddress,
 }
 
 /// A store with the owner's key, and one that is not the owner's.
-pub fn keys(world: Shared, key: &Key) -> Keys<WorldWay> {
-    let other = Key::read(&[b'7'; 64][..]).unwrap();
+pub fn keys(world: Shared, key: &RailKey) -> Keys<WorldWay> {
+    let other = RailKey::read(&[b'7'; 64][..], None).unwrap();
     Keys::behind(WorldWay { world, other: other.address() }, &[key, &other])
 }
 
 impl Way for WorldWay {
-    fn look(&self, address: Address) -> Result<(), WalletError> {
+    fn look(&self, address: KeyAddress) -> Result<(), WalletError> {
         let kind = {
             let mut world = self.world.lock();
             if !world.fault("keys", 25) {
@@ -321,7 +321,7 @@ impl Way for WorldWay {
         }
     }
 
-    fn handed_out(&self, address: Address) -> Result<Address, WalletError> {
+    fn handed_out(&self, address: KeyAddress) -> Result<KeyAddress, WalletError> {
         self.look(address)?;
         let is_mistaken = self.world.lock().fault("keys", 40);
         Ok(if is_mistaken { self.other } else { address })

@@ -7,6 +7,7 @@ use alloy_primitives::{B256, b256, hex};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use url::Url;
 
 use super::*;
 use crate::authorization::{Eip3009, Facts, Tempo};
@@ -398,7 +399,7 @@ async fn without_a_finalized_tag_the_owners_confirmations_count_or_nothing_is_fi
 async fn a_node_on_another_chain_is_not_believed() {
     let node = Fake::honest(|method, _| (method == "eth_chainId").then_some(Say::Result(json!("0x1")))).await;
     let name = node.url.authority().to_owned();
-    let other = ChainError::OtherChain { node: name, found: 1, expected: CHAIN };
+    let other = ChainError::OtherChain { node: name, found: "1".to_owned(), expected: CHAIN.to_string() };
     assert_eq!(word_of(&node).await, Err(other.clone()));
     let chains = rpc(&[&node]);
     assert_eq!(chains.balance(&asset(), &owner()).await, Err(other.clone()));

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 use url::Url;
 
-use super::node::Line;
-use super::reply::{self, NodeFailure};
+use super::json_rpc::{self, NodeFailure};
+use super::line::Line;
 
 /// What nodes take in one request; those that take less say so, and are asked the rest alone.
 const TOGETHER: usize = 50;
@@ -115,7 +115,7 @@ async fn ask_together(line: &Line, url: &Url, together: &[Question]) -> Result<H
     let ask = |(nth, question): (u64, &Question)| json!({ "jsonrpc": "2.0", "id": nth, "method": question.method, "params": question.params });
     let asked = Value::Array((0..).zip(together).map(ask).collect());
     match line.post(url, asked.to_string()).await {
-        Ok((_, body)) => match reply::results(&body) {
+        Ok((_, body)) => match json_rpc::results(&body) {
             Some(answers) => Ok(answers),
             None => {
                 line.ask_alone_from_now_on(url);
