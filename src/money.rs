@@ -13,7 +13,9 @@ use std::str::FromStr;
 use alloy_primitives::{U256, address};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use self::account::{Account, Addresses, KeyAddress, NotAnAddress, address, address_in_any_case, solana_key};
+pub use self::account::{
+    Account, Addresses, KeyAddress, NotAnAddress, address, address_in_any_case, is_solana_signature, solana_key,
+};
 pub use self::places::Faucet;
 
 /// Atomic units of one asset, as they are signed.

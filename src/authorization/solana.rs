@@ -107,6 +107,10 @@ pub fn token_account(owner: SolanaKey, program: TokenProgram, mint: SolanaKey) -
 /// for.
 const USUAL_UNITS: u32 = 20_000;
 const USUAL_PRICE: u64 = 1;
+/// So many of what prices count by are the chain's smallest unit, up to which a price is rounded.
+const OF_THE_SMALLEST: u64 = 1_000_000;
+/// So much fewer units are asked for at the most, where something has to be another one.
+const UNITS_VARIED: u32 = 1_024;
 /// More than this some of those who complete payments refuse.
 const MOST_UNITS: u32 = 90_000;
 /// In steps of this.
@@ -126,10 +130,17 @@ impl SolanaTransfer {
         let value = u64::try_from(offer.amount.0).map_err(|_| CannotDraft::NotEvm)?;
         let program = program(&offer.asset)?;
         let memo = terms.memo.clone().unwrap_or_else(|| hex::encode(&random[..16]));
-        let units = units(program, memo.len());
-        // Two payments with one memo of a seller's would be one and the same: something else tells them apart.
+        let (needed, units) = units(program, memo.len());
+        // Two payments with one memo of a seller's would be one and the same: something else tells them apart, at no cost.
         let (fewer, price) = match terms.memo.is_some() {
-            true => (u32::from(random[16]), 1 + u64::from(u16::from_be_bytes([random[17], random[18]]) >> 5)),
+            true => {
+                let spare = (units.saturating_sub(needed) + 1).min(UNITS_VARIED);
+                let [a, b, c, d] = [random[16], random[17], random[18], random[19]];
+                (
+                    u32::from(u16::from_be_bytes([a, b])) % spare,
+                    1 + u64::from(u16::from_be_bytes([c, d])) % (OF_THE_SMALLEST / u64::from(units)),
+                )
+            }
             false => (0, USUAL_PRICE),
         };
         let drafted = SolanaTransfer {
@@ -309,14 +320,14 @@ fn program(asset: &Asset) -> Result<TokenProgram, CannotDraft> {
 
 /// Enough for the older of the programs that move assets and write memos, as they were measured; and no more than that, for
 /// some who complete payments refuse what asks for much.
-fn units(program: TokenProgram, memo_bytes: usize) -> u32 {
+fn units(program: TokenProgram, memo_bytes: usize) -> (u32, u32) {
     let moving = match program {
         TokenProgram::Spl => 6_148,
         TokenProgram::Token2022 => 7_544,
     };
     let writing = u32::try_from(memo_bytes).unwrap_or(u32::MAX).saturating_mul(358).saturating_add(1_500);
     let needed = writing.saturating_add(moving + 300);
-    needed.div_ceil(UNITS_STEP).saturating_mul(UNITS_STEP).clamp(USUAL_UNITS, MOST_UNITS)
+    (needed, needed.div_ceil(UNITS_STEP).saturating_mul(UNITS_STEP).clamp(USUAL_UNITS, MOST_UNITS))
 }
 
 /// As Solana writes how many there are: seven bits a byte, the lowest first.

@@ -257,6 +257,11 @@ pub fn solana_key(text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok()
 }
 
+/// Whether a text names a chain transaction of Solana's: the 64 bytes of a signature, in base58.
+pub fn is_solana_signature(text: &str) -> bool {
+    (64..=88).contains(&text.len()) && bs58::decode(text).into_vec().is_ok_and(|bytes| bytes.len() == 64)
+}
+
 /// Two cases in one EVM address are a checksum, and it must hold.
 fn evm_address(text: &str) -> Result<String, NotAnAddress> {
     let digits = text.strip_prefix("0x").ok_or(NotAnAddress::Shape)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Dialect, Words, base64, in_its_words, mcp, mpp, shown, x402_v1, x402_v2};
 use crate::json;
 use crate::limits;
-use crate::money::{Account, Amount, address_in_any_case};
+use crate::money::{Account, Amount, address_in_any_case, is_solana_signature};
 
 /// What a seller says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,8 @@ pub(super) fn in_a_tool(dialect: Dialect, said: &Words<'_>) -> Option<String> {
 
 /// The name of a chain transaction, in one spelling.
 fn chain_tx(text: &str) -> Option<String> {
-    text.parse::<B256>().ok().map(|hash| hash.to_string())
+    let in_base58 = || is_solana_signature(text).then(|| text.to_owned());
+    text.parse::<B256>().ok().map(|hash| hash.to_string()).or_else(in_base58)
 }
 
 /// By a name that v1 knows, or in CAIP-2.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::authorization::RecentBlock;
 use crate::chain::json_rpc::{NodeFailure, shaped};
-use crate::money::solana_key;
+use crate::money::{is_solana_signature, solana_key};
 
 /// How far a cluster has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ pub fn recent_block(said: Value) -> Result<RecentBlock, NodeFailure> {
 
 pub fn history(said: Value) -> Result<Vec<HistoryEntry>, NodeFailure> {
     let lines: Vec<HistoryLine> = whole(said)?;
-    let read = |HistoryLine { signature, slot, err, memo }| match is_signature(&signature) {
+    let read = |HistoryLine { signature, slot, err, memo }| match is_solana_signature(&signature) {
         true => Ok(HistoryEntry { signature, slot, memo, has_failed: !err.is_null() }),
         false => Err(nonsense("that is not the name of a chain transaction")),
     };
@@ -252,11 +252,6 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 fn in_base64(text: &str, encoding: &str) -> Result<Vec<u8>, NodeFailure> {
     let read = STANDARD.decode(text).ok().filter(|_| encoding == "base64");
     read.ok_or_else(|| nonsense("that is not in base64"))
-}
-
-/// 64 bytes in base58.
-fn is_signature(text: &str) -> bool {
-    (64..=88).contains(&text.len()) && bs58::decode(text).into_vec().is_ok_and(|bytes| bytes.len() == 64)
 }
 
 /// A result that has to be there.

@@ -45,8 +45,8 @@ export class Chain {
   /** Makes everything that has happened so far final. */
   async finalize() { await this.hook("advance", { blocks: FINALITY + 2 }); }
 
-  /** Lets so many blocks pass that nothing signed until now is taken any more, for good. */
-  async outlive() { await this.hook("advance", { blocks: LIFE + 2 * FINALITY + 40 }); }
+  /** Lets so many blocks pass, and the time they take, that nothing signed until now is taken any more, for good. */
+  async outlive() { await this.hook("advance", { blocks: LIFE + 3 * FINALITY + 60 }); }
 
   /** The transactions that name an account and went well. */
   async transfersFrom(account) {

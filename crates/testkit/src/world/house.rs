@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 
 use super::disk::Disk;
-use super::ports::{NETWORK, WorldChains, WorldClock, WorldSeller, keys};
+use super::ports::{WorldChains, WorldClock, WorldSeller, keys, network, rail};
 use super::{Manner, Shared};
 
 pub struct House {
@@ -32,8 +32,8 @@ pub struct House {
 impl House {
     /// Built, and not opened yet.
     pub fn build(seed: u64, manner: Manner) -> House {
-        let key = RailKey::read(&b"ca9a57ed".repeat(8)[..], None).unwrap();
-        let world = Shared::new(seed, key.address().as_evm().unwrap(), manner);
+        let key = RailKey::read(&b"ca9a57ed".repeat(8)[..], Some(rail())).unwrap();
+        let world = Shared::new(seed, key.address(), manner);
         let keys = Store::over(Arc::new(keys(world.clone(), &key)), Duration::from_secs(1));
         let dir = tempfile::tempdir_in(memory()).unwrap();
         let home = Home::at(dir.path());
@@ -187,7 +187,8 @@ fn policy() -> String {
     format!(
         "version = 1\n[wallet]\nper_hour = \"0.05\"\nper_day = \"0.08\"\nper_month = \"none\"\n\
          [session]\ntotal = \"none\"\n[each_domain]\nper_session = \"none\"\nper_day = \"none\"\nsign_in = \"allow\"\n\
-         [payee]\nper_day = \"none\"\n[price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{NETWORK}\"]\n{}",
+         [payee]\nper_day = \"none\"\n[price]\nrise = \"none\"\n[breakers]\nundelivered = \"none\"\n[networks]\nallow = [\"{}\"]\n{}",
+        network(),
         crate::scene::schemes_for("")
     )
 }

@@ -9,20 +9,28 @@ mod random;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{B256, U256};
 use bursar::answer::{Answer, Charged, Outcome};
-use bursar::authorization::Facts;
+use bursar::authorization::{Ends, Facts};
 use bursar::ledger::Recorded;
-use bursar::money::{Account, Amount};
+use bursar::money::{Account, Amount, KeyAddress};
 pub use random::Random;
 use sandbox::sellers::mpp::Till;
 use tokio::sync::Notify;
 
 /// How far the finalized block is behind the head, in seconds.
 pub const FINALITY: u64 = 30;
+/// For so many blocks Solana takes what names one; here one comes each second.
+pub const BLOCKHASH_BLOCKS: u64 = 150;
+
+/// Whether sellers are paid on Solana in this run: where blocks decide what ends, and what was signed may fail.
+pub fn is_on_solana() -> bool {
+    static SOLANA: LazyLock<bool> = LazyLock::new(|| std::env::var("PLAY_WAY").is_ok_and(|way| way == "solana"));
+    *SOLANA
+}
 
 #[derive(Clone)]
 pub struct Shared {
@@ -58,7 +66,9 @@ pub struct World {
     pub signed_in: BTreeSet<String>,
     /// Used on chain, with the moment.
     pub used: BTreeMap<B256, Used>,
-    pub owner: Address,
+    /// Failed on chain, with the moment: the chain takes it no more.
+    pub failed: BTreeMap<B256, u64>,
+    pub owner: KeyAddress,
     /// Challenges of MPP.
     till: Till,
     /// Somebody waits for ever: time to pull the plug.
@@ -114,7 +124,7 @@ impl std::ops::AddAssign for Tally {
 }
 
 impl Shared {
-    pub fn new(seed: u64, owner: Address, manner: Manner) -> Shared {
+    pub fn new(seed: u64, owner: KeyAddress, manner: Manner) -> Shared {
         const BEGIN: u64 = 1_800_000_000;
         let faults = Arc::new(AtomicBool::new(manner == Manner::Whimsical));
         let world = World {
@@ -127,6 +137,7 @@ impl Shared {
             by_purchase: BTreeMap::new(),
             signed_in: BTreeSet::new(),
             used: BTreeMap::new(),
+            failed: BTreeMap::new(),
             owner,
             till: Till::default(),
             stuck: Arc::new(Notify::new()),
@@ -213,8 +224,17 @@ impl World {
         const DAY: u64 = 24 * 3600;
         match self.used.get(&shown.signed.handle) {
             Some(used) => !shown.delivered && self.chain_secs < used.at_secs + DAY,
-            None => !shown.delivered && self.chain_secs <= shown.signed.ends.secs(),
+            None => !shown.delivered && !self.is_over(&shown.signed),
         }
+    }
+
+    /// Whether the chain takes it no more. Where heights decide, up to the last block that its signer reckoned with.
+    fn is_over(&self, signed: &Facts) -> bool {
+        self.failed.contains_key(&signed.handle)
+            || match signed.ends {
+                Ends::At(_) => self.chain_secs > signed.ends.secs(),
+                Ends::AtHeight { last, .. } => self.chain_secs > last,
+            }
     }
 
     /// The payment a seller was shown for a purchase, and whether the chain took it.
@@ -232,8 +252,10 @@ impl World {
                 assert!(is_taken, "said to be charged, and the chain knows nothing of it: {answer:#?}");
             }
             (Charged::No, Some((shown, is_taken))) if !answer.served_from_store => {
-                let is_over = shown.signed.ends.secs() < self.chain_secs;
-                assert!(!is_taken && is_over, "said not to be charged, and a seller has the payment: {answer:#?}");
+                assert!(
+                    !is_taken && self.is_over(&shown.signed),
+                    "said not to be charged, and a seller has the payment: {answer:#?}"
+                );
             }
             _ => {}
         }
@@ -246,10 +268,17 @@ impl World {
     /// The seller takes it to the chain, which looks at nothing but handle and window.
     pub fn settle(&mut self, handle: B256) -> bool {
         let Some(shown) = self.shown.get(&handle) else { return false };
-        let (to, value) = (shown.signed.to.clone(), shown.signed.most);
-        if self.chain_secs >= shown.signed.ends.secs() || self.used.contains_key(&handle) {
+        // A time is one at which it is over; a height is the last one at which it is not.
+        let is_late = matches!(shown.signed.ends, Ends::At(_)) && self.chain_secs == shown.signed.ends.secs();
+        if is_late || self.is_over(&shown.signed) || self.used.contains_key(&handle) {
             return false;
         }
+        if is_on_solana() && self.fault("failing", 8) {
+            self.failed.insert(handle, self.chain_secs);
+            return false;
+        }
+        let Some(shown) = self.shown.get(&handle) else { return false };
+        let (to, value) = (shown.signed.to.clone(), shown.signed.most);
         // Of a ceiling, this seller takes what it likes.
         let least = if shown.signed.is_ceiling { 1 } else { u64::try_from(value.0).unwrap() };
         let value = Amount(U256::from(self.between(least, u64::try_from(value.0).unwrap())));

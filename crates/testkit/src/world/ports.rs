@@ -3,9 +3,9 @@
 use alloy_primitives::{B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bursar::authorization::{Authorization, Fact, Known};
+use bursar::authorization::{Authorization, Fact, Known, RecentBlock};
 use bursar::ledger::{Recorded, RecordedSignIn};
-use bursar::money::{Account, Amount, KeyAddress, Network};
+use bursar::money::{Account, Amount, KeyAddress, Network, Rail};
 use bursar::ports::{Chains, Departed, SearchedTo, Sighting};
 use bursar::ports::{Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::request::Request;
@@ -21,11 +21,26 @@ use url::Url;
 
 use crate::keys::{Keys, Way};
 
-use super::{FINALITY, Manner, Shared, World};
+use super::{BLOCKHASH_BLOCKS, FINALITY, Manner, Shared, World, is_on_solana};
 
 pub const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
 pub const NETWORK: &str = "eip155:84532";
 const PAYEE: &str = "0x5E11e50000000000000000000000000000000004";
+const MINT: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
+const CLUSTER: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+const PAYEE_ON_SOLANA: &str = "GyGKxMyg1p9SsHfm15MkNUu1u9TN2JtTspcdmrtGUdse";
+const FEE_PAYER: &str = "9hSR6S7WPtxmTojgo6GG3k4yDPecgJY292j7xrsUGWBu";
+
+/// On which kind of chain this run pays.
+pub fn rail() -> Rail {
+    if is_on_solana() { Rail::Solana } else { Rail::Evm }
+}
+
+/// On which network.
+pub fn network() -> &'static str {
+    if is_on_solana() { CLUSTER } else { NETWORK }
+}
+
 /// Where whoever has paid is let in again.
 pub const MEMBERS: &str = "/members";
 
@@ -138,7 +153,8 @@ fn answer(world: &mut World, nonce: B256, recorded: &Recorded, status: u16, rece
         let (name, receipt) = match PaidBy::of_this_run() {
             PaidBy::Mpp => ("payment-receipt", mpp::receipt(&nonce.to_string())),
             PaidBy::Eip3009 | PaidBy::Permit2 | PaidBy::Upto => {
-                let receipt = format!(r#"{{"success":true,"transaction":"{nonce}","network":"{NETWORK}"}}"#);
+                let network = network();
+                let receipt = format!(r#"{{"success":true,"transaction":"{nonce}","network":"{network}"}}"#);
                 ("payment-response", STANDARD.encode(receipt))
             }
         };
@@ -154,6 +170,7 @@ fn challenge(world: &mut World, request: &Request) -> HeaderMap {
     let now = Time::from_millis(world.millis);
     let price = 1_000 * (1 + request.url.path().len() as u64);
     let (name, text) = match PaidBy::of_this_run() {
+        _ if is_on_solana() => ("payment-required", of_solana(world, request, price)),
         PaidBy::Eip3009 => ("payment-required", of_x402(request, now, price, "exact", "")),
         PaidBy::Permit2 => {
             ("payment-required", of_x402(request, now, price, "exact", r#","assetTransferMethod":"permit2""#))
@@ -167,6 +184,20 @@ fn challenge(world: &mut World, request: &Request) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(name, HeaderValue::from_str(&text).unwrap());
     headers
+}
+
+/// Some sellers prescribe a memo, the same one for everybody, and some name a block.
+fn of_solana(world: &mut World, request: &Request, price: u64) -> String {
+    let memo = if request.url.path().len() % 2 == 0 { r#","memo":"an order""# } else { "" };
+    let hint = if world.pick("hints", 3) == 0 {
+        r#","recentBlockhash":"cGfHiC6Kgg3FpFZvgwGcswsCRtp4aBP2fzuXRQPizuN","lastValidBlockHeight":"1""#
+    } else {
+        ""
+    };
+    STANDARD.encode(format!(
+        r#"{{"x402Version":2,"resource":{{"url":"{}"}},"accepts":[{{"scheme":"exact","network":"{CLUSTER}","amount":"{price}","asset":"{MINT}","payTo":"{PAYEE_ON_SOLANA}","maxTimeoutSeconds":60,"extra":{{"feePayer":"{FEE_PAYER}"{memo}{hint}}}}}]}}"#,
+        request.url
+    ))
 }
 
 fn of_x402(request: &Request, now: Time, price: u64, scheme: &str, more: &str) -> String {
@@ -227,6 +258,7 @@ impl WorldChains {
         let at_secs = world.chain_secs - behind;
         let signed = authorization.facts();
         let used = world.used.get(&signed.handle).filter(|used| used.at_secs <= at_secs);
+        let failed = world.failed.get(&signed.handle).copied().filter(|at| *at <= at_secs);
         let transfer = used.map(|used| Transfer {
             chain_tx: signed.handle.to_string(),
             block: used.at_secs,
@@ -236,7 +268,11 @@ impl WorldChains {
         });
         Ok(Testimony {
             node: node.into(),
-            fate: transfer.map_or(Use::Unused, |transfer| Use::Used(Some(transfer))),
+            fate: match (transfer, failed) {
+                (Some(transfer), _) => Use::Used(Some(transfer)),
+                (None, Some(at)) => Use::NeverAgain(at),
+                (None, None) => Use::Unused,
+            },
             at: block(at_secs),
             finalized: Some(block(at_secs - FINALITY)),
         })
@@ -249,8 +285,16 @@ impl Chains for WorldChains {
         Ok(Amount(U256::from(1_000_000_000u64)))
     }
 
-    /// Allowances and the like are as large as they can be.
-    async fn know(&self, _: &Fact) -> Result<Known, ChainError> {
+    /// Allowances and the like are as large as they can be. Nodes tell of a block, and at times do not.
+    async fn know(&self, fact: &Fact) -> Result<Known, ChainError> {
+        if let Fact::RecentBlock(network) = fact {
+            let mut world = self.0.lock();
+            if world.fault("blocks", 5) {
+                return Err(ChainError::Silent { node: network.to_string(), cause: "a fault".into() });
+            }
+            let (slot, hash) = (world.chain_secs, B256::from(U256::from(world.chain_secs)).0);
+            return Ok(Known::Block(RecentBlock { hash, slot, last_height: slot + BLOCKHASH_BLOCKS }));
+        }
         Ok(B256::repeat_byte(0xff).into())
     }
 
@@ -297,7 +341,7 @@ pub struct WorldWay {
 
 /// A store with the owner's key, and one that is not the owner's.
 pub fn keys(world: Shared, key: &RailKey) -> Keys<WorldWay> {
-    let other = RailKey::read(&[b'7'; 64][..], None).unwrap();
+    let other = RailKey::read(&[b'7'; 64][..], Some(rail())).unwrap();
     Keys::behind(WorldWay { world, other: other.address() }, &[key, &other])
 }
 
