@@ -9,6 +9,15 @@ use tempfile::TempDir;
 /// An address everybody knows, of a key everybody knows.
 pub const KEY: &str = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 pub const ADDRESS: &str = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
+/// Another one, on Solana: its seed is 32 times the byte 1.
+pub const SOLANA_ADDRESS: &str = "AKnL4NNf3DGWZJS6cPknBuEGnVsV4A4m5tgebLHaRSZ9";
+
+/// Its key, as wallets of Solana's hand one over: the seed, and the address behind it.
+pub fn solana_pair() -> [u8; 64] {
+    let mut pair = [1; 64];
+    pair[32..].copy_from_slice(&bs58::decode(SOLANA_ADDRESS).into_vec().expect("base58"));
+    pair
+}
 
 pub struct Home {
     user: TempDir,

@@ -1,6 +1,6 @@
 //! A key on the command line: it is never shown again, and its owner is told what that means.
 
-use crate::home::{ADDRESS, Home, KEY, code, err, out};
+use crate::home::{ADDRESS, Home, KEY, code, err, out, solana_pair};
 
 fn upper(key: &str) -> String {
     key.to_uppercase()
@@ -30,6 +30,30 @@ fn a_key_given_as_an_argument_is_never_echoed_and_is_said_to_be_exposed() {
         assert_eq!(code(&refused), 2, "{args:?}: {told}");
         let lower = told.to_lowercase();
         assert!(!lower.contains(&KEY[..16]) && !lower.contains(&KEY[47..63]), "{args:?} showed it: {told}");
+        assert!(told.contains("never given as an argument") && told.contains("exposed"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_key_of_solanas_given_as_an_argument_is_not_echoed_either() {
+    let home = Home::empty();
+    let (base58, list) = (bs58::encode(solana_pair()).into_string(), format!("{:?}", solana_pair()));
+    let option = format!("--key={base58}");
+    for args in [
+        &["wallet", "import", &base58][..],
+        &["wallet", "import", &list],
+        &["wallet", "import", &option],
+        &["wallet", "import", "--key", &base58],
+        &["wallet", "import", "--rail", &base58],
+        &["wallet", "export", &base58],
+        &["wallet", &base58],
+        &[&base58],
+        &["balance", &list],
+    ] {
+        let refused = home.run(args);
+        let told = out(&refused) + &err(&refused);
+        assert_eq!(code(&refused), 2, "{args:?}: {told}");
+        assert!(!told.contains(&base58[..16]) && !told.contains("1, 1, 1"), "{args:?} showed it: {told}");
         assert!(told.contains("never given as an argument") && told.contains("exposed"), "{args:?}: {told}");
     }
 }

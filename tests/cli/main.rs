@@ -11,10 +11,12 @@ mod keys;
 #[cfg(unix)]
 mod owner;
 mod playing;
+mod rails;
 mod reading;
 #[cfg(unix)]
 mod restoring;
 mod sealed;
+mod solana;
 #[cfg(unix)]
 mod upgrading;
 #[cfg(unix)]

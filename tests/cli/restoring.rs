@@ -8,7 +8,7 @@ use sandbox::Sandbox;
 use sandbox::host::{Era, Host};
 use serde_json::Value;
 
-use crate::home::{ADDRESS, Home, KEY, code, err, out};
+use crate::home::{ADDRESS, Home, KEY, SOLANA_ADDRESS, code, err, out, solana_pair};
 use crate::playing::Market;
 use crate::terminal::{AtTerminal, detached};
 
@@ -204,6 +204,61 @@ async fn nothing_is_in_the_file_for_whoever_has_no_passphrase() {
     assert_eq!(mode & 0o777, 0o600);
     let beside: Vec<_> = fs::read_dir(market.home.file("")).expect("a folder").flatten().collect();
     assert!(!beside.iter().any(|file| file.file_name().to_string_lossy().contains("copy")), "{beside:?}");
+}
+
+/// A home with a key for each kind of chain, that bought something.
+async fn market_of_two_rails() -> Market {
+    let market = market().await;
+    let key = bs58::encode(solana_pair()).into_string();
+    let also = market.home.run_with(&["wallet", "import"], &key);
+    assert_eq!((code(&also), out(&also).trim()), (0, SOLANA_ADDRESS), "{}", err(&also));
+    market
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_carries_the_keys_of_both_rails() {
+    let market = market_of_two_rails().await;
+    let file = back_up(&market.home);
+    let bytes = fs::read(&file).expect("readable");
+    for secret in [&solana_pair()[..], &solana_pair()[..32], SOLANA_ADDRESS.as_bytes()] {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+    }
+    let home = elsewhere();
+    let restored = restore(&home, &file);
+    assert_eq!(code(&restored), 0, "{}", err(&restored));
+    assert_eq!(market.home.read("config.toml"), home.read("config.toml"));
+    for name in ["wallet.json", "wallet.solana.json"] {
+        assert_ne!(market.home.read(name), home.read(name), "{name} is locked anew");
+    }
+    for (rail, address) in [("evm", ADDRESS), ("solana", SOLANA_ADDRESS)] {
+        assert_eq!(said(&home, &["wallet", "address", "--rail", rail]).trim(), address);
+        assert_eq!(shown(&home, rail), shown(&market.home, rail), "{rail}");
+    }
+    adopts(&home);
+    let bought = buys(&market.sandbox, &home, "/stocks?symbol=ACME");
+    assert_eq!(code(&bought), 0, "{}", err(&bought));
+}
+
+/// What `wallet export` shows at the terminal.
+fn shown(home: &Home, rail: &str) -> String {
+    let mut owner = AtTerminal::start(&mut home.command(&["wallet", "export", "--rail", rail]));
+    owner.until("show it: ");
+    owner.types("export");
+    // Its own line comes after the one that was typed.
+    let told = owner.until("\n").lines().next().unwrap_or_default().to_owned() + &owner.until("\n");
+    assert_eq!(code(&owner.ends()), 0);
+    told.trim().trim_start_matches("export").trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_lacks_one_of_its_keys_is_not_backed_up() {
+    let market = market_of_two_rails().await;
+    fs::remove_file(market.home.file("wallet.solana.json")).expect("removed");
+    let file = market.home.user("home.backup");
+    let refused = with_passphrase(&market.home, &["backup", file.to_str().expect("plain")], PASSPHRASE);
+    assert_eq!((code(&refused), out(&refused).as_str()), (1, ""));
+    assert!(err(&refused).contains(SOLANA_ADDRESS), "{}", err(&refused));
+    assert!(!file.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

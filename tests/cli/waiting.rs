@@ -108,7 +108,7 @@ async fn for_programs_it_is_two_lines_of_json() {
     assert_eq!(
         first,
         json!({ "address": ADDRESS, "waiting_for": [{
-            "network": "eip155:84532", "assets": ["USDC"], "faucet": "https://faucet.circle.com",
+            "network": "eip155:84532", "address": ADDRESS, "assets": ["USDC"], "faucet": "https://faucet.circle.com",
             "explorer": format!("https://sepolia.basescan.org/address/{ADDRESS}"),
         }]})
     );

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use alloy_primitives::Address;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bursar::authorization::{SolanaKey, TokenProgram, token_account};
+use bursar::money::{self, Addresses, KeyAddress, Rail, solana_key};
 use bursar::time::Time;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -17,6 +18,8 @@ pub struct Case {
     pub wire: Option<Expect>,
     /// The seller sends its callers to another path of its own first.
     pub redirected: bool,
+    /// What Solana's nodes tell of a block that can be named.
+    pub blocks: Blocks,
     /// As they are written: [`Case::headers_at`] says what they are at a time.
     headers: HeaderMap,
     pub body: Vec<u8>,
@@ -25,16 +28,33 @@ pub struct Case {
 /// What must come of a challenge, or what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
-    Pay { amount: String, payee: Address },
+    /// The payee in the one spelling that its rail has for it.
+    Pay {
+        amount: String,
+        payee: String,
+    },
     Ask(Vec<String>),
     Refuse(Vec<String>),
 }
 
+/// What Solana's nodes have told of a recent block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocks {
+    /// One that is young.
+    Young,
+    /// One a minute ago, and none since.
+    Old,
+    /// Nothing yet.
+    Unknown,
+}
+
 /// Who is paid where a file says no other.
 const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+/// The asset on Solana that the files are about.
+pub const MINT: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
 
 /// All files in a folder under `tests/` and those below it, by name.
-pub fn cases(folder: &str, us: Address) -> Vec<Case> {
+pub fn cases(folder: &str, us: Addresses) -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut files = Vec::new();
     files_in(&root, &mut files);
@@ -54,7 +74,7 @@ fn files_in(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 impl Case {
-    fn read(root: &Path, file: &Path, us: Address) -> Case {
+    fn read(root: &Path, file: &Path, us: Addresses) -> Case {
         let name = file.strip_prefix(root).expect("beneath").with_extension("").display().to_string();
         let bytes = fs::read(file).expect("readable");
         let (about, reply) = cut(&bytes, b"\n\n").unwrap_or_else(|| panic!("{name}: no blank line after `expect`"));
@@ -67,7 +87,13 @@ impl Case {
         let head = spelled_out(head, us);
         let headers = headers(&head).unwrap_or_else(|| panic!("{name}: these are no headers"));
         let redirected = said("redirected:") == Some("yes");
-        Case { expect, wire, redirected, headers, body: spelled_out(body, us), name }
+        let blocks = match said("blocks:") {
+            None => Blocks::Young,
+            Some("old") => Blocks::Old,
+            Some("unknown") => Blocks::Unknown,
+            Some(other) => panic!("{name}: blocks are old or unknown, and not {other}"),
+        };
+        Case { expect, wire, redirected, blocks, headers, body: spelled_out(body, us), name }
     }
 
     /// Its headers when it is sent: `<<in 300>>` is a time so many seconds from now.
@@ -104,9 +130,9 @@ impl Expect {
         match (verb, rest.as_slice()) {
             ("refuse", [_, ..]) => Some(Expect::Refuse(rest)),
             ("ask", [_, ..]) => Some(Expect::Ask(rest)),
-            ("pay", [amount]) => Some(Expect::Pay { amount: amount.clone(), payee: PAYEE.parse().ok()? }),
+            ("pay", [amount]) => Some(Expect::Pay { amount: amount.clone(), payee: PAYEE.to_owned() }),
             ("pay", [amount, to, payee]) if to == "to" => {
-                Some(Expect::Pay { amount: amount.clone(), payee: payee.parse().ok()? })
+                Some(Expect::Pay { amount: amount.clone(), payee: money::address(payee).ok()? })
             }
             _ => None,
         }
@@ -147,9 +173,10 @@ fn timed(text: &[u8], now: u64) -> Vec<u8> {
     [before, time.as_bytes(), &timed(after, now)].concat()
 }
 
-/// `<<us>>` is the wallet's own address, `<<9000 x [>>` nine thousand brackets, and `<<b64 {}>>` what follows in the base64
+/// `<<us>>` is the wallet's own address, `<<us on Solana>>` its other one, `<<our tokens>>` where it keeps what it pays
+/// with there, `<<9000 x [>>` nine thousand brackets, and `<<b64 {}>>` what follows in the base64
 /// of URLs.
-fn spelled_out(text: &[u8], us: Address) -> Vec<u8> {
+fn spelled_out(text: &[u8], us: Addresses) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = cut(rest, b"<<") {
@@ -162,9 +189,16 @@ fn spelled_out(text: &[u8], us: Address) -> Vec<u8> {
     out
 }
 
-fn shorthand(inside: &[u8], us: Address) -> Vec<u8> {
-    if inside == b"us" {
-        return us.to_string().into_bytes();
+fn shorthand(inside: &[u8], us: Addresses) -> Vec<u8> {
+    let ours = |rail: Rail| us.of(rail).expect("a key of each rail");
+    match (inside, ours(Rail::Solana)) {
+        (b"us", _) => return ours(Rail::Evm).to_string().into_bytes(),
+        (b"us on Solana", us) => return us.to_string().into_bytes(),
+        (b"our tokens", KeyAddress::Solana(us)) => {
+            let mint = SolanaKey(solana_key(MINT).expect("a mint"));
+            return token_account(SolanaKey(us), TokenProgram::Spl, mint).to_string().into_bytes();
+        }
+        _ => {}
     }
     if let Some(plain) = inside.strip_prefix(b"b64 ") {
         return URL_SAFE_NO_PAD.encode(plain.trim_ascii()).into_bytes();

@@ -11,49 +11,96 @@ mod seller;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use bursar::answer::{Answer, Outcome};
-use bursar::money::{Account, Amount, Assets, Network};
-use bursar::offer::{self, Words};
+use bursar::authorization::{Authorization, Fact, Ground, Known, RecentBlock};
+use bursar::money::{Account, Addresses, Amount, Assets, KeyAddress, Network};
+use bursar::offer::{self, Listed, Offer, Words};
 use bursar::policy::{self, Decision, Funds, Policy, Question, Snapshot};
 use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::time::Time;
 use bursar::wish::Call;
-use case::{Case, Expect, cases};
+use case::{Blocks, Case, Expect, MINT, cases};
 use sandbox::chain::{ASSET, NETWORK};
 use seller::Seller;
 
+/// The cluster that the rules allow.
+const CLUSTER: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
+const NOW: Time = Time::from_secs(scene::START as i64);
+/// Where no scene has keys of its own.
+const US: Addresses =
+    Addresses { first: KeyAddress::Evm(Address::repeat_byte(0x77)), also: Some(KeyAddress::Solana([0x77; 32])) };
+
 #[test]
 fn there_are_as_many_challenges_as_we_say() {
-    assert!(cases("malformed", Address::ZERO).len() >= 300);
-    assert!(cases("honest", Address::ZERO).len() >= 50);
+    assert!(cases("malformed", US).len() >= 300);
+    assert!(cases("honest", US).len() >= 50);
 }
 
 #[test]
 fn every_challenge_is_decided_on_as_its_file_says() {
-    let us = Address::repeat_byte(0x77);
     let policy = Policy::parse("policy.toml", &rules(1)).unwrap();
     let five_dollars = Amount::parse("5000000").unwrap();
-    let known = [(Account::evm(&Network::new(NETWORK), ASSET), five_dollars)].into();
-    let funds = Funds { wallet: Some(us.into()), known };
+    let known = [Account::evm(&Network::new(NETWORK), ASSET), Account::parse(&Network::new(CLUSTER), MINT).unwrap()];
+    let funds = Funds { wallet: Some(US), known: known.map(|asset| (asset, five_dollars)).into() };
     let url = "https://api.example.com/report".parse().unwrap();
     let request = Request { method: "GET".to_owned(), url, headers: vec![], body: vec![] };
     let question = Question { request: &request, max_price: None, funds: &funds };
     let mut wrong = Vec::new();
-    for case in all(us) {
+    for case in all(US) {
         let listed = offer::parse(&Words::challenge(&case.headers_at(scene::START), &case.body), &Assets::default());
-        let listed = offer::fit(listed, &request, Time::from_secs(scene::START as i64));
+        let listed = offer::fit(listed, &request, NOW);
+        let listed: Vec<Listed> = listed.into_iter().map(|entry| grounded(entry, &policy, case.blocks)).collect();
         let said = match policy::decide(&policy, &question, &listed, &Snapshot::default()).decision {
-            Decision::Allow(offer) => {
-                Expect::Pay { amount: offer.amount.to_string(), payee: offer.payee.as_evm().unwrap() }
-            }
+            Decision::Allow(offer) => drafted(&offer, case.blocks),
             Decision::Ask(_, reasons) => Expect::Ask(codes(&reasons)),
             Decision::Refuse(reasons) => Expect::Refuse(codes(&reasons)),
         };
         wrong.extend(case.differs(&said));
     }
     assert!(wrong.is_empty(), "{} of the files are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is known of the chain before an offer is signed for: a block, as the file has it, and of anything else that it is
+/// as much as it can be.
+fn ground(offer: &Offer, blocks: Blocks) -> Ground {
+    let block = Known::Block(RecentBlock { hash: [9; 32], slot: 291_470_000, last_height: 291_470_150 });
+    let known = |fact: Fact| match (&fact, blocks) {
+        (Fact::RecentBlock(_), Blocks::Unknown) => None,
+        (Fact::RecentBlock(_), Blocks::Old) => Some((fact, Time::from_secs(scene::START as i64 - 60), block)),
+        (Fact::RecentBlock(_), Blocks::Young) => Some((fact, NOW, block)),
+        _ => Some((fact, NOW, B256::repeat_byte(0xff).into())),
+    };
+    Authorization::needs(offer, &us_on(offer)).into_iter().filter_map(|need| known(need.fact)).collect()
+}
+
+fn us_on(offer: &Offer) -> Account {
+    US.on(offer.network()).unwrap()
+}
+
+/// What could not be signed for is none that can be paid, as a purchase has it.
+fn grounded(entry: Listed, policy: &Policy, blocks: Blocks) -> Listed {
+    let Listed::Payable(offer) = entry else { return entry };
+    if !policy.networks.contains(offer.network()) {
+        return Listed::Payable(offer);
+    }
+    match Authorization::stands(&offer, &us_on(&offer), &ground(&offer, blocks)) {
+        Ok(()) => Listed::Payable(offer),
+        Err(cannot) => offer.unpayable(cannot.into()).into(),
+    }
+}
+
+/// What would be signed, by its own word.
+fn drafted(offer: &Offer, blocks: Blocks) -> Expect {
+    match Authorization::draft(offer, &us_on(offer), NOW, [0x55; 32], &ground(offer, blocks)) {
+        Ok(drafted) => {
+            let facts = drafted.facts();
+            assert_eq!((facts.asset, facts.from), (offer.asset.account.clone(), us_on(offer)));
+            Expect::Pay { amount: facts.most.to_string(), payee: facts.to.to_string() }
+        }
+        Err(cannot) => Expect::Refuse(vec![cannot.code().to_owned()]),
+    }
 }
 
 #[tokio::test]
@@ -71,10 +118,11 @@ async fn every_honest_seller_is_paid() {
 async fn goes_as_its_files_say(folder: &str) {
     const KEY_PUT_AWAY: u64 = 301;
     let scene = scene::market([]).open().await;
-    let seller = Seller::open(scene.sandbox.chain.clone(), cases(folder, scene.address)).await;
+    let us = Addresses { first: scene.address.into(), also: US.also };
+    let seller = Seller::open(scene.sandbox.chain.clone(), cases(folder, us)).await;
     std::fs::write(scene.home.policy_file(), rules(seller.port())).unwrap();
     let mut wrong = Vec::new();
-    for case in cases(folder, scene.address) {
+    for case in cases(folder, us) {
         scene.pass(KEY_PUT_AWAY);
         let key_was_read = Arc::new(AtomicBool::new(false));
         let reads = key_was_read.clone();
@@ -94,15 +142,15 @@ async fn goes_as_its_files_say(folder: &str) {
     scene.end().await;
 }
 
-/// The built-in rules, on the test network, with one port opened, where one seller has many payees.
+/// The built-in rules, on a test network of each rail, with one port opened, where one seller has many payees.
 fn rules(port: u16) -> String {
     format!(
-        "version = 1\n[networks]\nallow = [\"{NETWORK}\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n\
+        "version = 1\n[networks]\nallow = [\"{NETWORK}\", \"{CLUSTER}\"]\n[egress]\nallow = [\"127.0.0.1:{port}\"]\n\
          [payee]\non_change = \"allow\"\n"
     )
 }
 
-fn all(us: Address) -> impl Iterator<Item = Case> {
+fn all(us: Addresses) -> impl Iterator<Item = Case> {
     ["malformed", "honest"].into_iter().flat_map(move |folder| cases(folder, us))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use alloy_primitives::{Address, hex};
+use alloy_primitives::hex;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -24,7 +24,7 @@ pub struct Seller {
 /// Since it was last asked.
 #[derive(Default)]
 struct Seen {
-    last: Option<(String, Address)>,
+    last: Option<(String, String)>,
     paid: usize,
     complaints: Vec<String>,
 }
@@ -57,7 +57,7 @@ impl Seller {
     }
 
     /// What was paid since this was last asked.
-    pub fn last_payment(&self) -> Option<(String, Address)> {
+    pub fn last_payment(&self) -> Option<(String, String)> {
         self.seen.lock().unwrap().last.take()
     }
 
@@ -95,7 +95,7 @@ impl Shop {
         let mut seen = self.seen.lock().unwrap();
         seen.paid += 1;
         seen.complaints.extend(complaint(case, payment));
-        seen.last = Some((payment.transfer.value.to_string(), payment.transfer.to));
+        seen.last = Some((payment.transfer.value.to_string(), payment.transfer.to.to_string()));
         let mut reply = json(200, &json!({ "goods": case.name }));
         match self.chain.transfer_with_authorization(&payment.transfer, &payment.signature) {
             Ok(tx) => payment.put_receipt(&mut reply, tx),
@@ -108,7 +108,7 @@ impl Shop {
         let mut seen = self.seen.lock().unwrap();
         seen.paid += 1;
         seen.complaints.extend(credential.complaint(case, self.chain.now()));
-        seen.last = Some((credential.transfer.value.to_string(), credential.transfer.to));
+        seen.last = Some((credential.transfer.value.to_string(), credential.transfer.to.to_string()));
         let mut reply = json(200, &json!({ "goods": case.name }));
         match self.chain.transfer_with_authorization(&credential.transfer, &credential.signature) {
             Ok(tx) => {

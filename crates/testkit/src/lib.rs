@@ -9,6 +9,7 @@ pub mod processes;
 #[cfg(unix)]
 pub mod room;
 pub mod scene;
+pub mod solana;
 #[cfg(unix)]
 pub mod terminal;
 pub mod visitor;
