@@ -2,6 +2,7 @@
 //! for. Its message is built from fixed parts: nothing of it comes from the seller but whom it pays, how much, by whom it
 //! is completed, and a memo.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use alloy_primitives::{B256, U256, hex};
@@ -90,8 +91,26 @@ impl TokenProgram {
 }
 
 /// Where an owner's units of an asset are kept: the address that nobody has a key of, derived from whose they are and what
-/// they are.
+/// they are. A payment asks for the same two dozens of times.
 pub fn token_account(owner: SolanaKey, program: TokenProgram, mint: SolanaKey) -> SolanaKey {
+    const KEPT: usize = 8;
+    type Lately = [Option<((SolanaKey, TokenProgram, SolanaKey), SolanaKey)>; KEPT];
+    thread_local! {
+        static LATELY: RefCell<(Lately, usize)> = const { RefCell::new(([None; KEPT], 0)) };
+    }
+    let wanted = (owner, program, mint);
+    LATELY.with_borrow_mut(|(lately, next)| {
+        if let Some((_, known)) = lately.iter().flatten().find(|(of, _)| *of == wanted) {
+            return *known;
+        }
+        let found = derived(owner, program, mint);
+        lately[*next % KEPT] = Some((wanted, found));
+        *next = (*next + 1) % KEPT;
+        found
+    })
+}
+
+fn derived(owner: SolanaKey, program: TokenProgram, mint: SolanaKey) -> SolanaKey {
     let derived = |bump: u8| {
         let mut hash = Sha256::new();
         for part in [&owner.0[..], &program.key().0, &mint.0, &[bump], &ASSOCIATED.0, b"ProgramDerivedAddress"] {
@@ -378,7 +397,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::authorization::{Authorization, Signature};
+    use crate::authorization::{Authorization, Fact, Known, RecentBlock, Signature};
+    use crate::money::{Assets, Usd};
+    use crate::offer::{Carrier, Echo, Scheme};
 
     /// Made by the reference client, by keys that are good for nothing.
     const VECTORS: &str = include_str!("solana.vectors.json");
@@ -478,6 +499,144 @@ mod tests {
             assert!(!other.is_sound(), "{other:?}");
         }
         assert!(SolanaTransfer { fee_payer: good.to, ..good }.is_sound(), "whoever is paid may complete it");
+    }
+
+    const HEIGHT: u64 = 1_000;
+    const NOW: i64 = 1_800_000_000;
+
+    fn offer(terms: SolanaTerms, transfer: TransferMethod) -> Offer {
+        let network = Network::of_v1("solana").unwrap();
+        let asset = Assets::default().on(&network).find(|asset| asset.transfer == transfer).unwrap().clone();
+        Offer {
+            scheme: Scheme::Solana(terms),
+            amount: Amount(U256::from(1_000)),
+            usd: Usd::micros(1_000),
+            payee: Account::solana(&network, key_of(3).0),
+            asset,
+            window_secs: 60,
+            takes_first: false,
+            carrier: Carrier::Headers,
+            echo: Echo::X402V2 { accepted: "{}".to_owned(), resource: None, extensions: None },
+        }
+    }
+
+    fn terms() -> SolanaTerms {
+        let network = Network::of_v1("solana").unwrap();
+        SolanaTerms { fee_payer: Account::solana(&network, key_of(2).0), memo: None, blockhash: None }
+    }
+
+    /// A block that was told so many seconds ago.
+    fn ground(network: &Network, ago: i64) -> Ground {
+        let block = RecentBlock { hash: [9; 32], slot: 1_200, last_height: HEIGHT + BLOCKHASH_BLOCKS };
+        [(Fact::RecentBlock(network.clone()), Time::from_secs(NOW - ago), Known::Block(block))].into_iter().collect()
+    }
+
+    fn drafted(offer: &Offer, ground: &Ground, random: [u8; 32]) -> Result<SolanaTransfer, CannotDraft> {
+        let from = Account::solana(offer.network(), key_of(1).0);
+        match Authorization::draft(offer, &from, Time::from_secs(NOW), random, ground)? {
+            Authorization::Solana(transfer) => Ok(transfer),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn it_ends_by_a_height_of_ours_with_some_to_spare() {
+        let offer = offer(terms(), TransferMethod::Spl);
+        let young = drafted(&offer, &ground(offer.network(), 9), [7; 32]).unwrap();
+        assert_eq!((young.blockhash, young.since_slot), (SolanaKey([9; 32]), 1_200));
+        assert_eq!(young.last_height, HEIGHT + 150 + 32);
+        assert_eq!(young.about, NOW as u64 + 91);
+        assert_eq!(drafted(&offer, &ground(offer.network(), 10), [7; 32]), Err(CannotDraft::BlockUnknown));
+        assert_eq!(drafted(&offer, &Ground::default(), [7; 32]), Err(CannotDraft::BlockUnknown));
+    }
+
+    #[test]
+    fn a_sellers_block_is_named_where_ours_is_old_and_ends_by_what_the_chain_can_have_grown() {
+        let hint = SolanaKey([8; 32]);
+        let offer = offer(SolanaTerms { blockhash: Some(hint.to_string()), ..terms() }, TransferMethod::Spl);
+        assert_eq!(drafted(&offer, &ground(offer.network(), 9), [7; 32]).unwrap().blockhash, SolanaKey([9; 32]));
+        let old = drafted(&offer, &ground(offer.network(), 60), [7; 32]).unwrap();
+        assert_eq!((old.blockhash, old.last_height), (hint, HEIGHT + 150 + 32 + 600));
+        assert_eq!(drafted(&offer, &Ground::default(), [7; 32]), Err(CannotDraft::BlockUnknown), "no height of ours");
+    }
+
+    #[test]
+    fn a_memo_of_ours_is_never_the_same_and_with_a_sellers_something_else_differs_at_no_cost() {
+        let of_ours = offer(terms(), TransferMethod::Spl);
+        let ground = ground(of_ours.network(), 0);
+        let one = drafted(&of_ours, &ground, [1; 32]).unwrap();
+        assert_eq!((one.memo.len(), one.compute_units, one.unit_price), (32, 20_000, 1));
+        assert_ne!(one.memo, drafted(&of_ours, &ground, [2; 32]).unwrap().memo);
+        for bytes in [1, 16, 32, 40, 100, 256] {
+            let memo = Some("m".repeat(bytes));
+            let of_seller = offer(SolanaTerms { memo: memo.clone(), ..terms() }, TransferMethod::Token2022);
+            let (needed, most) = units(TokenProgram::Token2022, bytes);
+            for random in (0..=255).step_by(17) {
+                let drafted = drafted(&of_seller, &ground, [random; 32]).unwrap();
+                assert_eq!(Some(&drafted.memo), memo.as_ref());
+                assert!(drafted.compute_units <= most && drafted.compute_units >= needed.min(most), "{bytes}");
+                let lamports = (u64::from(drafted.compute_units) * drafted.unit_price).div_ceil(1_000_000);
+                assert_eq!(lamports, 1, "{bytes} {random}");
+            }
+        }
+        let seller = |random| {
+            let memo = Some("the same".to_owned());
+            drafted(&offer(SolanaTerms { memo, ..terms() }, TransferMethod::Spl), &ground, random)
+                .unwrap()
+                .facts()
+                .handle
+        };
+        assert_ne!(seller([1; 32]), seller([2; 32]));
+    }
+
+    #[test]
+    fn units_are_enough_for_the_older_programs_and_no_more_than_others_take() {
+        for (program, bytes, expected) in [
+            (TokenProgram::Spl, 32, 20_000),
+            (TokenProgram::Spl, 35, 25_000),
+            (TokenProgram::Token2022, 16, 20_000),
+            (TokenProgram::Token2022, 32, 25_000),
+            (TokenProgram::Spl, 128, 55_000),
+            (TokenProgram::Token2022, 256, MOST_UNITS),
+        ] {
+            assert_eq!(units(program, bytes).1, expected, "{program:?} {bytes}");
+        }
+    }
+
+    #[test]
+    fn every_trap_has_its_reason_before_anything_is_signed() {
+        let network = Network::of_v1("solana").unwrap();
+        let good = offer(terms(), TransferMethod::Spl);
+        let account = |key: SolanaKey| Account::solana(&network, key.0);
+        let mint = solana(&good.asset.account).unwrap();
+        let kept_in = |owner| account(token_account(owner, TokenProgram::Spl, mint));
+        let paid_by = |fee_payer| offer(SolanaTerms { fee_payer, ..terms() }, TransferMethod::Spl);
+        let paid_to = |payee| Offer { payee, ..offer(terms(), TransferMethod::Spl) };
+        for (trap, expected) in [
+            (paid_by(account(key_of(1))), CannotDraft::OursPaysTheChain),
+            (paid_by(kept_in(key_of(1))), CannotDraft::AccountsCoincide),
+            (paid_by(kept_in(key_of(3))), CannotDraft::AccountsCoincide),
+            (paid_by(account(mint)), CannotDraft::AccountsCoincide),
+            (paid_by(account(SPL)), CannotDraft::AccountsCoincide),
+            (paid_by(account(MEMO)), CannotDraft::AccountsCoincide),
+            (paid_to(account(key_of(1))), CannotDraft::PaysItself),
+            (paid_to(account(TOKEN_2022)), CannotDraft::PayeeIsProgram),
+            (paid_to(account(mint)), CannotDraft::PayeeIsProgram),
+        ] {
+            assert_eq!(drafted(&trap, &ground(&network, 0), [7; 32]), Err(expected), "{trap:?}");
+            assert!(
+                SolanaTransfer::stands(&trap, &terms_of(&trap), &account(key_of(1)), &ground(&network, 0)).is_err()
+            );
+        }
+        let nobody = Account::nobody(&network);
+        let drafted = Authorization::draft(&good, &nobody, Time::from_secs(NOW), [7; 32], &ground(&network, 0));
+        assert_eq!(drafted, Err(CannotDraft::NoSolanaKey));
+        assert!(self::drafted(&paid_by(account(key_of(3))), &ground(&network, 0), [7; 32]).is_ok(), "whoever is paid");
+    }
+
+    fn terms_of(offer: &Offer) -> SolanaTerms {
+        let Scheme::Solana(terms) = &offer.scheme else { panic!("{offer:?}") };
+        terms.clone()
     }
 
     #[test]

@@ -29,7 +29,8 @@ fn whatever_goes_wrong_nothing_is_paid_twice_and_nothing_is_lost() {
     };
     let (tally, failed) = all(seeds.clone());
     println!("{tally:?}");
-    println!("bar: simulation | {} worlds | {} violations", seeds.end - seeds.start, failed.len());
+    let over = if world::is_on_solana() { " on Solana" } else { "" };
+    println!("bar: simulation{over} | {} worlds | {} violations", seeds.end - seeds.start, failed.len());
     assert!(failed.is_empty(), "worlds that failed; BURSAR_SEED=… replays one: {failed:?}");
     let is_rough = tally.settled > 0 && tally.lost > 0 && tally.crashes > 0 && tally.cuts > 0 && tally.again > 0;
     assert!(is_rough || seeds.end - seeds.start < SEEDS, "the worlds are too kind: {tally:?}");

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it stopped")]
 
 mod buying;
+#[cfg(debug_assertions)]
+mod crashes;
 mod evidence;
 mod refused;
 mod scene;

@@ -13,20 +13,21 @@ use std::time::Duration;
 
 use crate::house::Open;
 use crate::keys::{Keys, Way};
+use crate::solana::{self, Cluster};
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bursar::answer::{Answer, Charged, Outcome, SpendQuery};
 use bursar::answer::{LogQuery, Pending, Refusal};
-use bursar::authorization::{Authorization, Eip3009};
-use bursar::chain::{Nodes, Rpc as Chains};
+use bursar::authorization::{Authorization, Eip3009, SolanaKey, TokenProgram};
+use bursar::chain::{Nodes, Rails};
 use bursar::config::Home;
 use bursar::directory::WebDirectories;
 use bursar::house::Ports;
 use bursar::json::Written;
 use bursar::ledger::{Recorded, RecordedSignIn};
 use bursar::listing::Directory;
-use bursar::money::{Assets, KeyAddress, Network, Rail};
+use bursar::money::{Addresses, Assets, KeyAddress, Network, Rail};
 use bursar::ports::Quiet;
 use bursar::ports::{Cut, Egress, Inquiry, Presented, Progress, Reply, Rest, Seller, SellerError};
 use bursar::reason::Reason;
@@ -62,6 +63,7 @@ pub struct Setting {
     nodes: usize,
     finality: u64,
     directories: Vec<Directory>,
+    has_cluster: bool,
 }
 
 pub struct Scene {
@@ -74,6 +76,8 @@ pub struct Scene {
     pub home: Home,
     pub keys: Arc<Keys<OnPurpose>>,
     pub address: Address,
+    /// A cluster of Solana's beside the chain, where the wallet has as much.
+    pub solana: Option<OnSolana>,
     wire: Arc<Wire>,
     clock: Arc<HandClock>,
     directories: Vec<Directory>,
@@ -95,6 +99,7 @@ pub fn market(stalls: impl Into<Vec<Stall>>) -> Setting {
         nodes: 1,
         finality: 2,
         directories: Vec::new(),
+        has_cluster: false,
     }
 }
 
@@ -132,6 +137,11 @@ impl Setting {
         Setting { directories: directories.to_vec(), ..self }
     }
 
+    /// A key for Solana beside the other one, and a cluster on which it has as much.
+    pub fn on_solana_too(self) -> Setting {
+        Setting { has_cluster: true, ..self }
+    }
+
     pub fn others(self, stalls: impl Into<Vec<Stall>>) -> Setting {
         Setting { others: stalls.into(), ..self }
     }
@@ -160,13 +170,19 @@ impl Setting {
         let funds = U256::from(self.funds);
         sandbox.chain.mint(address, funds).unwrap();
         allow_the_way(&sandbox, address);
+        let solana = match self.has_cluster {
+            true => Some(OnSolana::open(&keys, address, hand.clone(), self.funds).await),
+            false => None,
+        };
         let clock = Arc::new(HandClock { hand, ours_ahead: AtomicI64::new(0), jump: Mutex::default() });
         let wire =
             Arc::new(Wire { http: Wired::new(&home.purchases_dir(), &BTreeMap::new()), faults: Mutex::default() });
         let rpc: Vec<String> = std::iter::once(sandbox.rpc_url()).chain(nodes.iter().map(Node::url)).collect();
         let (doors, directories) = (self.doors, self.directories);
         write_rules(&home, &opened([sandbox.sellers_url(), others.url()], &doors), &self.rules);
-        let bursar = House(Some(house(&home, &rpc, (&keys, address), &wire, &clock, &directories).unwrap()));
+        let chains = chains(&rpc, solana.as_ref());
+        let addresses = addresses(address, solana.as_ref());
+        let bursar = House(Some(house(&home, chains, (&keys, addresses), &wire, &clock, &directories).unwrap()));
         let is_ended = false;
         Scene {
             sandbox,
@@ -176,6 +192,7 @@ impl Setting {
             home,
             keys,
             address,
+            solana,
             wire,
             clock,
             directories,
@@ -255,7 +272,13 @@ impl Scene {
     fn begin(&self) -> Result<Open, Refusal> {
         let rpc: Vec<String> =
             std::iter::once(self.sandbox.rpc_url()).chain(self.nodes.iter().map(Node::url)).collect();
-        house(&self.home, &rpc, (&self.keys, self.address), &self.wire, &self.clock, &self.directories)
+        let chains = chains(&rpc, self.solana.as_ref());
+        house(&self.home, chains, (&self.keys, self.addresses()), &self.wire, &self.clock, &self.directories)
+    }
+
+    /// Of each kind of chain that the wallet has a key for.
+    pub fn addresses(&self) -> Addresses {
+        addresses(self.address, self.solana.as_ref())
     }
 
     /// Leaves in peace, and starts again.
@@ -571,18 +594,45 @@ pub async fn jump(span: Duration) {
     tokio::time::resume();
 }
 
+/// What a scene has beside its chain.
+pub struct OnSolana {
+    pub cluster: Cluster,
+    pub node: solana::Node,
+    pub address: KeyAddress,
+}
+
+impl OnSolana {
+    async fn open(keys: &Arc<Keys<OnPurpose>>, beside: Address, hand: Arc<AtomicU64>, funds: u64) -> OnSolana {
+        let cluster = Cluster::new(Arc::new(move || hand.load(Ordering::Relaxed) * 1_000));
+        let node = solana::Node::start(&cluster).await.unwrap();
+        let address = Wallet::create(&store(keys), Rail::Solana, Some(beside.into())).await.unwrap();
+        let owner = SolanaKey(address.bytes().try_into().unwrap());
+        cluster.fund(owner, TokenProgram::Spl, solana::key(solana::USDC), funds);
+        OnSolana { cluster, node, address }
+    }
+}
+
+fn addresses(first: Address, solana: Option<&OnSolana>) -> Addresses {
+    Addresses { first: first.into(), also: solana.map(|solana| solana.address) }
+}
+
+fn chains(rpc: &[String], solana: Option<&OnSolana>) -> Rails {
+    let nodes =
+        |rpc: &[String]| Nodes { rpc: rpc.iter().map(|url| Url::parse(url).unwrap()).collect(), confirmations: None };
+    let cluster = solana.map(|solana| (solana::network(), nodes(&[solana.node.url()])));
+    Rails::new(std::iter::once((Network::new(NETWORK), nodes(rpc))).chain(cluster), &Assets::default())
+}
+
 fn house(
     home: &Home,
-    rpc: &[String],
-    (keys, address): (&Arc<Keys<OnPurpose>>, Address),
+    chains: Rails,
+    (keys, addresses): (&Arc<Keys<OnPurpose>>, Addresses),
     wire: &Arc<Wire>,
     clock: &Arc<HandClock>,
     directories: &[Directory],
 ) -> Result<Open, Refusal> {
-    let rpc = rpc.iter().map(|url| Url::parse(url).unwrap()).collect();
-    let chains = Chains::new([(Network::new(NETWORK), Nodes { rpc, confirmations: None })]);
     let ports = Ports {
-        wallet: Some(Wallet::open(store(keys), address, clock.clone())),
+        wallet: Some(Wallet::open(store(keys), addresses, clock.clone())),
         seller: wire.clone(),
         chains: Arc::new(chains),
         directories: Arc::new(WebDirectories::new(directories.to_vec())),

@@ -385,3 +385,35 @@ fn largest<T: Ord>(told: Vec<Result<T, ChainError>>) -> Option<Result<T, ChainEr
         (Err(error), Err(_)) => Err(error),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_of_the_furthest_node_and_ends_as_late_as_any_says() {
+        let block = |hash, slot, last_height| RecentBlock { hash: [hash; 32], slot, last_height };
+        for (one, other, expected) in [
+            (block(1, 10, 200), block(2, 11, 190), block(2, 10, 200)),
+            (block(1, 11, 190), block(2, 10, 200), block(1, 10, 200)),
+            (block(1, 10, 200), block(2, 10, 200), block(1, 10, 200)),
+        ] {
+            assert_eq!(together(one, other), expected);
+        }
+    }
+
+    #[test]
+    fn what_left_is_what_its_owner_has_less_of() {
+        let held = |owner: &str, amount| reply::Holding { mint: "m".to_owned(), owner: Some(owner.to_owned()), amount };
+        let moved = |before: Vec<reply::Holding>, after: Vec<reply::Holding>| {
+            let landed = Transaction { slot: 1, message: Vec::new(), has_failed: false, before, after };
+            has_left(&landed, "m", "us")
+        };
+        assert!(moved(vec![held("us", 5), held("them", 0)], vec![held("us", 3), held("them", 2)]));
+        assert!(!moved(vec![held("us", 5)], vec![held("us", 9)]), "it came");
+        assert!(!moved(vec![held("us", 5), held("us", 1)], vec![held("us", 1), held("us", 5)]), "between ours");
+        assert!(moved(vec![held("us", 5)], vec![]), "the account was closed");
+        assert!(moved(vec![held("us", 5)], vec![held("them", 5)]), "the account was given away");
+        assert!(!moved(vec![held("them", 5)], vec![held("them", 1)]), "it is not ours");
+    }
+}

@@ -24,6 +24,8 @@ pub enum Manner {
     Settles,
     /// Settles, and drops the line.
     DropsTheLine,
+    /// Drops the line, and keeps the payment.
+    KeepsIt,
     /// Says that it was paid, and does nothing.
     Lies,
 }
@@ -70,8 +72,8 @@ pub struct Shop {
 struct Keeper {
     cluster: Cluster,
     pages: Vec<Page>,
-    /// Payments as they were shown.
-    shown: Mutex<Vec<String>>,
+    /// Payments as they were shown, and what for.
+    shown: Mutex<Vec<(String, String)>>,
 }
 
 impl Shop {
@@ -97,6 +99,11 @@ impl Shop {
 
     /// Every payment that was shown, in order.
     pub fn shown(&self) -> Vec<String> {
+        self.shown_for().into_iter().map(|(_, payment)| payment).collect()
+    }
+
+    /// The same with the path and query it was shown for.
+    pub fn shown_for(&self) -> Vec<(String, String)> {
         self.keeper.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -123,7 +130,11 @@ impl Keeper {
         let carried = if page.version == 1 { "x-payment" } else { "payment-signature" };
         match request.headers.get(carried).and_then(|value| value.to_str().ok()) {
             None => Wire::Answer(self.asks(page)),
-            Some(payment) => self.takes(page, payment),
+            Some(payment) => {
+                let target = request.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+                self.shown.lock().unwrap_or_else(PoisonError::into_inner).push((target, payment.to_owned()));
+                self.takes(page, payment)
+            }
         }
     }
 
@@ -140,7 +151,6 @@ impl Keeper {
     }
 
     fn takes(&self, page: &Page, payment: &str) -> Wire {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).push(payment.to_owned());
         let transaction = Shop::transaction(payment);
         let is_as_asked = read(&transaction).is_some_and(|read| {
             let to = token_account(key(PAYEE), TokenProgram::Spl, key(USDC));
@@ -156,6 +166,7 @@ impl Keeper {
         }
         let settled = match page.manner {
             Manner::Lies => Ok("1".repeat(64)),
+            Manner::KeepsIt => return Wire::HangUp,
             Manner::Settles | Manner::DropsTheLine => self.cluster.send(&transaction),
         };
         if page.manner == Manner::DropsTheLine {
