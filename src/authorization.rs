@@ -107,8 +107,12 @@ pub enum CannotDraft {
     OursPaysTheChain,
     #[error("two of the accounts in the payment are the same one, so it would mean something else than it says")]
     AccountsCoincide,
-    #[error("the payee is a program or an asset of the chain's, which nobody can spend from")]
+    #[error("the payee is a program, an asset or an account of an asset's on Solana, which nobody can spend from")]
     PayeeIsProgram,
+    #[error(
+        "the seller names as the one who pays the chain what nobody has a key of: such a payment could never be taken"
+    )]
+    NobodyPaysTheChain,
     #[error("no node of Solana's tells a recent block, and the seller names none, so nothing can be signed that ends")]
     BlockUnknown,
     #[error("the clock of this machine is wrong")]
@@ -152,13 +156,13 @@ impl Authorization {
     }
 
     /// Whether an offer could be signed for, as far as the ground goes.
-    pub fn stands(offer: &Offer, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
+    pub fn stands(offer: &Offer, from: &Account, now: Time, ground: &Ground) -> Result<(), CannotDraft> {
         has_key(offer, from)?;
         match &offer.scheme {
             Scheme::Eip3009 => Ok(()),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::stands(offer, from, ground),
             Scheme::Tempo(_) => Tempo::stands(offer, ground),
-            Scheme::Solana(terms) => SolanaTransfer::stands(offer, terms, from, ground),
+            Scheme::Solana(terms) => SolanaTransfer::stands(offer, terms, from, now, ground),
         }
     }
 
@@ -281,7 +285,7 @@ impl CannotDraft {
             CannotDraft::PaysItself => "bad_payee",
             CannotDraft::NotEvm => "network_not_supported",
             CannotDraft::NoSolanaKey | CannotDraft::NoEvmKey => "no_key_for_rail",
-            CannotDraft::OursPaysTheChain => "bad_fee_payer",
+            CannotDraft::OursPaysTheChain | CannotDraft::NobodyPaysTheChain => "bad_fee_payer",
             CannotDraft::AccountsCoincide => "accounts_coincide",
             CannotDraft::PayeeIsProgram => "bad_payee",
             CannotDraft::BlockUnknown => "blockhash_unknown",
@@ -304,6 +308,7 @@ impl From<CannotDraft> for Reason {
             | CannotDraft::PaysItself
             | CannotDraft::NotEvm
             | CannotDraft::OursPaysTheChain
+            | CannotDraft::NobodyPaysTheChain
             | CannotDraft::AccountsCoincide
             | CannotDraft::PayeeIsProgram => Who::Agent,
         };

@@ -182,10 +182,16 @@ fn may_show_a_key(wrong: &clap::Error, args: impl Iterator<Item = OsString>) -> 
     wrong.use_stderr() && (args.iter().any(|arg| looks_like_a_key(arg)) || (is_import && value))
 }
 
-/// More hex digits than an address has, wherever they stand: a key, or most of one.
+/// More hex digits than an address has, wherever they stand, more letters of base58, or a long list of numbers: a key, or
+/// most of one.
 fn looks_like_a_key(arg: &str) -> bool {
     const DIGITS: usize = 48;
-    arg.split(|c: char| !c.is_ascii_hexdigit()).any(|digits| digits.len() >= DIGITS)
+    const BASE58: usize = 64;
+    const NUMBERS: usize = 32;
+    let runs_for = |long: usize, is: fn(char) -> bool| arg.split(|c| !is(c)).any(|run| run.len() >= long);
+    runs_for(DIGITS, |c| c.is_ascii_hexdigit())
+        || runs_for(BASE58, |c| c.is_ascii_alphanumeric())
+        || arg.split(',').count() > NUMBERS
 }
 
 /// Usage errors repeat what was typed, and this must not be.

@@ -242,6 +242,10 @@ fn chains(root: &Section<'_>) -> BTreeMap<Network, ChainConfig> {
         };
         section.finish();
         match spoken(&name.value) {
+            Ok(network) if network.rail() == Some(Rail::Solana) && chain.confirmations.is_some() => {
+                let what = "`confirmations` is for chains without final blocks, and Solana's clusters have them";
+                root.notes().say(name.span, what, "leave it out");
+            }
             Ok(network) => _ = chains.insert(network, chain),
             Err(complaint) => root.notes().say(name.span, complaint.what(), complaint.remedy()),
         }

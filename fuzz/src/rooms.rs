@@ -24,6 +24,10 @@ mod rooms {
         pub mod evm {
             pub mod reply;
         }
+        pub mod json_rpc;
+        pub mod svm {
+            pub mod reply;
+        }
     }
 
     /// Of the agent's door, what an agent says.

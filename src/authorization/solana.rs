@@ -183,9 +183,14 @@ impl SolanaTransfer {
     }
 
     /// Whether it could be signed for: a block is known, and no account in it is another one.
-    pub fn stands(offer: &Offer, terms: &SolanaTerms, from: &Account, ground: &Ground) -> Result<(), CannotDraft> {
-        // No block is younger than at the beginning of time.
-        SolanaTransfer::draft(offer, terms, from, Time::from_secs(0), [0; 32], ground).map(drop)
+    pub fn stands(
+        offer: &Offer,
+        terms: &SolanaTerms,
+        from: &Account,
+        now: Time,
+        ground: &Ground,
+    ) -> Result<(), CannotDraft> {
+        SolanaTransfer::draft(offer, terms, from, now, [0; 32], ground).map(drop)
     }
 
     fn is_to_be_signed(&self) -> Result<(), CannotDraft> {
@@ -195,10 +200,17 @@ impl SolanaTransfer {
         if self.to == self.from {
             return Err(CannotDraft::PaysItself);
         }
-        if PROGRAMS.contains(&self.to) || self.to == self.mint {
+        if PROGRAMS.contains(&self.to) || self.to == self.mint || self.to == self.source() {
             return Err(CannotDraft::PayeeIsProgram);
         }
-        if self.is_sound() { Ok(()) } else { Err(CannotDraft::AccountsCoincide) }
+        if !self.is_sound() {
+            return Err(CannotDraft::AccountsCoincide);
+        }
+        // Whoever completes it has to sign: what is on no curve has no key.
+        match PROGRAMS.contains(&self.fee_payer) || VerifyingKey::from_bytes(&self.fee_payer.0).is_err() {
+            true => Err(CannotDraft::NobodyPaysTheChain),
+            false => Ok(()),
+        }
     }
 
     /// Where the money comes from.
@@ -622,10 +634,20 @@ mod tests {
             (paid_to(account(key_of(1))), CannotDraft::PaysItself),
             (paid_to(account(TOKEN_2022)), CannotDraft::PayeeIsProgram),
             (paid_to(account(mint)), CannotDraft::PayeeIsProgram),
+            (paid_to(kept_in(key_of(1))), CannotDraft::PayeeIsProgram),
+            (paid_by(account(ASSOCIATED)), CannotDraft::NobodyPaysTheChain),
+            (paid_by(kept_in(key_of(4))), CannotDraft::NobodyPaysTheChain),
         ] {
             assert_eq!(drafted(&trap, &ground(&network, 0), [7; 32]), Err(expected), "{trap:?}");
             assert!(
-                SolanaTransfer::stands(&trap, &terms_of(&trap), &account(key_of(1)), &ground(&network, 0)).is_err()
+                SolanaTransfer::stands(
+                    &trap,
+                    &terms_of(&trap),
+                    &account(key_of(1)),
+                    Time::from_secs(NOW),
+                    &ground(&network, 0)
+                )
+                .is_err()
             );
         }
         let nobody = Account::nobody(&network);

@@ -65,6 +65,7 @@ fn lines(balances: &Balances, width: usize) -> Vec<String> {
         ]);
     }
     let mut lines = vec![out::clean(&balances.address)];
+    lines.extend(balances.also.as_deref().map(out::clean));
     lines.extend(table.lines(width, 0));
     lines.push(format!("{} may be spent now", out::bold(&words::dollars(balances.spendable_usd))));
     lines

@@ -89,9 +89,10 @@ async fn bring_back(
 fn told(context: &Context, home: &Home, backup: &Backup, place: StoreKind) {
     let (out, list) = (&context.out, backup.list());
     let made = words::when(Time::from_secs(list.made_at), words::now());
-    out.line(format_args!("{} {} in {}", out::good("Restored."), list.address, home.dir().display()));
+    let ours: Vec<String> = backup.addresses().iter().map(|address| address.to_string()).collect();
+    out.line(format_args!("{} {} in {}", out::good("Restored."), ours.join(" and "), home.dir().display()));
     let place = match place {
-        StoreKind::File => "wallet.json",
+        StoreKind::File => "an encrypted file there",
         StoreKind::Keyring => "the system's keyring",
     };
     out.say(format_args!("The backup was made {made}, with {} payments. The key is in {place}.", list.authorizations));

@@ -158,8 +158,10 @@ impl Create {
         let home = context.prepared_home()?;
         let address = create(&home, self.store, self.rail.into()).await?;
         context.out.line(address);
+        let is_first = addresses_of(&home)?.first == address;
+        let which = if is_first { String::new() } else { format!(" --rail {}", address.rail().word()) };
         context.out.say(format_args!(
-            "Keep a copy of the key: `bursar wallet export` shows it. Then send money: `bursar init`."
+            "Keep a copy of the key: `bursar wallet export{which}` shows it. Then send money: `bursar init`."
         ));
         Ok(Exit::Done)
     }
@@ -173,6 +175,9 @@ impl Import {
             true => typed_key(rail)?,
             false => RailKey::read(std::io::stdin(), rail)?,
         };
+        if let Some(place) = lost(&home, key.address())? {
+            return bring_back(context, &home, place, key).await;
+        }
         let (place, beside) = vacant(&home, self.store, key.address().rail())?;
         let store = store_of(&home, Some(place), PassphraseAsker::Person);
         let address = wallet::Wallet::import(&store, key, beside).await?;
@@ -291,10 +296,11 @@ async fn remove(context: &Context, rail: Option<KeyRail>) -> Result<Exit, Failur
     owner.tell(&format!("The key of {address} is about to be deleted. Without a copy, what it holds is lost."))?;
     owner.must_type(&address.to_string(), "delete it")?;
     is_the_owner(&mut owner, context, &wallet).await?;
+    let line = if address == wallet.addresses().first { "address" } else { "also" };
     wallet.remove(address.rail()).await?;
     context
         .out
-        .say(format_args!("{} Remove the address from config.toml before you make another.", out::bold("Deleted.")));
+        .say(format_args!("{} Remove `{line}` from config.toml before you make another.", out::bold("Deleted.")));
     Ok(Exit::Done)
 }
 
@@ -319,6 +325,23 @@ fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {
     let home = context.prepared_home()?;
     let store = store_of(&home, Config::load(&home)?.wallet.store, PassphraseAsker::Person);
     Ok(wallet::Wallet::open(store, addresses_of(&home)?, std::sync::Arc::new(SystemClock)))
+}
+
+/// Where a key was kept that the config still names.
+fn lost(home: &Home, address: KeyAddress) -> Result<Option<config::StoreKind>, Failure> {
+    let config = Config::load(home)?.wallet;
+    let is_named = config.addresses().is_some_and(|ours| ours.iter().any(|of| of == address));
+    Ok(is_named.then(|| config.store.unwrap_or(config::StoreKind::Keyring)))
+}
+
+/// A key that the config names is taken in again, beside the other one where that is there.
+async fn bring_back(context: &Context, home: &Home, place: config::StoreKind, key: RailKey) -> Result<Exit, Failure> {
+    let store = store_of(home, Some(place), PassphraseAsker::Person);
+    let there = wallet::Wallet::list(&store).await?;
+    let other = addresses_of(home)?.iter().find(|of| *of != key.address() && there.contains(of));
+    let address = wallet::Wallet::import(&store, key, other).await?;
+    context.out.line(address);
+    Ok(Exit::Done)
 }
 
 /// Where a new key goes, and which one it goes beside; refuses where the config already names one of its kind, so that no

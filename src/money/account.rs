@@ -156,6 +156,9 @@ impl<'de> Deserialize<'de> for KeyAddress {
     }
 }
 
+/// Where Solana burns what is sent.
+const INCINERATOR: &str = "1nc1nerator11111111111111111111111111111111";
+
 impl Account {
     /// Reads an address of this network.
     pub fn parse(network: &Network, text: &str) -> Result<Account, NotAnAddress> {
@@ -202,10 +205,10 @@ impl Account {
         &self.address
     }
 
-    /// Whether nobody can spend from it: zero, what chains keep for themselves, and `0x…dEaD`.
+    /// Whether nobody can spend from it: zero, what chains keep for themselves, and where money is burnt.
     pub fn is_nobodys(&self) -> bool {
         let evm = self.as_evm().is_some_and(|address| address[..18].iter().all(|byte| *byte == 0));
-        evm || self.as_solana().is_some_and(|key| key == [0; 32])
+        evm || self.as_solana().is_some_and(|key| key == [0; 32]) || self.address == INCINERATOR
     }
 
     /// The address of an EVM chain's account; none where it is on another rail.

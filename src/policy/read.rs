@@ -391,7 +391,8 @@ pub(crate) fn network(text: &str) -> Result<Network, Complaint> {
         let lower = !namespace.contains(|c: char| c.is_ascii_uppercase());
         lower && within(namespace, 3, 8, &['-']) && within(reference, 1, 32, &['-', '_'])
     });
-    let canonical = !text.starts_with("eip155:") || network.chain_id().is_some();
+    let is_known_kind = text.starts_with("eip155:") || text.starts_with("solana:");
+    let canonical = !is_known_kind || network.rail().is_some();
     if shaped && canonical {
         return Ok(network);
     }

@@ -72,7 +72,8 @@ impl Parts {
             if !policy.networks.contains(offer.network()) {
                 return (Listed::Payable(offer), None);
             }
-            let stands = |ground: &Ground| Authorization::stands(&offer, &wallet.account(offer.network()), ground);
+            let stands =
+                |ground: &Ground| Authorization::stands(&offer, &wallet.account(offer.network()), self.now(), ground);
             let kept = ground::kept(self, &offer).filter(|ground| stands(ground).is_ok());
             let ground = match kept {
                 Some(ground) => ground,

@@ -418,3 +418,37 @@ fn an_asset_moves_as_its_chain_moves_assets() {
     let told = complaint("[chains.\"solana:devnet\"]\nrpc = [\"http://127.0.0.1:9\"]\n");
     assert!(told.contains("config.toml:1:9: `solana:devnet` is no chain that bursar speaks to"), "{told}");
 }
+
+#[test]
+fn addresses_of_either_rail_stand_in_a_policy_and_on_its_lists() {
+    let home = with_both();
+    let payees = format!("[\"{ADDRESS}\", \"{SOLANA_ADDRESS}\"]");
+    let policy = format!(
+        "version = 1\n[payee]\ndeny = {payees}\ndeny_lists = [\"bad.txt\"]\n[[domain]]\nhost = \"api.example.com\"\n\
+         payees = {payees}\n[networks]\nallow = [\"eip155:84532\", \"solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1\"]\n"
+    );
+    home.write("policy.toml", &policy);
+    let lower = ADDRESS.to_lowercase();
+    home.write("bad.txt", &format!("# of both kinds\n{lower}\n{SOLANA_ADDRESS} # somebody\n"));
+    let right = home.run(&["policy", "check"]);
+    assert_eq!(code(&right), 0, "{}{}", out(&right), err(&right));
+    // The case of a letter is a part of the number: in another case it is another address, or none.
+    home.write("policy.toml", &policy.replacen(SOLANA_ADDRESS, &SOLANA_ADDRESS.to_lowercase(), 1));
+    let wrong = out(&home.run(&["policy", "check"]));
+    assert!(wrong.contains("policy.toml:3:") && wrong.contains("is not an address"), "{wrong}");
+    home.write("policy.toml", &policy);
+    home.write("bad.txt", "not an address\n");
+    assert!(out(&home.run(&["doctor"])).contains("a deny list cannot be read in full: bad.txt"));
+    // A cluster is named by its first block, in that spelling.
+    let allows = |name: &str| home.write("policy.toml", &format!("version = 1\n[networks]\nallow = [\"{name}\"]\n"));
+    allows("solana");
+    let wrong = out(&home.run(&["policy", "check"]));
+    assert!(
+        wrong.contains("policy.toml:3:10: ") && wrong.contains("write \"solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp\"")
+    );
+    for name in ["solana:mainnet", "solana:etwtrabzayq6imfeykouru166vu2xqa1"] {
+        allows(name);
+        let told = out(&home.run(&["doctor"]));
+        assert!(told.contains(&format!("fail chain     no node is configured for {name}")), "{told}");
+    }
+}

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bursar::authorization::{SolanaKey, TokenProgram, token_account};
-use bursar::money::{self, Addresses, KeyAddress, Rail, solana_key};
+use bursar::money::{self, Addresses, KeyAddress, Rail};
 use bursar::time::Time;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use testkit::solana;
 
 pub struct Case {
     /// Its folder and file: `payee/zero`.
@@ -50,8 +51,6 @@ pub enum Blocks {
 
 /// Who is paid where a file says no other.
 const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
-/// The asset on Solana that the files are about.
-pub const MINT: &str = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU";
 
 /// All files in a folder under `tests/` and those below it, by name.
 pub fn cases(folder: &str, us: Addresses) -> Vec<Case> {
@@ -195,8 +194,7 @@ fn shorthand(inside: &[u8], us: Addresses) -> Vec<u8> {
         (b"us", _) => return ours(Rail::Evm).to_string().into_bytes(),
         (b"us on Solana", us) => return us.to_string().into_bytes(),
         (b"our tokens", KeyAddress::Solana(us)) => {
-            let mint = SolanaKey(solana_key(MINT).expect("a mint"));
-            return token_account(SolanaKey(us), TokenProgram::Spl, mint).to_string().into_bytes();
+            return token_account(SolanaKey(us), TokenProgram::Spl, solana::key(solana::USDC)).to_string().into_bytes();
         }
         _ => {}
     }

@@ -21,13 +21,14 @@ use bursar::reason::Reason;
 use bursar::request::Request;
 use bursar::time::Time;
 use bursar::wish::Call;
-use case::{Blocks, Case, Expect, MINT, cases};
+use case::{Blocks, Case, Expect, cases};
 use sandbox::chain::{ASSET, NETWORK};
 use seller::Seller;
+use testkit::solana::{CLUSTER, Mood, USDC};
 
-/// The cluster that the rules allow.
-const CLUSTER: &str = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1";
 const NOW: Time = Time::from_secs(scene::START as i64);
+/// So long ago a block was told that is old, in seconds.
+const BLOCK_OLD: u64 = 60;
 /// Where no scene has keys of its own.
 const US: Addresses =
     Addresses { first: KeyAddress::Evm(Address::repeat_byte(0x77)), also: Some(KeyAddress::Solana([0x77; 32])) };
@@ -36,13 +37,15 @@ const US: Addresses =
 fn there_are_as_many_challenges_as_we_say() {
     assert!(cases("malformed", US).len() >= 300);
     assert!(cases("honest", US).len() >= 50);
+    let on_solana = |folder| cases(folder, US).iter().filter(|case| case.name.starts_with("solana")).count();
+    assert!(on_solana("malformed") >= 150 && on_solana("honest") >= 30);
 }
 
 #[test]
 fn every_challenge_is_decided_on_as_its_file_says() {
     let policy = Policy::parse("policy.toml", &rules(1)).unwrap();
     let five_dollars = Amount::parse("5000000").unwrap();
-    let known = [Account::evm(&Network::new(NETWORK), ASSET), Account::parse(&Network::new(CLUSTER), MINT).unwrap()];
+    let known = [Account::evm(&Network::new(NETWORK), ASSET), Account::parse(&Network::new(CLUSTER), USDC).unwrap()];
     let funds = Funds { wallet: Some(US), known: known.map(|asset| (asset, five_dollars)).into() };
     let url = "https://api.example.com/report".parse().unwrap();
     let request = Request { method: "GET".to_owned(), url, headers: vec![], body: vec![] };
@@ -68,7 +71,7 @@ fn ground(offer: &Offer, blocks: Blocks) -> Ground {
     let block = Known::Block(RecentBlock { hash: [9; 32], slot: 291_470_000, last_height: 291_470_150 });
     let known = |fact: Fact| match (&fact, blocks) {
         (Fact::RecentBlock(_), Blocks::Unknown) => None,
-        (Fact::RecentBlock(_), Blocks::Old) => Some((fact, Time::from_secs(scene::START as i64 - 60), block)),
+        (Fact::RecentBlock(_), Blocks::Old) => Some((fact, Time::from_secs((scene::START - BLOCK_OLD) as i64), block)),
         (Fact::RecentBlock(_), Blocks::Young) => Some((fact, NOW, block)),
         _ => Some((fact, NOW, B256::repeat_byte(0xff).into())),
     };
@@ -85,7 +88,7 @@ fn grounded(entry: Listed, policy: &Policy, blocks: Blocks) -> Listed {
     if !policy.networks.contains(offer.network()) {
         return Listed::Payable(offer);
     }
-    match Authorization::stands(&offer, &us_on(&offer), &ground(&offer, blocks)) {
+    match Authorization::stands(&offer, &us_on(&offer), Time::from_secs(scene::START as i64), &ground(&offer, blocks)) {
         Ok(()) => Listed::Payable(offer),
         Err(cannot) => offer.unpayable(cannot.into()).into(),
     }
@@ -114,20 +117,32 @@ async fn every_honest_seller_is_paid() {
 }
 
 /// Buys at every challenge of a folder. An agent of its own each, so that one case is not refused for another's sake;
-/// and so long after the last one that the key has been put away.
+/// and so long after the last one that the key has been put away, that no block is known any more, and that there are
+/// fewer of them in a day than its limits let through.
 async fn goes_as_its_files_say(folder: &str) {
-    const KEY_PUT_AWAY: u64 = 301;
-    let scene = scene::market([]).open().await;
-    let us = Addresses { first: scene.address.into(), also: US.also };
-    let seller = Seller::open(scene.sandbox.chain.clone(), cases(folder, us)).await;
+    const BETWEEN: u64 = 1_200;
+    let scene = scene::market([]).on_solana_too().open().await;
+    let (us, solana) = (scene.addresses(), scene.solana.as_ref().unwrap());
+    let seller = Seller::open(scene.sandbox.chain.clone(), solana.cluster.clone(), cases(folder, us)).await;
     std::fs::write(scene.home.policy_file(), rules(seller.port())).unwrap();
     let mut wrong = Vec::new();
     for case in cases(folder, us) {
-        scene.pass(KEY_PUT_AWAY);
+        // Nobody hears of a block while the hand is moved.
+        solana.node.set_mood(Mood::Down);
+        scene.pass(BETWEEN);
+        let call = Call { url: seller.url(&case), ..Call::default() };
+        if case.blocks != Blocks::Unknown {
+            solana.node.set_mood(Mood::Honest);
+        }
+        if case.blocks == Blocks::Old {
+            // For a look at the price a block is asked for too.
+            scene.bursar.agent(&case.agent()).quote(call.clone()).await;
+            solana.node.set_mood(Mood::Down);
+            scene.pass(BLOCK_OLD);
+        }
         let key_was_read = Arc::new(AtomicBool::new(false));
         let reads = key_was_read.clone();
         scene.keys.on_load(move || reads.store(true, Ordering::Relaxed));
-        let call = Call { url: seller.url(&case), ..Call::default() };
         let answer = scene.fetch_as(&case.agent(), call).await;
         let said = outcome(&answer, &seller);
         wrong.extend(case.differs_on_the_wire(&said));

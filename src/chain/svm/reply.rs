@@ -33,6 +33,7 @@ pub struct HistoryEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     pub slot: u64,
+    pub signatures: Vec<[u8; 64]>,
     pub message: Vec<u8>,
     pub has_failed: bool,
     pub before: Vec<Holding>,
@@ -174,7 +175,7 @@ pub fn transaction(said: Value) -> Result<Option<Transaction>, NodeFailure> {
         return Err(NodeFailure::Refused("it does not keep what came of chain transactions".to_owned()));
     };
     let bytes = in_base64(&written, &encoding)?;
-    let message = message(&bytes).ok_or_else(|| nonsense("that is not a chain transaction"))?.to_vec();
+    let (signatures, message) = parts(&bytes).ok_or_else(|| nonsense("that is not a chain transaction"))?;
     let holdings = |of: Option<Vec<TokenBalance>>| {
         let held = |TokenBalance { mint, owner, ui_token_amount }| {
             let amount = ui_token_amount.amount.parse().map_err(|_| nonsense("that is not an amount"))?;
@@ -184,7 +185,8 @@ pub fn transaction(said: Value) -> Result<Option<Transaction>, NodeFailure> {
     };
     Ok(Some(Transaction {
         slot,
-        message,
+        signatures,
+        message: message.to_vec(),
         has_failed: !err.is_null(),
         before: holdings(pre_token_balances)?,
         after: holdings(post_token_balances)?,
@@ -231,10 +233,12 @@ pub fn signers(message: &[u8]) -> Option<Vec<[u8; 32]>> {
     Some(bytes.chunks_exact(32).filter_map(|key| key.try_into().ok()).collect())
 }
 
-/// What is behind the signatures of a chain transaction.
-fn message(transaction: &[u8]) -> Option<&[u8]> {
-    let (signatures, rest) = length(transaction)?;
-    rest.get(64_usize.checked_mul(signatures)?..).filter(|message| !message.is_empty())
+/// The signatures of a chain transaction, and what is behind them.
+fn parts(transaction: &[u8]) -> Option<(Vec<[u8; 64]>, &[u8])> {
+    let (count, rest) = length(transaction)?;
+    let (signatures, message) = rest.split_at_checked(64_usize.checked_mul(count)?)?;
+    let signatures = signatures.chunks_exact(64).filter_map(|signature| signature.try_into().ok()).collect();
+    (!message.is_empty()).then_some((signatures, message))
 }
 
 /// As Solana writes how many there are, and what is behind that.
@@ -290,6 +294,7 @@ mod tests {
         });
         let read = transaction(said.clone()).unwrap().unwrap();
         assert_eq!((read.slot, read.message.as_slice(), read.has_failed), (9, &b"the message"[..], false));
+        assert_eq!(read.signatures, [[7; 64]; 2]);
         assert_eq!((read.before[0].amount, read.after[0].amount), (5, 3));
         let mut failed = said.clone();
         failed["meta"]["err"] = json!({ "InstructionError": [2, { "Custom": 1 }] });
@@ -332,7 +337,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_a_node_says_is_too_much_for_the_readers(bytes: Vec<u8>, words in "\\PC*", count: i64) {
-            let _ = (message(&bytes), signers(&bytes), held(&bytes, &[0; 32], &[0; 32]));
+            let _ = (parts(&bytes), signers(&bytes), held(&bytes, &[0; 32], &[0; 32]));
             for odd in [
                 json!(words), json!(count), json!([words]), json!({ "slot": count, "transaction": [words, "base64"] }),
                 json!({ "context": { "slot": 1 }, "value": { "blockhash": words, "lastValidBlockHeight": count } }),

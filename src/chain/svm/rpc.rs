@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use super::mint;
 use super::node::{Commitment, PAGE, SvmNode};
 use super::reply::{self, HistoryEntry, Transaction};
-use crate::authorization::{Authorization, Fact, Known, RecentBlock, SolanaKey, TokenProgram, token_account};
+use crate::authorization::{
+    Authorization, Fact, Known, RecentBlock, Signature, SolanaKey, TokenProgram, token_account,
+};
 use crate::chain::Nodes;
 use crate::chain::json_rpc::NodeFailure;
 use crate::chain::line::Line;
@@ -215,8 +217,7 @@ impl Chains for SvmRpc {
             how: how_it_left(landed, ours),
             chain_tx: chain_tx.to_owned(),
             block: landed.slot,
-            // Whoever lists it has shown the whole of it.
-            is_confirmed: true,
+            is_confirmed: tellers.len() > 1 || is_signed_by(landed, ours),
             seen_by: tellers.into_iter().cloned().collect(),
         };
         Ok((seen.into_iter().map(sighting).collect(), searched))
@@ -369,6 +370,16 @@ fn has_left(landed: &Transaction, mint: &str, owner: &str) -> bool {
     of_owner(&landed.after) < of_owner(&landed.before)
 }
 
+/// Whether our key signed it, which no node can make up.
+fn is_signed_by(landed: &Transaction, ours: SolanaKey) -> bool {
+    let signers = reply::signers(&landed.message).unwrap_or_default();
+    let by_each = signers.iter().zip(&landed.signatures);
+    let is_ours = |(signer, signature): (&[u8; 32], &[u8; 64])| {
+        *signer == ours.0 && Signature::Ed25519(*signature).is_of(signer, &landed.message)
+    };
+    by_each.into_iter().any(is_ours)
+}
+
 /// By a message that our key signed, which has a name; or by somebody else's hand.
 fn how_it_left(landed: &Transaction, ours: SolanaKey) -> Departed {
     match reply::signers(&landed.message).is_some_and(|signers| signers.contains(&ours.0)) {
@@ -403,10 +414,32 @@ mod tests {
     }
 
     #[test]
+    fn no_node_can_make_up_what_our_key_signed() {
+        let signing = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let ours = SolanaKey(signing.verifying_key().to_bytes());
+        let message = [&[0x80, 2, 0, 0, 2][..], &[1; 32], &ours.0, &[0; 32]].concat();
+        let signature = ed25519_dalek::Signer::sign(&signing, &message).to_bytes();
+        let landed = |signatures: Vec<[u8; 64]>| Transaction {
+            slot: 1,
+            signatures,
+            message: message.clone(),
+            has_failed: false,
+            before: Vec::new(),
+            after: Vec::new(),
+        };
+        assert!(is_signed_by(&landed(vec![[0; 64], signature]), ours));
+        for made_up in [vec![], vec![[0; 64]; 2], vec![signature, [0; 64]], vec![signature]] {
+            assert!(!is_signed_by(&landed(made_up.clone()), ours), "{}", made_up.len());
+        }
+        assert!(!is_signed_by(&landed(vec![signature, signature]), SolanaKey([1; 32])));
+    }
+
+    #[test]
     fn what_left_is_what_its_owner_has_less_of() {
         let held = |owner: &str, amount| reply::Holding { mint: "m".to_owned(), owner: Some(owner.to_owned()), amount };
         let moved = |before: Vec<reply::Holding>, after: Vec<reply::Holding>| {
-            let landed = Transaction { slot: 1, message: Vec::new(), has_failed: false, before, after };
+            let landed =
+                Transaction { slot: 1, signatures: Vec::new(), message: Vec::new(), has_failed: false, before, after };
             has_left(&landed, "m", "us")
         };
         assert!(moved(vec![held("us", 5), held("them", 0)], vec![held("us", 3), held("them", 2)]));
