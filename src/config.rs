@@ -13,7 +13,7 @@ mod told;
 mod watched;
 
 pub use files::{new_private, write_private};
-pub use home::{Home, HomeError, Tightened};
+pub use home::{Home, HomeError, Tightened, file_of};
 pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;
 pub use told::{Notices, Ntfy, Tunnel, Webhook};

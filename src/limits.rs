@@ -108,6 +108,8 @@ pub const GROUND_KEPT: Duration = Duration::from_secs(60);
 /// A block of Solana's is named in what is signed for so long after it was told: each second costs the seller five of the
 /// 150 that it has.
 pub const BLOCK_IS_YOUNG: Duration = Duration::from_secs(10);
+/// What is kept is taken for so long: unlocking a key takes a while too.
+pub const BLOCK_IS_TAKEN: Duration = Duration::from_secs(6);
 /// A newer one is asked for this often, for as long as somebody may pay with it.
 pub const BLOCK_IS_RENEWED: Duration = Duration::from_secs(4);
 /// So long after the last look at a seller.
@@ -120,6 +122,10 @@ pub const BLOCKS_TO_SPARE: u64 = 32;
 pub const SLOT_AT_LEAST: Duration = Duration::from_millis(100);
 /// And so seldom it makes one, as windows are shown.
 pub const SLOT_AT_MOST: Duration = Duration::from_millis(500);
+/// A payment is looked for among what is in blocks from so long before it was signed: clocks are apart.
+pub const LOOKED_FOR_BEFORE: Duration = Duration::from_secs(600);
+/// And up to so long after it ends.
+pub const LOOKED_FOR_AFTER: Duration = Duration::from_secs(900);
 /// What is written beside a payment on Solana, as x402 bounds it.
 pub const SOLANA_MEMO_BYTES: usize = 256;
 /// An approval is in a block within this, or its owner looks again.

@@ -333,9 +333,10 @@ fn is_past(ends: Ends, block: Block) -> bool {
     match ends {
         Ends::At(_) => block.time_secs > ends.secs(),
         // How high the chain was when it was signed is what nodes said. That it has had the time to grow so far, they all say
-        // now, so that no single one makes an end come early.
+        // now, so that no single one makes an end come early; and histories are written later than blocks.
         Ends::AtHeight { last, about } => {
-            block.number > last && block.time_secs > u64::try_from(about.secs()).unwrap_or_default()
+            let about = u64::try_from(about.secs()).unwrap_or(u64::MAX);
+            block.number > last && block.time_secs > about.saturating_add(limits::LOGS_ARE_LATE.as_secs())
         }
     }
 }
@@ -631,13 +632,13 @@ mod tests {
             ..unused(0, None)
         };
         let late = ENDS + 1_000_000;
-        let (anew, evidence) = of(&[at(97, 96, ENDS + 1), at(97, 96, late)]);
+        let (anew, evidence) = of(&[at(97, 96, ENDS + 61), at(97, 96, late)]);
         let Evidence::Lapsed { proof } = evidence else { panic!("{evidence:?}") };
         assert!(anew && proof.starts_with("its window ended with block 95; "), "{proof}");
         for (nodes, expected) in [
             ([at(97, 96, late), at(97, 95, late)], Evidence::PastWindowNotFinal { earliest_head_secs: late }),
             // A height that was told too low when it was signed: the chain has not had the time to grow past it.
-            ([at(97, 96, late), at(97, 96, ENDS)], Evidence::UnusedInWindow),
+            ([at(97, 96, late), at(97, 96, ENDS + 60)], Evidence::UnusedInWindow),
             ([at(97, 96, late), at(95, 90, late)], Evidence::UnusedInWindow),
         ] {
             assert_eq!(of(&nodes), (false, expected));

@@ -240,16 +240,28 @@ fn seals_of(keys: &Keys) -> Seals {
     keys.read().map(|key| (key.address(), AnchorKey::of(key))).collect()
 }
 
-/// What is kept beside the first key. Where there is nothing, and something beside the second one, the two have changed
-/// places: that is no fresh wallet.
+/// What is kept beside the keys that were read: of one ledger, and the furthest that any of them knows. Where there is nothing
+/// beside the first one and something beside the other, the two have changed places: that is no fresh wallet.
 fn read_anchor(keys: &dyn KeyStore, addresses: Addresses, seals: &Seals) -> Result<Option<Anchor>, WalletError> {
     let Addresses { first, also } = addresses;
-    let (_, seal) = seals.first().ok_or(WalletError::AnchorDamaged)?;
+    let note = |(address, seal): &(KeyAddress, AnchorKey)| -> Result<Option<Anchor>, WalletError> {
+        keys.read_anchor(*address)?.map(|text| seal.open(*address, &text)).transpose()
+    };
+    let notes = seals.iter().map(note).collect::<Result<Vec<_>, _>>()?;
     match (keys.read_anchor(first)?, also) {
-        (Some(text), _) => seal.open(first, &text).map(Some),
-        (None, Some(also)) if keys.read_anchor(also)?.is_some() => Err(WalletError::AnchorDamaged),
-        (None, _) => Ok(None),
+        (None, Some(also)) if keys.read_anchor(also)?.is_some() => return Err(WalletError::AnchorDamaged),
+        (None, _) => return Ok(None),
+        (Some(_), _) => {}
     }
+    let mut notes = notes.into_iter().flatten();
+    let Some(mut kept) = notes.next() else { return Err(WalletError::AnchorDamaged) };
+    for other in notes {
+        if other.ledger_id != kept.ledger_id {
+            return Err(WalletError::AnchorDamaged);
+        }
+        kept.authorizations = kept.authorizations.max(other.authorizations);
+    }
+    Ok(Some(kept))
 }
 
 /// Beside each key that could be read: whichever of them is left alone knows its ledger.

@@ -42,7 +42,7 @@ pub enum Known {
 pub struct RecentBlock {
     /// Its hash.
     pub hash: [u8; 32],
-    /// A slot that had begun when it was told: what is signed later is in none before it.
+    /// How far its node was when it told.
     pub slot: u64,
     /// No block above this height takes what names it, by the highest word that any node has for it.
     pub last_height: u64,
@@ -67,7 +67,7 @@ impl Need {
 
     /// A block that is young. An older one tells how high the chain has grown at the most.
     pub fn young(network: &Network) -> Need {
-        let (keeps, is_of_use) = (limits::BLOCK_IS_YOUNG, limits::BLOCK_IS_OF_USE);
+        let (keeps, is_of_use) = (limits::BLOCK_IS_TAKEN, limits::BLOCK_IS_OF_USE);
         Need { fact: Fact::RecentBlock(network.clone()), keeps, is_of_use }
     }
 

@@ -59,8 +59,8 @@ pub struct SolanaTransfer {
     pub unit_price: u64,
     /// The block by which its cluster and its age are known.
     pub blockhash: SolanaKey,
-    /// No block of an earlier slot holds it.
-    pub since_slot: u64,
+    /// No earlier block holds it, in seconds since 1970.
+    pub since: u64,
     /// No block above this height takes it.
     pub last_height: u64,
     /// About when that is, in seconds since 1970.
@@ -175,7 +175,7 @@ impl SolanaTransfer {
             compute_units: units - fewer,
             unit_price: price,
             blockhash: named.hash,
-            since_slot: named.since_slot,
+            since: named.since,
             last_height: named.last_height,
             about: named.about,
         };
@@ -308,7 +308,7 @@ impl SolanaTransfer {
 /// The block that is named, and what follows from it.
 struct NamedBlock {
     hash: SolanaKey,
-    since_slot: u64,
+    since: u64,
     last_height: u64,
     about: u64,
 }
@@ -323,11 +323,12 @@ impl NamedBlock {
             true => (block.hash, 0),
             false => (hint()?, age.as_millis() / limits::SLOT_AT_LEAST.as_millis()),
         };
+        let now_secs = u64::try_from(now.secs()).map_err(|_| CannotDraft::ClockWrong)?;
         let to_spare = limits::BLOCKS_TO_SPARE.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX));
         let lasts = limits::SLOT_AT_MOST * u32::try_from(BLOCKHASH_BLOCKS + to_spare).unwrap_or(u32::MAX);
         Ok(NamedBlock {
             hash: SolanaKey(hash),
-            since_slot: block.slot,
+            since: now_secs.saturating_sub(limits::LOOKED_FOR_BEFORE.as_secs()),
             last_height: block.last_height.saturating_add(to_spare),
             about: u64::try_from(now.plus(lasts).secs()).map_err(|_| CannotDraft::ClockWrong)?,
         })
@@ -441,7 +442,7 @@ mod tests {
                 compute_units: 20_000,
                 unit_price: 1,
                 blockhash: SolanaKey([9; 32]),
-                since_slot: 291_470_000,
+                since: 1_799_999_400,
                 last_height: 291_470_237,
                 about: 1_800_000_060,
             };
@@ -555,7 +556,7 @@ mod tests {
     fn it_ends_by_a_height_of_ours_with_some_to_spare() {
         let offer = offer(terms(), TransferMethod::Spl);
         let young = drafted(&offer, &ground(offer.network(), 9), [7; 32]).unwrap();
-        assert_eq!((young.blockhash, young.since_slot), (SolanaKey([9; 32]), 1_200));
+        assert_eq!((young.blockhash, young.since), (SolanaKey([9; 32]), NOW as u64 - 600));
         assert_eq!(young.last_height, HEIGHT + 150 + 32);
         assert_eq!(young.about, NOW as u64 + 91);
         assert_eq!(drafted(&offer, &ground(offer.network(), 10), [7; 32]), Err(CannotDraft::BlockUnknown));

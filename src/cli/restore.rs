@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::wallet::{KeyPlace, PassphraseAsker, store_of};
 use crate::cli::{Context, out, words};
 use crate::clock::SystemClock;
-use crate::config::{Config, Home, StoreKind};
+use crate::config::{Config, Home, StoreKind, file_of};
 use crate::time::Time;
 use crate::wallet::{Anchor, PassphraseSource, Wallet, WalletError};
 
@@ -92,8 +92,10 @@ fn told(context: &Context, home: &Home, backup: &Backup, place: StoreKind) {
     let ours: Vec<String> = backup.addresses().iter().map(|address| address.to_string()).collect();
     out.line(format_args!("{} {} in {}", out::good("Restored."), ours.join(" and "), home.dir().display()));
     let place = match place {
-        StoreKind::File => "an encrypted file there",
-        StoreKind::Keyring => "the system's keyring",
+        StoreKind::File => {
+            backup.addresses().iter().map(|address| file_of(address.rail())).collect::<Vec<_>>().join(" and ")
+        }
+        StoreKind::Keyring => "the system's keyring".to_owned(),
     };
     out.say(format_args!("The backup was made {made}, with {} payments. The key is in {place}.", list.authorizations));
     for list in backup.deny_lists() {

@@ -175,7 +175,7 @@ impl Import {
             true => typed_key(rail)?,
             false => RailKey::read(std::io::stdin(), rail)?,
         };
-        if let Some(place) = lost(&home, key.address())? {
+        if let Some(place) = lost(&home, key.address()).await? {
             return bring_back(context, &home, place, key).await;
         }
         let (place, beside) = vacant(&home, self.store, key.address().rail())?;
@@ -327,11 +327,15 @@ fn opened(context: &Context) -> Result<wallet::Wallet, Failure> {
     Ok(wallet::Wallet::open(store, addresses_of(&home)?, std::sync::Arc::new(SystemClock)))
 }
 
-/// Where a key was kept that the config still names.
-fn lost(home: &Home, address: KeyAddress) -> Result<Option<config::StoreKind>, Failure> {
+/// Where a key was kept that the config still names and that is there no more.
+async fn lost(home: &Home, address: KeyAddress) -> Result<Option<config::StoreKind>, Failure> {
     let config = Config::load(home)?.wallet;
-    let is_named = config.addresses().is_some_and(|ours| ours.iter().any(|of| of == address));
-    Ok(is_named.then(|| config.store.unwrap_or(config::StoreKind::Keyring)))
+    if !config.addresses().is_some_and(|ours| ours.iter().any(|of| of == address)) {
+        return Ok(None);
+    }
+    let place = config.store.unwrap_or(config::StoreKind::Keyring);
+    let there = wallet::Wallet::list(&store_of(home, Some(place), PassphraseAsker::Person)).await?;
+    Ok((!there.contains(&address)).then_some(place))
 }
 
 /// A key that the config names is taken in again, beside the other one where that is there.

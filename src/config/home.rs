@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::files;
+use crate::money::Rail;
 
 /// The folder that holds everything of one wallet but its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,14 @@ pub enum HomeError {
     Unusable { path: PathBuf, cause: io::Error },
     #[error("`{}` could be read by others, and that could not be changed: {cause}\n  run: chmod {mode:o} '{}'", path.display(), path.display())]
     Open { path: PathBuf, mode: u32, cause: io::Error },
+}
+
+/// The file that holds the key for a kind of chain, where the owner chose files.
+pub fn file_of(rail: Rail) -> &'static str {
+    match rail {
+        Rail::Evm => "wallet.json",
+        Rail::Solana => "wallet.solana.json",
+    }
 }
 
 const FILES: [&str; 12] = [

@@ -18,8 +18,10 @@ pub enum Needs {
     StripeAccount,
     /// For card networks.
     Card,
-    /// For Solana.
+    /// For Solana, where the wallet has no key for it.
     SolanaKey,
+    /// For MPP's method of that name.
+    MppOnSolana,
     /// For every other chain that is none of the EVM's.
     OtherChain,
     /// Where not even the kind of chain is known.
@@ -50,13 +52,14 @@ pub enum Needs {
 
 impl Needs {
     /// All of them, in the order they are listed in.
-    pub const ALL: [Needs; 19] = [
+    pub const ALL: [Needs; 20] = [
         Needs::LightningWallet,
         Needs::CashuMint,
         Needs::CrawlerAccount,
         Needs::StripeAccount,
         Needs::Card,
         Needs::SolanaKey,
+        Needs::MppOnSolana,
         Needs::OtherChain,
         Needs::UnknownNetwork,
         Needs::UnknownAsset,
@@ -95,6 +98,7 @@ impl Needs {
             Needs::StripeAccount => ("stripe_account", "a Stripe account that issues payment tokens"),
             Needs::Card => ("card", "a payment card"),
             Needs::SolanaKey => ("solana_key", "a key and money on Solana"),
+            Needs::MppOnSolana => ("mpp_on_solana", "MPP's own way to be paid on Solana"),
             Needs::OtherChain => ("other_chain", "a key and money on a chain that is not an EVM chain"),
             Needs::UnknownNetwork => ("unknown_network", "a network that bursar knows"),
             Needs::UnknownAsset => ("unknown_asset", "the asset in config.toml, as an [[asset]]"),
@@ -144,6 +148,7 @@ impl Unpayable {
             "scheme_not_supported" => by_scheme(&self.scheme),
             "network_not_supported" => by_network(&self.network),
             "unknown_asset" => Needs::UnknownAsset,
+            "no_key_for_rail" if self.network.starts_with("solana:") => Needs::SolanaKey,
             "flow_not_supported" => Needs::Escrow,
             "permit2_allowance_required" | "permit2_allowance_unknown" => Needs::Allowance,
             "gateway_not_supported" => Needs::Deposit,
@@ -176,7 +181,7 @@ fn by_method(scheme: &str) -> Needs {
         ("lightning", _) => Needs::LightningWallet,
         ("stripe", _) => Needs::StripeAccount,
         ("card", _) => Needs::Card,
-        ("solana", _) => Needs::SolanaKey,
+        ("solana", _) => Needs::MppOnSolana,
         ("hedera" | "nearintents" | "stellar" | "xrpl", _) => Needs::OtherChain,
         _ => Needs::Unknown,
     }

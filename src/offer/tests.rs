@@ -441,7 +441,7 @@ fn each_way_that_is_not_paid_says_what_it_would_take() {
         ("stripe_account", "www-authenticate", "Payment method=stripe, intent=charge"),
         ("card", "www-authenticate", "Payment method=card, intent=charge"),
         ("sound_terms", "www-authenticate", "Payment method=tempo, intent=charge"),
-        ("solana_key", "www-authenticate", "Payment method=solana, intent=charge"),
+        ("mpp_on_solana", "www-authenticate", "Payment method=solana, intent=charge"),
         ("other_chain", "www-authenticate", "Payment method=xrpl, intent=charge"),
         ("deposit", "www-authenticate", "Payment method=tempo, intent=session"),
         ("subscription", "www-authenticate", "Payment method=stripe, intent=subscription"),

@@ -399,6 +399,12 @@ pub(crate) fn network(text: &str) -> Result<Network, Complaint> {
     let what = format!("`{}` is not a network's CAIP-2 name", quoted(text, 60));
     Err(match Network::meant(text) {
         Some(network) => Complaint::new(what, format!("write \"{network}\"")),
+        None if text.starts_with("solana:") => {
+            let named = |name| Network::of_v1(name).map(|network| network.to_string()).unwrap_or_default();
+            let (real, test) = (named("solana"), named("solana-devnet"));
+            let what = format!("`{}` is none of Solana's clusters", quoted(text, 60));
+            Complaint::new(what, format!("write \"{real}\", or for test money \"{test}\""))
+        }
         None => Complaint::new(what, "write it as \"eip155:\" and the chain id: \"eip155:8453\" is Base"),
     })
 }

@@ -1,10 +1,12 @@
 //! Solana remembers no payment by a name of its own. What became of one stands in the history of the account that the money
 //! was to leave: there it is the chain transaction whose message is the one that was signed, whoever completed it.
 
+use alloy_primitives::U256;
+
 use super::{Transfer, Use};
 use crate::authorization::{Authorization, SolanaKey, SolanaTransfer};
+use crate::limits;
 use crate::money::{Account, Amount};
-use alloy_primitives::U256;
 
 /// What a witness of Solana's is asked about an authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,10 +15,10 @@ pub struct SolanaQuestion {
     pub account: SolanaKey,
     /// What stands beside a use in that history.
     pub memo: String,
-    /// No block of an earlier slot holds a use.
-    pub since_slot: u64,
-    /// Nor any above this height.
-    pub last_height: u64,
+    /// No earlier block holds a use, in seconds since 1970.
+    pub since_secs: u64,
+    /// Nor any from this time on.
+    pub until_secs: u64,
 }
 
 /// A chain transaction that is in a block.
@@ -39,8 +41,8 @@ impl Authorization {
             Authorization::Solana(signed) => Some(SolanaQuestion {
                 account: signed.source(),
                 memo: signed.memo.clone(),
-                since_slot: signed.since_slot,
-                last_height: signed.last_height,
+                since_secs: signed.since,
+                until_secs: signed.about.saturating_add(limits::LOOKED_FOR_AFTER.as_secs()),
             }),
             Authorization::Eip3009(_) | Authorization::Permit2(_) | Authorization::Tempo(_) => None,
         }
@@ -94,7 +96,7 @@ mod tests {
             compute_units: 20_000,
             unit_price: 1,
             blockhash: key(9),
-            since_slot: 700,
+            since: 700,
             last_height: 882,
             about: 1_000,
         }
@@ -134,7 +136,7 @@ mod tests {
     #[test]
     fn a_witness_is_asked_for_the_history_of_the_account_that_pays() {
         let question = Authorization::Solana(signed()).solana_question().unwrap();
-        assert_eq!((question.account, question.since_slot, question.last_height), (signed().source(), 700, 882));
+        assert_eq!((question.account, question.since_secs, question.until_secs), (signed().source(), 700, 1_900));
         assert_eq!(question.memo, "a memo");
     }
 }

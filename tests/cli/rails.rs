@@ -404,7 +404,7 @@ fn an_asset_moves_as_its_chain_moves_assets() {
         ("eip155:84532", CONTRACT, "transfer = \"spl\"\n", ":2:1", "on Base Sepolia no asset moves by spl"),
         ("eip155:84532", CONTRACT, "transfer = \"token2022\"\n", ":2:1", "on Base Sepolia no asset moves by token2022"),
         (DEVNET, MINT, "transfer = \"token-2022\"\n", ":8:12", "on Solana \"spl\" or \"token2022\""),
-        ("solana:devnet", MINT, "", ":3:11", "`solana:devnet` is no chain that bursar speaks to"),
+        ("solana:devnet", MINT, "", ":3:11", "`solana:devnet` is none of Solana's clusters"),
         ("solana-devnet", MINT, "", ":3:11", "is not a network's CAIP-2 name"),
     ] {
         let told = complaint(&asset(network, address, more));
@@ -416,7 +416,7 @@ fn an_asset_moves_as_its_chain_moves_assets() {
         assert_eq!(address(&home, &[]), SOLANA_ADDRESS, "{more}");
     }
     let told = complaint("[chains.\"solana:devnet\"]\nrpc = [\"http://127.0.0.1:9\"]\n");
-    assert!(told.contains("config.toml:1:9: `solana:devnet` is no chain that bursar speaks to"), "{told}");
+    assert!(told.contains("config.toml:1:9: `solana:devnet` is none of Solana's clusters"), "{told}");
 }
 
 #[test]
@@ -448,7 +448,8 @@ fn addresses_of_either_rail_stand_in_a_policy_and_on_its_lists() {
     );
     for name in ["solana:mainnet", "solana:etwtrabzayq6imfeykouru166vu2xqa1"] {
         allows(name);
-        let told = out(&home.run(&["doctor"]));
-        assert!(told.contains(&format!("fail chain     no node is configured for {name}")), "{told}");
+        let told = out(&home.run(&["policy", "check"]));
+        let found = format!("policy.toml:3:10: `allow` in [networks]: `{name}` is none of Solana's clusters");
+        assert!(told.contains(&found), "{told}");
     }
 }

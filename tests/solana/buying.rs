@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::scene::jump;
 use testkit::solana::shop::{Page, Shop};
 use testkit::solana::{Mood, read};
 
@@ -113,4 +114,37 @@ async fn a_cap_is_exact_whatever_runs_at_once() {
     let answers = futures_util::future::join_all(calls).await;
     let paid = answers.iter().filter(|answer| answer.charged == bursar::answer::Charged::Yes).count();
     assert_eq!((paid, scene.balances()), (3, (FUNDS - 30_000, 30_000)));
+}
+
+/// Five seconds, for every clock there is, and whatever they wake.
+async fn a_while(scene: &Scene) {
+    scene.pass(5_000);
+    jump(Duration::from_secs(5)).await;
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_block_is_kept_young_beside_the_calls_for_as_long_as_somebody_may_pay() {
+    let scene = Scene::of(vec![Page::at("/one", 1_000), Page::at("/two", 1_000)]).await;
+    bought(&scene.fetch("/one").await);
+    scene.asked();
+    let mut times = 0;
+    for _ in 0..10 {
+        a_while(&scene).await;
+        times += scene.asked().iter().filter(|asked| *asked == "getLatestBlockhash").count();
+    }
+    assert!(times >= 4, "two nodes, and more than once: {times}");
+    // Nobody has looked at a seller for a minute: it is let go.
+    scene.pass(61_000);
+    for _ in 0..5 {
+        a_while(&scene).await;
+    }
+    scene.asked();
+    for _ in 0..5 {
+        a_while(&scene).await;
+    }
+    assert_eq!(scene.asked(), Vec::<String>::new());
+    bought(&scene.fetch("/two").await);
 }

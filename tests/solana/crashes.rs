@@ -33,7 +33,7 @@ const MANNERS: [(&str, Manner); 3] =
     [("/settles", Manner::Settles), ("/drops", Manner::DropsTheLine), ("/keeps", Manner::KeepsIt)];
 
 /// A home on the disk, a shop, and a cluster by this machine's clock, which can be set ahead of it.
-struct Street {
+pub struct Street {
     cluster: Cluster,
     nodes: [Node; 2],
     shop: Shop,
@@ -44,14 +44,15 @@ struct Street {
 }
 
 impl Street {
-    async fn build() -> Street {
+    pub async fn build() -> Street {
         let ahead = Arc::new(AtomicU64::new(0));
         let by = ahead.clone();
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
         let cluster = Cluster::new(Arc::new(move || now() + by.load(Ordering::SeqCst)));
         let nodes = [Node::start(&cluster).await.unwrap(), Node::start(&cluster).await.unwrap()];
         let pages = MANNERS.map(|(path, manner)| Page { manner, ..Page::at(path, PRICE) });
-        let shop = Shop::start(&cluster, pages.to_vec()).await.unwrap();
+        let free = Page::at("/free", 0);
+        let shop = Shop::start(&cluster, [&pages[..], &[free]].concat()).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("home"));
         home.prepare().unwrap();
@@ -73,12 +74,21 @@ impl Street {
         Street { cluster, nodes, shop, home, owner, ahead, _dir: dir }
     }
 
-    async fn serve(&self, crash_at: Option<&str>) -> Host {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bursar"));
+    pub async fn serve(&self, crash_at: Option<&str>) -> Host {
+        let mut command = Command::new(testkit::program());
         command.arg("--home").arg(self.home.dir()).args(["serve", "--agent", "a"]);
         command.env("BURSAR_PASSPHRASE_FILE", self.home.dir().join("passphrase")).stderr(Stdio::null());
         crash_at.map(|point| command.env("BURSAR_CRASH_AT", point));
         Host::start(command, Era::Initialize).await.unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        self.shop.url(path)
+    }
+
+    /// Everything that the nodes were asked since the last look.
+    pub fn asked(&self) -> Vec<String> {
+        self.nodes.iter().flat_map(Node::asked).collect()
     }
 
     fn wish(&self, id: &str, path: &str) -> Value {

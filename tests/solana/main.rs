@@ -5,6 +5,8 @@ mod buying;
 #[cfg(debug_assertions)]
 mod crashes;
 mod evidence;
+#[cfg(debug_assertions)]
+mod latency;
 mod refused;
 mod scene;
 mod strangers;

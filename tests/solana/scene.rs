@@ -114,7 +114,7 @@ impl Scene {
 
     /// Until every window of now is over, for good.
     pub fn outlive(&self) {
-        self.pass(150_000);
+        self.pass(200_000);
     }
 
     /// What the ledger has of it: its state, and who says so.

@@ -37,7 +37,7 @@ async fn money_that_leaves_by_our_key_and_no_purchase_explains_freezes_everythin
         compute_units: 20_000,
         unit_price: 1,
         blockhash: block,
-        since_slot: 0,
+        since: 0,
         last_height: u64::MAX,
         about: 0,
     });

@@ -460,7 +460,7 @@ impl View<'_> {
         let shown = behind.skip(usize::from(before.is_some())).take(limit).map(|landed| {
             let failed = json!({ "InstructionError": [2, { "Custom": 1 }] });
             json!({
-                "signature": landed.name, "slot": Cluster::slot(landed.height), "memo": format!("[{}] {}", landed.memo.len(), landed.memo),
+                "signature": landed.name, "slot": Cluster::slot(landed.height), "blockTime": self.cluster.time(landed.height), "memo": format!("[{}] {}", landed.memo.len(), landed.memo),
                 "err": if landed.has_failed { failed } else { Value::Null },
             })
         });

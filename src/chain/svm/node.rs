@@ -13,8 +13,8 @@ use crate::money::Network;
 use crate::outward;
 use crate::settlement::{Block, ChainError};
 
-/// What nodes hand out of a history at a time.
-pub const PAGE: usize = 1_000;
+/// How much of a history is asked for at a time: as much as nodes hand out, or less.
+const PAGES: [usize; 3] = [1_000, 100, 10];
 
 #[derive(Debug)]
 pub struct SvmNode {
@@ -70,12 +70,15 @@ impl SvmNode {
         reply::tip(self.ask(line, "getEpochInfo", json!([{ "commitment": commitment.word() }])).await?)
     }
 
-    /// The newest block this node calls final, and its time.
-    pub async fn final_block(&self, line: &Line) -> Result<Block, NodeFailure> {
+    /// The newest block this node calls final, its time, and its slot.
+    pub async fn final_block(&self, line: &Line) -> Result<(Block, u64), NodeFailure> {
         let Tip { slot, height } = self.tip(line, Commitment::Finalized).await?;
+        Ok((Block { number: height, time_secs: self.time_of(line, slot).await? }, slot))
+    }
+
+    async fn time_of(&self, line: &Line, slot: u64) -> Result<u64, NodeFailure> {
         let time = reply::time(&self.ask(line, "getBlockTime", json!([slot])).await?)?;
-        let time_secs = time.ok_or_else(|| NodeFailure::Refused("its newest block has no time".to_owned()))?;
-        Ok(Block { number: height, time_secs })
+        time.ok_or_else(|| NodeFailure::Refused(format!("it has no time for slot {slot}")))
     }
 
     pub async fn recent_block(&self, line: &Line) -> Result<RecentBlock, NodeFailure> {
@@ -91,7 +94,26 @@ impl SvmNode {
         before: Option<&str>,
         no_earlier_than: u64,
     ) -> Result<Vec<HistoryEntry>, NodeFailure> {
-        let mut asked = json!({ "commitment": "confirmed", "limit": PAGE, "minContextSlot": no_earlier_than });
+        // Whoever likes can write a lot beside what they send: a page that is too long is asked for in shorter ones.
+        let mut refused = NodeFailure::Refused("its history is not asked for".to_owned());
+        for limit in PAGES {
+            match self.page(line, account, before, no_earlier_than, limit).await {
+                Err(NodeFailure::Refused(why)) => refused = NodeFailure::Refused(why),
+                page => return page,
+            }
+        }
+        Err(refused)
+    }
+
+    async fn page(
+        &self,
+        line: &Line,
+        account: SolanaKey,
+        before: Option<&str>,
+        no_earlier_than: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, NodeFailure> {
+        let mut asked = json!({ "commitment": "confirmed", "limit": limit, "minContextSlot": no_earlier_than });
         if let Some(before) = before {
             asked["before"] = before.into();
         }
@@ -111,9 +133,11 @@ impl SvmNode {
         reply::block_height(self.ask(line, "getBlock", json!([slot, how])).await?)
     }
 
-    /// The first slot that it keeps the history of.
-    pub async fn first_slot(&self, line: &Line) -> Result<u64, NodeFailure> {
-        reply::number(&self.ask(line, "getFirstAvailableBlock", json!([])).await?)
+    /// From when on it keeps the history.
+    pub async fn keeps_since(&self, line: &Line) -> Result<u64, NodeFailure> {
+        let slot = reply::number(&self.ask(line, "getFirstAvailableBlock", json!([])).await?)?;
+        // From the beginning.
+        if slot == 0 { Ok(0) } else { self.time_of(line, slot).await }
     }
 
     pub async fn account(&self, line: &Line, account: SolanaKey) -> Result<Option<AccountData>, NodeFailure> {

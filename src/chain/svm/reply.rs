@@ -24,6 +24,8 @@ pub struct HistoryEntry {
     /// Its name.
     pub signature: String,
     pub slot: u64,
+    /// When its block was made, where the node knows.
+    pub time_secs: Option<u64>,
     /// Everything that was written beside it, as the node tells it.
     pub memo: Option<String>,
     pub has_failed: bool,
@@ -74,9 +76,12 @@ struct Latest {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct HistoryLine {
     signature: String,
     slot: u64,
+    #[serde(default)]
+    block_time: Option<u64>,
     #[serde(default)]
     err: Value,
     #[serde(default)]
@@ -160,8 +165,8 @@ pub fn recent_block(said: Value) -> Result<RecentBlock, NodeFailure> {
 
 pub fn history(said: Value) -> Result<Vec<HistoryEntry>, NodeFailure> {
     let lines: Vec<HistoryLine> = whole(said)?;
-    let read = |HistoryLine { signature, slot, err, memo }| match is_solana_signature(&signature) {
-        true => Ok(HistoryEntry { signature, slot, memo, has_failed: !err.is_null() }),
+    let read = |HistoryLine { signature, slot, block_time, err, memo }| match is_solana_signature(&signature) {
+        true => Ok(HistoryEntry { signature, slot, time_secs: block_time, memo, has_failed: !err.is_null() }),
         false => Err(nonsense("that is not the name of a chain transaction")),
     };
     lines.into_iter().map(read).collect()

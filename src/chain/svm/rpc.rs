@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 
 use super::mint;
-use super::node::{Commitment, PAGE, SvmNode};
-use super::reply::{self, HistoryEntry, Transaction};
+use super::node::{Commitment, SvmNode};
+use super::reply::{self, HistoryEntry, Tip, Transaction};
 use crate::authorization::{
     Authorization, Fact, Known, RecentBlock, Signature, SolanaKey, TokenProgram, token_account,
 };
@@ -22,12 +22,16 @@ use crate::money::{Account, Amount, Asset, Assets, Network, Rail, TransferMethod
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
 use crate::settlement::{Block, ChainError, LandedTx, SolanaQuestion, Testimony, Use};
 
-/// Pages of a history that are read in one go: what is behind them is for the next.
-const PAGES: usize = 10;
+/// Chain transactions of a history that are read in one go. Whoever likes can add to it, for a fee.
+const READ: usize = 10_000;
+/// Of those that may have taken money out, so many are looked at in one go: the rest is for the next.
+const SIGHTED: usize = 50;
 /// Chain transactions that are looked at for one use: whoever pays more in one window is a busy one.
 const LOOKED_AT: usize = 200;
 /// A slow node does not keep a payment waiting for a block that another one has told already.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
+/// For so many blocks what names one is taken.
+const BLOCKHASH_LIVES: u64 = 150;
 
 /// What the clusters say, asked of every configured node.
 #[derive(Debug)]
@@ -110,22 +114,28 @@ impl SvmRpc {
         node.is_on(&self.line, &cluster.network).await?;
         let sighted = async {
             // Read before the history, so that what is in it later is read again.
-            let (last, newest) = tokio::try_join!(
-                node.tip(&self.line, Commitment::Finalized),
-                node.tip(&self.line, Commitment::Confirmed)
-            )?;
+            let (_, last) = node.final_block(&self.line).await?;
+            let newest = newest(&self.line, node, last).await?;
             let Some(since) = since else { return Ok((Vec::new(), newest.slot)) };
+            let is_older = |entry: &HistoryEntry| entry.slot < since;
+            let history = history(&self.line, node, kept_in, is_older, newest.slot).await?;
             let mut found = Vec::new();
-            for entry in history(&self.line, node, kept_in, since, newest.slot).await? {
-                if entry.has_failed {
-                    continue;
+            // The oldest first: how far it was read is how far it need not be read again.
+            let entries: Vec<HistoryEntry> = history.into_iter().rev().filter(|entry| !entry.has_failed).collect();
+            for (nth, entry) in entries.into_iter().enumerate() {
+                let landed =
+                    if nth < SIGHTED { node.transaction(&self.line, &entry.signature).await } else { Ok(None) };
+                match landed {
+                    Ok(Some(landed)) => found.push((entry, landed)),
+                    Err(failure) if found.is_empty() => return Err(failure),
+                    Ok(None) if found.is_empty() => {
+                        return Err(NodeFailure::Refused("it has not all of its history".to_owned()));
+                    }
+                    Ok(None) | Err(_) => return Ok((found, entry.slot.saturating_sub(1).min(last).max(since))),
                 }
-                let landed = node.transaction(&self.line, &entry.signature).await?;
-                let landed = landed.ok_or_else(|| NodeFailure::Refused("it has not all of its history".to_owned()))?;
-                found.push((entry, landed));
             }
             // What is not final may be taken back, and something else come in its place.
-            Ok((found, last.slot.max(since)))
+            Ok((found, last.max(since)))
         };
         sighted.await.map_err(|failure| node.says(failure))
     }
@@ -152,12 +162,20 @@ impl Chains for SvmRpc {
         let Fact::RecentBlock(_) = fact else { return Err(cluster.no_node()) };
         let told = cluster.ask_all(&self.line, |node| async move {
             let told = tokio::time::timeout(BLOCK_WAIT, node.recent_block(&self.line)).await;
-            told.unwrap_or_else(|_| Err(NodeFailure::Silent(format!("nothing within {} s", BLOCK_WAIT.as_secs()))))
+            let late = || Err(NodeFailure::Silent(format!("nothing within {} s", BLOCK_WAIT.as_secs())));
+            match told.unwrap_or_else(|_| late())? {
+                block if can_be(&block) => Ok(block),
+                _ => Err(NodeFailure::Nonsense("a block that is higher than it can be".to_owned())),
+            }
         });
+        let apart = || ChainError::Nonsense {
+            node: cluster.names(),
+            cause: "they contradict each other on how far the cluster is".to_owned(),
+        };
         let told = told.await.into_iter().reduce(|one, other| match (one, other) {
-            (Ok(one), Ok(other)) => Ok(together(one, other)),
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Err(error), Err(_)) => Err(error),
+            (Ok(one), Ok(other)) => together(one, other).ok_or_else(apart),
+            (Ok(one), Err(ChainError::Silent { .. })) | (Err(ChainError::Silent { .. }), Ok(one)) => Ok(one),
+            (Err(error), _) | (_, Err(error)) => Err(error),
         });
         told.unwrap_or_else(|| Err(cluster.no_node())).map(Known::Block)
     }
@@ -226,7 +244,10 @@ impl Chains for SvmRpc {
     /// The newest final one: of younger ones not every node tells the time.
     async fn heads(&self, network: &Network) -> Vec<Result<Block, ChainError>> {
         match self.cluster(network) {
-            Ok(cluster) => cluster.ask_all(&self.line, |node| node.final_block(&self.line)).await,
+            Ok(cluster) => {
+                let told = cluster.ask_all(&self.line, |node| node.final_block(&self.line)).await;
+                told.into_iter().map(|told| told.map(|(block, _)| block)).collect()
+            }
             Err(none) => vec![Err(none)],
         }
     }
@@ -245,6 +266,10 @@ impl Cluster {
             Some((asset.account.clone(), program))
         });
         Cluster { programs: programs.collect(), network, nodes }
+    }
+
+    fn names(&self) -> String {
+        self.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(" and ")
     }
 
     fn no_node(&self) -> ChainError {
@@ -294,12 +319,13 @@ async fn read(
     signed: &Authorization,
     question: &SolanaQuestion,
 ) -> Result<Read, NodeFailure> {
-    let finalized = node.final_block(line).await?;
-    let newest = node.tip(line, Commitment::Confirmed).await?;
+    let (finalized, last) = node.final_block(line).await?;
+    let newest = newest(line, node, last).await?;
     let at = |height: u64| Block { number: height.max(newest.height).max(finalized.number), ..finalized };
-    let is_like_it = |entry: &&HistoryEntry| entry.memo.as_ref().is_none_or(|memo| memo.contains(&question.memo));
-    let entries = history(line, node, question.account, question.since_slot, newest.slot).await?;
-    for (nth, entry) in entries.iter().filter(is_like_it).enumerate() {
+    let is_older = |entry: &HistoryEntry| entry.time_secs.is_some_and(|time| time < question.since_secs);
+    let in_window = |entry: &&HistoryEntry| entry.time_secs.is_none_or(|time| time < question.until_secs);
+    let entries = history(line, node, question.account, is_older, newest.slot).await?;
+    for (nth, entry) in entries.iter().filter(in_window).filter(|entry| is_like(entry, question)).enumerate() {
         if nth == LOOKED_AT {
             return Err(NodeFailure::Refused(format!("more than {LOOKED_AT} payments look like this one")));
         }
@@ -320,45 +346,63 @@ async fn read(
             return Ok(Read { fate, at: at(height), finalized });
         }
     }
-    let first_slot = node.first_slot(line).await?;
-    if first_slot > question.since_slot {
-        let (since, slot) = (question.since_slot, first_slot);
-        return Err(NodeFailure::Refused(format!(
-            "it keeps no history from before slot {slot}; {since} was asked for"
-        )));
+    if node.keeps_since(line).await? > question.since_secs {
+        return Err(NodeFailure::Refused("it keeps no history from before this payment".to_owned()));
     }
     Ok(Read { fate: Use::Unused, at: at(0), finalized })
 }
 
-/// What an account took part in since a slot, newest first: all of it, or nothing is said.
+/// How far a node has come. Behind one address stand several machines: one that is behind what another called final knows
+/// nothing of what came between.
+async fn newest(line: &Line, node: &SvmNode, last: u64) -> Result<Tip, NodeFailure> {
+    let newest = node.tip(line, Commitment::Confirmed).await?;
+    match newest.slot >= last {
+        true => Ok(newest),
+        false => Err(NodeFailure::Refused("one of its machines is behind another".to_owned())),
+    }
+}
+
+/// Whether it has the memo of the payment that is looked for. A memo of a seller's may be told otherwise than it was written.
+fn is_like(entry: &HistoryEntry, question: &SolanaQuestion) -> bool {
+    let is_plain = question.memo.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let has_it = |memo: &String| memo.is_empty() || memo.contains(&question.memo);
+    !is_plain || entry.memo.as_ref().is_none_or(has_it)
+}
+
+/// What an account took part in, newest first, up to what is older than is asked for: all of it, or nothing is said. Some
+/// nodes hand out less at a time than they are asked for, so only one that is older, or nothing more, is the end.
 async fn history(
     line: &Line,
     node: &SvmNode,
     account: SolanaKey,
-    since: u64,
+    is_older: impl Fn(&HistoryEntry) -> bool,
     no_earlier_than: u64,
 ) -> Result<Vec<HistoryEntry>, NodeFailure> {
     let mut all: Vec<HistoryEntry> = Vec::new();
-    for _ in 0..PAGES {
+    while all.len() < READ {
         let before = all.last().map(|entry| entry.signature.clone());
         let page = node.history(line, account, before.as_deref(), no_earlier_than).await?;
-        let is_last = page.len() < PAGE || page.last().is_some_and(|entry| entry.slot < since);
+        let is_last = page.last().is_none_or(&is_older);
         all.extend(page);
         if is_last {
-            all.retain(|entry| entry.slot >= since);
+            all.retain(|entry| !is_older(entry));
             return Ok(all);
         }
     }
-    Err(NodeFailure::Refused(format!("more than {} chain transactions since slot {since}", PAGES * PAGE)))
+    Err(NodeFailure::Refused(format!("more than {READ} chain transactions to look through")))
 }
 
-fn together(one: RecentBlock, other: RecentBlock) -> RecentBlock {
+/// The block of the node that is further on, which ends no earlier than either says; none where they are so far apart that one
+/// of them must be wrong.
+fn together(one: RecentBlock, other: RecentBlock) -> Option<RecentBlock> {
     let newer = if other.slot > one.slot { other } else { one };
-    RecentBlock {
-        hash: newer.hash,
-        slot: one.slot.min(other.slot),
-        last_height: one.last_height.max(other.last_height),
-    }
+    let is_near = one.slot.abs_diff(other.slot) <= limits::BLOCKS_APART;
+    is_near.then(|| RecentBlock { last_height: one.last_height.max(other.last_height), ..newer })
+}
+
+/// A block is never higher than its slot.
+fn can_be(block: &RecentBlock) -> bool {
+    block.last_height <= block.slot.saturating_add(BLOCKHASH_LIVES)
 }
 
 /// Whether an owner had less of an asset afterwards.
@@ -370,14 +414,14 @@ fn has_left(landed: &Transaction, mint: &str, owner: &str) -> bool {
     of_owner(&landed.after) < of_owner(&landed.before)
 }
 
-/// Whether our key signed it, which no node can make up.
+/// Whether everybody signed who had to, and our key among them: no node can make that up.
 fn is_signed_by(landed: &Transaction, ours: SolanaKey) -> bool {
     let signers = reply::signers(&landed.message).unwrap_or_default();
-    let by_each = signers.iter().zip(&landed.signatures);
-    let is_ours = |(signer, signature): (&[u8; 32], &[u8; 64])| {
-        *signer == ours.0 && Signature::Ed25519(*signature).is_of(signer, &landed.message)
-    };
-    by_each.into_iter().any(is_ours)
+    let is_signed =
+        |(signer, signature): (&[u8; 32], &[u8; 64])| Signature::Ed25519(*signature).is_of(signer, &landed.message);
+    signers.contains(&ours.0)
+        && signers.len() == landed.signatures.len()
+        && signers.iter().zip(&landed.signatures).all(is_signed)
 }
 
 /// By a message that our key signed, which has a name; or by somebody else's hand.
@@ -405,20 +449,25 @@ mod tests {
     fn a_block_is_of_the_furthest_node_and_ends_as_late_as_any_says() {
         let block = |hash, slot, last_height| RecentBlock { hash: [hash; 32], slot, last_height };
         for (one, other, expected) in [
-            (block(1, 10, 200), block(2, 11, 190), block(2, 10, 200)),
-            (block(1, 11, 190), block(2, 10, 200), block(1, 10, 200)),
-            (block(1, 10, 200), block(2, 10, 200), block(1, 10, 200)),
+            (block(1, 10, 160), block(2, 11, 150), Some(block(2, 11, 160))),
+            (block(1, 11, 150), block(2, 10, 160), Some(block(1, 11, 160))),
+            (block(1, 10, 160), block(2, 10, 160), Some(block(1, 10, 160))),
+            (block(1, 10, 160), block(2, 74, 160), Some(block(2, 74, 160))),
+            (block(1, 10, 160), block(2, 75, 160), None),
+            (block(1, u64::MAX, 160), block(2, 10, 160), None),
         ] {
             assert_eq!(together(one, other), expected);
         }
+        assert!(can_be(&block(1, 10, 160)) && !can_be(&block(1, 10, 161)));
     }
 
     #[test]
     fn no_node_can_make_up_what_our_key_signed() {
-        let signing = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let ours = SolanaKey(signing.verifying_key().to_bytes());
-        let message = [&[0x80, 2, 0, 0, 2][..], &[1; 32], &ours.0, &[0; 32]].concat();
-        let signature = ed25519_dalek::Signer::sign(&signing, &message).to_bytes();
+        let [theirs, our_own] = [1, 7].map(|seed| ed25519_dalek::SigningKey::from_bytes(&[seed; 32]));
+        let [payer, ours] = [&theirs, &our_own].map(|key| SolanaKey(key.verifying_key().to_bytes()));
+        let message = [&[0x80, 2, 0, 0, 2][..], &payer.0, &ours.0, &[0; 32]].concat();
+        let sign = |key: &ed25519_dalek::SigningKey| ed25519_dalek::Signer::sign(key, &message).to_bytes();
+        let (first, second) = (sign(&theirs), sign(&our_own));
         let landed = |signatures: Vec<[u8; 64]>| Transaction {
             slot: 1,
             signatures,
@@ -427,11 +476,12 @@ mod tests {
             before: Vec::new(),
             after: Vec::new(),
         };
-        assert!(is_signed_by(&landed(vec![[0; 64], signature]), ours));
-        for made_up in [vec![], vec![[0; 64]; 2], vec![signature, [0; 64]], vec![signature]] {
+        assert!(is_signed_by(&landed(vec![first, second]), ours));
+        // What was shown to a seller and never taken has our signature, and nobody's beside it.
+        for made_up in [vec![], vec![[0; 64], second], vec![second, first], vec![second], vec![first, second, second]] {
             assert!(!is_signed_by(&landed(made_up.clone()), ours), "{}", made_up.len());
         }
-        assert!(!is_signed_by(&landed(vec![signature, signature]), SolanaKey([1; 32])));
+        assert!(!is_signed_by(&landed(vec![first, second]), SolanaKey([1; 32])));
     }
 
     #[test]

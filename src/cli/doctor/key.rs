@@ -6,9 +6,9 @@ use super::check::{Check, fail, failed, ok, warn};
 use crate::cli::exit::Failure;
 use crate::cli::wallet::{PassphraseAsker, store_of};
 use crate::clock::SystemClock;
-use crate::config::{Config, Home, StoreKind};
+use crate::config::{Config, Home, StoreKind, file_of};
 use crate::house::House;
-use crate::money::{KeyAddress, Rail};
+use crate::money::KeyAddress;
 use crate::wallet::{Wallet, WalletError};
 
 /// A house that is open has read its passphrase already, and a descriptor gives that once.
@@ -30,8 +30,7 @@ pub async fn examine(home: &Home, config: &Config, house: Option<&House>) -> Vec
 
 async fn one(address: KeyAddress, there: &[KeyAddress], home: &Home, config: &Config, house: Option<&House>) -> Check {
     let place = match (config.wallet.store, address.rail()) {
-        (Some(StoreKind::File), Rail::Evm) => "wallet.json",
-        (Some(StoreKind::File), Rail::Solana) => "wallet.solana.json",
+        (Some(StoreKind::File), rail) => file_of(rail),
         (Some(StoreKind::Keyring) | None, _) => "the system's keyring",
     };
     if !there.contains(&address) {

@@ -46,7 +46,7 @@ export class Chain {
   async finalize() { await this.hook("advance", { blocks: FINALITY + 2 }); }
 
   /** Lets so many blocks pass, and the time they take, that nothing signed until now is taken any more, for good. */
-  async outlive() { await this.hook("advance", { blocks: LIFE + 3 * FINALITY + 60 }); }
+  async outlive() { await this.hook("advance", { blocks: LIFE + 3 * FINALITY + 220 }); }
 
   /** The transactions that name an account and went well. */
   async transfersFrom(account) {

@@ -13,17 +13,24 @@ import * as routes from "./routes.mjs";
 import { makeWallet } from "./wallet.mjs";
 
 const CHAPTERS = { rig: behaves, reference: paysByReference, buys, loses, breaks, robbed };
+const BOTH = ["reference", "buys"]; // that look at the chain of real money too
 const wanted = process.argv.slice(2);
 
 runPart("solana", async (onStop) => {
-  const clusters = new Map();
-  for (const name of ["devnet", "mainnet"]) {
-    const chain = await startChain(onStop, name);
-    clusters.set(name, { onStop, chain, sellers: await startSellers(onStop, chain, name), routes: routes[name] });
-  }
   const chapters = wanted.length ? wanted : Object.keys(CHAPTERS);
-  for (const chapter of chapters) await CHAPTERS[chapter](clusters.get("devnet"), clusters.get("mainnet"));
+  // Most chapters run the chain's clock ahead, and bursar signs nothing where that is not its own: each has new chains.
+  for (const chapter of chapters) {
+    const both = BOTH.includes(chapter) ? ["devnet", "mainnet"] : ["devnet"];
+    const clusters = [];
+    for (const name of both) clusters.push(await startCluster(onStop, name));
+    await CHAPTERS[chapter](...clusters);
+  }
 });
+
+async function startCluster(onStop, name) {
+  const chain = await startChain(onStop, name);
+  return { onStop, chain, sellers: await startSellers(onStop, chain, name), routes: routes[name] };
+}
 
 async function buys(devnet, mainnet) {
   const wallet = await makeWallet(devnet.onStop, devnet.chain, devnet.sellers);
@@ -36,7 +43,7 @@ async function buys(devnet, mainnet) {
   await buysEverywhere(real, mainnet.routes(mainnet.sellers));
 }
 
-// Each of these runs the chain's clock ahead, and bursar signs nothing where that is not its own: so each has a new chain.
+// A new chain for each, for the same reason.
 async function loses({ onStop }) {
   for (const happens of [losesASend, landsLate, failsOnChain, asksBlindNodes]) {
     const chain = await startChain(onStop, "devnet");

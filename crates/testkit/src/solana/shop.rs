@@ -42,6 +42,7 @@ pub struct Page {
 }
 
 impl Page {
+    /// What costs nothing is given away.
     pub fn at(path: &'static str, price: u64) -> Page {
         Page { path, price, version: 2, extra: json!({}), manner: Manner::Settles, fee_payer: FEE_PAYER }
     }
@@ -128,6 +129,9 @@ impl Keeper {
             return Wire::Answer(wire::json(404, &json!({})));
         };
         let carried = if page.version == 1 { "x-payment" } else { "payment-signature" };
+        if page.price == 0 {
+            return Wire::Answer(wire::json(200, &json!({ "goods": page.path })));
+        }
         match request.headers.get(carried).and_then(|value| value.to_str().ok()) {
             None => Wire::Answer(self.asks(page)),
             Some(payment) => {

@@ -188,7 +188,7 @@ fn challenge(world: &mut World, request: &Request) -> HeaderMap {
 
 /// Some sellers prescribe a memo, the same one for everybody, and some name a block.
 fn of_solana(world: &mut World, request: &Request, price: u64) -> String {
-    let memo = if request.url.path().len() % 2 == 0 { r#","memo":"an order""# } else { "" };
+    let memo = if request.url.path().len().is_multiple_of(2) { r#","memo":"an order""# } else { "" };
     let hint = if world.pick("hints", 3) == 0 {
         r#","recentBlockhash":"cGfHiC6Kgg3FpFZvgwGcswsCRtp4aBP2fzuXRQPizuN","lastValidBlockHeight":"1""#
     } else {
