@@ -15,7 +15,7 @@ export const MAX_AGE = 150;
 /** A simulation is stricter, so that what passes it has some time left. */
 const MAX_AGE_SIMULATED = 144;
 const FIRST = { height: 380_000_000, slot: 402_000_000 };
-const BEFORE_START = 200; // blocks that are there when the first question comes
+const BEFORE_START = 2_000; // blocks that are there when the first question comes: a quarter of an hour of them
 export const BLOCK_MS = 400;
 
 export class Cluster {
