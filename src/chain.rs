@@ -9,6 +9,8 @@ pub mod svm;
 
 use url::Url;
 
+use crate::settlement::ChainError;
+
 pub use self::evm::Rpc;
 pub use self::rails::Rails;
 pub use self::svm::SvmRpc;
@@ -20,4 +22,13 @@ pub struct Nodes {
     pub rpc: Vec<Url>,
     /// For chains without a finalized tag: how many blocks behind the head count as final.
     pub confirmations: Option<u64>,
+}
+
+/// The largest of what nodes answer; why there is none, where nobody does.
+fn largest<T: Ord>(told: Vec<Result<T, ChainError>>) -> Option<Result<T, ChainError>> {
+    told.into_iter().reduce(|a, b| match (a, b) {
+        (Ok(a), Ok(b)) => Ok(a.max(b)),
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
+        (Err(error), Err(_)) => Err(error),
+    })
 }

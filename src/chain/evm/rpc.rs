@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 
 use super::node::{At, Node};
 use crate::authorization::{Authorization, Fact, Known};
-use crate::chain::Nodes;
 use crate::chain::json_rpc::NodeFailure;
 use crate::chain::line::Line;
+use crate::chain::{Nodes, largest};
 use crate::limits;
 use crate::money::{Account, Amount, Network};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
@@ -289,15 +289,6 @@ impl Chains for Rpc {
         });
         join_all(asked).await
     }
-}
-
-/// The largest of what nodes answer; why there is none, where nobody does.
-fn largest(told: Vec<Result<B256, ChainError>>) -> Option<Result<B256, ChainError>> {
-    told.into_iter().reduce(|a, b| match (a, b) {
-        (Ok(a), Ok(b)) => Ok(a.max(b)),
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-        (Err(error), Err(_)) => Err(error),
-    })
 }
 
 impl Chain {

@@ -14,9 +14,9 @@ use super::reply::{self, HistoryEntry, Tip, Transaction};
 use crate::authorization::{
     Authorization, Fact, Known, RecentBlock, Signature, SolanaKey, TokenProgram, token_account,
 };
-use crate::chain::Nodes;
 use crate::chain::json_rpc::NodeFailure;
 use crate::chain::line::Line;
+use crate::chain::{Nodes, largest};
 use crate::limits;
 use crate::money::{Account, Amount, Asset, Assets, Network, Rail, TransferMethod};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
@@ -430,15 +430,6 @@ fn how_it_left(landed: &Transaction, ours: SolanaKey) -> Departed {
         true => Departed::By(B256::from_slice(&Sha256::digest(&landed.message))),
         false => Departed::Unnamed { to: None, called_with: None },
     }
-}
-
-/// The largest of what nodes answer; why there is none, where nobody does.
-fn largest<T: Ord>(told: Vec<Result<T, ChainError>>) -> Option<Result<T, ChainError>> {
-    told.into_iter().reduce(|a, b| match (a, b) {
-        (Ok(a), Ok(b)) => Ok(a.max(b)),
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-        (Err(error), Err(_)) => Err(error),
-    })
 }
 
 #[cfg(test)]
