@@ -163,6 +163,20 @@ async fn a_blind_node_gives_no_budget_back() {
     assert_eq!(scene.stands_at(&lost).await, ("settled".to_owned(), "chain".to_owned()));
 }
 
+/// One machine behind an address calls a block final, and another one, which is behind it, has no payment in its history.
+#[tokio::test]
+async fn what_one_machine_calls_final_is_held_against_no_older_history_of_another() {
+    let scene = shop().await;
+    let lost = scene.fetch("/drops").await;
+    scene.nodes.iter().for_each(|node| node.set_mood(Mood::Several(600)));
+    scene.outlive();
+    scene.reconcile().await;
+    assert_eq!(scene.stands_at(&lost).await.0, "held");
+    scene.nodes.iter().for_each(|node| node.set_mood(Mood::Honest));
+    scene.reconcile().await;
+    assert_eq!(scene.stands_at(&lost).await, ("settled".to_owned(), "chain".to_owned()));
+}
+
 /// A node that makes the chain low where it is asked for a block makes no window end early.
 #[tokio::test]
 async fn a_node_that_makes_the_chain_low_ends_nothing_early() {

@@ -54,6 +54,8 @@ pub enum Mood {
     Down,
     /// Is so many blocks behind.
     Behind(u64),
+    /// Is several machines: one that is so many blocks behind tells of everything but what is final.
+    Several(u64),
     /// Keeps no history from before now, and says so.
     Forgetful,
     /// Says that everything it ever knew is there, and shows none of it.
@@ -390,7 +392,12 @@ type Told = Result<Value, (i64, &'static str)>;
 
 impl View<'_> {
     fn tip(&self, commitment: &Value) -> u64 {
-        let behind = if let Mood::Behind(blocks) = self.mood { blocks } else { 0 };
+        let is_final = !matches!(commitment["commitment"].as_str(), Some("processed" | "confirmed"));
+        let behind = match self.mood {
+            Mood::Behind(blocks) => blocks,
+            Mood::Several(blocks) if !is_final => blocks,
+            _ => 0,
+        };
         let behind = behind
             + match commitment["commitment"].as_str() {
                 Some("processed") => 0,
