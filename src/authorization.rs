@@ -20,7 +20,7 @@ pub use self::erc20_approval::Erc20Approval;
 pub use self::ground::{Fact, Ground, Known, Need, RecentBlock};
 pub use self::permit2::{Allowance, PERMIT2, Permit2, allowance_of};
 pub use self::signature::{NotASignature, Signature, Signatures, address_of};
-pub use self::solana::{PROGRAMS, SolanaKey, SolanaTransfer, TokenProgram, token_account};
+pub use self::solana::{BLOCKHASH_BLOCKS, PROGRAMS, SolanaKey, SolanaTransfer, TokenProgram, token_account};
 pub use self::tempo::Tempo;
 use crate::limits;
 use crate::money::{Account, Amount, Network, Rail};

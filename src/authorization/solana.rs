@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{CannotDraft, Ends, Facts, Ground, Signatures};
 use crate::limits;
-use crate::money::{Account, Amount, Asset, Network, TransferMethod, solana_key};
+use crate::money::{Account, Amount, Network, TransferMethod, solana_key};
 use crate::offer::{Offer, SolanaTerms};
 use crate::time::Time;
 
@@ -81,6 +81,15 @@ const fn key(base58: &str) -> SolanaKey {
 }
 
 impl TokenProgram {
+    /// The one that moves an asset this way; none for what is of other chains.
+    pub fn of(transfer: TransferMethod) -> Option<TokenProgram> {
+        match transfer {
+            TransferMethod::Spl => Some(TokenProgram::Spl),
+            TransferMethod::Token2022 => Some(TokenProgram::Token2022),
+            TransferMethod::Eip3009 | TransferMethod::Permit2 | TransferMethod::Tip20 => None,
+        }
+    }
+
     /// Where it is.
     pub const fn key(self) -> SolanaKey {
         match self {
@@ -147,7 +156,7 @@ impl SolanaTransfer {
     ) -> Result<SolanaTransfer, CannotDraft> {
         let named = NamedBlock::of(offer, terms, now, ground)?;
         let value = u64::try_from(offer.amount.0).map_err(|_| CannotDraft::NotEvm)?;
-        let program = program(&offer.asset)?;
+        let program = TokenProgram::of(offer.asset.transfer).ok_or(CannotDraft::NotEvm)?;
         let memo = terms.memo.clone().unwrap_or_else(|| hex::encode(&random[..16]));
         let (needed, units) = units(program, memo.len());
         // Two payments with one memo of a seller's would be one and the same: something else tells them apart, at no cost.
@@ -336,18 +345,10 @@ impl NamedBlock {
 }
 
 /// For so many blocks what names one is taken.
-const BLOCKHASH_BLOCKS: u64 = 150;
+pub const BLOCKHASH_BLOCKS: u64 = 150;
 
 fn solana(account: &Account) -> Result<SolanaKey, CannotDraft> {
     account.as_solana().map(SolanaKey).ok_or(CannotDraft::NotEvm)
-}
-
-fn program(asset: &Asset) -> Result<TokenProgram, CannotDraft> {
-    match asset.transfer {
-        TransferMethod::Spl => Ok(TokenProgram::Spl),
-        TransferMethod::Token2022 => Ok(TokenProgram::Token2022),
-        TransferMethod::Eip3009 | TransferMethod::Permit2 | TransferMethod::Tip20 => Err(CannotDraft::NotEvm),
-    }
 }
 
 /// Enough for the older of the programs that move assets and write memos, as they were measured; and no more than that, for

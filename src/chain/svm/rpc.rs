@@ -12,13 +12,13 @@ use super::mint;
 use super::node::{Commitment, SvmNode};
 use super::reply::{self, HistoryEntry, Tip, Transaction};
 use crate::authorization::{
-    Authorization, Fact, Known, RecentBlock, Signature, SolanaKey, TokenProgram, token_account,
+    Authorization, BLOCKHASH_BLOCKS, Fact, Known, RecentBlock, Signature, SolanaKey, TokenProgram, token_account,
 };
 use crate::chain::json_rpc::NodeFailure;
 use crate::chain::line::Line;
 use crate::chain::{Nodes, largest};
 use crate::limits;
-use crate::money::{Account, Amount, Asset, Assets, Network, Rail, TransferMethod};
+use crate::money::{Account, Amount, Asset, Assets, Network, Rail};
 use crate::ports::{Chains, Departed, SearchedTo, Sighting};
 use crate::settlement::{Block, ChainError, LandedTx, SolanaQuestion, Testimony, Use};
 
@@ -30,8 +30,6 @@ const SIGHTED: usize = 50;
 const LOOKED_AT: usize = 200;
 /// A slow node does not keep a payment waiting for a block that another one has told already.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
-/// For so many blocks what names one is taken.
-const BLOCKHASH_LIVES: u64 = 150;
 
 /// What the clusters say, asked of every configured node.
 #[derive(Debug)]
@@ -257,14 +255,8 @@ impl Cluster {
     fn new(network: Network, nodes: Nodes, assets: &Assets) -> Cluster {
         let mut seen = BTreeSet::new();
         let nodes = nodes.rpc.into_iter().filter(|url| seen.insert(url.clone())).map(SvmNode::new).collect();
-        let programs = assets.on(&network).filter_map(|asset| {
-            let program = match asset.transfer {
-                TransferMethod::Spl => TokenProgram::Spl,
-                TransferMethod::Token2022 => TokenProgram::Token2022,
-                TransferMethod::Eip3009 | TransferMethod::Permit2 | TransferMethod::Tip20 => return None,
-            };
-            Some((asset.account.clone(), program))
-        });
+        let programs =
+            assets.on(&network).filter_map(|asset| Some((asset.account.clone(), TokenProgram::of(asset.transfer)?)));
         Cluster { programs: programs.collect(), network, nodes }
     }
 
@@ -402,7 +394,7 @@ fn together(one: RecentBlock, other: RecentBlock) -> Option<RecentBlock> {
 
 /// A block is never higher than its slot.
 fn can_be(block: &RecentBlock) -> bool {
-    block.last_height <= block.slot.saturating_add(BLOCKHASH_LIVES)
+    block.last_height <= block.slot.saturating_add(BLOCKHASH_BLOCKS)
 }
 
 /// Whether an owner had less of an asset afterwards.
