@@ -243,19 +243,20 @@ fn seals_of(keys: &Keys) -> Seals {
 /// What is kept beside the keys that were read: of one ledger, and the furthest that any of them knows. Where there is nothing
 /// beside the first one and something beside the other, the two have changed places: that is no fresh wallet.
 fn read_anchor(keys: &dyn KeyStore, addresses: Addresses, seals: &Seals) -> Result<Option<Anchor>, WalletError> {
-    let Addresses { first, also } = addresses;
     let note = |(address, seal): &(KeyAddress, AnchorKey)| -> Result<Option<Anchor>, WalletError> {
         keys.read_anchor(*address)?.map(|text| seal.open(*address, &text)).transpose()
     };
     let notes = seals.iter().map(note).collect::<Result<Vec<_>, _>>()?;
-    match (keys.read_anchor(first)?, also) {
-        (None, Some(also)) if keys.read_anchor(also)?.is_some() => return Err(WalletError::AnchorDamaged),
-        (None, _) => return Ok(None),
-        (Some(_), _) => {}
-    }
-    let mut notes = notes.into_iter().flatten();
-    let Some(mut kept) = notes.next() else { return Err(WalletError::AnchorDamaged) };
-    for other in notes {
+    // The first key is always among those that were read, before any other.
+    let mut notes = notes.into_iter();
+    let Some(mut kept) = notes.next().flatten() else {
+        // The other's note counts even where its key could not be read.
+        return match addresses.also.map(|also| keys.read_anchor(also)).transpose()?.flatten() {
+            Some(_) => Err(WalletError::AnchorDamaged),
+            None => Ok(None),
+        };
+    };
+    for other in notes.flatten() {
         if other.ledger_id != kept.ledger_id {
             return Err(WalletError::AnchorDamaged);
         }
