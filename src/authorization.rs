@@ -166,8 +166,11 @@ impl Authorization {
         }
     }
 
-    /// What must be known of the chain before an offer is signed for.
+    /// What must be known of the chain before an offer is signed for. For a key that is not there, nothing.
     pub fn needs(offer: &Offer, from: &Account) -> Vec<Need> {
+        if has_key(offer, from).is_err() {
+            return Vec::new();
+        }
         match &offer.scheme {
             Scheme::Eip3009 => Vec::new(),
             Scheme::Permit2 | Scheme::Upto(_) => Permit2::needs(offer, from),

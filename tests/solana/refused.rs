@@ -31,6 +31,7 @@ async fn a_wallet_without_a_key_for_solana_says_how_to_make_one() {
     assert_eq!(codes(&answer), ["no_key_for_rail"], "{answer:#?}");
     assert!(answer.reasons[0].message.contains("bursar wallet create --rail solana"), "{answer:#?}");
     assert!(scene.shop.shown().is_empty());
+    assert!(!scene.asked().contains(&"getLatestBlockhash".to_owned()), "nobody waits for a node to hear that");
 }
 
 #[tokio::test]
