@@ -41,7 +41,7 @@ impl Keeper {
         seal::write_anchor(&self.parts).await;
         questions::expire(&self.parts).await;
         // A copy of ledger.db alone is then the whole ledger.
-        if let Err(cause) = self.parts.ledger.fold_in().await {
+        if let Err(cause) = self.parts.ledger.wipe().await {
             tracing::debug!("the ledger's journal stays beside it: {cause}");
         }
     }

@@ -1,6 +1,6 @@
 //! The only writer of money.
 //!
-//! SQLite, one file, any number of processes. [`Ledger::authorize`] is the one durable commit before the wire: below it
+//! Any number of processes, in one file or one database. [`Ledger::authorize`] is the one durable commit before the wire: below it
 //! nothing may be lost. A [`Recorded`] proves that it happened, and nothing else can be presented; a [`RecordedSignIn`]
 //! proves the same of a sign-in.
 
@@ -11,13 +11,11 @@ mod breakers;
 mod browse;
 mod budget;
 mod close;
-mod copy;
 mod doubt;
+mod engine;
 mod events;
 mod glance;
 mod handed_over;
-mod journal;
-mod lease;
 mod listing;
 mod log;
 mod notices;
@@ -28,9 +26,9 @@ mod record;
 mod recorded;
 mod replay;
 mod review;
-mod schema;
 mod sellers;
 mod sign_ins;
+mod sqlite;
 mod take_over;
 #[cfg(test)]
 mod tests;
@@ -38,22 +36,18 @@ mod tools_seen;
 mod unmet;
 mod writer;
 
-use std::fs::{OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub use authorize::{Authorized, Draft, View};
 pub use bodies::{Bodies, Worth};
 pub use browse::{Browse, Browsed, Mark, Order};
 pub use close::{Answered, Closing, Moved, SentApproval, Taken};
-pub use copy::{LedgerCopy, examine_copy};
 pub use doubt::InDoubt;
+use engine::{Conn, Engine};
 pub use events::{StoredEvent, seal};
 pub use glance::{LedgerGlance, glance};
-pub use journal::was_written_again;
 pub use listing::ENTER;
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
@@ -64,10 +58,11 @@ pub use recorded::Recorded;
 pub use replay::{Fate, Replayed};
 pub use sellers::{LastPaid, SellerCounts, SellerFilter};
 pub use sign_ins::{RecordedSignIn, SignInDraft, SignedIn};
+pub use sqlite::{LedgerCopy, examine_copy, versions, was_written_again};
 pub use take_over::{Again, TakenUp};
 pub use tools_seen::{ListedTool, OF_TOOLS};
 pub use unmet::RefusedOffers;
-use writer::{Sync, Writer};
+use writer::{Sync, Writer, WritingDesk};
 
 use crate::answer::Refusal;
 use crate::limits;
@@ -78,12 +73,9 @@ use crate::time::Time;
 #[derive(Clone)]
 pub struct Ledger {
     writer: Writer,
-    reader: Arc<Mutex<Connection>>,
-    holder: Arc<lease::Holder>,
+    engine: Arc<dyn Engine>,
     doubt: Arc<Mutex<doubt::Doubt>>,
     handed_over: handed_over::HandedOver,
-    /// SQLite's own file beside the ledger.
-    journal: Arc<Path>,
 }
 
 /// Which ledger this is and how much it has seen: kept beside the key, so that a ledger that is missing, replaced or
@@ -121,11 +113,10 @@ pub enum LedgerError {
 }
 
 impl Seal {
-    fn read(conn: &Connection) -> Result<Seal, LedgerError> {
-        let seal = conn.query_row("SELECT id, authorizations FROM ledger", [], |row| {
+    fn read(conn: &dyn Conn) -> Result<Seal, LedgerError> {
+        conn.read("SELECT id, authorizations FROM ledger", &[], |row| {
             Ok(Seal { ledger_id: row.get(0)?, authorizations: row.get::<_, i64>(1)?.max(0) as u64 })
-        })?;
-        Ok(seal)
+        })
     }
 }
 
@@ -143,36 +134,16 @@ impl Ledger {
         now: Time,
         wait: Duration,
     ) -> Result<Ledger, LedgerError> {
-        let name = alloy_primitives::hex::encode(nonce);
-        // SQLite gives its own files beside this one the same permissions.
-        private(path)?;
-        let mut conn = connect(path)?;
-        schema::configure(&conn)?;
-        let queue = private(&beside(path, ".lock"))?;
-        take_turn(&queue, wait)?;
-        let prepared = schema::prepare(&mut conn, &format!("le_{name}"), now.millis());
-        // In turn with the others: a file that is made and not yet locked would be swept away as a dead one's.
-        let registered = lease::Holder::register(leases, format!("{}-{name}", std::process::id()));
-        // Whoever wrote last may have died over a sync that failed.
-        let journal: Arc<Path> = beside(path, JOURNAL).into();
-        let is_folded_in = journal::write_again(&journal).and_then(|()| journal::fold_in(&conn)).is_ok();
-        queue.unlock()?;
-        prepared?;
-        let holder = registered?;
-        let reader = connect(path)?;
-        schema::configure(&reader)?;
+        let (engine, desk) = sqlite::open(path, leases, nonce, now, wait)?;
+        Ledger::over(Arc::new(engine), desk, wait)
+    }
+
+    fn over(engine: Arc<dyn Engine>, desk: Box<dyn WritingDesk>, wait: Duration) -> Result<Ledger, LedgerError> {
         let handed_over = handed_over::HandedOver::default();
         let noted = handed_over.clone();
-        let along = Box::new(move |conn: &Connection| drop(noted.note(conn).and_then(|()| listing::enter_many(conn))));
-        let writer = Writer::start(path.to_owned(), is_folded_in.then_some(conn), queue, wait, along)?;
-        Ok(Ledger {
-            writer,
-            reader: Arc::new(Mutex::new(reader)),
-            holder: Arc::new(holder),
-            doubt: Arc::default(),
-            handed_over,
-            journal,
-        })
+        let along = Box::new(move |conn: &dyn Conn| drop(noted.note(conn).and_then(|()| listing::enter_many(conn))));
+        let writer = Writer::start(desk, wait, along)?;
+        Ok(Ledger { writer, engine, doubt: Arc::default(), handed_over })
     }
 
     /// Which ledger this is, and how much it has seen.
@@ -180,35 +151,33 @@ impl Ledger {
         self.read(Seal::read).await
     }
 
-    /// Folds the journal into the file, as far as nobody else is reading it.
-    pub async fn fold_in(&self) -> Result<(), LedgerError> {
-        let writer = self.writer.clone();
-        self.beside(move |_| writer.fold_in()).await
+    /// Writes a copy into a file that is not there yet. Nobody waits for it, and what was erased is not in it.
+    pub async fn copy_to(&self, path: &Path) -> Result<LedgerCopy, LedgerError> {
+        let path = path.to_owned();
+        self.beside(move |engine| engine.copy_to(&path)).await
     }
 
-    /// Makes sure that what was erased does not stay readable in the journal: that is folded in, and begun anew.
+    /// Makes sure that what was erased does not stay readable beside the ledger, as far as nobody else is reading it.
     pub async fn wipe(&self) -> Result<(), LedgerError> {
-        match std::fs::metadata(&self.journal).is_ok_and(|journal| journal.len() > 0) {
-            true => self.fold_in().await,
-            false => Ok(()),
-        }
+        let writer = self.writer.clone();
+        self.beside(move |engine| if engine.keeps_erased() { writer.wipe() } else { Ok(()) }).await
     }
 
     /// Whether this process holds a lease.
     pub fn is_own(&self, holder: &str) -> bool {
-        holder == self.holder.name()
+        holder == self.engine.holder()
     }
 
     /// Whether a holder of a lease still lives: its purchase is under way, and joining it is all there is to do.
     pub fn is_alive(&self, holder: &str) -> bool {
-        self.holder.is_alive(holder)
+        self.engine.is_alive(holder)
     }
 
     /// Reads a little, for a purchase on its way: at once, where nobody is writing.
     async fn peek<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        W: FnOnce(&dyn Conn) -> Result<T, LedgerError> + Send + 'static,
     {
         match self.writer.look(work) {
             Ok(told) => told,
@@ -220,29 +189,21 @@ impl Ledger {
     async fn read<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        W: FnOnce(&dyn Conn) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.beside(move |conn| writer::in_one_look(conn, work)).await
+        self.beside(move |engine| engine::once(work, |work| engine.look(work))).await
     }
 
-    /// Works on a thread that may block: other work goes on, and other reads wait for it.
+    /// Works on a thread that may block: other work goes on.
     async fn beside<T, W>(&self, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        W: FnOnce(&dyn Engine) -> Result<T, LedgerError> + Send + 'static,
     {
-        let reader = self.reader.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let conn = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            work(&conn)
-        });
-        reading.await.unwrap_or_else(|_| Err(LedgerError::gone()))
+        let engine = self.engine.clone();
+        let working = tokio::task::spawn_blocking(move || work(&*engine));
+        working.await.unwrap_or_else(|_| Err(LedgerError::gone()))
     }
-}
-
-/// The version of the tables this program makes and reads, and of the engine they lie in.
-pub fn versions() -> (i32, &'static str) {
-    (schema::VERSION, rusqlite::version())
 }
 
 impl LedgerError {
@@ -301,61 +262,10 @@ impl From<LedgerError> for Reason {
     }
 }
 
-impl From<rusqlite::Error> for LedgerError {
-    fn from(cause: rusqlite::Error) -> LedgerError {
-        match cause.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::Busy,
-            Some(ErrorCode::DiskFull) => LedgerError::Full,
-            Some(ErrorCode::ReadOnly) => LedgerError::ReadOnly,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LedgerError::Damaged(cause.to_string()),
-            _ => LedgerError::Io(cause.to_string()),
-        }
-    }
-}
-
 impl From<std::io::Error> for LedgerError {
     fn from(cause: std::io::Error) -> LedgerError {
         LedgerError::Io(cause.to_string())
     }
-}
-
-fn connect(path: &Path) -> Result<Connection, LedgerError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(path, flags)?)
-}
-
-/// Opens a file that nobody else may read, making it if need be.
-fn private(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Waits for the lock that processes take turns at, but not for ever: its holder may be stopped.
-fn take_turn(queue: &std::fs::File, at_most: Duration) -> Result<(), LedgerError> {
-    const PAUSE: Duration = Duration::from_millis(10);
-    let mut waited = Duration::ZERO;
-    while let Err(cause) = queue.try_lock() {
-        match cause {
-            TryLockError::WouldBlock if waited < at_most => std::thread::sleep(PAUSE),
-            TryLockError::WouldBlock => return Err(LedgerError::Busy),
-            TryLockError::Error(cause) => return Err(cause.into()),
-        }
-        waited += PAUSE;
-    }
-    Ok(())
-}
-
-/// How SQLite's journal ends, beside its ledger.
-const JOURNAL: &str = "-wal";
-
-/// The file beside a ledger whose name ends with this more.
-fn beside(path: &Path, ending: &str) -> std::path::PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// A bad word in a column is damage, not a reason to stop the program.

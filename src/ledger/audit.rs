@@ -4,9 +4,8 @@ mod decided;
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::Connection;
-
 use super::budget::{self, Counted};
+use super::engine::Conn;
 use super::{Ledger, LedgerError, events, read, sign_ins};
 use crate::authorization::{Authorization, Signatures};
 use crate::money::Usd;
@@ -52,16 +51,17 @@ struct Move {
 }
 
 impl Ledger {
-    /// What is wrong with the file itself, if anything is. Reads all of it, and compares nothing with anything else.
+    /// What is wrong with the place it lies in, if anything is. Compares nothing with anything else.
     pub async fn damage(&self) -> Result<Option<String>, LedgerError> {
-        self.read(damage).await
+        self.beside(|engine| engine.damage()).await
     }
 
     /// Derives everything anew and says what does not agree.
     pub async fn audit(&self) -> Result<Findings, LedgerError> {
+        let violations = self.beside(|engine| engine.violations()).await?;
         self.read(|conn| {
-            let mut findings = Findings::default();
-            check_file(conn, &mut findings)?;
+            let mut findings = Findings { violations, ..Findings::default() };
+            findings.purchases = conn.read("SELECT count(*) FROM purchase", &[], |row| row.get::<_, i64>(0))? as u64;
             let history = check_events(conn, &mut findings)?;
             check_purchases(conn, &history.told, &mut findings)?;
             decided::check(conn, &history.moves, &mut findings)?;
@@ -74,27 +74,8 @@ impl Ledger {
     }
 }
 
-/// What SQLite finds wrong with a file, if anything.
-pub fn damage(conn: &Connection) -> Result<Option<String>, LedgerError> {
-    let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok((said != "ok").then_some(said))
-}
-
-fn check_file(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
-    let said: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if said != "ok" {
-        findings.violations.push(format!("the file is damaged: {said}"));
-    }
-    let mut orphans = conn.prepare("PRAGMA foreign_key_check")?;
-    if orphans.exists([])? {
-        findings.violations.push("a row points at a row that is not there".to_owned());
-    }
-    findings.purchases = conn.query_row("SELECT count(*) FROM purchase", [], |row| row.get::<_, i64>(0))? as u64;
-    Ok(())
-}
-
 /// Walks the chain of seals, and follows where each purchase went by its events.
-fn check_events(conn: &Connection, findings: &mut Findings) -> Result<History, LedgerError> {
+fn check_events(conn: &dyn Conn, findings: &mut Findings) -> Result<History, LedgerError> {
     let mut before = Vec::new();
     let mut history = History::default();
     let mut broken = None;
@@ -133,17 +114,16 @@ impl Told {
     }
 }
 
-fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut Findings) -> Result<(), LedgerError> {
-    let mut query = conn.prepare(
+fn check_purchases(conn: &dyn Conn, told: &HashMap<i64, Told>, findings: &mut Findings) -> Result<(), LedgerError> {
+    let query =
         "SELECT p.row, p.purchase_id, p.state, p.proof, p.counted_at, p.session, p.budget_domain, p.payee, p.usd,
                 p.handle, p.amount, s.authorization, s.signature, p.asset_address, p.network, p.ends,
                 p.request IS NOT NULL AND p.open = 0
-           FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.handle IS NOT NULL",
-    )?;
-    let mut rows = query.query([])?;
+           FROM purchase p LEFT JOIN signed s ON s.purchase = p.row WHERE p.handle IS NOT NULL";
+
     let mut all = Vec::new();
     let mut handles = BTreeMap::new();
-    while let Some(row) = rows.next()? {
+    conn.each(query, &[], |row| {
         let id: String = row.get(1)?;
         let standing = read::read_standing(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?)?;
         let usd = Usd::micros(row.get::<_, i64>(8)?.max(0) as u64);
@@ -179,7 +159,8 @@ fn check_purchases(conn: &Connection, told: &HashMap<i64, Told>, findings: &mut 
             State::Lapsed => {}
         }
         all.push((counted, standing));
-    }
+        Ok(())
+    })?;
     check_count(conn, findings)?;
     check_buckets(conn, all, findings)
 }
@@ -217,9 +198,9 @@ fn check_signed(
 }
 
 /// The count kept beside the key must be what the rows add up to (or more, after a restored ledger was adopted).
-fn check_count(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
+fn check_count(conn: &dyn Conn, findings: &mut Findings) -> Result<(), LedgerError> {
     let (count, adopted): (i64, Option<i64>) =
-        conn.query_row("SELECT authorizations, adopted_at FROM ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        conn.read("SELECT authorizations, adopted_at FROM ledger", &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let rows = findings.authorizations as i64;
     if count < rows || (count > rows && adopted.is_none()) {
         findings.violations.push(format!("the ledger counts {count} authorizations and holds {rows}"));
@@ -228,11 +209,11 @@ fn check_count(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerE
 }
 
 /// Every bucket that is still there must hold what its purchases add up to, and none may be missing that still counts.
-fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mut Findings) -> Result<(), LedgerError> {
+fn check_buckets(conn: &dyn Conn, all: Vec<(Counted, Standing)>, findings: &mut Findings) -> Result<(), LedgerError> {
     let mut derived = budget::derive(all.into_iter());
-    let mut query = conn.prepare("SELECT scope, window, start, counted, held FROM bucket")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
+    let query = "SELECT scope, window, start, counted, held FROM bucket";
+
+    conn.each(query, &[], |row| {
         let key: (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let stored: (i64, i64) = (row.get(3)?, row.get(4)?);
         let expected = derived.remove(&key).unwrap_or_default();
@@ -243,8 +224,9 @@ fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mu
                 Time::from_millis(start)
             ));
         }
-    }
-    let newest: i64 = conn.query_row("SELECT newest FROM ledger", [], |row| row.get(0))?;
+        Ok(())
+    })?;
+    let newest: i64 = conn.read("SELECT newest FROM ledger", &[], |row| row.get(0))?;
     for ((scope, window, start), sums) in derived {
         if sums != (0, 0) && budget::still_counts(&window, start, Time::from_millis(newest)) {
             findings.violations.push(format!("the {window} bucket of {scope} at {start} is missing"));
@@ -254,37 +236,35 @@ fn check_buckets(conn: &Connection, all: Vec<(Counted, Standing)>, findings: &mu
 }
 
 /// What was entered in the log must be as it stands, but for what waits to be entered anew.
-fn check_listed(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
-    let mut query = conn.prepare(
-        "SELECT purchase_id FROM purchase p LEFT JOIN listed l USING (row)
+fn check_listed(conn: &dyn Conn, findings: &mut Findings) -> Result<(), LedgerError> {
+    let query = "SELECT purchase_id FROM purchase p LEFT JOIN listed l USING (row)
           WHERE p.row NOT IN (SELECT row FROM unlisted)
-            AND (p.at, p.agent, p.state, p.site, p.domain, p.session, p.usd, p.handle IS NOT NULL, p.proof = 'chain',
+            AND (p.at, p.agent, p.state, p.site, p.domain, p.session, p.usd, CASE WHEN p.handle IS NULL THEN 0 ELSE 1 END,
+                 CASE WHEN p.proof = 'chain' THEN 1 ELSE 0 END,
                  p.delivered, p.goods, p.lied, p.identity)
-             IS NOT (l.at, l.agent, l.state, l.site, l.domain, l.session, l.usd, l.is_money, l.is_proven,
-                     l.delivered, l.goods, l.lied, l.identity)",
-    )?;
-    for id in query.query_map([], |row| row.get::<_, String>(0))? {
-        findings.violations.push(format!("the log does not list purchase {} as it stands", id?));
+             IS DISTINCT FROM (l.at, l.agent, l.state, l.site, l.domain, l.session, l.usd, l.is_money, l.is_proven,
+                     l.delivered, l.goods, l.lied, l.identity)";
+    for id in conn.list(query, &[], |row| row.get::<_, String>(0))? {
+        findings.violations.push(format!("the log does not list purchase {id} as it stands"));
     }
     Ok(())
 }
 
 /// The log's sums by day must be what is entered in it.
-fn check_tally(conn: &Connection, findings: &mut Findings) -> Result<(), LedgerError> {
-    let mut query = conn.prepare(
-        "WITH derived AS (
+fn check_tally(conn: &dyn Conn, findings: &mut Findings) -> Result<(), LedgerError> {
+    let query = "WITH derived AS (
             SELECT at / 86400000 AS day, agent, state, count(*) AS purchases,
                    coalesce(sum(usd * is_money), 0) AS usd
               FROM listed GROUP BY 1, 2, 3
          )
          SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally)
-          UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived)",
-    )?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
+          UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived)";
+
+    conn.each(query, &[], |row| {
         let (day, agent, state): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let day = Time::from_secs(day * 24 * 3600);
         findings.violations.push(format!("the tally of {agent}'s {state} purchases on the day of {day} is wrong"));
-    }
+        Ok(())
+    })?;
     Ok(())
 }

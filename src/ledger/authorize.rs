@@ -6,13 +6,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::budget::{self, Counted};
+use super::engine::{Conn, in_order, named};
 use super::{
-    InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, review, tools_seen,
+    InDoubt, Ledger, LedgerError, Recorded, Sync, breakers, doubt, events, notices, questions, read, record, review,
+    tools_seen,
 };
 use crate::authorization::{Authorization, Signatures};
 use crate::crash;
@@ -85,7 +86,7 @@ enum Claimed {
 impl Ledger {
     /// The one durable commit before the wire.
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
-        let (holder, handle) = (self.holder.name().to_owned(), draft.authorization.facts().handle);
+        let (holder, handle) = (self.engine.holder().to_owned(), draft.authorization.facts().handle);
         let signed = (draft.authorization.clone(), draft.signatures.clone());
         let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
         let claimed = claimed.inspect_err(|cause| {
@@ -111,7 +112,7 @@ impl Ledger {
         row: i64,
         signed: Option<(Authorization, Signatures)>,
     ) -> Result<Recorded, LedgerError> {
-        let holder = self.holder.name().to_owned();
+        let holder = self.engine.holder().to_owned();
         self.peek(move |conn| Recorded::load(conn, row, &holder, signed.as_ref())).await
     }
 
@@ -153,7 +154,7 @@ pub struct View {
     pub now: Time,
 }
 
-fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, LedgerError> {
+fn claim(conn: &dyn Conn, draft: Draft, holder: &str) -> Result<Claimed, LedgerError> {
     let now = ledger_time(conn, draft.now)?;
     let reused = match whose(conn, &draft)? {
         Reusable::No => None,
@@ -172,7 +173,7 @@ fn claim(conn: &Connection, draft: Draft, holder: &str) -> Result<Claimed, Ledge
         let reasons = vec![Reason::new("challenge_used", "offer", message, Who::Time)];
         return Ok(Claimed::Refused { reasons, ask: false, rules });
     }
-    let row = record(conn, &draft, reused, &rules, holder, now)?;
+    let row = enter(conn, &draft, reused, &rules, holder, now)?;
     notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
     crash::point("claimed");
     Ok(Claimed::Row(row, left(&draft, snapshot)))
@@ -187,14 +188,14 @@ fn left(draft: &Draft, before: Snapshot) -> Remaining {
 }
 
 /// Whether another purchase has an authorization of this name: where the seller prescribes it, it may name two alike.
-fn is_used(conn: &Connection, draft: &Draft) -> Result<bool, LedgerError> {
+fn is_used(conn: &dyn Conn, draft: &Draft) -> Result<bool, LedgerError> {
     let handle = draft.authorization.facts().handle;
-    let found = conn.prepare_cached("SELECT 1 FROM purchase WHERE handle = ?1")?.exists([handle.as_slice()])?;
+    let found = conn.has("SELECT 1 FROM purchase WHERE handle = ?1", in_order![handle.as_slice()])?;
     Ok(found)
 }
 
 /// Whether somebody was faster, and which row is this purchase's if nobody was.
-fn whose(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerError> {
+fn whose(conn: &dyn Conn, draft: &Draft) -> Result<Reusable, LedgerError> {
     if let Some(open) = read::open_row(conn, &draft.identity)?.filter(|open| Some(*open) != draft.parent) {
         return Ok(Reusable::Taken(open));
     }
@@ -205,8 +206,8 @@ fn whose(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerError> {
 }
 
 /// Everything that an authorization changes: its row, what was signed, what counts, and what is known of its seller.
-fn record(
-    conn: &Connection,
+fn enter(
+    conn: &dyn Conn,
     draft: &Draft,
     reused: Option<i64>,
     rules: &Value,
@@ -225,8 +226,7 @@ fn record(
     budget::count(conn, &counted)?;
     questions::use_up(conn, row, &draft.identity, now)?;
     remember_payee(conn, &[&draft.asked.url, &draft.request.url], draft.offer.payee.address(), now)?;
-    conn.prepare_cached("UPDATE ledger SET newest = :now, authorizations = authorizations + 1")?
-        .execute(named_params! { ":now": now.millis() })?;
+    conn.note("UPDATE ledger SET newest = :now, authorizations = authorizations + 1", named! { ":now": now.millis() })?;
     tools_seen::accept(conn, &[&draft.asked.url, &draft.request.url], now)?;
     events::append(conn, Some(row), now, "authorized", &terms_of(draft))?;
     Ok(row)
@@ -256,15 +256,14 @@ fn decide(draft: &Draft, snapshot: &Snapshot) -> (Decision, Value) {
     (policy::decide(&draft.policy, &question, &offers, snapshot).decision, rules)
 }
 
-pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
+pub(super) fn snapshot(conn: &dyn Conn, view: &View, now: Time) -> Result<Snapshot, LedgerError> {
     let session = running_session(conn, &view.agent, &view.policy, now)?;
     let domain = view.url.as_ref().map(|url| view.policy.domain_key(url)).unwrap_or_default();
     let nobody = [String::new()];
     let payees = if view.payees.is_empty() { &nobody[..] } else { &view.payees };
     let meters = payees.iter().flat_map(|payee| policy::meters(&domain, payee));
-    let (frozen_why, adopted_at): (Option<String>, Option<i64>) = conn
-        .prepare_cached("SELECT frozen_why, adopted_at FROM ledger")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (frozen_why, adopted_at): (Option<String>, Option<i64>) =
+        conn.read("SELECT frozen_why, adopted_at FROM ledger", &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut snapshot = Snapshot {
         now,
         frozen: frozen_why.is_some(),
@@ -295,7 +294,7 @@ pub(super) fn snapshot(conn: &Connection, view: &View, now: Time) -> Result<Snap
 
 /// What is known of the place that is paid and of the one that led to it: whom they were paid at, and for how much.
 fn look_at_places(
-    conn: &Connection,
+    conn: &dyn Conn,
     places: &[&Url; 2],
     payees: &[String],
     snapshot: &mut Snapshot,
@@ -317,25 +316,24 @@ fn look_at_places(
 }
 
 /// The ledger's time: never behind its newest row.
-pub(super) fn ledger_time(conn: &Connection, now: Time) -> Result<Time, LedgerError> {
-    let newest: i64 = conn.prepare_cached("SELECT newest FROM ledger")?.query_row([], |row| row.get(0))?;
-    Ok(now.max(Time::from_millis(newest)))
+pub(super) fn ledger_time(conn: &dyn Conn, now: Time) -> Result<Time, LedgerError> {
+    let newest: i64 = conn.read("SELECT newest FROM ledger", &[], |row| row.get(0))?;
+    Ok(conn.time(now).max(Time::from_millis(newest)))
 }
 
 /// The authorization this wish has had since it was looked up. It may be delivered by now and not open any more, and is
 /// what this call wanted all the same. Buying again is another matter: there is one child, and that is claimed below.
-fn authorized_since(conn: &Connection, draft: &Draft) -> Result<Option<i64>, LedgerError> {
+fn authorized_since(conn: &dyn Conn, draft: &Draft) -> Result<Option<i64>, LedgerError> {
     if draft.parent.is_some() {
         return Ok(None);
     }
     // In this order: the events since then are few, the purchases of one wish may be many.
-    let row = conn
-        .prepare_cached(
-            "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
+    let row = conn.find(
+        "SELECT p.row FROM event e CROSS JOIN purchase p ON p.row = e.purchase
               WHERE e.id > :looked AND e.kind = 'authorized' AND p.identity = :identity ORDER BY e.id DESC LIMIT 1",
-        )?
-        .query_row(named_params! { ":looked": draft.looked, ":identity": draft.identity.0 }, |row| row.get(0))
-        .optional()?;
+        named! { ":looked": draft.looked, ":identity": draft.identity.0 },
+        |row| row.get(0),
+    )?;
     Ok(row)
 }
 
@@ -346,7 +344,7 @@ enum Reusable {
 }
 
 /// The row this purchase already has, if it has come by before: by its id, or as the one child of its parent.
-fn reusable_row(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerError> {
+fn reusable_row(conn: &dyn Conn, draft: &Draft) -> Result<Reusable, LedgerError> {
     let by_id = read::by_id(conn, &draft.agent, &draft.purchase_id)?;
     if by_id.as_ref().is_some_and(|entry| entry.identity != draft.identity) {
         return Err(LedgerError::Conflict(draft.purchase_id.clone()));
@@ -362,25 +360,28 @@ fn reusable_row(conn: &Connection, draft: &Draft) -> Result<Reusable, LedgerErro
     })
 }
 
-fn running_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<Option<i64>, LedgerError> {
-    let newest: Option<(i64, i64)> = conn
-        .prepare_cached("SELECT id, newest FROM session WHERE agent = :agent ORDER BY id DESC LIMIT 1")?
-        .query_row(named_params! { ":agent": agent }, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+fn running_session(conn: &dyn Conn, agent: &str, policy: &Policy, now: Time) -> Result<Option<i64>, LedgerError> {
+    let newest: Option<(i64, i64)> = conn.find(
+        "SELECT id, newest FROM session WHERE agent = :agent ORDER BY id DESC LIMIT 1",
+        named! { ":agent": agent },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     Ok(newest.filter(|(_, at)| now.since(Time::from_millis(*at)) <= policy.session.idle).map(|(id, _)| id))
 }
 
-pub(super) fn join_session(conn: &Connection, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn join_session(conn: &dyn Conn, agent: &str, policy: &Policy, now: Time) -> Result<i64, LedgerError> {
     match running_session(conn, agent, policy, now)? {
         Some(id) => {
-            conn.prepare_cached("UPDATE session SET newest = :now WHERE id = :id")?
-                .execute(named_params! { ":id": id, ":now": now.millis() })?;
+            conn.note("UPDATE session SET newest = :now WHERE id = :id", named! { ":id": id, ":now": now.millis() })?;
             Ok(id)
         }
         None => {
-            conn.prepare_cached("INSERT INTO session (agent, began, newest) VALUES (:agent, :now, :now)")?
-                .execute(named_params! { ":agent": agent, ":now": now.millis() })?;
-            Ok(conn.last_insert_rowid())
+            let id = conn.read("SELECT coalesce(max(id), 0) + 1 FROM session", &[], |row| row.get(0))?;
+            conn.note(
+                "INSERT INTO session (id, agent, began, newest) VALUES (:id, :agent, :now, :now)",
+                named! { ":id": id, ":agent": agent, ":now": now.millis() },
+            )?;
+            Ok(id)
         }
     }
 }
@@ -405,55 +406,58 @@ const AUTHORIZE: &str = "INSERT INTO purchase
     open = excluded.open, state = excluded.state, proof = 'none', reasons = '[]', goods = 'not_judged', lied = 0,
     http_status = NULL, content_type = NULL, final_url = NULL, body_bytes = NULL, body_kept = 0, answered_at = NULL,
     delivered = 0, handed = 0
-  WHERE handle IS NULL";
+  WHERE purchase.handle IS NULL";
 
 /// Writes the row and its lease.
 fn store(
-    conn: &Connection,
+    conn: &dyn Conn,
     draft: &Draft,
     counted: &Counted,
     reused: Option<i64>,
     holder: &str,
 ) -> Result<i64, LedgerError> {
     if let Some(parent) = draft.parent {
-        conn.prepare_cached("UPDATE purchase SET open = 0 WHERE row = :parent")?
-            .execute(named_params! { ":parent": parent })?;
+        conn.note("UPDATE purchase SET open = 0 WHERE row = :parent", named! { ":parent": parent })?;
         super::close::forget_request(conn, parent)?;
     }
     let Draft { offer, request, .. } = draft;
     let facts = draft.authorization.facts();
-    let touched = conn.prepare_cached(AUTHORIZE)?.execute(named_params! {
-        ":row": reused,
-        ":purchase_id": draft.purchase_id,
-        ":agent": draft.agent,
-        ":identity": draft.identity.0,
-        ":method": draft.asked.method,
-        ":url": draft.asked.url.as_str(),
-        ":headers": draft.headers,
-        ":parent": draft.parent,
-        ":domain": request.url.host_str().unwrap_or_default(),
-        ":place": wish::place(&request.url),
-        ":site": policy::site(&request.url),
-        ":at": counted.at.millis(),
-        ":session": counted.session,
-        ":budget_domain": counted.domain,
-        ":handle": facts.handle.as_slice(),
-        ":ends": facts.ends.secs() as i64,
-        ":usd": offer.usd.as_micros() as i64,
-        ":amount": offer.amount.to_string(),
-        ":asset": offer.asset.symbol,
-        ":asset_address": offer.asset.account.address(),
-        ":network": offer.network().as_str(),
-        ":payee": offer.payee.address(),
-        ":dialect": offer.dialect().name(),
-        ":scheme": offer.scheme.name(),
-        ":policy": draft.policy.hash,
-        ":named_type": goods::named_type(&offer.echo),
-        ":request": json_of(request)?,
-        ":lease": holder,
-    })?;
+    let row = reused.map_or_else(|| record::next_row(conn), Ok)?;
+    let touched = conn.run(
+        AUTHORIZE,
+        named! {
+            ":row": row,
+            ":purchase_id": draft.purchase_id,
+            ":agent": draft.agent,
+            ":identity": draft.identity.0,
+            ":method": draft.asked.method,
+            ":url": draft.asked.url.as_str(),
+            ":headers": draft.headers,
+            ":parent": draft.parent,
+            ":domain": request.url.host_str().unwrap_or_default(),
+            ":place": wish::place(&request.url),
+            ":site": policy::site(&request.url),
+            ":at": counted.at.millis(),
+            ":session": counted.session,
+            ":budget_domain": counted.domain,
+            ":handle": facts.handle.as_slice(),
+            ":ends": facts.ends.secs() as i64,
+            ":usd": offer.usd.as_micros() as i64,
+            ":amount": offer.amount.to_string(),
+            ":asset": offer.asset.symbol,
+            ":asset_address": offer.asset.account.address(),
+            ":network": offer.network().as_str(),
+            ":payee": offer.payee.address(),
+            ":dialect": offer.dialect().name(),
+            ":scheme": offer.scheme.name(),
+            ":policy": draft.policy.hash,
+            ":named_type": goods::named_type(&offer.echo),
+            ":request": json_of(request)?,
+            ":lease": holder,
+        },
+    )?;
     match touched {
-        1 => Ok(reused.unwrap_or_else(|| conn.last_insert_rowid())),
+        1 => Ok(row),
         // There is money in this row already.
         _ => Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned())),
     }
@@ -463,53 +467,46 @@ fn json_of(value: &impl serde::Serialize) -> Result<String, LedgerError> {
     serde_json::to_string(value).map_err(|cause| LedgerError::Io(cause.to_string()))
 }
 
-fn store_signed(conn: &Connection, draft: &Draft, row: i64, rules: &Value) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+fn store_signed(conn: &dyn Conn, draft: &Draft, row: i64, rules: &Value) -> Result<(), LedgerError> {
+    conn.note(
         "INSERT INTO signed (purchase, authorization, signature, header_name, header_value)
          VALUES (:row, :authorization, :signature, :header_name, :header_value)",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":authorization": json_of(&draft.authorization)?,
-        ":signature": draft.signatures.to_string(),
-        ":header_name": draft.payment_header.0,
-        ":header_value": draft.payment_header.1,
-    })?;
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":client": draft.client,
-        ":offers": draft.offers.to_string(),
-        ":rules": rules.to_string(),
-    })?;
-    Ok(())
+        named! {
+            ":row": row,
+            ":authorization": json_of(&draft.authorization)?,
+            ":signature": draft.signatures.to_string(),
+            ":header_name": draft.payment_header.0,
+            ":header_value": draft.payment_header.1,
+        },
+    )?;
+    record::put_detail(conn, row, draft.client.as_deref(), &draft.offers, rules)
 }
 
 /// A payee is known by the registrable domain it was paid at, and by the one that led there.
-pub(super) fn remember_payee(conn: &Connection, urls: &[&Url], payee: &str, now: Time) -> Result<(), LedgerError> {
+pub(super) fn remember_payee(conn: &dyn Conn, urls: &[&Url], payee: &str, now: Time) -> Result<(), LedgerError> {
     for url in urls {
-        conn.prepare_cached("INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since)")?
-            .execute(named_params! {
+        conn.note(
+            "INSERT INTO seller_payee (site, payee, since) VALUES (:site, :payee, :since) ON CONFLICT DO NOTHING",
+            named! {
                 ":site": policy::site(url),
                 ":payee": payee,
                 ":since": now.millis(),
-            })?;
+            },
+        )?;
     }
     Ok(())
 }
 
 /// Which of these payees a site was paid at, and one more: a site that uses an address for each payment has many.
-fn payees_before(conn: &Connection, site: &str, named: &[String]) -> Result<BTreeSet<String>, LedgerError> {
-    let any: Option<String> = conn
-        .prepare_cached("SELECT payee FROM seller_payee WHERE site = :site LIMIT 1")?
-        .query_row(named_params! { ":site": site }, |row| row.get(0))
-        .optional()?;
+fn payees_before(conn: &dyn Conn, site: &str, named: &[String]) -> Result<BTreeSet<String>, LedgerError> {
+    let any: Option<String> =
+        conn.find("SELECT payee FROM seller_payee WHERE site = :site LIMIT 1", named! { ":site": site }, |row| {
+            row.get(0)
+        })?;
     let mut before: BTreeSet<String> = any.into_iter().collect();
-    let mut known = conn.prepare_cached("SELECT 1 FROM seller_payee WHERE site = :site AND payee = :payee")?;
+    let known = "SELECT 1 FROM seller_payee WHERE site = :site AND payee = :payee";
     for payee in named {
-        if known.exists(named_params! { ":site": site, ":payee": payee })? {
+        if conn.has(known, named! { ":site": site, ":payee": payee })? {
             before.insert(payee.clone());
         }
     }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
-
+use super::engine::{Conn, named};
 use super::{Ledger, LedgerError};
 use crate::limits;
 use crate::spill::{DRAFT, Spill};
@@ -35,22 +34,23 @@ const FREE: &str = "free";
 const FILES_BYTES: u64 = limits::STORED_BODIES_BYTES - (limits::SMALL_BODIES * limits::SMALL_BODY_BYTES) as u64;
 
 /// Files a small body with its row. Where what came this time is no small one, an earlier one is not taken for it.
-pub(super) fn put(conn: &Connection, row: i64, body: Option<&[u8]>) -> Result<(), LedgerError> {
+pub(super) fn put(conn: &dyn Conn, row: i64, body: Option<&[u8]>) -> Result<(), LedgerError> {
     match body {
-        Some(body) => conn
-            .prepare_cached("INSERT OR REPLACE INTO body (purchase, bytes) VALUES (:row, :bytes)")?
-            .execute(named_params! { ":row": row, ":bytes": body })?,
-        None => {
-            conn.prepare_cached("DELETE FROM body WHERE purchase = :row")?.execute(named_params! { ":row": row })?
-        }
-    };
-    Ok(())
+        Some(body) => conn.note(
+            "INSERT INTO body (purchase, bytes) VALUES (:row, :bytes)
+             ON CONFLICT (purchase) DO UPDATE SET bytes = excluded.bytes",
+            named! { ":row": row, ":bytes": body },
+        ),
+        None => conn.note("DELETE FROM body WHERE purchase = :row", named! { ":row": row }),
+    }
 }
 
 /// The oldest of the small ones go: rows are numbered as they came.
-pub(super) fn sweep(conn: &Connection) -> Result<(), LedgerError> {
-    conn.prepare_cached("DELETE FROM body WHERE purchase <= (SELECT max(purchase) FROM body) - :kept")?
-        .execute(named_params! { ":kept": limits::SMALL_BODIES as i64 })?;
+pub(super) fn sweep(conn: &dyn Conn) -> Result<(), LedgerError> {
+    conn.note(
+        "DELETE FROM body WHERE purchase <= (SELECT max(purchase) FROM body) - :kept",
+        named! { ":kept": limits::SMALL_BODIES as i64 },
+    )?;
     Ok(())
 }
 
@@ -58,8 +58,8 @@ impl Ledger {
     /// The body that was filed with this row, if it was a small one.
     pub async fn small_body(&self, row: i64) -> Result<Option<Vec<u8>>, LedgerError> {
         self.peek(move |conn| {
-            let mut found = conn.prepare_cached("SELECT bytes FROM body WHERE purchase = :row")?;
-            Ok(found.query_row(named_params! { ":row": row }, |row| row.get(0)).optional()?)
+            let found = "SELECT bytes FROM body WHERE purchase = :row";
+            conn.find(found, named! { ":row": row }, |row| row.get(0))
         })
         .await
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
+use super::engine::{Conn, named};
 use super::record::Unpaid;
 use super::{LedgerError, events};
 use crate::limits;
@@ -16,7 +16,7 @@ use crate::time::Time;
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub fn into_snapshot(
-    conn: &Connection,
+    conn: &dyn Conn,
     rules: &BreakerRules,
     agent: &str,
     domain: &str,
@@ -32,15 +32,13 @@ pub fn into_snapshot(
 }
 
 /// The breakers a purchase met that its owner has not been told of within a day.
-pub fn news(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>, LedgerError> {
+pub fn news(conn: &dyn Conn, unpaid: &Unpaid, now: Time) -> Result<Vec<Value>, LedgerError> {
     let since = now.minus(limits::BREAKER_QUIET).millis();
-    let mut known = conn.prepare_cached(
-        "SELECT 1 FROM event WHERE kind = 'breaker' AND at > :since AND detail ->> 'tripped' = :tripped",
-    )?;
+    let known = "SELECT 1 FROM event WHERE kind = 'breaker' AND at > :since AND detail ->> 'tripped' = :tripped";
     let mut news = Vec::new();
     for reason in unpaid.reasons.iter().filter(|reason| BREAKERS.contains(&reason.code.as_str())) {
         let tripped = tripped(reason, unpaid);
-        if !known.exists(named_params! { ":since": since, ":tripped": tripped })? {
+        if !conn.has(known, named! { ":since": since, ":tripped": tripped })? {
             news.push(json!({ "code": reason.code, "tripped": tripped, "why": reason.message }));
         }
     }
@@ -57,48 +55,43 @@ fn tripped(reason: &Reason, unpaid: &Unpaid) -> String {
 }
 
 /// Tells the owner of them, beside the purchase that met them.
-pub fn tell(conn: &Connection, row: i64, news: &[Value], now: Time) -> Result<(), LedgerError> {
+pub fn tell(conn: &dyn Conn, row: i64, news: &[Value], now: Time) -> Result<(), LedgerError> {
     news.iter().try_for_each(|detail| events::append(conn, Some(row), now, "breaker", detail))
 }
 
 /// What a domain was paid, or may have been, and has not delivered, or delivered as nothing or an error. What is under
 /// way is not late yet.
-fn undelivered(conn: &Connection, domain: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
+fn undelivered(conn: &dyn Conn, domain: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
     let since = now.minus(limits::UNDELIVERED_MEMORY).millis();
-    let count: u32 = conn
-        .prepare_cached(
-            "SELECT count(*) FROM purchase
+    let count: u32 = conn.read(
+        "SELECT count(*) FROM purchase
               WHERE budget_domain = :domain AND counted_at > :since
                 AND (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled')",
-        )?
-        .query_row(named_params! { ":domain": domain, ":since": since }, |row| row.get(0))?;
+        named! { ":domain": domain, ":since": since },
+        |row| row.get(0),
+    )?;
     // When this one has left, one too few are there.
-    let last: Option<i64> = conn
-        .prepare_cached(
-            "SELECT counted_at FROM purchase
+    let last: Option<i64> = conn.find(
+        "SELECT counted_at FROM purchase
               WHERE budget_domain = :domain AND counted_at > :since
                 AND (delivered = 0 OR goods IN ('empty', 'error_page')) AND state IN ('held', 'settled')
               ORDER BY counted_at DESC LIMIT 1 OFFSET :skipped",
-        )?
-        .query_row(named_params! { ":domain": domain, ":since": since, ":skipped": most.saturating_sub(1) }, |row| {
-            row.get(0)
-        })
-        .optional()?;
+        named! { ":domain": domain, ":since": since, ":skipped": most.saturating_sub(1) },
+        |row| row.get(0),
+    )?;
     let frees_at = last.map(|at| Time::from_millis(at).plus(limits::UNDELIVERED_MEMORY));
     Ok(Tally { count, frees_at })
 }
 
 /// Refusals are counted by the minute, and a minute counts until its end is one ago.
-fn refusals(conn: &Connection, agent: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
+fn refusals(conn: &dyn Conn, agent: &str, most: u32, now: Time) -> Result<Tally, LedgerError> {
     let (oldest, newest) = (minute(now.minus(MINUTE)), minute(now));
-    let mut query = conn.prepare_cached(
-        "SELECT minute, refusals FROM refusals
-          WHERE agent = :agent AND minute BETWEEN :oldest AND :newest ORDER BY minute",
-    )?;
-    let counts = query.query_map(named_params! { ":agent": agent, ":oldest": oldest, ":newest": newest }, |row| {
+    let query = "SELECT minute, refusals FROM refusals
+          WHERE agent = :agent AND minute BETWEEN :oldest AND :newest ORDER BY minute";
+    let counts = conn.list(query, named! { ":agent": agent, ":oldest": oldest, ":newest": newest }, |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
-    let counts: Vec<(i64, u32)> = counts.collect::<Result<_, _>>()?;
+    let counts: Vec<(i64, u32)> = counts;
     let count = counts.iter().fold(0, |sum: u32, (_, refusals)| sum.saturating_add(*refusals));
     let mut left = count;
     let leaves = counts.iter().find(|(_, refusals)| {

@@ -6,9 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
-
+use super::engine::{Conn, Fields, Owned, in_their_order};
 use super::log::{self, LogTotals};
 use super::read::{self, COLUMNS, Entry};
 use super::{Filter, Ledger, LedgerError};
@@ -68,11 +66,11 @@ impl Ledger {
     }
 }
 
-fn browse(conn: &Connection, wanted: &Browse) -> Result<Browsed, LedgerError> {
+fn browse(conn: &dyn Conn, wanted: &Browse) -> Result<Browsed, LedgerError> {
     let end = if wanted.has_stretch() { wanted.stretch_end(conn)? } else { None };
     let rows = wanted.filter.limit.clamp(1, 10_000);
     let (sql, values) = wanted.page(end, rows);
-    let mut entries = read::entries(conn, &sql, params_from_iter(values))?;
+    let mut entries = read::entries(conn, &sql, &in_their_order(&values))?;
     let is_full = entries.len() > rows;
     entries.truncate(rows);
     let next = if is_full { entries.last().map(|last| wanted.order.mark(last)) } else { end };
@@ -98,20 +96,20 @@ impl Browse {
     }
 
     /// Where the stretch of one page ends, if the log goes on after it. Counted along the index.
-    fn stretch_end(&self, conn: &Connection) -> Result<Option<Mark>, LedgerError> {
+    fn stretch_end(&self, conn: &dyn Conn) -> Result<Option<Mark>, LedgerError> {
         let (sql, values) = self.stretch();
-        let mark = |row: &rusqlite::Row<'_>| Ok(Mark { key: row.get(0)?, row: row.get(1)? });
-        Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), mark).optional()?)
+        let mark = |row: &dyn Fields| Ok(Mark { key: row.get(0)?, row: row.get(1)? });
+        conn.find(&sql, &in_their_order(&values), mark)
     }
 
-    pub(super) fn stretch(&self) -> (String, Vec<Sql>) {
+    pub(super) fn stretch(&self) -> (String, Vec<Owned>) {
         // An index of prices knows nothing else: what is not wanted is part of the stretch.
         let (clause, mut values) = match self.order {
             Order::Dearest => ("usd IS NOT NULL".to_owned(), Vec::new()),
             Order::Newest | Order::Oldest => self.filter.clause(),
         };
         values.extend(self.from().values());
-        values.push(Sql::Integer(STRETCH));
+        values.push(Owned::Number(STRETCH));
         let (index, key, beyond) = (self.index(), self.order.key(), self.order.beyond());
         let order = self.order.clause();
         let sql = format!(
@@ -121,7 +119,7 @@ impl Browse {
         (sql, values)
     }
 
-    pub(super) fn page(&self, end: Option<Mark>, rows: usize) -> (String, Vec<Sql>) {
+    pub(super) fn page(&self, end: Option<Mark>, rows: usize) -> (String, Vec<Owned>) {
         let (clause, mut values) = self.filter.clause();
         values.extend(self.from().values());
         let mut more = String::new();
@@ -135,12 +133,12 @@ impl Browse {
         if let Some(text) = &self.text {
             more.push_str(
                 " AND EXISTS (SELECT 1 FROM purchase WHERE purchase.row = listed.row
-                     AND (instr(lower(url), ?) OR instr(lower(purchase_id), ?) OR instr(lower(coalesce(payee, '')), ?)
-                          OR instr(lower(coalesce(chain_tx, '')), ?)))",
+                     AND (instr(lower(url), ?) > 0 OR instr(lower(purchase_id), ?) > 0 OR instr(lower(coalesce(payee, '')), ?) > 0
+                          OR instr(lower(coalesce(chain_tx, '')), ?) > 0))",
             );
-            values.extend(std::iter::repeat_n(Sql::Text(text.to_lowercase()), 4));
+            values.extend(std::iter::repeat_n(Owned::Text(text.to_lowercase()), 4));
         }
-        values.push(Sql::Integer(rows as i64 + 1));
+        values.push(Owned::Number(rows as i64 + 1));
         let (index, key, beyond) = (self.index(), self.order.key(), self.order.beyond());
         let order = self.order.clause();
         let sql = format!(
@@ -193,8 +191,8 @@ impl Order {
 }
 
 impl Mark {
-    fn values(self) -> [Sql; 2] {
-        [Sql::Integer(self.key), Sql::Integer(self.row)]
+    fn values(self) -> [Owned; 2] {
+        [Owned::Number(self.key), Owned::Number(self.row)]
     }
 }
 

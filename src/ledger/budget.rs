@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use url::Url;
 
 use super::LedgerError;
+use super::engine::{Conn, named};
 use crate::limits;
 use crate::money::Usd;
 use crate::policy::{self, Meter, Scope, Used, Window};
@@ -86,7 +86,7 @@ pub fn begins_after(window: Window, now: Time) -> i64 {
 
 /// Reads what counts now against each of a payment's meters.
 pub fn read(
-    conn: &Connection,
+    conn: &dyn Conn,
     meters: impl IntoIterator<Item = Meter>,
     session: Option<i64>,
     now: Time,
@@ -104,17 +104,15 @@ pub fn read(
 }
 
 /// How many payments of the whole wallet began within the last minute.
-pub fn payments_last_minute(conn: &Connection, now: Time) -> Result<u32, LedgerError> {
+pub fn payments_last_minute(conn: &dyn Conn, now: Time) -> Result<u32, LedgerError> {
     let column = Column::rate();
     let horizon = column.horizon(Some(MINUTE_SPAN), now);
-    let count: i64 = conn
-        .prepare_cached(
-            "SELECT coalesce(sum(payments), 0) FROM bucket
+    let count: i64 = conn.read(
+        "SELECT coalesce(sum(payments), 0) FROM bucket
               WHERE scope = :scope AND window = :window AND start > :horizon",
-        )?
-        .query_row(named_params! { ":scope": column.scope, ":window": column.window, ":horizon": horizon }, |row| {
-            row.get(0)
-        })?;
+        named! { ":scope": column.scope, ":window": column.window, ":horizon": horizon },
+        |row| row.get(0),
+    )?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
@@ -125,68 +123,69 @@ pub fn is_of_last_minute(counted: &Counted, now: Time) -> bool {
 }
 
 /// Counts a new authorization everywhere it counts. Its outcome is not known yet, so all of it is held.
-pub fn count(conn: &Connection, counted: &Counted) -> Result<(), LedgerError> {
+pub fn count(conn: &dyn Conn, counted: &Counted) -> Result<(), LedgerError> {
     let usd = counted.usd.as_micros() as i64;
-    for column in columns(counted) {
-        conn.prepare_cached(
+    for column in kept_by_hand(conn, counted) {
+        conn.note(
             "INSERT INTO bucket (scope, window, start, counted, held, payments)
              VALUES (:scope, :window, :start, :usd, :usd, 1)
-             ON CONFLICT DO UPDATE SET counted = counted + :usd, held = held + :usd, payments = payments + 1",
-        )?
-        .execute(named_params! {
-            ":scope": column.scope,
-            ":window": column.window,
-            ":start": column.start(counted.at),
-            ":usd": usd,
-        })?;
+             ON CONFLICT (scope, window, start) DO UPDATE
+               SET counted = bucket.counted + :usd, held = bucket.held + :usd, payments = bucket.payments + 1",
+            named! {
+                ":scope": column.scope,
+                ":window": column.window,
+                ":start": column.start(counted.at),
+                ":usd": usd,
+            },
+        )?;
     }
     Ok(())
 }
 
 /// Follows a purchase's move: what was held is settled, or given back.
-pub fn follow(conn: &Connection, counted: &Counted, from: Standing, to: Standing) -> Result<(), LedgerError> {
+pub fn follow(conn: &dyn Conn, counted: &Counted, from: Standing, to: Standing) -> Result<(), LedgerError> {
     let usd = counted.usd.as_micros() as i64;
     let share = |counts: bool| if counts { usd } else { 0 };
     let counted_by = share(to.state.counts()) - share(from.state.counts());
     let held_by = share(is_held(to)) - share(is_held(from));
-    for column in columns(counted) {
+    for column in kept_by_hand(conn, counted) {
         // A bucket that is gone has left every window: nothing to correct.
-        conn.prepare_cached(
+        conn.note(
             "UPDATE bucket SET counted = counted + :counted_by, held = held + :held_by
               WHERE scope = :scope AND window = :window AND start = :start",
-        )?
-        .execute(named_params! {
-            ":scope": column.scope,
-            ":window": column.window,
-            ":start": column.start(counted.at),
-            ":counted_by": counted_by,
-            ":held_by": held_by,
-        })?;
+            named! {
+                ":scope": column.scope,
+                ":window": column.window,
+                ":start": column.start(counted.at),
+                ":counted_by": counted_by,
+                ":held_by": held_by,
+            },
+        )?;
     }
     Ok(())
 }
 
 /// Less was taken than was counted: the rest is given back to the budgets.
-pub fn give_back(conn: &Connection, counted: &Counted, usd: Usd) -> Result<(), LedgerError> {
-    for column in columns(counted) {
-        conn.prepare_cached(
+pub fn give_back(conn: &dyn Conn, counted: &Counted, usd: Usd) -> Result<(), LedgerError> {
+    for column in kept_by_hand(conn, counted) {
+        conn.note(
             "UPDATE bucket SET counted = counted - :usd WHERE scope = :scope AND window = :window AND start = :start",
-        )?
-        .execute(named_params! {
-            ":scope": column.scope,
-            ":window": column.window,
-            ":start": column.start(counted.at),
-            ":usd": usd.as_micros() as i64,
-        })?;
+            named! {
+                ":scope": column.scope,
+                ":window": column.window,
+                ":start": column.start(counted.at),
+                ":usd": usd.as_micros() as i64,
+            },
+        )?;
     }
     Ok(())
 }
 
 /// Whether a payee has any bucket left.
-pub fn has_paid(conn: &Connection, payee: &str) -> Result<bool, LedgerError> {
+pub fn has_paid(conn: &dyn Conn, payee: &str) -> Result<bool, LedgerError> {
     let column = Column::of(&Meter { scope: Scope::Payee(payee.to_owned()), window: Window::Day }, 0);
-    let mut any = conn.prepare_cached("SELECT 1 FROM bucket WHERE scope = :scope AND window = :window")?;
-    Ok(any.exists(named_params! { ":scope": column.scope, ":window": column.window })?)
+    let any = "SELECT 1 FROM bucket WHERE scope = :scope AND window = :window";
+    conn.has(any, named! { ":scope": column.scope, ":window": column.window })
 }
 
 /// Whether the outcome is not known.
@@ -198,17 +197,17 @@ pub fn is_held(standing: Standing) -> bool {
 }
 
 /// Drops buckets that no window can see any more.
-pub fn sweep(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+pub fn sweep(conn: &dyn Conn, now: Time) -> Result<(), LedgerError> {
     const MARGIN: Duration = Duration::from_secs(24 * 3600);
     for (window, span) in ROLLING {
-        conn.execute(
+        conn.note(
             "DELETE FROM bucket WHERE window = :window AND start < :before",
-            named_params! { ":window": window, ":before": now.minus(span).minus(MARGIN).millis() },
+            named! { ":window": window, ":before": now.minus(span).minus(MARGIN).millis() },
         )?;
     }
-    conn.execute(
+    conn.note(
         "DELETE FROM price WHERE day < :day",
-        named_params! { ":day": price_day(now.minus(limits::PRICE_MEMORY).minus(MARGIN)) },
+        named! { ":day": price_day(now.minus(limits::PRICE_MEMORY).minus(MARGIN)) },
     )?;
     Ok(())
 }
@@ -271,7 +270,7 @@ pub fn still_counts(window: &str, start: i64, now: Time) -> bool {
 
 /// Remembers a settled price, for the rule that asks when prices rise: at the place that was paid, and at the one that
 /// led there.
-pub fn remember_price(conn: &Connection, urls: &[&Url], usd: Usd, at: Time) -> Result<(), LedgerError> {
+pub fn remember_price(conn: &dyn Conn, urls: &[&Url], usd: Usd, at: Time) -> Result<(), LedgerError> {
     for url in urls {
         price_at(conn, &wish::place(url), usd, at)?;
     }
@@ -279,30 +278,38 @@ pub fn remember_price(conn: &Connection, urls: &[&Url], usd: Usd, at: Time) -> R
 }
 
 /// The same for a row: its place is the one that was paid, its URL the one that was asked.
-pub fn remember_price_of(conn: &Connection, row: i64, usd: Usd, at: Time) -> Result<(), LedgerError> {
-    let (place, asked): (String, String) = conn
-        .prepare_cached("SELECT place, url FROM purchase WHERE row = :row")?
-        .query_row(named_params! { ":row": row }, |row| Ok((row.get("place")?, row.get("url")?)))?;
+pub fn remember_price_of(conn: &dyn Conn, row: i64, usd: Usd, at: Time) -> Result<(), LedgerError> {
+    let (place, asked): (String, String) =
+        conn.read("SELECT place, url FROM purchase WHERE row = :row", named! { ":row": row }, |row| {
+            Ok((row.get("place")?, row.get("url")?))
+        })?;
     let asked = Url::parse(&asked).map_err(super::damaged)?;
     price_at(conn, &place, usd, at)?;
     remember_price(conn, &[&asked], usd, at)
 }
 
-fn price_at(conn: &Connection, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+fn price_at(conn: &dyn Conn, place: &str, usd: Usd, at: Time) -> Result<(), LedgerError> {
+    conn.note(
         "INSERT INTO price (place, day, lowest) VALUES (:place, :day, :lowest)
-         ON CONFLICT DO UPDATE SET lowest = excluded.lowest WHERE excluded.lowest < lowest",
-    )?
-    .execute(named_params! { ":place": place, ":day": price_day(at), ":lowest": usd.as_micros() as i64 })?;
+         ON CONFLICT (place, day) DO UPDATE SET lowest = excluded.lowest WHERE excluded.lowest < price.lowest",
+        named! { ":place": place, ":day": price_day(at), ":lowest": usd.as_micros() as i64 },
+    )?;
     Ok(())
 }
 
-pub fn lowest_price(conn: &Connection, place: &str, now: Time) -> Result<Option<Usd>, LedgerError> {
+pub fn lowest_price(conn: &dyn Conn, place: &str, now: Time) -> Result<Option<Usd>, LedgerError> {
     let since = price_day(now.minus(limits::PRICE_MEMORY));
-    let lowest: Option<i64> = conn
-        .prepare_cached("SELECT min(lowest) FROM price WHERE place = :place AND day >= :since")?
-        .query_row(named_params! { ":place": place, ":since": since }, |row| row.get(0))?;
+    let lowest: Option<i64> = conn.read(
+        "SELECT min(lowest) FROM price WHERE place = :place AND day >= :since",
+        named! { ":place": place, ":since": since },
+        |row| row.get(0),
+    )?;
     Ok(lowest.map(|micros| Usd::micros(micros.max(0) as u64)))
+}
+
+/// The columns that are written here: none, where the tables follow each purchase by themselves.
+fn kept_by_hand(conn: &dyn Conn, counted: &Counted) -> Vec<Column> {
+    if conn.keeps_budgets() { Vec::new() } else { columns(counted) }
 }
 
 fn columns(counted: &Counted) -> Vec<Column> {
@@ -312,17 +319,15 @@ fn columns(counted: &Counted) -> Vec<Column> {
     columns
 }
 
-fn sum(conn: &Connection, column: &Column, span: Option<Duration>, now: Time) -> Result<Used, LedgerError> {
+fn sum(conn: &dyn Conn, column: &Column, span: Option<Duration>, now: Time) -> Result<Used, LedgerError> {
     let horizon = column.horizon(span, now);
     let (counted, held, oldest): (i64, i64, Option<i64>) = conn
-        .prepare_cached(
+        .find(
             "SELECT coalesce(sum(counted), 0), coalesce(sum(held), 0), min(start) FILTER (WHERE counted > 0)
                FROM bucket WHERE scope = :scope AND window = :window AND start > :horizon",
+            named! { ":scope": column.scope, ":window": column.window, ":horizon": horizon },
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?
-        .query_row(named_params! { ":scope": column.scope, ":window": column.window, ":horizon": horizon }, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?
         .unwrap_or_default();
     let frees_at = oldest.zip(span).map(|(start, span)| Time::from_millis(start).plus(column.width).plus(span));
     Ok(Used { counted: usd(counted), held: usd(held), frees_at })

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use alloy_primitives::B256;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::authorize::ledger_time;
 use super::budget::{self, Counted};
+use super::engine::{Conn, in_order, named};
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, bodies, damaged, events, record};
 use crate::crash;
@@ -125,14 +125,14 @@ impl Ledger {
                     }
                     detail["standing"] = json!([to.state, to.proof]);
                     let chain_tx = detail["chain_tx"].as_str();
-                    conn.execute(
+                    conn.note(
                         // Whoever is the proof names it, or nobody: what the seller named is not the chain's word.
                         "UPDATE purchase SET chain_tx = ?2 WHERE row = ?1",
-                        params![row, chain_tx],
+                        in_order![row, chain_tx],
                     )?;
-                    conn.execute(
+                    conn.note(
                         "UPDATE detail SET evidence = ?2 WHERE purchase = ?1",
-                        params![row, detail.to_string()],
+                        in_order![row, detail.to_string()],
                     )?;
                     events::append(conn, Some(row), now, kind, &detail)?;
                     alarm = hold_against_chain(conn, row, now)?;
@@ -151,9 +151,9 @@ impl Ledger {
         tokio::spawn(async move {
             let mut pause = Duration::from_secs(1);
             loop {
-                let name = ledger.holder.name().to_owned();
+                let name = ledger.engine.holder().to_owned();
                 let sql = "UPDATE purchase SET lease = NULL WHERE handle = ?1 AND lease = ?2";
-                let let_go = move |conn: &Connection| Ok(conn.execute(sql, params![handle.as_slice(), name])?);
+                let let_go = move |conn: &dyn Conn| conn.run(sql, in_order![handle.as_slice(), name]);
                 if ledger.writer.write(Sync::Lazy, let_go).await.is_ok() {
                     return;
                 }
@@ -169,7 +169,7 @@ impl Ledger {
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let touched =
-                    conn.execute("UPDATE purchase SET open = 0, lease = NULL WHERE row = ?1 AND open = 1", [row])?;
+                    conn.run("UPDATE purchase SET open = 0, lease = NULL WHERE row = ?1 AND open = 1", in_order![row])?;
                 if touched == 1 {
                     events::append(conn, Some(row), now, "left_open", &json!({ "why": why }))?;
                     forget_request(conn, row)?;
@@ -198,7 +198,7 @@ impl Ledger {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                conn.execute("UPDATE ledger SET frozen_why = ?1", [&why])?;
+                conn.note("UPDATE ledger SET frozen_why = ?1", in_order![&why])?;
                 let kind = if why.is_some() { "frozen" } else { "thawed" };
                 events::append(conn, None, now, kind, &json!({ "why": why }))
             })
@@ -237,7 +237,7 @@ impl Ledger {
     pub async fn noted_owner(&self) -> Result<Option<Option<String>>, LedgerError> {
         self.read(|conn| {
             let sql = "SELECT detail ->> 'verifier' FROM event WHERE kind = 'owner' ORDER BY id DESC LIMIT 1";
-            Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?)
+            conn.find(sql, &[], |row| row.get(0))
         })
         .await
     }
@@ -258,9 +258,9 @@ impl Ledger {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                conn.execute(
+                conn.note(
                     "UPDATE ledger SET adopted_at = ?1, newest = ?1, authorizations = max(authorizations, ?2)",
-                    params![now.millis(), at_least as i64],
+                    in_order![now.millis(), at_least as i64],
                 )?;
                 events::append(conn, None, now, "adopted", &json!({ "authorizations_at_least": at_least }))
             })
@@ -268,23 +268,23 @@ impl Ledger {
     }
 }
 
-pub(super) fn store_answer(conn: &Connection, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+pub(super) fn store_answer(conn: &dyn Conn, row: i64, answered: &Answered, now: Time) -> Result<(), LedgerError> {
+    conn.note(
         "UPDATE purchase SET http_status = :status, content_type = :content_type, final_url = :final_url,
                 body_bytes = :body_bytes, body_kept = :kept, answered_at = :now, handed = 0,
-                delivered = delivered OR :is_delivered, open = open AND NOT :is_delivered
+                delivered = max(delivered, :is_delivered), open = min(open, 1 - :is_delivered)
           WHERE row = :row",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":status": answered.status,
-        ":content_type": answered.content_type,
-        ":final_url": answered.final_url,
-        ":body_bytes": answered.body_bytes as i64,
-        ":kept": answered.kept,
-        ":now": now.millis(),
-        ":is_delivered": answered.is_delivery(),
-    })?;
+        named! {
+            ":row": row,
+            ":status": answered.status,
+            ":content_type": answered.content_type,
+            ":final_url": answered.final_url,
+            ":body_bytes": answered.body_bytes as i64,
+            ":kept": answered.kept,
+            ":now": now.millis(),
+            ":is_delivered": answered.is_delivery(),
+        },
+    )?;
     Ok(())
 }
 
@@ -296,45 +296,52 @@ impl Answered {
 
 /// All that presenting changes of a row, at once: each index it stands in is touched once.
 const CLOSE: &str = "UPDATE purchase SET
-    state = :state, proof = :proof, settled_at = iif(:state = 'settled', coalesce(settled_at, :now), settled_at),
-    http_status = iif(:answered, :status, http_status), content_type = iif(:answered, :content_type, content_type),
-    final_url = iif(:answered, :final_url, final_url), body_bytes = iif(:answered, :body_bytes, body_bytes),
-    body_kept = iif(:answered, :kept, body_kept), answered_at = iif(:answered, :now, answered_at),
-    handed = handed AND NOT :answered,
-    chain_tx = iif(:proof = 'seller', coalesce(:chain_tx, chain_tx), chain_tx),
-    delivered = delivered OR :delivered, open = open AND NOT (delivered OR :delivered OR :state = 'lapsed'),
-    request = iif(open AND NOT (delivered OR :delivered OR :state = 'lapsed'), request, NULL),
-    receipt = coalesce(:receipt, receipt), goods = coalesce(:goods, goods), lied = lied OR :lied,
+    state = :state, proof = :proof, settled_at = CASE WHEN :state = 'settled' THEN coalesce(settled_at, :now) ELSE settled_at END,
+    http_status = CASE WHEN :answered = 1 THEN :status ELSE http_status END,
+    content_type = CASE WHEN :answered = 1 THEN :content_type ELSE content_type END,
+    final_url = CASE WHEN :answered = 1 THEN :final_url ELSE final_url END,
+    body_bytes = CASE WHEN :answered = 1 THEN :body_bytes ELSE body_bytes END,
+    body_kept = CASE WHEN :answered = 1 THEN :kept ELSE body_kept END,
+    answered_at = CASE WHEN :answered = 1 THEN :now ELSE answered_at END,
+    handed = CASE WHEN :answered = 1 THEN 0 ELSE handed END,
+    chain_tx = CASE WHEN :proof = 'seller' THEN coalesce(:chain_tx, chain_tx) ELSE chain_tx END,
+    delivered = max(delivered, :delivered),
+    open = CASE WHEN delivered = 1 OR :delivered = 1 OR :state = 'lapsed' THEN 0 ELSE open END,
+    request = CASE WHEN open = 1 AND delivered = 0 AND :delivered = 0 AND :state <> 'lapsed' THEN request END,
+    receipt = coalesce(:receipt, receipt), goods = coalesce(:goods, goods), lied = max(lied, :lied),
     presents = max(presents - :unsent, 0), lease = NULL
   WHERE row = :row AND state = :from_state AND proof = :from_proof";
 
-fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
+fn close(conn: &dyn Conn, row: i64, closing: &Closing) -> Result<Entry, LedgerError> {
     let now = ledger_time(conn, closing.now)?;
     let (from, counted) = standing(conn, row)?;
     // A reply moves a row to settled and never back: that the chain has taken something back, only the chain can say.
     let is_later = from.state != State::Settled || closing.standing.state == State::Settled;
     let to = if is_later && from.may_become(closing.standing) { closing.standing } else { from };
     let answered = closing.answered.as_ref();
-    let touched = conn.prepare_cached(CLOSE)?.execute(named_params! {
-        ":row": row,
-        ":from_state": from.state.as_str(),
-        ":from_proof": from.proof.as_str(),
-        ":state": to.state.as_str(),
-        ":proof": to.proof.as_str(),
-        ":now": now.millis(),
-        ":answered": answered.is_some(),
-        ":status": answered.map(|answered| answered.status),
-        ":content_type": answered.and_then(|answered| answered.content_type.as_ref()),
-        ":final_url": answered.map(|answered| &answered.final_url),
-        ":body_bytes": answered.map(|answered| answered.body_bytes as i64),
-        ":kept": answered.is_some_and(|answered| answered.kept),
-        ":chain_tx": closing.chain_tx,
-        ":delivered": closing.delivered || answered.is_some_and(Answered::is_delivery),
-        ":goods": closing.goods.as_ref().map(Goods::word),
-        ":receipt": closing.receipt.as_ref().map(Value::to_string),
-        ":lied": closing.lied,
-        ":unsent": !closing.presented,
-    })?;
+    let touched = conn.run(
+        CLOSE,
+        named! {
+            ":row": row,
+            ":from_state": from.state.as_str(),
+            ":from_proof": from.proof.as_str(),
+            ":state": to.state.as_str(),
+            ":proof": to.proof.as_str(),
+            ":now": now.millis(),
+            ":answered": answered.is_some(),
+            ":status": answered.map(|answered| answered.status),
+            ":content_type": answered.and_then(|answered| answered.content_type.as_ref()),
+            ":final_url": answered.map(|answered| &answered.final_url),
+            ":body_bytes": answered.map(|answered| answered.body_bytes as i64),
+            ":kept": answered.is_some_and(|answered| answered.kept),
+            ":chain_tx": closing.chain_tx,
+            ":delivered": closing.delivered || answered.is_some_and(Answered::is_delivery),
+            ":goods": closing.goods.as_ref().map(Goods::word),
+            ":receipt": closing.receipt.as_ref().map(Value::to_string),
+            ":lied": closing.lied,
+            ":unsent": !closing.presented,
+        },
+    )?;
     if touched != 1 {
         return Err(damaged("a purchase moved under our hands"));
     }
@@ -354,7 +361,7 @@ fn close(conn: &Connection, row: i64, closing: &Closing) -> Result<Entry, Ledger
 }
 
 /// Moves a row where it may go, and the budgets with it.
-fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool, LedgerError> {
+fn advance(conn: &dyn Conn, row: i64, to: Standing, now: Time) -> Result<bool, LedgerError> {
     let (from, counted) = standing(conn, row)?;
     if !from.may_become(to) {
         return Ok(false);
@@ -362,13 +369,11 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
     let is_over = to.state == State::Lapsed;
     // The seller alone said that it took the money, and it never did.
     let is_lie = from == Standing::SETTLED_BY_WORD && to == Standing::LAPSED;
-    let touched = conn
-        .prepare_cached(
-            "UPDATE purchase SET state = ?4, proof = ?5, open = open AND NOT ?6, lied = lied OR ?8,
+    let touched = conn.run(
+        "UPDATE purchase SET state = ?4, proof = ?5, open = min(open, 1 - ?6), lied = max(lied, ?8),
                     settled_at = CASE WHEN ?4 = 'settled' THEN coalesce(settled_at, ?7) ELSE settled_at END
               WHERE row = ?1 AND state = ?2 AND proof = ?3",
-        )?
-        .execute(params![
+        in_order![
             row,
             from.state.as_str(),
             from.proof.as_str(),
@@ -377,7 +382,8 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
             is_over,
             now.millis(),
             is_lie
-        ])?;
+        ],
+    )?;
     if touched != 1 {
         return Err(damaged("a purchase moved under our hands"));
     }
@@ -387,7 +393,7 @@ fn advance(conn: &Connection, row: i64, to: Standing, now: Time) -> Result<bool,
 
 /// What goes with a move: the budgets, and the price that was paid.
 fn follow(
-    conn: &Connection,
+    conn: &dyn Conn,
     row: i64,
     counted: &Counted,
     from: Standing,
@@ -402,10 +408,10 @@ fn follow(
 }
 
 /// Writes an alarm down, unless the same one stands there; whether it is a new one.
-fn raise(conn: &Connection, row: Option<i64>, message: &str, now: Time) -> Result<bool, LedgerError> {
+fn raise(conn: &dyn Conn, row: Option<i64>, message: &str, now: Time) -> Result<bool, LedgerError> {
     let detail = json!({ "message": message });
-    let sql = "SELECT 1 FROM event WHERE purchase IS ?1 AND kind = 'alarm' AND detail = ?2";
-    let is_known = conn.prepare_cached(sql)?.exists(params![row, detail.to_string()])?;
+    let sql = "SELECT 1 FROM event WHERE purchase IS NOT DISTINCT FROM ?1 AND kind = 'alarm' AND detail = ?2";
+    let is_known = conn.has(sql, in_order![row, detail.to_string()])?;
     if !is_known {
         events::append(conn, row, now, "alarm", &detail)?;
     }
@@ -417,11 +423,11 @@ const TRANSACTION: &str = "transaction";
 
 /// A receipt that names another chain transaction than final blocks do is not true. It counts against its seller, and
 /// the owner hears of it. What nodes have only seen may yet be taken back, and is held against nobody.
-fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<String>, LedgerError> {
+fn hold_against_chain(conn: &dyn Conn, row: i64, now: Time) -> Result<Option<String>, LedgerError> {
     let sql = "SELECT chain_tx, receipt FROM purchase
                 WHERE row = ?1 AND state = 'settled' AND proof = 'chain'
                   AND chain_tx IS NOT NULL AND receipt IS NOT NULL";
-    let found = conn.prepare_cached(sql)?.query_row([row], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found = conn.find(sql, in_order![row], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some((proven, receipt)): Option<(String, String)> = found else { return Ok(None) };
     let mut receipt: Value = serde_json::from_str(&receipt).map_err(damaged)?;
     let is_other = |named: &Value| named.as_str().is_some_and(|named| !named.eq_ignore_ascii_case(&proven));
@@ -442,9 +448,9 @@ fn hold_against_chain(conn: &Connection, row: i64, now: Time) -> Result<Option<S
     if is_signed_lie {
         differs_from_chain(&mut receipt["signed"]);
         let sql = "UPDATE purchase SET receipt = ?2 WHERE row = ?1";
-        conn.prepare_cached(sql)?.execute(params![row, receipt.to_string()])?;
+        conn.note(sql, in_order![row, receipt.to_string()])?;
     }
-    conn.prepare_cached("UPDATE purchase SET lied = 1 WHERE row = ?1")?.execute([row])?;
+    conn.note("UPDATE purchase SET lied = 1 WHERE row = ?1", in_order![row])?;
     Ok(raise(conn, Some(row), &message, now)?.then_some(message))
 }
 
@@ -460,35 +466,35 @@ fn differs_from_chain(signed: &mut Value) {
 }
 
 /// The budgets count what was taken, and not what could have been.
-fn give_back(conn: &Connection, row: i64, taken: &Taken) -> Result<(), LedgerError> {
+fn give_back(conn: &dyn Conn, row: i64, taken: &Taken) -> Result<(), LedgerError> {
     let (_, counted) = standing(conn, row)?;
     let given_back = counted.usd.saturating_sub(taken.usd);
     budget::give_back(conn, &counted, given_back)?;
-    conn.prepare_cached(
+    conn.note(
         "UPDATE purchase SET taken = :taken, usd = usd - :given_back, given_back = :given_back WHERE row = :row",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":taken": taken.amount.to_string(),
-        ":given_back": given_back.as_micros() as i64,
-    })?;
+        named! {
+            ":row": row,
+            ":taken": taken.amount.to_string(),
+            ":given_back": given_back.as_micros() as i64,
+        },
+    )?;
     Ok(())
 }
 
 /// Where a row stands, and what it counts in.
-pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted), LedgerError> {
+pub(super) fn standing(conn: &dyn Conn, row: i64) -> Result<(Standing, Counted), LedgerError> {
     let (standing, counted) = conn
-        .prepare_cached(
+        .find(
             "SELECT state, proof, counted_at, session, budget_domain, payee, usd
                FROM purchase WHERE row = ?1 AND handle IS NOT NULL",
+            in_order![row],
+            |row| {
+                let standing = read::read_standing(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+                let counted: (i64, i64, String, String, i64) =
+                    (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+                Ok((standing, counted))
+            },
         )?
-        .query_row([row], |row| {
-            let standing = read::read_standing(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
-            let counted: (i64, i64, String, String, i64) =
-                (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-            Ok((standing, counted))
-        })
-        .optional()?
         .ok_or_else(|| LedgerError::NotNow("no money was authorized for this purchase".to_owned()))?;
     let (at, session, domain, payee, usd) = counted;
     let usd = Usd::micros(usd.max(0) as u64);
@@ -496,21 +502,21 @@ pub(super) fn standing(conn: &Connection, row: i64) -> Result<(Standing, Counted
 }
 
 /// Goods that did not come within a day of the payment are not asked for any more.
-fn forget_long_settled(conn: &Connection, now: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+fn forget_long_settled(conn: &dyn Conn, now: Time) -> Result<(), LedgerError> {
+    conn.note(
         "UPDATE purchase SET request = NULL
           WHERE request IS NOT NULL AND open = 1 AND state = 'settled' AND settled_at < :before",
-    )?
-    .execute(named_params! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() })?;
+        named! { ":before": now.minus(limits::OPEN_AFTER_SETTLED).millis() },
+    )?;
     Ok(())
 }
 
 /// The agent's own headers and body are kept for presenting once more, and only while that may happen.
-pub(super) fn forget_request(conn: &Connection, row: i64) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+pub(super) fn forget_request(conn: &dyn Conn, row: i64) -> Result<(), LedgerError> {
+    conn.note(
         "UPDATE purchase SET request = NULL
           WHERE row = ?1 AND request IS NOT NULL AND (open = 0 OR state = 'lapsed')",
-    )?
-    .execute([row])?;
+        in_order![row],
+    )?;
     Ok(())
 }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
-
+use super::engine::{Conn, Fields, named};
 use super::{LedgerError, damaged, events};
 use crate::money::{Account, Amount, Network};
 
@@ -21,13 +20,13 @@ pub struct Doubt {
 }
 
 /// The sums as this look has them, or a later one.
-pub fn up_to_date(doubt: &Mutex<Doubt>, conn: &Connection) -> Result<InDoubt, LedgerError> {
+pub fn up_to_date(doubt: &Mutex<Doubt>, conn: &dyn Conn) -> Result<InDoubt, LedgerError> {
     doubt.lock().unwrap_or_else(PoisonError::into_inner).follow(conn)
 }
 
 impl Doubt {
     /// Every move of money is an event, so what has none is as it was.
-    fn follow(&mut self, conn: &Connection) -> Result<InDoubt, LedgerError> {
+    fn follow(&mut self, conn: &dyn Conn) -> Result<InDoubt, LedgerError> {
         let newest = events::newest(conn)?;
         match self.to {
             None => self.read_all(conn)?,
@@ -39,27 +38,23 @@ impl Doubt {
         Ok(self.sums.clone())
     }
 
-    fn read_all(&mut self, conn: &Connection) -> Result<(), LedgerError> {
-        let mut query = conn.prepare_cached(
-            "SELECT row, network, asset_address, amount FROM unproven WHERE state IN ('authorized', 'held')",
-        )?;
-        let mut found = query.query([])?;
-        while let Some(row) = found.next()? {
+    fn read_all(&mut self, conn: &dyn Conn) -> Result<(), LedgerError> {
+        let query = "SELECT row, network, asset_address, amount FROM unproven WHERE state IN ('authorized', 'held')";
+
+        conn.each(query, &[], |row| {
             self.holds(row.get("row")?, Some(read(row)?));
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 
-    fn read_since(&mut self, conn: &Connection, known: i64) -> Result<(), LedgerError> {
-        let mut changed =
-            conn.prepare_cached("SELECT purchase FROM event WHERE id > :known AND purchase IS NOT NULL")?;
-        let rows = changed.query_map(named_params! { ":known": known }, |row| row.get(0))?;
-        let mut query = conn.prepare_cached(
-            "SELECT network, asset_address, amount FROM purchase
-              WHERE row = :row AND handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')",
-        )?;
-        for row in rows.collect::<Result<Vec<i64>, _>>()? {
-            let now = query.query_row(named_params! { ":row": row }, |found| Ok(read(found))).optional()?;
+    fn read_since(&mut self, conn: &dyn Conn, known: i64) -> Result<(), LedgerError> {
+        let changed = "SELECT purchase FROM event WHERE id > :known AND purchase IS NOT NULL";
+        let rows = conn.list(changed, named! { ":known": known }, |row| row.get(0))?;
+        let query = "SELECT network, asset_address, amount FROM purchase
+              WHERE row = :row AND handle IS NOT NULL AND proof <> 'chain' AND state IN ('authorized', 'held')";
+        for row in rows {
+            let now = conn.find(query, named! { ":row": row }, |found| Ok(read(found)))?;
             self.holds(row, now.transpose()?);
         }
         Ok(())
@@ -80,7 +75,7 @@ impl Doubt {
     }
 }
 
-fn read(found: &Row<'_>) -> Result<(Account, Amount), LedgerError> {
+fn read(found: &dyn Fields) -> Result<(Account, Amount), LedgerError> {
     let (network, asset): (String, String) = (found.get("network")?, found.get("asset_address")?);
     let amount: String = found.get("amount")?;
     let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;

@@ -1,10 +1,10 @@
 //! What happened, append-only, each event sealed to the one before it.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::LedgerError;
+use super::engine::{Conn, Fields, named};
 use crate::time::Time;
 
 /// An event as it is stored.
@@ -25,25 +25,19 @@ pub struct StoredEvent {
 }
 
 /// Appends one. `detail` holds facts, never secrets: signatures stay in their own table.
-pub fn append(
-    conn: &Connection,
-    purchase: Option<i64>,
-    at: Time,
-    kind: &str,
-    detail: &Value,
-) -> Result<(), LedgerError> {
+pub fn append(conn: &dyn Conn, purchase: Option<i64>, at: Time, kind: &str, detail: &Value) -> Result<(), LedgerError> {
     let detail = detail.to_string();
     let hash = seal(&newest_hash(conn)?, purchase, at, kind, &detail);
-    conn.prepare_cached(
+    conn.note(
         "INSERT INTO event (purchase, at, kind, detail, hash) VALUES (:purchase, :at, :kind, :detail, :hash)",
-    )?
-    .execute(named_params! {
-        ":purchase": purchase,
-        ":at": at.millis(),
-        ":kind": kind,
-        ":detail": detail,
-        ":hash": hash.as_slice(),
-    })?;
+        named! {
+            ":purchase": purchase,
+            ":at": at.millis(),
+            ":kind": kind,
+            ":detail": detail,
+            ":hash": hash.as_slice(),
+        },
+    )?;
     Ok(())
 }
 
@@ -61,36 +55,29 @@ pub fn seal(before: &[u8], purchase: Option<i64>, at: Time, kind: &str, detail: 
 }
 
 /// The events of one purchase, oldest first.
-pub fn of_purchase(conn: &Connection, row: i64) -> Result<Vec<StoredEvent>, LedgerError> {
-    let mut query = conn
-        .prepare_cached("SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = :row ORDER BY id")?;
-    let events = query.query_map(named_params! { ":row": row }, read)?.collect::<Result<_, _>>()?;
+pub fn of_purchase(conn: &dyn Conn, row: i64) -> Result<Vec<StoredEvent>, LedgerError> {
+    let query = "SELECT id, purchase, at, kind, detail, hash FROM event WHERE purchase = :row ORDER BY id";
+    let events = conn.list(query, named! { ":row": row }, read)?;
     Ok(events)
 }
 
 /// Walks the whole chain of events, oldest first.
-pub fn each(conn: &Connection, mut visit: impl FnMut(StoredEvent)) -> Result<(), LedgerError> {
-    let mut query = conn.prepare("SELECT id, purchase, at, kind, detail, hash FROM event ORDER BY id")?;
-    for event in query.query_map([], read)? {
-        visit(event?);
-    }
-    Ok(())
+pub fn each(conn: &dyn Conn, mut visit: impl FnMut(StoredEvent)) -> Result<(), LedgerError> {
+    let query = "SELECT id, purchase, at, kind, detail, hash FROM event ORDER BY id";
+    conn.each(query, &[], |row| read(row).map(&mut visit))
 }
 
 /// How far the history has come.
-pub fn newest(conn: &Connection) -> Result<i64, LedgerError> {
-    Ok(conn.prepare_cached("SELECT coalesce(max(id), 0) FROM event")?.query_row([], |row| row.get(0))?)
+pub fn newest(conn: &dyn Conn) -> Result<i64, LedgerError> {
+    conn.read("SELECT coalesce(max(id), 0) FROM event", &[], |row| row.get(0))
 }
 
-fn newest_hash(conn: &Connection) -> Result<Vec<u8>, LedgerError> {
-    let newest = conn
-        .prepare_cached("SELECT hash FROM event ORDER BY id DESC LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
+fn newest_hash(conn: &dyn Conn) -> Result<Vec<u8>, LedgerError> {
+    let newest = conn.find("SELECT hash FROM event ORDER BY id DESC LIMIT 1", &[], |row| row.get(0))?;
     Ok(newest.unwrap_or_default())
 }
 
-pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredEvent> {
+pub(super) fn read(row: &dyn Fields) -> Result<StoredEvent, LedgerError> {
     Ok(StoredEvent {
         id: row.get(0)?,
         purchase: row.get(1)?,

@@ -1,11 +1,9 @@
 //! How things stand, at a glance: read beside everybody else, waiting for nobody, writing nothing.
 
 use std::path::Path;
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, named_params};
-
-use super::{LedgerError, budget, schema};
+use super::engine::{Conn, Given, named};
+use super::{LedgerError, budget, sqlite};
 use crate::money::Usd;
 use crate::policy::{Meter, Scope, Window};
 use crate::time::Time;
@@ -27,31 +25,29 @@ pub struct LedgerGlance {
 
 /// Nothing where there is no ledger, or one this program cannot read at once.
 pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(Duration::ZERO)?;
-    schema::check(&conn)?;
-    let look = conn.unchecked_transaction()?;
-    let count = |sql: &str, at: i64| {
-        look.query_row(sql, named_params! { ":at": at }, |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64)
-    };
+    sqlite::at_a_glance(path, |conn| look(conn, now))
+}
+
+fn look(conn: &dyn Conn, now: Time) -> Result<LedgerGlance, LedgerError> {
+    let count =
+        |sql: &str, given: &Given<'_>| conn.read(sql, given, |row| row.get::<_, i64>(0)).map(|n| n.max(0) as u64);
     let (frozen, newest, reviewed_to): (bool, i64, i64) =
-        look.query_row("SELECT frozen_why IS NOT NULL, newest, reviewed_to FROM ledger", [], |row| {
+        conn.read("SELECT frozen_why IS NOT NULL, newest, reviewed_to FROM ledger", &[], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
     let now = now.max(Time::from_millis(newest));
     let day = Meter { scope: Scope::Wallet, window: Window::Day };
-    let used = budget::read(&look, [day], None, now)?;
+    let used = budget::read(conn, [day], None, now)?;
     Ok(LedgerGlance {
         frozen,
         spent: used.values().next().map(|used| used.counted).unwrap_or_default(),
-        held: count("SELECT count(*) FROM unproven WHERE state IN ('authorized', 'held') AND :at IS NOT NULL", 0)?,
+        held: count("SELECT count(*) FROM unproven WHERE state IN ('authorized', 'held')", &[])?,
         waiting: count(
             "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
               WHERE p.state = 'needs_approval' AND q.expires_at > :at AND q.used = 0
-                AND q.answer IS NOT 'denied' AND coalesce(q.valid_until, 0) <= :at",
-            now.millis(),
+                AND q.answer IS DISTINCT FROM 'denied' AND coalesce(q.valid_until, 0) <= :at",
+            named! { ":at": now.millis() },
         )?,
-        alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > :at", reviewed_to)?,
+        alarms: count("SELECT count(*) FROM event WHERE kind = 'alarm' AND at > :at", named! { ":at": reviewed_to })?,
     })
 }

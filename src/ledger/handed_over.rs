@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, named_params};
-
+use super::engine::{Conn, named};
 use super::read::Entry;
 use super::{Ledger, LedgerError, Sync};
 
@@ -25,14 +24,12 @@ impl HandedOver {
     }
 
     /// Notes what was heard until now. That an outcome is not known yet is none.
-    pub fn note(&self, conn: &Connection) -> Result<(), LedgerError> {
+    pub fn note(&self, conn: &dyn Conn) -> Result<(), LedgerError> {
         let rows = std::mem::take(&mut *self.rows());
-        let mut note = conn.prepare_cached(
-            "UPDATE purchase SET handed = 1
-              WHERE row = :row AND handed = 0 AND (answered_at IS NOT NULL OR state IN ('settled', 'lapsed'))",
-        )?;
+        let note = "UPDATE purchase SET handed = 1
+              WHERE row = :row AND handed = 0 AND (answered_at IS NOT NULL OR state IN ('settled', 'lapsed'))";
         for row in rows {
-            note.execute(named_params! { ":row": row })?;
+            conn.note(note, named! { ":row": row })?;
         }
         Ok(())
     }

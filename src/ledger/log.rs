@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, named_params, params_from_iter};
-
+use super::engine::{Conn, Fields, Owned, in_their_order, named};
 use super::events::{self, StoredEvent};
 use super::read::{self, COLUMNS, Entry};
 use super::{Ledger, LedgerError};
@@ -129,36 +127,34 @@ impl Ledger {
 
     /// A number that changes when anybody has written to the ledger. Asking costs next to nothing.
     pub async fn version(&self) -> Result<i64, LedgerError> {
-        self.read(|conn| Ok(conn.pragma_query_value(None, "data_version", |row| row.get(0))?)).await
+        self.beside(|engine| engine.version()).await
     }
 
     /// What the owner must hear about, newest first.
     pub async fn news(&self, since: Option<Time>, limit: usize) -> Result<Vec<StoredEvent>, LedgerError> {
         self.read(move |conn| {
             let since = since.map_or(i64::MIN, Time::millis);
-            let mut query = conn.prepare_cached(
-                "SELECT id, purchase, at, kind, detail, hash FROM event
+            let query = "SELECT id, purchase, at, kind, detail, hash FROM event
                   WHERE (kind = 'alarm' OR kind = 'breaker' OR kind = 'notice') AND at >= :since
-                  ORDER BY id DESC LIMIT :limit",
-            )?;
-            let rows = query.query_map(named_params! { ":since": since, ":limit": limit as i64 }, events::read)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+                  ORDER BY id DESC LIMIT :limit";
+            let rows = conn.list(query, named! { ":since": since, ":limit": limit as i64 }, events::read)?;
+            Ok(rows)
         })
         .await
     }
 }
 
-fn page(conn: &Connection, filter: &Filter) -> Result<LogPage, LedgerError> {
+fn page(conn: &dyn Conn, filter: &Filter) -> Result<LogPage, LedgerError> {
     let (entries, next) = entries(conn, filter)?;
     Ok(LogPage { entries, totals: totals(conn, filter)?, next })
 }
 
 /// A page of entries, and where the next one begins.
-pub(super) fn entries(conn: &Connection, filter: &Filter) -> Result<(Vec<Entry>, Option<Cursor>), LedgerError> {
+pub(super) fn entries(conn: &dyn Conn, filter: &Filter) -> Result<(Vec<Entry>, Option<Cursor>), LedgerError> {
     let limit = filter.limit.clamp(1, 10_000);
     let (sql, mut values) = filter.page();
-    values.push(Sql::Integer(limit as i64 + 1));
-    let mut entries = read::entries(conn, &sql, params_from_iter(values))?;
+    values.push(Owned::Number(limit as i64 + 1));
+    let mut entries = read::entries(conn, &sql, &in_their_order(&values))?;
     let has_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| has_more).map(Cursor::of);
@@ -166,7 +162,7 @@ pub(super) fn entries(conn: &Connection, filter: &Filter) -> Result<(Vec<Entry>,
 }
 
 /// Whole days from the tally, and what is left of the first and the last from the rows.
-pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<LogTotals, LedgerError> {
+pub(super) fn totals(conn: &dyn Conn, filter: &Filter) -> Result<LogTotals, LedgerError> {
     let Some(days) = filter.whole_days() else { return totals_of_rows(conn, filter) };
     let mut sum = LogTotals::default();
     for group in tallied(conn, filter, &days, "agent")? {
@@ -178,12 +174,12 @@ pub(super) fn totals(conn: &Connection, filter: &Filter) -> Result<LogTotals, Le
     Ok(sum)
 }
 
-fn totals_of_rows(conn: &Connection, filter: &Filter) -> Result<LogTotals, LedgerError> {
+fn totals_of_rows(conn: &dyn Conn, filter: &Filter) -> Result<LogTotals, LedgerError> {
     let (sql, values) = filter.sums("NULL", filter.index(), "");
-    Ok(conn.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| LogTotals::read(row, 1))?)
+    conn.read(&sql, &in_their_order(&values), |row| LogTotals::read(row, 1))
 }
 
-fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
+fn groups(conn: &dyn Conn, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
     let mut groups = match (by, filter.whole_days()) {
         (By::Day, Some(days)) => tallied_with_edges(conn, filter, &days, by, "day")?,
         (By::Agent, Some(days)) => tallied_with_edges(conn, filter, &days, by, "agent")?,
@@ -198,7 +194,7 @@ fn groups(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, Ledg
 }
 
 fn tallied_with_edges(
-    conn: &Connection,
+    conn: &dyn Conn,
     filter: &Filter,
     days: &WholeDays,
     by: By,
@@ -217,7 +213,7 @@ fn tallied_with_edges(
 }
 
 /// The tally of whole days, by one of its columns. What moved on from a state has left a nought there.
-fn tallied(conn: &Connection, filter: &Filter, days: &WholeDays, key: &str) -> Result<Vec<Group>, LedgerError> {
+fn tallied(conn: &dyn Conn, filter: &Filter, days: &WholeDays, key: &str) -> Result<Vec<Group>, LedgerError> {
     let sql = format!(
         "SELECT CAST({key} AS TEXT), sum(purchases), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
                 coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
@@ -226,34 +222,32 @@ fn tallied(conn: &Connection, filter: &Filter, days: &WholeDays, key: &str) -> R
             AND (:agent IS NULL OR agent = :agent) AND (:state IS NULL OR state = :state)
           GROUP BY {key}"
     );
-    let mut query = conn.prepare_cached(&sql)?;
-    let groups = query.query_map(
-        named_params! { ":first": days.first, ":end": days.end, ":agent": filter.agent, ":state": filter.state },
+    let query = &sql;
+    let groups = conn.list(
+        query,
+        named! { ":first": days.first, ":end": days.end, ":agent": filter.agent, ":state": filter.state },
         Group::read,
     )?;
-    Ok(groups.collect::<Result<_, _>>()?)
-}
-
-fn groups_of_rows(conn: &Connection, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
-    let (sql, values) = filter.groups(by);
-    let mut query = conn.prepare_cached(&sql)?;
-    let groups = query.query_map(params_from_iter(values), Group::read)?.collect::<Result<_, _>>()?;
     Ok(groups)
 }
 
-fn changes(conn: &Connection, filter: &Filter, since: i64) -> Result<Changes, LedgerError> {
+fn groups_of_rows(conn: &dyn Conn, filter: &Filter, by: By) -> Result<Vec<Group>, LedgerError> {
+    let (sql, values) = filter.groups(by);
+    let query = &sql;
+    let groups = conn.list(query, &in_their_order(&values), Group::read)?;
+    Ok(groups)
+}
+
+fn changes(conn: &dyn Conn, filter: &Filter, since: i64) -> Result<Changes, LedgerError> {
     /// What one look takes in: memory stays bounded however much has happened.
     const EVENTS: i64 = 500;
     let event = events::newest(conn)?.min(since.saturating_add(EVENTS));
     let (sql, values) = filter.changed();
-    let values = [Sql::Integer(since), Sql::Integer(event)].into_iter().chain(values);
-    let entries = read::entries(conn, &sql, params_from_iter(values))?;
-    let mut query = conn.prepare_cached(
-        "SELECT id, purchase, at, kind, detail, hash FROM event
-          WHERE id > :since AND id <= :event AND +kind IN ('alarm', 'breaker', 'notice') ORDER BY id",
-    )?;
-    let news =
-        query.query_map(named_params! { ":since": since, ":event": event }, events::read)?.collect::<Result<_, _>>()?;
+    let values: Vec<Owned> = [Owned::Number(since), Owned::Number(event)].into_iter().chain(values).collect();
+    let entries = read::entries(conn, &sql, &in_their_order(&values))?;
+    let query = "SELECT id, purchase, at, kind, detail, hash FROM event
+          WHERE id > :since AND id <= :event AND kind || '' IN ('alarm', 'breaker', 'notice') ORDER BY id";
+    let news = conn.list(query, named! { ":since": since, ":event": event }, events::read)?;
     Ok(Changes { event: event.max(since), entries, news })
 }
 
@@ -292,14 +286,14 @@ impl Filter {
         }
     }
 
-    pub(super) fn page(&self) -> (String, Vec<Sql>) {
+    pub(super) fn page(&self) -> (String, Vec<Owned>) {
         let (clause, mut values) = self.clause();
         let (beyond, order, from) = match self.oldest_first {
             true => (">", "at, row", Cursor { at: i64::MIN, row: i64::MIN }),
             false => ("<", "at DESC, row DESC", Cursor { at: i64::MAX, row: i64::MAX }),
         };
         let after = self.after.unwrap_or(from);
-        values.extend([Sql::Integer(after.at), Sql::Integer(after.row)]);
+        values.extend([Owned::Number(after.at), Owned::Number(after.row)]);
         let index = self.index();
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM listed INDEXED BY {index}
@@ -309,7 +303,7 @@ impl Filter {
         (sql, values)
     }
 
-    pub(super) fn groups(&self, by: By) -> (String, Vec<Sql>) {
+    pub(super) fn groups(&self, by: By) -> (String, Vec<Owned>) {
         // Grouped in an index's own order where there is one.
         let (key, index) = match by {
             By::Day => ("at / 86400000", self.index()),
@@ -323,7 +317,7 @@ impl Filter {
     }
 
     /// `rest` goes on where the WHERE ends.
-    pub(super) fn sums(&self, key: &str, index: &str, rest: &str) -> (String, Vec<Sql>) {
+    pub(super) fn sums(&self, key: &str, index: &str, rest: &str) -> (String, Vec<Owned>) {
         let (clause, values) = self.clause();
         let sql = format!(
             "SELECT {key}, count(*), coalesce(sum(usd) FILTER (WHERE state = 'settled'), 0),
@@ -333,7 +327,7 @@ impl Filter {
         (sql, values)
     }
 
-    pub(super) fn changed(&self) -> (String, Vec<Sql>) {
+    pub(super) fn changed(&self) -> (String, Vec<Owned>) {
         let (clause, values) = self.clause();
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT DISTINCT purchase AS changed FROM event WHERE id > ? AND id <= ?)
@@ -342,33 +336,34 @@ impl Filter {
         (sql, values)
     }
 
-    pub(super) fn clause(&self) -> (String, Vec<Sql>) {
+    pub(super) fn clause(&self) -> (String, Vec<Owned>) {
         let mut clause = "at >= ? AND at < ?".to_owned();
         let mut values = vec![
-            Sql::Integer(self.since.map_or(i64::MIN, Time::millis)),
-            Sql::Integer(self.until.map_or(i64::MAX, Time::millis)),
+            Owned::Number(self.since.map_or(i64::MIN, Time::millis)),
+            Owned::Number(self.until.map_or(i64::MAX, Time::millis)),
         ];
-        let mut and = |text: &str, value: Sql| {
+        let mut and = |text: &str, value: Owned| {
             clause.push_str(" AND ");
             clause.push_str(text);
             values.push(value);
         };
         if let Some(session) = self.session {
-            and("session = ?", Sql::Integer(session));
+            and("session = ?", Owned::Number(session));
         }
         if let Some(agent) = &self.agent {
-            and("agent = ?", Sql::Text(agent.clone()));
+            and("agent = ?", Owned::Text(agent.clone()));
         }
         if let Some(state) = &self.state {
-            and("state = ?", Sql::Text(state.clone()));
+            and("state = ?", Owned::Text(state.clone()));
         }
         if let Some(domain) = &self.domain {
             let host = domain.trim_start_matches("*.").trim_end_matches('.').to_ascii_lowercase();
             let site = registrable(&host).to_owned();
             let is_part = site != host;
-            and("site = ?", Sql::Text(site));
+            and("site = ?", Owned::Text(site));
             if is_part {
-                and("('.' || rtrim(domain, '.')) GLOB ?", Sql::Text(format!("*.{host}")));
+                let end = host.replace('!', "!!").replace('_', "!_").replace('%', "!%");
+                and("('.' || rtrim(domain, '.')) LIKE ? ESCAPE '!'", Owned::Text(format!("%.{end}")));
             }
         }
         (clause, values)
@@ -397,13 +392,13 @@ impl FromStr for Cursor {
 }
 
 impl Group {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Group> {
+    fn read(row: &dyn Fields) -> Result<Group, LedgerError> {
         Ok(Group { key: row.get(0)?, totals: LogTotals::read(row, 1)? })
     }
 }
 
 impl LogTotals {
-    fn read(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<LogTotals> {
+    fn read(row: &dyn Fields, first: usize) -> Result<LogTotals, LedgerError> {
         let positive = |nth: usize| row.get::<_, i64>(first + nth).map(|n| n.max(0) as u64);
         Ok(LogTotals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
     }

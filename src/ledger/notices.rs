@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, named_params};
 use serde_json::json;
 
 use super::authorize::{Draft, ledger_time};
+use super::engine::{Conn, named};
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync};
 use crate::limits;
@@ -28,15 +28,15 @@ impl Ledger {
     /// Notes payments whose window has passed and of which nobody knows whether they were taken.
     pub async fn notice_overdue(&self, now: Time) -> Result<(), LedgerError> {
         let past = now.minus(limits::PAST_WINDOW).secs();
-        if !self.read(move |conn| Ok(conn.prepare_cached(OVERDUE)?.exists(named_params! { ":past": past })?)).await? {
+        if !self.read(move |conn| conn.has(OVERDUE, named! { ":past": past })).await? {
             return Ok(());
         }
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let mut query = conn.prepare_cached(OVERDUE)?;
-                let rows = query.query_map(named_params! { ":past": past }, |row| Ok((row.get(0)?, row.get(1)?)))?;
-                for (row, ends) in rows.collect::<Result<Vec<(i64, i64)>, _>>()? {
+                let query = OVERDUE;
+                let rows = conn.list(query, named! { ":past": past }, |row| Ok((row.get(0)?, row.get(1)?)))?;
+                for (row, ends) in rows {
                     let message = format!(
                         "a payment's window ended at {}, and nobody knows yet whether it was taken; it counts as spent",
                         Time::from_secs(ends)
@@ -57,7 +57,7 @@ impl Ledger {
             .write(Sync::Lazy, |conn| {
                 let news = untold(conn)?;
                 if let Some(last) = news.last() {
-                    conn.execute("UPDATE ledger SET told = :told", named_params! { ":told": last.id })?;
+                    conn.note("UPDATE ledger SET told = :told", named! { ":told": last.id })?;
                 }
                 Ok(news)
             })
@@ -65,15 +65,15 @@ impl Ledger {
     }
 }
 
-fn untold(conn: &Connection) -> Result<Vec<StoredEvent>, LedgerError> {
-    let mut query = conn.prepare_cached(UNTOLD)?;
-    let news = query.query_map([], events::read)?.collect::<Result<_, _>>()?;
+fn untold(conn: &dyn Conn) -> Result<Vec<StoredEvent>, LedgerError> {
+    let query = UNTOLD;
+    let news = conn.list(query, &[], events::read)?;
     Ok(news)
 }
 
 /// Notes the budgets that this payment takes past most of what they hold. `before` is what was spent without it.
 pub fn notice_budgets(
-    conn: &Connection,
+    conn: &dyn Conn,
     row: i64,
     draft: &Draft,
     before: &Snapshot,
@@ -104,16 +104,15 @@ fn about(cap: &Cap) -> String {
 
 /// A window that rolls passes the same mark again and again: once in its span is enough.
 pub(super) fn was_noticed(
-    conn: &Connection,
+    conn: &dyn Conn,
     about: &str,
     span: Option<Duration>,
     now: Time,
 ) -> Result<bool, LedgerError> {
     let Some(span) = span else { return Ok(false) };
-    let found = conn
-        .prepare_cached(
-            "SELECT 1 FROM event WHERE kind = 'notice' AND at > :since AND detail ->> 'about' = :about LIMIT 1",
-        )?
-        .exists(named_params! { ":since": now.minus(span).millis(), ":about": about })?;
+    let found = conn.has(
+        "SELECT 1 FROM event WHERE kind = 'notice' AND at > :since AND detail ->> 'about' = :about LIMIT 1",
+        named! { ":since": now.minus(span).millis(), ":about": about },
+    )?;
     Ok(found)
 }

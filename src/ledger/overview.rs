@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, named_params};
-
 use super::authorize::ledger_time;
+use super::engine::{Conn, named};
 use super::read::{self, COLUMNS, Entry};
 use super::{Ledger, LedgerError, StoredEvent, budget, events};
 use crate::money::Usd;
@@ -63,63 +62,58 @@ impl Ledger {
 }
 
 /// The sums of the wallet's month are six hours wide, so they never lie across midnight.
-fn days(conn: &Connection, now: Time) -> Result<Vec<(Time, Spent)>, LedgerError> {
+fn days(conn: &dyn Conn, now: Time) -> Result<Vec<(Time, Spent)>, LedgerError> {
     let today = now.millis().div_euclid(DAY_MILLIS);
     let mut days: Vec<(Time, Spent)> =
         (today - DAYS + 1..=today).map(|day| (Time::from_millis(day * DAY_MILLIS), Spent::default())).collect();
-    let mut query = conn.prepare_cached(
-        "SELECT start / :day, sum(counted), sum(held) FROM bucket
-          WHERE scope = 'wallet' AND window = 'month' AND start >= :first_day GROUP BY 1",
-    )?;
-    let mut rows = query.query(named_params! { ":day": DAY_MILLIS, ":first_day": (today - DAYS + 1) * DAY_MILLIS })?;
-    while let Some(row) = rows.next()? {
+    let query = "SELECT start / :day, sum(counted), sum(held) FROM bucket
+          WHERE scope = 'wallet' AND window = 'month' AND start >= :first_day GROUP BY 1";
+
+    conn.each(query, named! { ":day": DAY_MILLIS, ":first_day": (today - DAYS + 1) * DAY_MILLIS }, |row| {
         let index = usize::try_from(row.get::<_, i64>(0)? - (today - DAYS + 1)).ok();
         if let Some(day) = index.and_then(|index| days.get_mut(index)) {
             day.1 = spent(row.get(1)?, row.get(2)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(days)
 }
 
-fn domains(conn: &Connection, now: Time) -> Result<Vec<(String, Spent)>, LedgerError> {
-    let mut query = conn.prepare_cached(
-        "SELECT substr(scope, 8), sum(counted), sum(held) FROM bucket
+fn domains(conn: &dyn Conn, now: Time) -> Result<Vec<(String, Spent)>, LedgerError> {
+    let query = "SELECT substr(scope, 8), sum(counted), sum(held) FROM bucket
           WHERE scope >= 'domain ' AND scope < 'domain!' AND window = 'day' AND start > :since
-          GROUP BY scope HAVING sum(counted) > 0 ORDER BY 2 DESC, 1",
-    )?;
+          GROUP BY scope HAVING sum(counted) > 0 ORDER BY 2 DESC, 1";
     let since = budget::begins_after(Window::Day, now);
     let rows =
-        query.query_map(named_params! { ":since": since }, |row| Ok((row.get(0)?, spent(row.get(1)?, row.get(2)?))))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        conn.list(query, named! { ":since": since }, |row| Ok((row.get(0)?, spent(row.get(1)?, row.get(2)?))))?;
+    Ok(rows)
 }
 
 /// Two indexes, each with few rows in it.
-fn open(conn: &Connection, rows: usize) -> Result<Vec<Entry>, LedgerError> {
+fn open(conn: &dyn Conn, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase INDEXED BY one_open WHERE open = 1
                                 UNION SELECT row FROM unproven WHERE state IN ('authorized', 'held'))
            CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT :rows"
     );
-    read::entries(conn, &sql, named_params! { ":rows": rows as i64 })
+    read::entries(conn, &sql, named! { ":rows": rows as i64 })
 }
 
-fn agents(conn: &Connection, since: Time) -> Result<Vec<String>, LedgerError> {
-    let mut query = conn.prepare_cached("SELECT DISTINCT agent FROM session WHERE newest > :since ORDER BY agent")?;
-    let agents = query.query_map(named_params! { ":since": since.millis() }, |row| row.get(0))?;
-    Ok(agents.collect::<Result<_, _>>()?)
+fn agents(conn: &dyn Conn, since: Time) -> Result<Vec<String>, LedgerError> {
+    let query = "SELECT DISTINCT agent FROM session WHERE newest > :since ORDER BY agent";
+    let agents = conn.list(query, named! { ":since": since.millis() }, |row| row.get(0))?;
+    Ok(agents)
 }
 
-fn news(conn: &Connection, since: Time, rows: usize) -> Result<Vec<(StoredEvent, Option<String>)>, LedgerError> {
-    let mut query = conn.prepare_cached(
-        "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
+fn news(conn: &dyn Conn, since: Time, rows: usize) -> Result<Vec<(StoredEvent, Option<String>)>, LedgerError> {
+    let query = "SELECT e.id, e.purchase, e.at, e.kind, e.detail, e.hash, p.agent || '/' || p.purchase_id
            FROM event e LEFT JOIN purchase p ON p.row = e.purchase
           WHERE (e.kind = 'alarm' OR e.kind = 'breaker' OR e.kind = 'notice') AND e.at >= :since
-          ORDER BY e.id DESC LIMIT :rows",
-    )?;
-    let found = query.query_map(named_params! { ":since": since.millis(), ":rows": rows as i64 }, |row| {
+          ORDER BY e.id DESC LIMIT :rows";
+    let found = conn.list(query, named! { ":since": since.millis(), ":rows": rows as i64 }, |row| {
         Ok((events::read(row)?, row.get(6)?))
     })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    Ok(found)
 }
 
 fn spent(counted: i64, held: i64) -> Spent {

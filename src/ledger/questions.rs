@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::authorize::ledger_time;
+use super::engine::{Conn, Fields, named};
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
@@ -82,18 +82,15 @@ impl Ledger {
     ) -> Result<QuestionState, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?.millis();
-            let said = conn
-                .prepare_cached(
-                    "SELECT CASE WHEN answer = 'denied' THEN 'no'
+            let said = conn.find(
+                "SELECT CASE WHEN answer = 'denied' THEN 'no'
                                  WHEN used = 1 OR valid_until > :now THEN 'yes'
                                  WHEN expires_at > :now THEN 'waits' END
                        FROM question WHERE terms = :terms
                         AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)",
-                )?
-                .query_row(named_params! { ":agent": agent, ":id": id, ":terms": terms.0, ":now": now }, |row| {
-                    row.get::<_, Option<String>>(0)
-                })
-                .optional()?;
+                named! { ":agent": agent, ":id": id, ":terms": terms.0, ":now": now },
+                |row| row.get::<_, Option<String>>(0),
+            )?;
             Ok(match said.flatten().as_deref() {
                 Some("yes") => QuestionState::Said(true),
                 Some("no") => QuestionState::Said(false),
@@ -109,13 +106,13 @@ impl Ledger {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 let now = ledger_time(conn, now)?;
-                let touched = conn.execute(
+                let touched = conn.run(
                     "UPDATE question SET shown_at = :now
-                      WHERE used = 0 AND answer IS NOT 'denied'
+                      WHERE used = 0 AND answer IS DISTINCT FROM 'denied'
                         AND purchase = (SELECT row FROM purchase WHERE agent = :agent AND purchase_id = :id)
                         AND NOT EXISTS (SELECT 1 FROM question shown
                                          WHERE shown.identity = question.identity AND shown.shown_at > :shown_again)",
-                    named_params! {
+                    named! {
                         ":agent": agent,
                         ":id": id,
                         ":now": now.millis(),
@@ -136,18 +133,14 @@ impl Ledger {
     ) -> Result<Option<Challenge>, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
-            let kept: Option<(String, i64)> = conn
-                .prepare_cached(
-                    "SELECT q.challenge, q.heard_at FROM question q JOIN purchase p ON p.row = q.purchase
+            let kept: Option<(String, i64)> = conn.find(
+                "SELECT q.challenge, q.heard_at FROM question q JOIN purchase p ON p.row = q.purchase
                       WHERE q.identity = :identity AND p.headers = :headers AND q.answer = 'approved' AND q.used = 0
                         AND q.valid_until > :now AND q.challenge IS NOT NULL
                       ORDER BY q.heard_at DESC LIMIT 1",
-                )?
-                .query_row(
-                    named_params! { ":identity": identity.0, ":headers": headers, ":now": now.millis() },
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
+                named! { ":identity": identity.0, ":headers": headers, ":now": now.millis() },
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
             let Some((text, at)) = kept else { return Ok(None) };
             let challenge: Challenge = serde_json::from_str(&text).map_err(super::damaged)?;
             Ok(Some(Challenge { at: Time::from_millis(at), ..challenge }))
@@ -159,15 +152,12 @@ impl Ledger {
     pub async fn pending(&self, now: Time) -> Result<Vec<OpenQuestion>, LedgerError> {
         self.read(move |conn| {
             let now = ledger_time(conn, now)?;
-            let mut query = conn.prepare_cached(
-                "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
-                  WHERE used = 0 AND answer IS NOT 'denied' AND expires_at > :now ORDER BY +purchase",
-            )?;
-            let found: Vec<(i64, i64, i64, Option<i64>, String)> = query
-                .query_map(named_params! { ":now": now.millis() }, |row| {
+            let query = "SELECT purchase, asked_at, expires_at, valid_until, terms FROM question
+                  WHERE used = 0 AND answer IS DISTINCT FROM 'denied' AND expires_at > :now ORDER BY +purchase";
+            let found: Vec<(i64, i64, i64, Option<i64>, String)> =
+                conn.list(query, named! { ":now": now.millis() }, |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-                })?
-                .collect::<Result<_, _>>()?;
+                })?;
             let mut questions = Vec::new();
             for (row, asked, expires, valid_until, terms) in found {
                 let Some(entry) = read::by_row(conn, row)?.filter(|entry| entry.state == "needs_approval") else {
@@ -202,14 +192,14 @@ impl Ledger {
                 let (answer, until) =
                     if yes { ("approved", Some(now.plus(valid_for).millis())) } else { ("denied", None) };
                 let by = by_name(by);
-                let touched = conn.execute(
+                let touched = conn.run(
                     // The first answer counts. The owner may think better of one; a host's never takes another's place.
                     "UPDATE question SET answer = :answer, answered_by = :by, answered_at = :now, valid_until = :until,
                             challenge = CASE :answer WHEN 'approved' THEN challenge END
-                      WHERE purchase = :row AND terms = :terms AND used = 0 AND answer IS NOT 'denied'
+                      WHERE purchase = :row AND terms = :terms AND used = 0 AND answer IS DISTINCT FROM 'denied'
                         AND expires_at > :now
                         AND (:by = 'owner' OR answer IS NULL OR valid_until <= :now)",
-                    named_params! {
+                    named! {
                         ":row": row,
                         ":answer": answer,
                         ":by": by,
@@ -225,7 +215,7 @@ impl Ledger {
                 }
                 if !yes {
                     let sql = "UPDATE purchase SET state = 'denied' WHERE row = :row AND handle IS NULL";
-                    conn.execute(sql, named_params! { ":row": row })?;
+                    conn.note(sql, named! { ":row": row })?;
                 }
                 events::append(conn, Some(row), now, answer, &json!({ "by": by }))
             })
@@ -250,150 +240,151 @@ impl Ledger {
 
 /// Whose time is over.
 const EXPIRED: &str = "SELECT p.row FROM purchase p JOIN question q ON q.purchase = p.row
-    WHERE p.state = 'needs_approval' AND q.answer IS NOT 'denied'
+    WHERE p.state = 'needs_approval' AND q.answer IS DISTINCT FROM 'denied'
       AND max(q.expires_at, coalesce(q.valid_until, 0)) <= :now";
 /// Whose challenge cannot be paid any more.
 const KEPT_TOO_LONG: &str = "SELECT purchase FROM question WHERE challenge IS NOT NULL AND heard_at <= :since";
 
-fn is_due(conn: &Connection, now: Time) -> Result<bool, LedgerError> {
+fn is_due(conn: &dyn Conn, now: Time) -> Result<bool, LedgerError> {
     let since = now.minus(limits::CHALLENGE_KEPT).millis();
-    Ok(conn.prepare_cached(EXPIRED)?.exists(named_params! { ":now": now.millis() })?
-        || conn.prepare_cached(KEPT_TOO_LONG)?.exists(named_params! { ":since": since })?)
+    Ok(conn.has(EXPIRED, named! { ":now": now.millis() })? || conn.has(KEPT_TOO_LONG, named! { ":since": since })?)
 }
 
-fn expire(conn: &Connection, now: Time) -> Result<(), LedgerError> {
-    let mut query = conn.prepare_cached(EXPIRED)?;
-    let rows = query.query_map(named_params! { ":now": now.millis() }, |row| row.get(0))?;
-    for row in rows.collect::<Result<Vec<i64>, _>>()? {
-        conn.prepare_cached("UPDATE purchase SET state = 'expired' WHERE row = :row")?
-            .execute(named_params! { ":row": row })?;
+fn expire(conn: &dyn Conn, now: Time) -> Result<(), LedgerError> {
+    let query = EXPIRED;
+    let rows = conn.list(query, named! { ":now": now.millis() }, |row| row.get(0))?;
+    for row in rows {
+        conn.note("UPDATE purchase SET state = 'expired' WHERE row = :row", named! { ":row": row })?;
         events::append(conn, Some(row), now, "expired", &json!({}))?;
         forget_challenge(conn, row)?;
     }
-    let mut query = conn.prepare_cached(KEPT_TOO_LONG)?;
+    let query = KEPT_TOO_LONG;
     let since = now.minus(limits::CHALLENGE_KEPT).millis();
-    let rows = query.query_map(named_params! { ":since": since }, |row| row.get(0))?;
-    rows.collect::<Result<Vec<i64>, _>>()?.into_iter().try_for_each(|row| forget_challenge(conn, row))
+    let rows = conn.list(query, named! { ":since": since }, |row| row.get(0))?;
+    rows.into_iter().try_for_each(|row| forget_challenge(conn, row))
 }
 
 /// The question of a purchase has ended: what was kept to be paid after a yes goes.
-pub fn forget_challenge(conn: &Connection, row: i64) -> Result<(), LedgerError> {
-    conn.prepare_cached("UPDATE question SET challenge = NULL WHERE purchase = :row AND challenge IS NOT NULL")?
-        .execute(named_params! { ":row": row })?;
+pub fn forget_challenge(conn: &dyn Conn, row: i64) -> Result<(), LedgerError> {
+    conn.note(
+        "UPDATE question SET challenge = NULL WHERE purchase = :row AND challenge IS NOT NULL",
+        named! { ":row": row },
+    )?;
     Ok(())
 }
 
 /// Puts the question, or leaves the one that stands for the same terms. Other terms are another question: an old yes
 /// goes, because it does not fit them, and an old no stays. Answers whether it is new.
-pub fn ask(conn: &Connection, row: i64, put: &NewQuestion, now: Time) -> Result<bool, LedgerError> {
+pub fn ask(conn: &dyn Conn, row: i64, put: &NewQuestion, now: Time) -> Result<bool, LedgerError> {
     let text = put.terms.canonical();
-    let stands: Option<(String, Option<i64>)> = conn
-        .prepare_cached(
-            "SELECT terms, shown_at FROM question
-              WHERE purchase = :row AND expires_at > :now AND used = 0 AND answer IS NOT 'denied'",
-        )?
-        .query_row(named_params! { ":row": row, ":now": now.millis() }, |row| {
-            Ok((row.get("terms")?, row.get("shown_at")?))
-        })
-        .optional()?;
+    let stands: Option<(String, Option<i64>)> = conn.find(
+        "SELECT terms, shown_at FROM question
+              WHERE purchase = :row AND expires_at > :now AND used = 0 AND answer IS DISTINCT FROM 'denied'",
+        named! { ":row": row, ":now": now.millis() },
+        |row| Ok((row.get("terms")?, row.get("shown_at")?)),
+    )?;
     let is_new = stands.as_ref().is_none_or(|(stands, _)| *stands != text.0);
     if is_new {
-        conn.prepare_cached("DELETE FROM question WHERE purchase = :row AND used = 0 AND answer IS NOT 'denied'")?
-            .execute(named_params! { ":row": row })?;
+        conn.note(
+            "DELETE FROM question WHERE purchase = :row AND used = 0 AND answer IS DISTINCT FROM 'denied'",
+            named! { ":row": row },
+        )?;
         // Other terms do not make it pop up again.
         insert(conn, row, put, now, stands.and_then(|(_, shown_at)| shown_at))?;
     }
     if let Some(challenge) = &put.challenge {
         let kept = serde_json::to_string(challenge).map_err(|cause| LedgerError::Io(cause.to_string()))?;
-        conn.prepare_cached(
+        conn.note(
             "UPDATE question SET challenge = :challenge, heard_at = :heard_at WHERE purchase = :row AND terms = :terms",
-        )?
-        .execute(named_params! {
-            ":row": row,
-            ":terms": text.0,
-            ":challenge": kept,
-            ":heard_at": challenge.at.millis(),
-        })?;
+            named! {
+                ":row": row,
+                ":terms": text.0,
+                ":challenge": kept,
+                ":heard_at": challenge.at.millis(),
+            },
+        )?;
     }
     Ok(is_new)
 }
 
-fn insert(conn: &Connection, row: i64, put: &NewQuestion, now: Time, shown_at: Option<i64>) -> Result<(), LedgerError> {
+fn insert(conn: &dyn Conn, row: i64, put: &NewQuestion, now: Time, shown_at: Option<i64>) -> Result<(), LedgerError> {
     let denial = put.terms.denial();
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO question
+    conn.note(
+        "INSERT INTO question
             (purchase, identity, terms, scheme, network, asset, amount, asked_at, expires_at, shown_at)
          SELECT :row, identity, :terms, :scheme, :network, :asset, :amount, :asked_at, :expires_at, :shown_at
-           FROM purchase WHERE row = :row",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":terms": put.terms.canonical().0,
-        ":scheme": denial.scheme,
-        ":network": denial.asset.network().as_str(),
-        ":asset": denial.asset.address(),
-        ":amount": denial.amount.to_string(),
-        ":asked_at": now.millis(),
-        ":expires_at": now.plus(put.pending_for).millis(),
-        ":shown_at": shown_at,
-    })?;
+           FROM purchase WHERE row = :row
+         ON CONFLICT (purchase, terms) DO UPDATE SET
+            identity = excluded.identity, scheme = excluded.scheme, network = excluded.network, asset = excluded.asset,
+            amount = excluded.amount, asked_at = excluded.asked_at, expires_at = excluded.expires_at,
+            shown_at = excluded.shown_at, answer = NULL, answered_by = NULL, answered_at = NULL, valid_until = NULL,
+            used = 0, challenge = NULL, heard_at = NULL",
+        named! {
+            ":row": row,
+            ":terms": put.terms.canonical().0,
+            ":scheme": denial.scheme,
+            ":network": denial.asset.network().as_str(),
+            ":asset": denial.asset.address(),
+            ":amount": denial.amount.to_string(),
+            ":asked_at": now.millis(),
+            ":expires_at": now.plus(put.pending_for).millis(),
+            ":shown_at": shown_at,
+        },
+    )?;
     Ok(())
 }
 
 /// The id of the purchase under which a question of this identity stands already.
-pub fn standing_row(conn: &Connection, identity: &Identity) -> Result<Option<String>, LedgerError> {
-    let standing = conn
-        .prepare_cached(
-            "SELECT purchase_id FROM purchase
+pub fn standing_row(conn: &dyn Conn, identity: &Identity) -> Result<Option<String>, LedgerError> {
+    let standing = conn.find(
+        "SELECT purchase_id FROM purchase
               WHERE identity = :identity AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
-        )?
-        .query_row(named_params! { ":identity": identity.0 }, |row| row.get(0))
-        .optional()?;
+        named! { ":identity": identity.0 },
+        |row| row.get(0),
+    )?;
     Ok(standing)
 }
 
 /// How many other questions of this agent stand.
-pub fn count_pending(conn: &Connection, agent: &str, but: &str, now: Time) -> Result<usize, LedgerError> {
-    let count: i64 = conn
-        .prepare_cached(
-            "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
+pub fn count_pending(conn: &dyn Conn, agent: &str, but: &str, now: Time) -> Result<usize, LedgerError> {
+    let count: i64 = conn.read(
+        "SELECT count(*) FROM purchase p JOIN question q ON q.purchase = p.row
               WHERE p.agent = :agent AND p.purchase_id <> :but AND p.state = 'needs_approval' AND q.expires_at > :now
-                AND q.answer IS NOT 'denied'",
-        )?
-        .query_row(named_params! { ":agent": agent, ":but": but, ":now": now.millis() }, |row| row.get(0))?;
+                AND q.answer IS DISTINCT FROM 'denied'",
+        named! { ":agent": agent, ":but": but, ":now": now.millis() },
+        |row| row.get(0),
+    )?;
     Ok(count as usize)
 }
 
 /// What the owner has said about this wish, as far as it still holds.
 pub fn into_snapshot(
-    conn: &Connection,
+    conn: &dyn Conn,
     identity: &Identity,
     now: Time,
     policy: &Policy,
     snapshot: &mut Snapshot,
 ) -> Result<(), LedgerError> {
-    let mut query = conn.prepare_cached(
-        "SELECT terms, answered_by FROM question
-          WHERE identity = :identity AND answer = 'approved' AND used = 0 AND valid_until > :now",
-    )?;
-    let mut rows = query.query(named_params! { ":identity": identity.0, ":now": now.millis() })?;
-    while let Some(row) = rows.next()? {
+    let query = "SELECT terms, answered_by FROM question
+          WHERE identity = :identity AND answer = 'approved' AND used = 0 AND valid_until > :now";
+
+    conn.each(query, named! { ":identity": identity.0, ":now": now.millis() }, |row| {
         let by = named_by(&row.get::<_, String>("answered_by")?)?;
         snapshot.approvals.push(Approval { terms: TermsText(row.get("terms")?), by });
-    }
+        Ok(())
+    })?;
     let since = now.minus(policy.approval.pending_for).millis();
-    let mut query = conn.prepare_cached(
-        "SELECT scheme, network, asset, amount FROM question
-          WHERE identity = :identity AND answer = 'denied' AND answered_at > :since AND scheme IS NOT NULL",
-    )?;
-    let mut rows = query.query(named_params! { ":identity": identity.0, ":since": since })?;
-    while let Some(row) = rows.next()? {
+    let query = "SELECT scheme, network, asset, amount FROM question
+          WHERE identity = :identity AND answer = 'denied' AND answered_at > :since AND scheme IS NOT NULL";
+
+    conn.each(query, named! { ":identity": identity.0, ":since": since }, |row| {
         snapshot.denied.push(denial(row)?);
-    }
+        Ok(())
+    })?;
     Ok(())
 }
 
-fn denial(row: &Row<'_>) -> Result<Denial, LedgerError> {
+fn denial(row: &dyn Fields) -> Result<Denial, LedgerError> {
     let (asset, amount): (String, String) = (row.get("asset")?, row.get("amount")?);
     let network = Network::new(row.get::<_, String>("network")?);
     Ok(Denial {
@@ -404,26 +395,25 @@ fn denial(row: &Row<'_>) -> Result<Denial, LedgerError> {
 }
 
 /// A yes is for one purchase: whatever it was for, it is used up in the commit that makes that purchase.
-pub fn use_up(conn: &Connection, row: i64, identity: &Identity, now: Time) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+pub fn use_up(conn: &dyn Conn, row: i64, identity: &Identity, now: Time) -> Result<(), LedgerError> {
+    conn.note(
         "UPDATE question SET used = 1, challenge = NULL
           WHERE identity = :identity AND answer = 'approved' AND used = 0 AND valid_until > :now",
-    )?
-    .execute(named_params! { ":identity": identity.0, ":now": now.millis() })?;
+        named! { ":identity": identity.0, ":now": now.millis() },
+    )?;
     forget_challenge(conn, row)
 }
 
 /// What a purchase's yes was for, once it was used for it.
-pub fn used_by(conn: &Connection, row: i64) -> Result<Vec<Approval>, LedgerError> {
-    let mut query = conn.prepare_cached(
-        "SELECT terms, answered_by FROM question WHERE purchase = :row AND answer = 'approved' AND used = 1",
-    )?;
-    let mut rows = query.query(named_params! { ":row": row })?;
+pub fn used_by(conn: &dyn Conn, row: i64) -> Result<Vec<Approval>, LedgerError> {
+    let query = "SELECT terms, answered_by FROM question WHERE purchase = :row AND answer = 'approved' AND used = 1";
+
     let mut used = Vec::new();
-    while let Some(row) = rows.next()? {
+    conn.each(query, named! { ":row": row }, |row| {
         let by = named_by(&row.get::<_, String>("answered_by")?)?;
         used.push(Approval { terms: TermsText(row.get("terms")?), by });
-    }
+        Ok(())
+    })?;
     Ok(used)
 }
 

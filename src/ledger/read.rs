@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
-
 use super::doubt::{self, InDoubt};
+use super::engine::{Conn, Fields, Given, named};
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, budget, damaged};
 use crate::authorization::{Authorization, Handle};
@@ -218,13 +217,13 @@ impl Ledger {
             found.asked = one(
                 conn,
                 "identity = :identity AND state = 'needs_approval' ORDER BY row DESC LIMIT 1",
-                named_params! { ":identity": identity.0 },
+                named! { ":identity": identity.0 },
             )?;
             found.delivered = one(
                 conn,
                 "identity = :identity AND headers = :headers AND delivered = 1 AND handle IS NOT NULL
                   ORDER BY answered_at DESC, row DESC LIMIT 1",
-                named_params! { ":identity": identity.0, ":headers": headers },
+                named! { ":identity": identity.0, ":headers": headers },
             )?;
             for entry in [&mut found.open, &mut found.by_id, &mut found.delivered, &mut found.parent, &mut found.child]
             {
@@ -271,13 +270,12 @@ impl Ledger {
         self.read(move |conn| {
             let Some(entry) = by_row(conn, row)? else { return Ok(None) };
             let texts: [Option<String>; 5] = conn
-                .query_row(
+                .find(
                     "SELECT client, offers, rules, receipt, evidence
                        FROM purchase JOIN detail ON purchase = row WHERE row = :row",
-                    named_params! { ":row": row },
+                    named! { ":row": row },
                     |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
-                )
-                .optional()?
+                )?
                 .unwrap_or_default();
             let [client, offers, rules, receipt, evidence] = texts;
             let authorization = authorization_of(conn, row)?;
@@ -296,7 +294,7 @@ impl Ledger {
     pub async fn unproven(&self) -> Result<Vec<i64>, LedgerError> {
         self.read(|conn| {
             let sql = "SELECT row FROM unproven ORDER BY row";
-            Ok(conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            conn.list(sql, &[], |row| row.get(0))
         })
         .await
     }
@@ -304,17 +302,12 @@ impl Ledger {
     /// Those of these rows that reconciliation is not done with now.
     pub async fn unproven_of(&self, rows: Vec<i64>) -> Result<Vec<Unproven>, LedgerError> {
         self.read(move |conn| {
-            let mut query = conn.prepare_cached(
-                "SELECT p.purchase_id, p.state, p.proof, p.lease, s.authorization
+            let query = "SELECT p.purchase_id, p.state, p.proof, p.lease, s.authorization
                    FROM purchase p JOIN signed s ON s.purchase = p.row
-                  WHERE p.row = :row AND p.handle IS NOT NULL AND p.proof <> 'chain'",
-            )?;
+                  WHERE p.row = :row AND p.handle IS NOT NULL AND p.proof <> 'chain'";
             let mut unproven = Vec::new();
             for row in rows {
-                let mut found = query.query(named_params! { ":row": row })?;
-                if let Some(found) = found.next()? {
-                    unproven.push(read_unproven(row, found)?);
-                }
+                unproven.extend(conn.find(query, named! { ":row": row }, |found| read_unproven(row, found))?);
             }
             Ok(unproven)
         })
@@ -330,18 +323,19 @@ impl Ledger {
         payee: Option<Account>,
     ) -> Result<bool, LedgerError> {
         self.read(move |conn| {
-            let mut query = conn.prepare_cached(
-                "SELECT 1 FROM purchase
+            let query = "SELECT 1 FROM purchase
                   WHERE handle = :handle AND network = :network AND asset_address = :asset
-                    AND (:payee IS NULL OR payee = :payee) AND NOT (state = 'lapsed' AND proof = 'chain')",
-            )?;
+                    AND (:payee IS NULL OR payee = :payee) AND NOT (state = 'lapsed' AND proof = 'chain')";
             for handle in &handles {
-                let is_ours = query.exists(named_params! {
-                    ":handle": handle.as_slice(),
-                    ":network": asset.network().as_str(),
-                    ":asset": asset.address(),
-                    ":payee": payee.as_ref().map(Account::address),
-                })?;
+                let is_ours = conn.has(
+                    query,
+                    named! {
+                        ":handle": handle.as_slice(),
+                        ":network": asset.network().as_str(),
+                        ":asset": asset.address(),
+                        ":payee": payee.as_ref().map(Account::address),
+                    },
+                )?;
                 if is_ours {
                     return Ok(true);
                 }
@@ -358,7 +352,7 @@ impl Ledger {
 
     /// Why all spending is stopped, if it is.
     pub async fn frozen(&self) -> Result<Option<String>, LedgerError> {
-        self.peek(|conn| Ok(conn.query_row("SELECT frozen_why FROM ledger", [], |row| row.get(0))?)).await
+        self.peek(|conn| conn.read("SELECT frozen_why FROM ledger", &[], |row| row.get(0))).await
     }
 
     /// How much may still move although nobody knows.
@@ -371,11 +365,12 @@ impl Ledger {
     /// as far as the one without a name.
     pub async fn searched_to(&self, asset: Account) -> Result<BTreeMap<String, u64>, LedgerError> {
         self.read(move |conn| {
-            let mut query =
-                conn.prepare_cached("SELECT node, block FROM searched WHERE network = :network AND asset = :asset")?;
-            let named = named_params! { ":network": asset.network().as_str(), ":asset": asset.address() };
-            let rows = query.query_map(named, |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let query = "SELECT node, block FROM searched WHERE network = :network AND asset = :asset";
+            let rows =
+                conn.list(query, named! { ":network": asset.network().as_str(), ":asset": asset.address() }, |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.max(0) as u64))
+                })?;
+            Ok(rows.into_iter().collect())
         })
         .await
     }
@@ -385,16 +380,16 @@ impl Ledger {
         self.writer
             .write(Sync::Lazy, move |conn| {
                 for (node, block) in &to {
-                    conn.prepare_cached(
+                    conn.note(
                         "INSERT INTO searched (network, asset, node, block) VALUES (:network, :asset, :node, :block)
-                         ON CONFLICT DO UPDATE SET block = max(block, excluded.block)",
-                    )?
-                    .execute(named_params! {
-                        ":network": asset.network().as_str(),
-                        ":asset": asset.address(),
-                        ":node": node,
-                        ":block": *block as i64,
-                    })?;
+                         ON CONFLICT (network, asset, node) DO UPDATE SET block = max(searched.block, excluded.block)",
+                        named! {
+                            ":network": asset.network().as_str(),
+                            ":asset": asset.address(),
+                            ":node": node,
+                            ":block": *block as i64,
+                        },
+                    )?;
                 }
                 Ok(())
             })
@@ -404,27 +399,23 @@ impl Ledger {
     /// Whether an alarm has named this chain transaction already.
     pub async fn was_alarmed(&self, chain_tx: String) -> Result<bool, LedgerError> {
         self.read(move |conn| {
-            let sql = "SELECT 1 FROM event WHERE kind = 'alarm' AND instr(detail, :chain_tx)";
-            Ok(conn.prepare_cached(sql)?.exists(named_params! { ":chain_tx": chain_tx })?)
+            let sql = "SELECT 1 FROM event WHERE kind = 'alarm' AND instr(detail, :chain_tx) > 0";
+            conn.has(sql, named! { ":chain_tx": chain_tx })
         })
         .await
     }
 }
 
-pub(super) fn by_row(conn: &Connection, row: i64) -> Result<Option<Entry>, LedgerError> {
-    one(conn, "row = :row", named_params! { ":row": row })
+pub(super) fn by_row(conn: &dyn Conn, row: i64) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "row = :row", named! { ":row": row })
 }
 
-pub(super) fn by_id(conn: &Connection, agent: &str, purchase_id: &str) -> Result<Option<Entry>, LedgerError> {
-    one(
-        conn,
-        "agent = :agent AND purchase_id = :purchase_id",
-        named_params! { ":agent": agent, ":purchase_id": purchase_id },
-    )
+pub(super) fn by_id(conn: &dyn Conn, agent: &str, purchase_id: &str) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "agent = :agent AND purchase_id = :purchase_id", named! { ":agent": agent, ":purchase_id": purchase_id })
 }
 
 /// The first two with this id, or with one that begins so.
-fn beginning_with(conn: &Connection, id: &str) -> Result<Vec<Entry>, LedgerError> {
+fn beginning_with(conn: &dyn Conn, id: &str) -> Result<Vec<Entry>, LedgerError> {
     // One agent after the other: there are few of them, each with an index of its ids.
     let sql = format!(
         "WITH RECURSIVE known (who) AS (
@@ -433,15 +424,15 @@ fn beginning_with(conn: &Connection, id: &str) -> Result<Vec<Entry>, LedgerError
          SELECT {COLUMNS} FROM known CROSS JOIN purchase
           WHERE agent = who AND purchase_id >= :id AND purchase_id < :end ORDER BY purchase_id LIMIT 3"
     );
-    entries(conn, &sql, named_params! { ":id": id, ":end": end_of(id) })
+    entries(conn, &sql, named! { ":id": id, ":end": end_of(id) })
 }
 
-fn beginning_with_of(conn: &Connection, agent: &str, id: &str) -> Result<Vec<Entry>, LedgerError> {
+fn beginning_with_of(conn: &dyn Conn, agent: &str, id: &str) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM purchase WHERE agent = :agent AND purchase_id >= :id AND purchase_id < :end
           ORDER BY purchase_id LIMIT 2"
     );
-    entries(conn, &sql, named_params! { ":agent": agent, ":id": id, ":end": end_of(id) })
+    entries(conn, &sql, named! { ":agent": agent, ":id": id, ":end": end_of(id) })
 }
 
 /// Comes after every text that begins like this.
@@ -449,15 +440,16 @@ fn end_of(beginning: &str) -> String {
     format!("{beginning}{}", char::MAX)
 }
 
-pub(super) fn child_of(conn: &Connection, parent: i64) -> Result<Option<Entry>, LedgerError> {
-    one(conn, "parent = :parent", named_params! { ":parent": parent })
+pub(super) fn child_of(conn: &dyn Conn, parent: i64) -> Result<Option<Entry>, LedgerError> {
+    one(conn, "parent = :parent", named! { ":parent": parent })
 }
 
-pub(super) fn open_row(conn: &Connection, identity: &Identity) -> Result<Option<i64>, LedgerError> {
-    let row = conn
-        .prepare_cached("SELECT row FROM purchase WHERE identity = :identity AND open = 1")?
-        .query_row(named_params! { ":identity": identity.0 }, |row| row.get(0))
-        .optional()?;
+pub(super) fn open_row(conn: &dyn Conn, identity: &Identity) -> Result<Option<i64>, LedgerError> {
+    let row = conn.find(
+        "SELECT row FROM purchase WHERE identity = :identity AND open = 1",
+        named! { ":identity": identity.0 },
+        |row| row.get(0),
+    )?;
     Ok(row)
 }
 
@@ -465,7 +457,7 @@ pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, Ledger
     Ok(Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? })
 }
 
-fn read_unproven(row: i64, found: &Row<'_>) -> Result<Unproven, LedgerError> {
+fn read_unproven(row: i64, found: &dyn Fields) -> Result<Unproven, LedgerError> {
     let authorization: String = found.get("authorization")?;
     Ok(Unproven {
         row,
@@ -476,38 +468,32 @@ fn read_unproven(row: i64, found: &Row<'_>) -> Result<Unproven, LedgerError> {
     })
 }
 
-fn authorization_of(conn: &Connection, row: i64) -> Result<Option<Authorization>, LedgerError> {
-    let text: Option<String> = conn
-        .prepare_cached("SELECT authorization FROM signed WHERE purchase = :row")?
-        .query_row(named_params! { ":row": row }, |row| row.get(0))
-        .optional()?;
+fn authorization_of(conn: &dyn Conn, row: i64) -> Result<Option<Authorization>, LedgerError> {
+    let text: Option<String> =
+        conn.find("SELECT authorization FROM signed WHERE purchase = :row", named! { ":row": row }, |row| row.get(0))?;
     text.map(|text| serde_json::from_str(&text).map_err(damaged)).transpose()
 }
 
-fn one(conn: &Connection, clause: &str, params: impl rusqlite::Params) -> Result<Option<Entry>, LedgerError> {
+fn one(conn: &dyn Conn, clause: &str, given: &Given<'_>) -> Result<Option<Entry>, LedgerError> {
     let sql = format!("SELECT {COLUMNS} FROM purchase WHERE {clause}");
-    conn.prepare_cached(&sql)?.query_row(params, entry).optional()?.transpose()
+    conn.find(&sql, given, entry)
 }
 
 /// Every entry a query of [`COLUMNS`] brings.
-pub(super) fn entries(conn: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Entry>, LedgerError> {
-    let mut query = conn.prepare_cached(sql)?;
-    let rows = query.query_map(params, entry)?.collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter().collect()
+pub(super) fn entries(conn: &dyn Conn, sql: &str, given: &Given<'_>) -> Result<Vec<Entry>, LedgerError> {
+    conn.list(sql, given, entry)
 }
 
-/// Reads a row; a word in it that is none of ours is damage, found out by the caller.
-pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<Result<Entry, LedgerError>> {
+/// Reads a row; a word in it that is none of ours is damage.
+pub(super) fn entry(row: &dyn Fields) -> Result<Entry, LedgerError> {
     let entry = read_entry(row)?;
     let reasons: String = row.get(const { at("reasons") })?;
     let money = match row.get(const { at("has_money") })? {
-        true => read_money(row, &entry)?.map(Some),
-        false => Ok(None),
+        true => Some(read_money(row, &entry)?),
+        false => None,
     };
-    Ok(money.and_then(|money| {
-        let reasons = serde_json::from_str(&reasons).map_err(damaged)?;
-        Ok(Entry { reasons, money, ..entry })
-    }))
+    let reasons = serde_json::from_str(&reasons).map_err(damaged)?;
+    Ok(Entry { reasons, money, ..entry })
 }
 
 /// Where a column stands in [`COLUMNS`]. It is found when this is compiled: a name is looked for among all of them each
@@ -537,7 +523,7 @@ const fn at(name: &str) -> usize {
 }
 
 /// All but what has to be understood first.
-fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn read_entry(row: &dyn Fields) -> Result<Entry, LedgerError> {
     let identity: Vec<u8> = row.get(const { at("identity") })?;
     Ok(Entry {
         row: row.get(const { at("row") })?,
@@ -570,13 +556,13 @@ fn read_entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-fn read_goods(row: &Row<'_>) -> rusqlite::Result<Option<Goods>> {
+fn read_goods(row: &dyn Fields) -> Result<Option<Goods>, LedgerError> {
     let (word, named, came): (String, Option<String>, Option<String>) =
         (row.get(const { at("goods") })?, row.get(const { at("named_type") })?, row.get(const { at("content_type") })?);
     Ok(Goods::read(&word, named.as_deref(), came.as_deref()))
 }
 
-fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
+fn read_terms(row: &dyn Fields) -> Result<Option<PaymentTerms>, LedgerError> {
     let Some(usd) = row.get::<_, Option<i64>>(const { at("usd") })? else { return Ok(None) };
     let (usd, given_back) = (usd.max(0) as u64, row.get::<_, i64>(const { at("given_back") })?.max(0) as u64);
     Ok(Some(PaymentTerms {
@@ -593,11 +579,13 @@ fn read_terms(row: &Row<'_>) -> rusqlite::Result<Option<PaymentTerms>> {
     }))
 }
 
-fn read_money(row: &Row<'_>, entry: &Entry) -> rusqlite::Result<Result<Money, LedgerError>> {
-    let standing = read_standing(&entry.state, &entry.proof);
-    let ends = row.get(const { at("ends") })?;
-    let settled_at = row.get::<_, Option<i64>>(const { at("settled_at") })?.map(Time::from_millis);
-    let (chain_tx, lease, presents) =
-        (row.get(const { at("chain_tx") })?, row.get(const { at("lease") })?, row.get(const { at("presents") })?);
-    Ok(standing.map(|standing| Money { standing, ends, settled_at, chain_tx, lease, presents }))
+fn read_money(row: &dyn Fields, entry: &Entry) -> Result<Money, LedgerError> {
+    Ok(Money {
+        standing: read_standing(&entry.state, &entry.proof)?,
+        ends: row.get(const { at("ends") })?,
+        settled_at: row.get::<_, Option<i64>>(const { at("settled_at") })?.map(Time::from_millis),
+        chain_tx: row.get(const { at("chain_tx") })?,
+        lease: row.get(const { at("lease") })?,
+        presents: row.get(const { at("presents") })?,
+    })
 }

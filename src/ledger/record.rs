@@ -1,9 +1,9 @@
 //! Rows for what cost nothing: free answers, refusals, and questions before the owner.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::{Value, json};
 
 use super::authorize::ledger_time;
+use super::engine::{Conn, named};
 use super::{Answered, Ledger, LedgerError, NewQuestion, Sync, breakers, events, questions, read};
 use crate::limits;
 use crate::offer::Offer;
@@ -128,58 +128,61 @@ impl Ledger {
     }
 }
 
+/// Rows are numbered as they come: whoever writes is alone.
+pub(super) fn next_row(conn: &dyn Conn) -> Result<i64, LedgerError> {
+    conn.read("SELECT coalesce(max(row), 0) + 1 FROM purchase", &[], |row| row.get(0))
+}
+
 /// A fresh row, before anything is known but the wish.
-fn insert(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
-    conn.prepare_cached(
+fn insert(conn: &dyn Conn, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
+    let row = next_row(conn)?;
+    conn.note(
         "INSERT INTO purchase
-            (purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
+            (row, purchase_id, agent, identity, headers, parent, at, method, url, domain, place, site, state)
          VALUES
-            (:purchase_id, :agent, :identity, :headers, :parent, :at, :method, :url, :domain, :place, :site, 'refused')",
-    )?
-    .execute(named_params! {
-        ":purchase_id": unpaid.purchase_id,
-        ":agent": unpaid.agent,
-        ":identity": unpaid.identity.0,
-        ":headers": unpaid.headers,
-        ":parent": unpaid.parent,
-        ":at": now.millis(),
-        ":method": unpaid.asked.method,
-        ":url": unpaid.asked.url.as_str(),
-        ":domain": unpaid.asked.url.host_str().unwrap_or_default(),
-        ":place": wish::place(&unpaid.asked.url),
-        ":site": policy::site(&unpaid.asked.url),
-    })?;
-    Ok(conn.last_insert_rowid())
+            (:row, :purchase_id, :agent, :identity, :headers, :parent, :at, :method, :url, :domain, :place, :site,
+             'refused')",
+        named! {
+            ":row": row,
+            ":purchase_id": unpaid.purchase_id,
+            ":agent": unpaid.agent,
+            ":identity": unpaid.identity.0,
+            ":headers": unpaid.headers,
+            ":parent": unpaid.parent,
+            ":at": now.millis(),
+            ":method": unpaid.asked.method,
+            ":url": unpaid.asked.url.as_str(),
+            ":domain": unpaid.asked.url.host_str().unwrap_or_default(),
+            ":place": wish::place(&unpaid.asked.url),
+            ":site": policy::site(&unpaid.asked.url),
+        },
+    )?;
+    Ok(row)
 }
 
 /// The row this purchase has, as it stands, or a new one: something is about to leave, and what comes of it is not known.
-pub(super) fn begin(conn: &Connection, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn begin(conn: &dyn Conn, unpaid: &Unpaid, now: Time) -> Result<i64, LedgerError> {
     if let Some(row) = find(conn, unpaid)? {
         return Ok(row);
     }
     let row = insert(conn, unpaid, now)?;
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
-    conn.prepare_cached("UPDATE purchase SET reasons = :reasons WHERE row = :row")?
-        .execute(named_params! { ":row": row, ":reasons": reasons })?;
+    conn.note("UPDATE purchase SET reasons = :reasons WHERE row = :row", named! { ":row": row, ":reasons": reasons })?;
     Ok(row)
 }
 
 /// Writes a row that cost nothing: the one this purchase has, or a new one.
-pub(super) fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
+pub(super) fn put(conn: &dyn Conn, unpaid: &Unpaid, state: &str, now: Time) -> Result<i64, LedgerError> {
     let row = match find(conn, unpaid)? {
         Some(row) => row,
         None => insert(conn, unpaid, now)?,
     };
     let url = &unpaid.request.url;
     let reasons = serde_json::to_string(&unpaid.reasons).map_err(|cause| LedgerError::Io(cause.to_string()))?;
-    let touched = conn
-        .prepare_cached(
-            "UPDATE purchase SET state = :state, at = :at, reasons = :reasons, policy = :policy, headers = :headers,
+    let touched = conn.run("UPDATE purchase SET state = :state, at = :at, reasons = :reasons, policy = :policy, headers = :headers,
                     usd = NULL, amount = NULL, asset = NULL, asset_address = NULL, network = NULL, payee = NULL, dialect = NULL, scheme = NULL,
                     final_url = :final_url, domain = :domain, place = :place, site = :site
-              WHERE row = :row AND handle IS NULL",
-        )?
-        .execute(named_params! {
+              WHERE row = :row AND handle IS NULL", named! {
             ":row": row,
             ":state": state,
             ":at": now.millis(),
@@ -194,27 +197,35 @@ pub(super) fn put(conn: &Connection, unpaid: &Unpaid, state: &str, now: Time) ->
     if touched != 1 {
         return Err(LedgerError::NotNow("this purchase was authorized a moment ago".to_owned()));
     }
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":client": unpaid.client,
-        ":offers": unpaid.offers.to_string(),
-        ":rules": unpaid.rules.to_string(),
-    })?;
+    put_detail(conn, row, unpaid.client.as_deref(), &unpaid.offers, &unpaid.rules)?;
     if state != "needs_approval" {
         questions::forget_challenge(conn, row)?;
     }
     Ok(row)
 }
 
+/// What a person may ask about later; of an earlier try nothing is left.
+pub(super) fn put_detail(
+    conn: &dyn Conn,
+    row: i64,
+    client: Option<&str>,
+    offers: &Value,
+    rules: &Value,
+) -> Result<(), LedgerError> {
+    conn.note(
+        "INSERT INTO detail (purchase, client, offers, rules) VALUES (:row, :client, :offers, :rules)
+         ON CONFLICT (purchase) DO UPDATE SET
+            client = excluded.client, offers = excluded.offers, rules = excluded.rules, evidence = NULL",
+        named! { ":row": row, ":client": client, ":offers": offers.to_string(), ":rules": rules.to_string() },
+    )
+}
+
 /// What is refused and not listed ends its question all the same.
-fn end_question(conn: &Connection, unpaid: &Unpaid) -> Result<(), LedgerError> {
+fn end_question(conn: &dyn Conn, unpaid: &Unpaid) -> Result<(), LedgerError> {
     find(conn, unpaid)?.map_or(Ok(()), |row| questions::forget_challenge(conn, row))
 }
 
-fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> {
+fn find(conn: &dyn Conn, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> {
     match read::by_id(conn, &unpaid.agent, &unpaid.purchase_id)? {
         Some(entry) if entry.identity != unpaid.identity => Err(LedgerError::Conflict(unpaid.purchase_id.clone())),
         Some(entry) => Ok(Some(entry.row)),
@@ -226,23 +237,23 @@ fn find(conn: &Connection, unpaid: &Unpaid) -> Result<Option<i64>, LedgerError> 
 }
 
 /// What is to be paid stands in the row before money does, and where it was only asked about or refused: the log shows it.
-fn store_terms(conn: &Connection, row: i64, offer: &Offer) -> Result<(), LedgerError> {
-    conn.prepare_cached(
+fn store_terms(conn: &dyn Conn, row: i64, offer: &Offer) -> Result<(), LedgerError> {
+    conn.note(
         "UPDATE purchase SET usd = :usd, amount = :amount, asset = :asset, asset_address = :asset_address,
                 network = :network, payee = :payee,
                 dialect = :dialect, scheme = :scheme WHERE row = :row AND handle IS NULL",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":usd": offer.usd.as_micros() as i64,
-        ":amount": offer.amount.to_string(),
-        ":asset": offer.asset.symbol,
-        ":asset_address": offer.asset.account.address(),
-        ":network": offer.network().as_str(),
-        ":payee": offer.payee.address(),
-        ":dialect": offer.dialect().name(),
-        ":scheme": offer.scheme.name(),
-    })?;
+        named! {
+            ":row": row,
+            ":usd": offer.usd.as_micros() as i64,
+            ":amount": offer.amount.to_string(),
+            ":asset": offer.asset.symbol,
+            ":asset_address": offer.asset.account.address(),
+            ":network": offer.network().as_str(),
+            ":payee": offer.payee.address(),
+            ":dialect": offer.dialect().name(),
+            ":scheme": offer.scheme.name(),
+        },
+    )?;
     Ok(())
 }
 
@@ -256,40 +267,37 @@ struct Loop {
 const REFUSED: Loop = Loop {
     so_far: "SELECT refusals FROM refusals WHERE agent = :agent AND minute = :minute",
     one_more: "INSERT INTO refusals (agent, minute, refusals) VALUES (:agent, :minute, 1)
-               ON CONFLICT DO UPDATE SET refusals = refusals + 1",
+               ON CONFLICT (agent, minute) DO UPDATE SET refusals = refusals.refusals + 1",
     forget: "DELETE FROM refusals WHERE minute < :minute",
 };
 const FREE: Loop = Loop {
     so_far: "SELECT answers FROM free_answers WHERE agent = :agent AND minute = :minute",
     one_more: "INSERT INTO free_answers (agent, minute, answers) VALUES (:agent, :minute, 1)
-               ON CONFLICT DO UPDATE SET answers = answers + 1",
+               ON CONFLICT (agent, minute) DO UPDATE SET answers = free_answers.answers + 1",
     forget: "DELETE FROM free_answers WHERE minute < :minute",
 };
 
 impl Loop {
     /// How many there were in this minute.
-    fn counted(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
-        let so_far: Option<i64> = conn
-            .prepare_cached(self.so_far)?
-            .query_row(named_params! { ":agent": agent, ":minute": breakers::minute(now) }, |row| row.get(0))
-            .optional()?;
+    fn counted(&self, conn: &dyn Conn, agent: &str, now: Time) -> Result<i64, LedgerError> {
+        let so_far: Option<i64> =
+            conn.find(self.so_far, named! { ":agent": agent, ":minute": breakers::minute(now) }, |row| row.get(0))?;
         Ok(so_far.unwrap_or(0))
     }
 
     /// Counts one more, and says how many there were before it.
-    fn count(&self, conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+    fn count(&self, conn: &dyn Conn, agent: &str, now: Time) -> Result<i64, LedgerError> {
         let before = self.counted(conn, agent, now)?;
-        conn.prepare_cached(self.one_more)?
-            .execute(named_params! { ":agent": agent, ":minute": breakers::minute(now) })?;
+        conn.note(self.one_more, named! { ":agent": agent, ":minute": breakers::minute(now) })?;
         Ok(before)
     }
 }
 
 /// Counts serve the minute they are of.
-pub(super) fn forget_counts(conn: &Connection, now: Time) -> Result<(), LedgerError> {
+pub(super) fn forget_counts(conn: &dyn Conn, now: Time) -> Result<(), LedgerError> {
     const DAY: i64 = 24 * 60;
     for counts in [REFUSED, FREE] {
-        conn.execute(counts.forget, named_params! { ":minute": breakers::minute(now) - DAY })?;
+        conn.note(counts.forget, named! { ":minute": breakers::minute(now) - DAY })?;
     }
     Ok(())
 }

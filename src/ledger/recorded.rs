@@ -1,7 +1,6 @@
 //! Proof that an authorization is in the ledger, durably, and that this process may present it now.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
-
+use super::engine::{Conn, Fields, named};
 use super::{LedgerError, damaged};
 use crate::authorization::{Authorization, Signatures};
 use crate::offer::Dialect;
@@ -39,7 +38,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    fn read(row: &dyn Fields) -> Result<Stored, LedgerError> {
         Ok(Stored {
             purchase_id: row.get("purchase_id")?,
             authorization: row.get("authorization")?,
@@ -60,19 +59,18 @@ impl Recorded {
     /// Reads the row back and makes sure that what it holds is what our key signed: what was signed a moment ago, or else
     /// what says itself whose it is.
     pub(super) fn load(
-        conn: &Connection,
+        conn: &dyn Conn,
         row: i64,
         holder: &str,
         signed: Option<&(Authorization, Signatures)>,
     ) -> Result<Recorded, LedgerError> {
-        let found = conn
-            .prepare_cached(
-                "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type, p.at,
+        let found = conn.find(
+            "SELECT p.purchase_id, p.handle, p.presents, p.state, p.dialect, p.named_type, p.at,
                         s.authorization, s.signature, s.header_name, s.header_value, p.request
                    FROM purchase p JOIN signed s ON s.purchase = p.row WHERE p.row = :row AND p.lease = :holder",
-            )?
-            .query_row(named_params! { ":row": row, ":holder": holder }, Stored::read)
-            .optional()?;
+            named! { ":row": row, ":holder": holder },
+            Stored::read,
+        )?;
         let Some(stored) = found else {
             return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
         };

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use url::Url;
 
 use super::authorize::{self, View};
 use super::budget::{self, Counted};
+use super::engine::Conn;
 use super::log::{self, Filter};
 use super::read::{Entry, PaymentTerms};
-use super::{Ledger, LedgerError, schema};
+use super::{Ledger, LedgerError, sqlite};
 use crate::money::{Account, Amount, Assets, Usd};
 use crate::offer::{Carrier, Dialect, Echo, Listed, Offer, Scheme};
 use crate::policy::rules::TOOL_CHANGED;
@@ -66,7 +66,7 @@ impl Ledger {
         V: FnMut(Replayed) + Send + 'static,
     {
         self.read_log(move |conn| {
-            let stage = stage()?;
+            let stage = sqlite::in_memory()?;
             let mut filter = Filter { since, oldest_first: true, limit: 500, ..Filter::default() };
             let mut skipped = 0;
             loop {
@@ -88,13 +88,6 @@ impl Ledger {
     }
 }
 
-fn stage() -> Result<Connection, LedgerError> {
-    let mut stage = Connection::open_in_memory()?;
-    schema::configure(&stage)?;
-    schema::prepare(&mut stage, "stage", 0)?;
-    Ok(stage)
-}
-
 /// What became of it. Nothing of what never came to a price, nor of what lapsed or was released: nobody was paid.
 fn fate(entry: &Entry) -> Option<Fate> {
     match entry.state.as_str() {
@@ -106,7 +99,7 @@ fn fate(entry: &Entry) -> Option<Fate> {
 }
 
 fn play(
-    stage: &Connection,
+    stage: &dyn Conn,
     policy: &Arc<Policy>,
     entry: Entry,
     offer: Offer,
@@ -147,13 +140,7 @@ fn play(
 
 /// Spends it on the stage, so that what comes later finds it spent.
 /// `led` is where it was asked for, and where it was paid.
-fn count(
-    stage: &Connection,
-    policy: &Policy,
-    entry: &Entry,
-    led: &[&Url; 2],
-    offer: &Offer,
-) -> Result<(), LedgerError> {
+fn count(stage: &dyn Conn, policy: &Policy, entry: &Entry, led: &[&Url; 2], offer: &Offer) -> Result<(), LedgerError> {
     let session = authorize::join_session(stage, &entry.agent, policy, entry.at)?;
     let domain = policy.domain_key(led[1]);
     let counted = Counted { at: entry.at, session, domain, payee: offer.payee.to_string(), usd: offer.usd };

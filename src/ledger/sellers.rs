@@ -2,9 +2,7 @@
 //!
 //! An index of payments alone has all of it, in the order of sellers: one seller's are a stretch of it.
 
-use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
-
+use super::engine::{Conn, Fields, Owned, in_order, in_their_order};
 use super::{Ledger, LedgerError};
 use crate::money::Usd;
 use crate::time::Time;
@@ -67,38 +65,37 @@ impl Ledger {
     }
 }
 
-fn last_paid(conn: &Connection, site: &str, place: &str) -> Result<Option<LastPaid>, LedgerError> {
+fn last_paid(conn: &dyn Conn, site: &str, place: &str) -> Result<Option<LastPaid>, LedgerError> {
     // A seller with many places and many payments is not read to its end.
-    let last = conn
-        .prepare_cached(
-            "SELECT purchase.usd, purchase.at
+    let last = conn.find(
+        "SELECT purchase.usd, purchase.at
                FROM (SELECT row FROM listed INDEXED BY by_site
                       WHERE site = ?1 AND state IN ('held', 'settled') ORDER BY at DESC LIMIT 1000) AS latest
                CROSS JOIN purchase ON purchase.row = latest.row
               WHERE purchase.place = ?2 AND purchase.usd IS NOT NULL ORDER BY purchase.at DESC LIMIT 1",
-        )?
-        .query_row([site, place], |row| {
+        in_order![site, place],
+        |row| {
             let usd: i64 = row.get(0)?;
             Ok(LastPaid { usd: Usd::micros(usd.max(0) as u64), at: Time::from_millis(row.get(1)?) })
-        })
-        .optional()?;
+        },
+    )?;
     Ok(last)
 }
 
-fn sellers(conn: &Connection, filter: &SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
+fn sellers(conn: &dyn Conn, filter: &SellerFilter) -> Result<Vec<SellerCounts>, LedgerError> {
     let (sql, values) = filter.counts();
-    let mut query = conn.prepare_cached(&sql)?;
-    let counts = query.query_map(params_from_iter(values), SellerCounts::read)?;
-    Ok(counts.collect::<Result<_, _>>()?)
+    let query = &sql;
+    let counts = conn.list(query, &in_their_order(&values), SellerCounts::read)?;
+    Ok(counts)
 }
 
 impl SellerFilter {
-    pub(super) fn counts(&self) -> (String, Vec<Sql>) {
+    pub(super) fn counts(&self) -> (String, Vec<Owned>) {
         const PAID: &str = "state IN ('held', 'settled')";
-        let mut values = vec![Sql::Integer(self.since.map_or(i64::MIN, Time::millis))];
+        let mut values = vec![Owned::Number(self.since.map_or(i64::MIN, Time::millis))];
         let of_site = match &self.site {
             Some(site) => {
-                values.push(Sql::Text(site.clone()));
+                values.push(Owned::Text(site.clone()));
                 "AND site = ?"
             }
             None => "",
@@ -118,7 +115,7 @@ impl SellerFilter {
 }
 
 impl SellerCounts {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<SellerCounts> {
+    fn read(row: &dyn Fields) -> Result<SellerCounts, LedgerError> {
         let count = |nth: usize| row.get::<_, i64>(nth).map(|n| n.max(0) as u64);
         Ok(SellerCounts {
             site: row.get(0)?,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::json;
 use url::Url;
 
 use super::authorize::ledger_time;
+use super::engine::{Conn, in_order, named};
 use super::{Answered, Ledger, LedgerError, Sync, Unpaid, close, damaged, events, record};
 use crate::authorization::{Authorization, Signature, Signatures};
 use crate::crash;
@@ -59,10 +59,11 @@ impl RecordedSignIn {
     }
 
     /// Reads back what was stored and makes sure that it is what our key signed, for this very seller.
-    fn load(conn: &Connection, id: i64, request: Request) -> Result<RecordedSignIn, LedgerError> {
-        let (text, signature): (String, String) = conn
-            .prepare_cached("SELECT message, signature FROM sign_in WHERE id = ?1")?
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    fn load(conn: &dyn Conn, id: i64, request: Request) -> Result<RecordedSignIn, LedgerError> {
+        let (text, signature): (String, String) =
+            conn.read("SELECT message, signature FROM sign_in WHERE id = ?1", in_order![id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         let (sign_in, signature) = read(&text, &signature).ok_or_else(|| damaged("a sign-in does not read"))?;
         match sign_in.is_signed(&signature) && sign_in.is_for(&request.url) {
             true => Ok(RecordedSignIn { sign_in, signature, request }),
@@ -109,23 +110,22 @@ impl Ledger {
 /// Strict, because a sign-in tells a seller who asks: the newest purchase of this wish settled, was paid to this origin,
 /// and by this address.
 fn bought(
-    conn: &Connection,
+    conn: &dyn Conn,
     identity: &Identity,
     url: &Url,
     address: alloy_primitives::Address,
 ) -> Result<Option<String>, LedgerError> {
-    let newest: Option<(String, String, String)> = conn
-        .prepare_cached(
-            "SELECT p.purchase_id, p.place, s.authorization
+    let newest: Option<(String, String, String)> = conn.find(
+        "SELECT p.purchase_id, p.place, s.authorization
                FROM (SELECT * FROM (SELECT row AS candidate FROM listed
                                      WHERE identity = :identity AND state = 'settled'
                                        AND row NOT IN (SELECT row FROM unlisted) ORDER BY row DESC LIMIT 1)
                      UNION ALL SELECT row FROM unlisted)
                CROSS JOIN purchase p ON p.row = candidate CROSS JOIN signed s ON s.purchase = p.row
               WHERE p.identity = :identity AND p.state = 'settled' ORDER BY p.row DESC LIMIT 1",
-        )?
-        .query_row(named_params! { ":identity": identity.0 }, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
+        named! { ":identity": identity.0 },
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     let Some((purchase_id, place, authorization)) = newest else { return Ok(None) };
     let authorization: Authorization = serde_json::from_str(&authorization).map_err(damaged)?;
     let is_here = Url::parse(&place).is_ok_and(|place| wish::origin(&place) == wish::origin(url));
@@ -133,11 +133,11 @@ fn bought(
     Ok((is_here && is_by_us).then_some(purchase_id))
 }
 
-fn put(conn: &Connection, draft: &SignInDraft) -> Result<Result<i64, Reason>, LedgerError> {
+fn put(conn: &dyn Conn, draft: &SignInDraft) -> Result<Result<i64, Reason>, LedgerError> {
     let SignInDraft { unpaid, sign_in, signature, policy } = draft;
     let now = ledger_time(conn, unpaid.now)?;
     let bought = bought(conn, &unpaid.identity, &unpaid.request.url, sign_in.address())?;
-    let is_frozen = conn.prepare_cached("SELECT 1 FROM ledger WHERE frozen_why IS NOT NULL")?.exists([])?;
+    let is_frozen = conn.has("SELECT 1 FROM ledger WHERE frozen_why IS NOT NULL", &[])?;
     let asked = SigningIn { request: &unpaid.request, was_bought: bought.is_some(), is_frozen };
     if let Err(reason) = policy::may_sign_in(policy, &asked) {
         return Ok(Err(reason));
@@ -146,19 +146,19 @@ fn put(conn: &Connection, draft: &SignInDraft) -> Result<Result<i64, Reason>, Le
         return Ok(Err(too_many()));
     }
     let row = record::begin(conn, unpaid, now)?;
-    conn.prepare_cached(
+    let id = conn.read(
         "INSERT INTO sign_in (purchase, agent, at, origin, message, signature)
-         VALUES (:row, :agent, :at, :origin, :message, :signature)",
-    )?
-    .execute(named_params! {
-        ":row": row,
-        ":agent": unpaid.agent,
-        ":at": now.millis(),
-        ":origin": wish::origin(&unpaid.request.url),
-        ":message": sign_in.text(),
-        ":signature": signature.to_string(),
-    })?;
-    let id = conn.last_insert_rowid();
+         VALUES (:row, :agent, :at, :origin, :message, :signature) RETURNING id",
+        named! {
+            ":row": row,
+            ":agent": unpaid.agent,
+            ":at": now.millis(),
+            ":origin": wish::origin(&unpaid.request.url),
+            ":message": sign_in.text(),
+            ":signature": signature.to_string(),
+        },
+        |row| row.get(0),
+    )?;
     events::append(conn, Some(row), now, "signed_in", &told(id, draft, bought.as_deref()))?;
     Ok(Ok(id))
 }
@@ -183,11 +183,13 @@ fn told(id: i64, draft: &SignInDraft, bought: Option<&str>) -> serde_json::Value
     })
 }
 
-fn signed_lately(conn: &Connection, agent: &str, now: Time) -> Result<i64, LedgerError> {
+fn signed_lately(conn: &dyn Conn, agent: &str, now: Time) -> Result<i64, LedgerError> {
     const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
-    let count = conn
-        .prepare_cached("SELECT count(*) FROM sign_in WHERE agent = :agent AND at > :since")?
-        .query_row(named_params! { ":agent": agent, ":since": now.minus(MINUTE).millis() }, |row| row.get(0))?;
+    let count = conn.read(
+        "SELECT count(*) FROM sign_in WHERE agent = :agent AND at > :since",
+        named! { ":agent": agent, ":since": now.minus(MINUTE).millis() },
+        |row| row.get(0),
+    )?;
     Ok(count)
 }
 
@@ -205,16 +207,14 @@ fn read(text: &str, signature: &str) -> Option<(SignIn, Signature)> {
 }
 
 /// For the audit: every sign-in is what was signed, and its history says so.
-pub(super) fn check(conn: &Connection) -> Result<Vec<String>, LedgerError> {
-    let mut query = conn.prepare(
-        "SELECT n.id, n.message, n.signature, n.origin,
+pub(super) fn check(conn: &dyn Conn) -> Result<Vec<String>, LedgerError> {
+    let query = "SELECT n.id, n.message, n.signature, n.origin,
                 (SELECT e.detail FROM event e
-                  WHERE e.purchase = n.purchase AND e.kind = 'signed_in' AND e.detail ->> 'sign_in' = n.id)
-           FROM sign_in n",
-    )?;
-    let mut rows = query.query([])?;
+                  WHERE e.purchase = n.purchase AND e.kind = 'signed_in' AND CAST(e.detail ->> 'sign_in' AS BIGINT) = n.id)
+           FROM sign_in n";
+
     let mut violations = Vec::new();
-    while let Some(row) = rows.next()? {
+    conn.each(query, &[], |row| {
         let (id, origin, event): (i64, String, Option<String>) = (row.get(0)?, row.get(3)?, row.get(4)?);
         let read = read(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?);
         let is_for = |sign_in: &SignIn| Url::parse(&origin).is_ok_and(|url| sign_in.is_for(&url));
@@ -225,11 +225,12 @@ pub(super) fn check(conn: &Connection) -> Result<Vec<String>, LedgerError> {
         if !is_sound {
             violations.push(format!("sign-in {id} is not what its event says was signed"));
         }
-    }
-    let untold: i64 = conn.query_row(
+        Ok(())
+    })?;
+    let untold: i64 = conn.read(
         "SELECT count(*) FROM event e WHERE e.kind = 'signed_in'
-            AND NOT EXISTS (SELECT 1 FROM sign_in n WHERE n.id = e.detail ->> 'sign_in' AND n.purchase = e.purchase)",
-        [],
+            AND NOT EXISTS (SELECT 1 FROM sign_in n WHERE n.id = CAST(e.detail ->> 'sign_in' AS BIGINT) AND n.purchase = e.purchase)",
+        &[],
         |row| row.get(0),
     )?;
     if untold > 0 {

@@ -1,12 +1,12 @@
 //! Taking up a purchase whose presenter is gone: the same bytes once more, if that may still be.
 
 use alloy_primitives::B256;
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::json;
 
 use super::authorize::{self, View, ledger_time};
 use super::budget;
 use super::close::standing;
+use super::engine::{Conn, named};
 use super::read;
 use super::recorded::Recorded;
 use super::replay::imagined;
@@ -63,14 +63,14 @@ impl Ledger {
 
     /// Takes the lease of an open purchase whose holder is gone, to present the same bytes once more.
     pub async fn take_over(&self, row: i64, again: Again, now: Time) -> Result<TakenUp, LedgerError> {
-        let holder = self.holder.clone();
+        let engine = self.engine.clone();
         let taken = self
             .writer
             // Durable: that the bytes may have left is not forgotten, or a later failure to connect would say "no".
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
                 let found = find(conn, row)?;
-                if found.lease.as_deref().is_some_and(|lease| holder.is_alive(lease)) {
+                if found.lease.as_deref().is_some_and(|lease| engine.is_alive(lease)) {
                     return Err(LedgerError::NotNow("somebody else is presenting this purchase".to_owned()));
                 }
                 may_be_presented(&found)?;
@@ -79,8 +79,10 @@ impl Ledger {
                 {
                     return Ok(Err(reasons));
                 }
-                conn.prepare_cached("UPDATE purchase SET lease = :holder, presents = presents + 1 WHERE row = :row")?
-                    .execute(named_params! { ":row": row, ":holder": holder.name() })?;
+                conn.note(
+                    "UPDATE purchase SET lease = :holder, presents = presents + 1 WHERE row = :row",
+                    named! { ":row": row, ":holder": engine.holder() },
+                )?;
                 events::append(conn, Some(row), now, "resumed", &json!({ "presents": found.presents + 1 }))?;
                 Ok(Ok(B256::new(found.handle)))
             })
@@ -96,29 +98,29 @@ impl Ledger {
     }
 }
 
-fn find(conn: &Connection, row: i64) -> Result<Found, LedgerError> {
-    conn.prepare_cached(
+fn find(conn: &dyn Conn, row: i64) -> Result<Found, LedgerError> {
+    conn.find(
         "SELECT p.handle, p.lease, p.presents, p.state, p.proof, s.header_value, p.request,
                 (SELECT frozen_why IS NOT NULL FROM ledger) AS frozen
            FROM purchase p JOIN signed s ON s.purchase = p.row
           WHERE p.row = :row AND p.open = 1 AND p.state IN ('authorized', 'held', 'settled')",
+        named! { ":row": row },
+        |row| {
+            let (presents, is_proven) = (row.get("presents")?, row.get::<_, String>("proof")? == "chain");
+            let is_authorized = row.get::<_, String>("state")? == "authorized";
+            Ok(Found {
+                handle: row.get("handle")?,
+                lease: row.get("lease")?,
+                presents,
+                is_frozen: row.get("frozen")?,
+                is_proven,
+                // With no present on record, only final blocks say otherwise.
+                is_unsent: is_authorized || (presents == 0 && !is_proven),
+                by_id: offer::names_purchase(&row.get::<_, String>("header_value")?),
+                request: row.get("request")?,
+            })
+        },
     )?
-    .query_row(named_params! { ":row": row }, |row| {
-        let (presents, is_proven) = (row.get("presents")?, row.get::<_, String>("proof")? == "chain");
-        let is_authorized = row.get::<_, String>("state")? == "authorized";
-        Ok(Found {
-            handle: row.get("handle")?,
-            lease: row.get("lease")?,
-            presents,
-            is_frozen: row.get("frozen")?,
-            is_proven,
-            // With no present on record, only final blocks say otherwise.
-            is_unsent: is_authorized || (presents == 0 && !is_proven),
-            by_id: offer::names_purchase(&row.get::<_, String>("header_value")?),
-            request: row.get("request")?,
-        })
-    })
-    .optional()?
     .ok_or_else(|| LedgerError::NotNow("this purchase is not open any more".to_owned()))
 }
 
@@ -144,7 +146,7 @@ fn may_be_presented(found: &Found) -> Result<(), LedgerError> {
 /// An authorization that is not known to have left is no purchase yet: the rules are asked as if it were not there.
 /// None: they allow it.
 fn decide_again(
-    conn: &Connection,
+    conn: &dyn Conn,
     row: i64,
     found: &Found,
     again: &Again,

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256};
 use futures_util::future::join_all;
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::*;
@@ -212,8 +213,8 @@ impl Kit {
     }
 
     fn by_hand(&self) -> Connection {
-        let conn = connect(&self.dir.path().join("ledger.db")).unwrap();
-        schema::configure(&conn).unwrap();
+        let conn = sqlite::connect(&self.dir.path().join("ledger.db")).unwrap();
+        sqlite::schema::configure(&conn).unwrap();
         conn
     }
 
@@ -224,7 +225,7 @@ impl Kit {
         let writer = self.ledger.writer.clone();
         let holding = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-            let wait = move |_: &Connection| {
+            let wait = move |_: &dyn Conn| {
                 let _ = begin.send(());
                 let _ = held.recv();
                 Ok(())
@@ -240,7 +241,7 @@ impl Kit {
 
     /// A piece of work that does to the shared transaction what a full disk or a fault can.
     async fn sabotage(&self, statement: &'static str) -> Result<(), LedgerError> {
-        self.ledger.writer.write(Sync::Lazy, move |conn| Ok(conn.execute_batch(statement)?)).await
+        self.ledger.writer.write(Sync::Lazy, move |conn| writer::run(conn, statement)).await
     }
 }
 
@@ -274,7 +275,7 @@ async fn what_is_handed_in_while_somebody_looks_is_written_all_the_same() {
     let (begin, begun) = tokio::sync::oneshot::channel();
     let writer = kit.ledger.writer.clone();
     let looking = std::thread::spawn(move || {
-        let look = move |_: &Connection| {
+        let look = move |_: &dyn Conn| {
             let _ = begin.send(());
             let _ = held.recv();
             Ok(())

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
 use serde_json::json;
 use url::Url;
 
 use super::authorize::ledger_time;
+use super::engine::{Conn, in_order, named};
 use super::notices::was_noticed;
 use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
@@ -70,10 +70,11 @@ struct Known {
     other: Option<(Vec<u8>, Time)>,
 }
 
-fn known_as(conn: &Connection, place: &Url) -> Result<Option<Known>, LedgerError> {
-    let known = conn
-        .prepare_cached("SELECT words, description, since, other_words, changed_at FROM tool_seen WHERE place = ?1")?
-        .query_row([place.as_str()], |row| {
+fn known_as(conn: &dyn Conn, place: &Url) -> Result<Option<Known>, LedgerError> {
+    let known = conn.find(
+        "SELECT words, description, since, other_words, changed_at FROM tool_seen WHERE place = ?1",
+        in_order![place.as_str()],
+        |row| {
             let (words, at): (Option<Vec<u8>>, Option<i64>) = (row.get(3)?, row.get(4)?);
             Ok(Known {
                 words: row.get(0)?,
@@ -81,13 +82,13 @@ fn known_as(conn: &Connection, place: &Url) -> Result<Option<Known>, LedgerError
                 since: Time::from_millis(row.get(2)?),
                 other: words.zip(at.map(Time::from_millis)),
             })
-        })
-        .optional()?;
+        },
+    )?;
     Ok(known)
 }
 
 /// Which of them have changed, if that is all known already.
-fn nothing_new(conn: &Connection, tools: &[ListedTool]) -> Result<Option<BTreeMap<String, Time>>, LedgerError> {
+fn nothing_new(conn: &dyn Conn, tools: &[ListedTool]) -> Result<Option<BTreeMap<String, Time>>, LedgerError> {
     let mut changed = BTreeMap::new();
     for tool in tools {
         match known_as(conn, &tool.place)? {
@@ -102,42 +103,42 @@ fn nothing_new(conn: &Connection, tools: &[ListedTool]) -> Result<Option<BTreeMa
 }
 
 /// Since when it says something else, if it does.
-fn note(conn: &Connection, tool: &ListedTool, before: Option<&Known>, now: Time) -> Result<Option<Time>, LedgerError> {
+fn note(conn: &dyn Conn, tool: &ListedTool, before: Option<&Known>, now: Time) -> Result<Option<Time>, LedgerError> {
     let place = tool.place.as_str();
     match before {
         None => {
             let server = request::server_at(&tool.place);
-            conn.prepare_cached(
+            conn.note(
                 "INSERT INTO tool_seen (place, server, words, description, since)
                  SELECT :place, :server, :words, :description, :now
                   WHERE (SELECT count(*) FROM tool_seen WHERE server = :server) < :most",
-            )?
-            .execute(named_params! {
-                ":place": place, ":server": server.as_str(), ":words": tool.words, ":description": tool.description,
-                ":now": now.millis(), ":most": limits::TOOLS_KNOWN as i64,
-            })?;
+                named! {
+                    ":place": place, ":server": server.as_str(), ":words": tool.words, ":description": tool.description,
+                    ":now": now.millis(), ":most": limits::TOOLS_KNOWN as i64,
+                },
+            )?;
             Ok(None)
         }
         Some(Known { words, .. }) if *words == tool.words => {
-            conn.prepare_cached(
+            conn.note(
                 "UPDATE tool_seen SET other_words = NULL, other_description = NULL, changed_at = NULL WHERE place = ?1",
-            )?
-            .execute([place])?;
+                in_order![place],
+            )?;
             Ok(None)
         }
         Some(Known { other: Some((other, at)), .. }) if *other == tool.words => Ok(Some(*at)),
         Some(_) => {
-            conn.prepare_cached(
+            conn.note(
                 "UPDATE tool_seen SET other_words = ?2, other_description = ?3, changed_at = ?4 WHERE place = ?1",
-            )?
-            .execute(params![place, tool.words, tool.description, now.millis()])?;
+                in_order![place, tool.words, tool.description, now.millis()],
+            )?;
             Ok(Some(now))
         }
     }
 }
 
 /// Tells the owner of a server's tools that have just changed: of one in full, of the others how many they are.
-fn tell(conn: &Connection, news: &[(&ListedTool, Known)], now: Time) -> Result<(), LedgerError> {
+fn tell(conn: &dyn Conn, news: &[(&ListedTool, Known)], now: Time) -> Result<(), LedgerError> {
     let Some(((tool, before), others)) = news.split_first() else { return Ok(()) };
     let server = request::server_at(&tool.place);
     let about = format!("{OF_TOOLS}{}{}", server.host_str().unwrap_or_default(), server.path());
@@ -164,31 +165,30 @@ fn tell(conn: &Connection, news: &[(&ListedTool, Known)], now: Time) -> Result<(
 }
 
 /// The change of a tool that nobody has taken yet, where this is one's place.
-pub(super) fn change_at(conn: &Connection, place: &Url) -> Result<Option<ToolChange>, LedgerError> {
+pub(super) fn change_at(conn: &dyn Conn, place: &Url) -> Result<Option<ToolChange>, LedgerError> {
     if request::tool_at(place).is_none() {
         return Ok(None);
     }
-    let change = conn
-        .prepare_cached(
-            "SELECT since, changed_at, other_words FROM tool_seen WHERE place = ?1 AND changed_at NOT NULL",
-        )?
-        .query_row([place.as_str()], |row| {
+    let change = conn.find(
+        "SELECT since, changed_at, other_words FROM tool_seen WHERE place = ?1 AND changed_at NOT NULL",
+        in_order![place.as_str()],
+        |row| {
             let time = |nth| row.get(nth).map(Time::from_millis);
             Ok(ToolChange { since: time(0)?, at: time(1)?, words: row.get(2)? })
-        })
-        .optional()?;
+        },
+    )?;
     Ok(change)
 }
 
 /// A tool that is paid for is one that was taken as it is.
-pub(super) fn accept(conn: &Connection, places: &[&Url], now: Time) -> Result<(), LedgerError> {
+pub(super) fn accept(conn: &dyn Conn, places: &[&Url], now: Time) -> Result<(), LedgerError> {
     for place in places.iter().filter(|place| request::tool_at(place).is_some()) {
-        conn.prepare_cached(
+        conn.note(
             "UPDATE tool_seen SET words = other_words, description = other_description, since = ?2, other_words = NULL,
                     other_description = NULL, changed_at = NULL
               WHERE place = ?1 AND changed_at NOT NULL",
-        )?
-        .execute(params![place.as_str(), now.millis()])?;
+            in_order![place.as_str(), now.millis()],
+        )?;
     }
     Ok(())
 }

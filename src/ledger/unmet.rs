@@ -1,8 +1,8 @@
 //! What sellers offered to whoever was refused: for finding out what could not be bought for lack of a way to pay.
 
-use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
+use super::engine::{Conn, in_order};
 use super::log::entries;
 use super::{Cursor, Filter, Ledger, LedgerError};
 
@@ -29,8 +29,8 @@ impl Ledger {
     }
 }
 
-fn offers(conn: &Connection, row: i64) -> Result<Value, LedgerError> {
-    let mut query = conn.prepare_cached("SELECT offers FROM detail WHERE purchase = ?1")?;
-    let text: Option<String> = query.query_row([row], |row| row.get(0)).optional()?.flatten();
+fn offers(conn: &dyn Conn, row: i64) -> Result<Value, LedgerError> {
+    let query = "SELECT offers FROM detail WHERE purchase = ?1";
+    let text: Option<String> = conn.find(query, in_order![row], |row| row.get(0))?.flatten();
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }

@@ -2,25 +2,49 @@
 //! meanwhile shares the next commit, each piece with a savepoint of its own. So one purchase at a time hops between no
 //! threads, and many at a time sync together.
 //!
-//! Processes queue at a file lock before they ask SQLite for its own, because SQLite's waiters poll and starve, and a
-//! lock's waiters are woken in turn. Only a thread of the ledger's own waits there, and it alone goes on where there is
+//! Where the turn has to be waited for, only a thread of the ledger's own does that, and it alone goes on where there is
 //! always more to write. A piece of work that has waited too long is given up by its caller before it has begun, never
 //! after.
 
 use std::collections::VecDeque;
-use std::fs::{File, TryLockError as FileBusy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{LedgerError, journal, schema};
+use super::LedgerError;
+use super::engine::{Conn, Work};
 use crate::limits;
+
+/// Where an engine is written: one piece after the other, in turn with every other process.
+pub trait WritingDesk: Send {
+    /// Takes the turn among processes; `false` where another has it, and nobody here may wait.
+    fn take_turn(&mut self, patience: Patience) -> Result<bool, LedgerError>;
+
+    /// Lets the next one have it. What was begun and not committed is undone.
+    fn give_turn_back(&mut self);
+
+    /// Begins a transaction, for as long as it is wanted; `false` where it would have to be waited for, and nobody may.
+    fn begin(&mut self, sync: Sync, wanted: Wanted<'_>, patience: Patience) -> Result<bool, LedgerError>;
+
+    /// The connection that is written through, once a transaction has begun.
+    fn conn(&self) -> Option<&dyn Conn>;
+
+    /// Commits so many pieces of work. What is told as failed may have happened all the same.
+    fn commit(&mut self, pieces: usize) -> Result<(), LedgerError>;
+
+    /// Looks through the eyes of whoever writes, where that saves anything.
+    fn look(&self, work: &mut Work<'_>) -> Option<Result<(), LedgerError>>;
+
+    /// Makes sure that what was erased does not stay readable beside the ledger.
+    fn wipe(&mut self) -> Result<(), LedgerError>;
+}
+
+/// Whether anybody still waits.
+pub type Wanted<'w> = &'w dyn Fn() -> bool;
 
 /// Hands work in.
 #[derive(Clone)]
@@ -45,13 +69,13 @@ struct Job {
 }
 
 /// Does the work inside the transaction, or hears why there is none.
-type Run = Box<dyn FnOnce(Result<&Connection, LedgerError>) -> Deliver + Send>;
+type Run = Box<dyn FnOnce(Result<&dyn Conn, LedgerError>) -> Deliver + Send>;
 
 /// Tells the caller what came of its work, once the commit is decided.
 type Deliver = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 /// What is written with everything else, and holds nothing up where it cannot be.
-pub type Along = Box<dyn Fn(&Connection) + Send>;
+pub type Along = Box<dyn Fn(&dyn Conn) + Send + std::marker::Sync>;
 
 /// Who was first: whoever begins, or the caller that gives up.
 struct Turn(AtomicU8);
@@ -75,19 +99,11 @@ impl Turn {
 }
 
 impl Writer {
-    /// Over an open connection, or over none yet. `queue` is the file processes take turns at, `wait` how long a caller
-    /// waits for its work to begin; `along` is done with everything that is written.
-    pub fn start(
-        path: PathBuf,
-        conn: Option<Connection>,
-        queue: File,
-        wait: Duration,
-        along: Along,
-    ) -> Result<Writer, LedgerError> {
-        let file = identity(&path)?;
+    /// At a desk. `wait` is how long a caller waits for its work to begin; `along` is done with everything that is
+    /// written.
+    pub fn start(desk: Box<dyn WritingDesk>, wait: Duration, along: Along) -> Result<Writer, LedgerError> {
         let (call, calls) = mpsc::sync_channel(1);
-        let desk = Mutex::new(Desk { path, file, conn, queue, along, sync: None, unfolded: 0 });
-        let office = Arc::new(Office { inbox: Mutex::default(), desk, call });
+        let office = Arc::new(Office { inbox: Mutex::default(), desk: Mutex::new(desk), along, call });
         let office_of_thread = Arc::downgrade(&office);
         thread::Builder::new()
             .name("ledger".to_owned())
@@ -101,11 +117,11 @@ impl Writer {
     pub async fn write<T, W>(&self, sync: Sync, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+        W: FnOnce(&dyn Conn) -> Result<T, LedgerError> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
         let turn = Arc::new(Turn(AtomicU8::new(Turn::WAITING)));
-        let run = Box::new(move |conn: Result<&Connection, LedgerError>| {
+        let run = Box::new(move |conn: Result<&dyn Conn, LedgerError>| {
             let done = conn.and_then(|conn| in_savepoint(conn, work));
             Box::new(move |commit: Result<(), LedgerError>| {
                 let _ = tell.send(commit.and(done));
@@ -115,46 +131,31 @@ impl Writer {
         wait(told, &turn, self.wait).await
     }
 
-    /// Folds the journal in, in turn with whoever writes: what fails is found out and mended before anything is built on it.
-    pub fn fold_in(&self) -> Result<(), LedgerError> {
-        let mut desk = self.office.desk.lock().unwrap_or_else(PoisonError::into_inner);
-        desk.check_place()?;
-        super::take_turn(&desk.queue, schema::BUSY)?;
-        let done = desk.fold_in(journal::fold_in);
-        let _ = desk.queue.unlock();
-        done
+    /// In turn with whoever writes.
+    pub fn wipe(&self) -> Result<(), LedgerError> {
+        self.office.desk.lock().unwrap_or_else(PoisonError::into_inner).wipe()
     }
 
-    /// Looks at what is written through the eyes of whoever writes, in one transaction: it has in memory what it wrote.
-    /// The work comes back where somebody is writing now.
+    /// Looks at what is written through the eyes of whoever writes. The work comes back where somebody is writing now, or
+    /// nothing is saved.
     pub fn look<T, W>(&self, work: W) -> Result<Result<T, LedgerError>, W>
     where
-        W: FnOnce(&Connection) -> Result<T, LedgerError>,
+        W: FnOnce(&dyn Conn) -> Result<T, LedgerError>,
     {
-        match self.office.desk.try_lock() {
-            Ok(desk) => match &desk.conn {
-                Some(conn) => Ok(in_one_look(conn, work)),
-                None => Err(work),
-            },
-            Err(_) => Err(work),
+        let Ok(desk) = self.office.desk.try_lock() else { return Err(work) };
+        let (mut work, mut told) = (Some(work), None);
+        let looked = desk.look(&mut |conn| {
+            if let Some(work) = work.take() {
+                told = Some(work(conn)?);
+            }
+            Ok(())
+        });
+        match (looked, work) {
+            (None, Some(work)) => Err(work),
+            (Some(Err(cause)), _) => Ok(Err(cause)),
+            (_, _) => Ok(told.ok_or_else(LedgerError::gone)),
         }
     }
-}
-
-/// Reads in one transaction: what others write meanwhile is in none of it.
-pub(super) fn in_one_look<T>(
-    conn: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
-    run(conn, "BEGIN")?;
-    let told = catch_unwind(AssertUnwindSafe(|| work(conn)));
-    let ended = run(conn, "COMMIT");
-    if ended.is_err() && !conn.is_autocommit() {
-        // Or nothing could be written through it any more.
-        let _ = conn.execute_batch("ROLLBACK");
-    }
-    let told = told.unwrap_or_else(|_| Err(fault()))?;
-    ended.map(|()| told).map_err(LedgerError::from)
 }
 
 /// Waits for the answer; gives up after the bound, but only while the work has not begun.
@@ -171,19 +172,15 @@ async fn wait<T>(
     }
 }
 
-fn in_savepoint<T>(
-    conn: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
+fn in_savepoint<T>(conn: &dyn Conn, work: impl FnOnce(&dyn Conn) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
     // A full disk may have undone the whole transaction under an earlier piece of work. A savepoint would then begin
     // one of its own, and what it commits would be told as failed.
-    if conn.is_autocommit() {
+    if !conn.is_within() {
         return Err(undone());
     }
     run(conn, "SAVEPOINT one")?;
-    // A panic is a fault of one piece of work: everybody else's goes on.
-    let done = catch_unwind(AssertUnwindSafe(|| work(conn))).unwrap_or_else(|_| Err(fault()));
-    if conn.is_autocommit() {
+    let done = caught(|| work(conn));
+    if !conn.is_within() {
         return done;
     }
     let ended = match done {
@@ -192,36 +189,39 @@ fn in_savepoint<T>(
     };
     if let Err(cause) = ended {
         // Half of this work must not be committed with the others'.
-        let _ = conn.execute_batch("ROLLBACK");
-        return Err(cause.into());
+        let _ = run(conn, "ROLLBACK");
+        return Err(cause);
     }
     done
 }
 
-/// A statement of no parameters and no rows, prepared once.
-fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(sql)?.execute([]).map(drop)
+/// A panic is a fault of one piece of work: everybody else's goes on.
+pub fn caught<T>(work: impl FnOnce() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(LedgerError::Io("a fault inside bursar".to_owned())))
 }
 
-fn undone() -> LedgerError {
-    LedgerError::CommitFailed("SQLite undid it before the end".to_owned())
+/// A statement of no parameters and no rows.
+pub fn run(conn: &dyn Conn, sql: &str) -> Result<(), LedgerError> {
+    conn.note(sql, &[])
 }
 
-fn fault() -> LedgerError {
-    LedgerError::Io("a fault inside bursar".to_owned())
+/// The transaction has ended before its end.
+pub fn undone() -> LedgerError {
+    LedgerError::CommitFailed("the database undid it before the end".to_owned())
 }
 
 /// Where work is handed in, and the one desk at which it is done.
 struct Office {
     inbox: Mutex<VecDeque<Job>>,
-    desk: Mutex<Desk>,
+    desk: Mutex<Box<dyn WritingDesk>>,
+    along: Along,
     /// For the thread that may wait: one call is as good as many.
     call: mpsc::SyncSender<()>,
 }
 
 /// Whether whoever works may wait for another process.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
     Waits,
     InAHurry,
 }
@@ -247,11 +247,11 @@ impl Office {
             },
         };
         let done = match desk.take_turn(patience) {
-            Ok(true) => desk.commit_together(self.batch(), patience),
+            Ok(true) => self.commit_together(desk.as_mut(), self.batch(), patience),
             Ok(false) => return,
             Err(cause) => Done::Failed(self.batch(), cause),
         };
-        let _ = desk.queue.unlock();
+        desk.give_turn_back();
         // Whoever is told may come to the desk at once.
         drop(desk);
         match done {
@@ -262,6 +262,23 @@ impl Office {
                 batch.into_iter().rev().for_each(|job| inbox.push_front(job));
             }
         }
+    }
+
+    fn commit_together(&self, desk: &mut dyn WritingDesk, batch: Vec<Job>, patience: Patience) -> Done {
+        let Some(sync) = batch.iter().map(|job| job.sync).max() else { return Done::NotBegun(batch) };
+        let is_wanted = || !batch.iter().all(|job| job.turn.is_given_up());
+        match desk.begin(sync, &is_wanted, patience) {
+            Ok(true) => {}
+            Ok(false) => return Done::NotBegun(batch),
+            Err(cause) => return Done::Failed(batch, cause),
+        }
+        let Some(conn) = desk.conn() else { return Done::Failed(batch, LedgerError::gone()) };
+        (self.along)(conn);
+        // Whoever gave up while we waited is not here any more.
+        let begun = batch.into_iter().filter(|job| job.turn.begin());
+        let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
+        let outcome = desk.commit(deliveries.len());
+        Done::Committed(deliveries, outcome)
     }
 
     fn inbox(&self) -> MutexGuard<'_, VecDeque<Job>> {
@@ -294,162 +311,12 @@ enum Done {
     Committed(Vec<Deliver>, Result<(), LedgerError>),
     /// It could not be begun.
     Failed(Vec<Job>, LedgerError),
-    /// SQLite is busy, and nobody here may wait for it.
+    /// Somebody else is writing, and nobody here may wait for it.
     NotBegun(Vec<Job>),
-}
-
-struct Desk {
-    path: PathBuf,
-    /// Which file this ledger is. Another one in its place is not written to, and one that was moved away neither.
-    file: Option<(u64, u64)>,
-    /// None: whether all that stands in the journal is on the disk is not known.
-    conn: Option<Connection>,
-    queue: File,
-    along: Along,
-    /// What the connection was told last of how safely to commit.
-    sync: Option<Sync>,
-    /// Pieces of work that stand in the journal alone.
-    unfolded: usize,
-}
-
-/// Some twenty pages each. SQLite would fold them in by itself, and tell nobody when that fails.
-const FOLDED_IN_AFTER: usize = 50;
-
-impl Desk {
-    /// Takes the turn among processes; `false` where another has it, and nobody here may wait.
-    fn take_turn(&self, patience: Patience) -> Result<bool, LedgerError> {
-        self.check_place()?;
-        let taken = match patience {
-            Patience::InAHurry => self.queue.try_lock(),
-            Patience::Waits => self.queue.lock().map_err(FileBusy::Error),
-        };
-        match taken {
-            Ok(()) => Ok(true),
-            Err(FileBusy::WouldBlock) => Ok(false),
-            Err(FileBusy::Error(cause)) => Err(LedgerError::Io(format!("the ledger's lock: {cause}"))),
-        }
-    }
-
-    fn check_place(&self) -> Result<(), LedgerError> {
-        match identity(&self.path) {
-            Ok(file) if file == self.file => Ok(()),
-            _ => Err(LedgerError::Damaged(
-                "its file was moved, deleted or replaced while bursar ran; put it back, or start bursar again"
-                    .to_owned(),
-            )),
-        }
-    }
-
-    fn commit_together(&mut self, batch: Vec<Job>, patience: Patience) -> Done {
-        if batch.is_empty() {
-            return Done::NotBegun(batch);
-        }
-        match self.reopen().and_then(|()| self.begin_immediate(&batch, patience)) {
-            Ok(true) => {}
-            Ok(false) => return Done::NotBegun(batch),
-            Err(cause) => return Done::Failed(batch, cause),
-        }
-        let Some(conn) = self.conn.as_ref() else { return Done::Failed(batch, LedgerError::gone()) };
-        (self.along)(conn);
-        // Whoever gave up while we waited is not here any more.
-        let begun = batch.into_iter().filter(|job| job.turn.begin());
-        let deliveries: Vec<Deliver> = begun.map(|job| (job.run)(Ok(conn))).collect();
-        let outcome = commit(conn);
-        self.unfolded += deliveries.len();
-        if outcome.is_err() {
-            self.doubt();
-        } else if self.unfolded >= FOLDED_IN_AFTER {
-            let _ = self.fold_in(journal::fold_in_some);
-        }
-        Done::Committed(deliveries, outcome)
-    }
-
-    /// By whoever has the turn. Where it fails, what stands in the journal may not be on the disk.
-    fn fold_in(&mut self, how: fn(&Connection) -> Result<(), LedgerError>) -> Result<(), LedgerError> {
-        self.reopen()?;
-        let conn = self.conn.as_ref().ok_or_else(LedgerError::gone)?;
-        match how(conn) {
-            Ok(()) => self.unfolded = 0,
-            Err(LedgerError::Busy) => return Err(LedgerError::Busy),
-            Err(cause) => {
-                self.doubt();
-                return Err(cause);
-            }
-        }
-        Ok(())
-    }
-
-    /// What SQLite thinks of itself now is not worth knowing. If this does not work, the next piece of work tries again;
-    /// while we have the turn, nobody else builds on what may not be there.
-    fn doubt(&mut self) {
-        self.conn = None;
-        let _ = self.reopen();
-    }
-
-    fn reopen(&mut self) -> Result<(), LedgerError> {
-        if self.conn.is_none() {
-            let conn = super::connect(&self.path)?;
-            schema::configure(&conn)?;
-            // In turn: nobody else builds on what may not be there.
-            journal::write_again(&super::beside(&self.path, super::JOURNAL))?;
-            journal::fold_in(&conn)?;
-            self.sync = None;
-            self.conn = Some(conn);
-        }
-        Ok(())
-    }
-
-    /// Takes SQLite's own lock, for as long as anybody in the batch still waits; `false` where nobody may.
-    fn begin_immediate(&mut self, batch: &[Job], patience: Patience) -> Result<bool, LedgerError> {
-        let conn = self.conn.as_ref().ok_or_else(LedgerError::gone)?;
-        let sync = batch.iter().map(|job| job.sync).max();
-        if sync != self.sync {
-            let word = if sync == Some(Sync::Durable) { "FULL" } else { "NORMAL" };
-            conn.pragma_update(None, "synchronous", word)?;
-            self.sync = sync;
-        }
-        loop {
-            match run(conn, "BEGIN IMMEDIATE").map_err(LedgerError::from) {
-                Err(LedgerError::Busy) if patience == Patience::InAHurry => return Ok(false),
-                Err(LedgerError::Busy) if !batch.iter().all(|job| job.turn.is_given_up()) => {}
-                begun => {
-                    begun?;
-                    break;
-                }
-            }
-        }
-        // A newer bursar may have changed the tables while this one ran: what they mean now is not known here.
-        schema::check(conn).inspect_err(|_| drop(conn.execute_batch("ROLLBACK")))?;
-        Ok(true)
-    }
-}
-
-fn commit(conn: &Connection) -> Result<(), LedgerError> {
-    if conn.is_autocommit() {
-        return Err(undone());
-    }
-    run(conn, "COMMIT").map_err(|cause| {
-        let _ = conn.execute_batch("ROLLBACK");
-        LedgerError::CommitFailed(cause.to_string())
-    })
 }
 
 fn fail(batch: Vec<Job>, cause: &LedgerError) {
     for job in batch.into_iter().filter(|job| job.turn.begin()) {
         (job.run)(Err(cause.clone()))(Ok(()));
     }
-}
-
-/// What the system knows a file by, whatever its name.
-#[cfg(unix)]
-fn identity(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::metadata(path)?;
-    Ok(Some((found.dev(), found.ino())))
-}
-
-/// Elsewhere an open file cannot be moved away.
-#[cfg(not(unix))]
-fn identity(_: &Path) -> std::io::Result<Option<(u64, u64)>> {
-    Ok(None)
 }

@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Deserialize;
 
 use super::super::budget::{Counted, Sums};
+use super::super::engine::{Conn, named};
 use super::super::{LedgerError, close};
 use super::{Findings, Move};
 use crate::money::Usd;
@@ -29,7 +29,7 @@ struct Decided {
     rules: Vec<Ruled>,
 }
 
-pub(super) fn check(conn: &Connection, moves: &[Move], findings: &mut Findings) -> Result<(), LedgerError> {
+pub(super) fn check(conn: &dyn Conn, moves: &[Move], findings: &mut Findings) -> Result<(), LedgerError> {
     let mut sums = Sums::default();
     let said_yes = wishes_with_a_used_yes(conn)?;
     for Move { row, from, to } in moves {
@@ -49,7 +49,7 @@ pub(super) fn check(conn: &Connection, moves: &[Move], findings: &mut Findings) 
 }
 
 fn check_one(
-    conn: &Connection,
+    conn: &dyn Conn,
     row: i64,
     counted: &Counted,
     sums: &Sums,
@@ -81,21 +81,19 @@ fn check_one(
     Ok(())
 }
 
-fn given_back(conn: &Connection, row: i64) -> Result<Usd, LedgerError> {
-    let micros: i64 = conn
-        .prepare_cached("SELECT given_back FROM purchase WHERE row = :row")?
-        .query_row(named_params! { ":row": row }, |row| row.get(0))?;
+fn given_back(conn: &dyn Conn, row: i64) -> Result<Usd, LedgerError> {
+    let micros: i64 =
+        conn.read("SELECT given_back FROM purchase WHERE row = :row", named! { ":row": row }, |row| row.get(0))?;
     Ok(Usd::micros(micros.max(0) as u64))
 }
 
-fn decided(conn: &Connection, row: i64) -> Result<Option<Decided>, LedgerError> {
-    let found: Option<(String, Vec<u8>, Option<String>)> = conn
-        .prepare_cached(
-            "SELECT p.purchase_id, p.identity, d.rules
+fn decided(conn: &dyn Conn, row: i64) -> Result<Option<Decided>, LedgerError> {
+    let found: Option<(String, Vec<u8>, Option<String>)> = conn.find(
+        "SELECT p.purchase_id, p.identity, d.rules
                FROM purchase p LEFT JOIN detail d ON d.purchase = p.row WHERE p.row = :row",
-        )?
-        .query_row(named_params! { ":row": row }, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
+        named! { ":row": row },
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
     Ok(found.and_then(|(id, identity, rules)| {
         let rules = policy::from_the_record(serde_json::from_str(&rules?).ok()?);
         Some(Decided { id, identity, rules: serde_json::from_value(rules).ok()? })
@@ -103,10 +101,9 @@ fn decided(conn: &Connection, row: i64) -> Result<Option<Decided>, LedgerError> 
 }
 
 /// A yes may have been given to an earlier row of the same wish.
-fn wishes_with_a_used_yes(conn: &Connection) -> Result<HashSet<Vec<u8>>, LedgerError> {
-    let mut query = conn
-        .prepare_cached("SELECT p.identity FROM question q JOIN purchase p ON p.row = q.purchase WHERE q.used = 1")?;
-    Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+fn wishes_with_a_used_yes(conn: &dyn Conn) -> Result<HashSet<Vec<u8>>, LedgerError> {
+    let query = "SELECT p.identity FROM question q JOIN purchase p ON p.row = q.purchase WHERE q.used = 1";
+    Ok(conn.list(query, &[], |row| row.get(0))?.into_iter().collect())
 }
 
 /// What a cap is over, by the code of its rule.

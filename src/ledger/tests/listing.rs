@@ -58,10 +58,9 @@ async fn on_a_full_disk_the_log_is_read_whole_and_nothing_is_written() {
     for _ in 0..40 {
         kit.pay(kit.draft()).await;
     }
-    let full = |conn: &Connection| {
-        let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        conn.pragma_update(None, "max_page_count", pages)?;
-        Ok(())
+    let full = |conn: &dyn Conn| {
+        let pages: i64 = conn.read("PRAGMA page_count", &[], |row| row.get(0))?;
+        conn.has(&format!("PRAGMA max_page_count = {pages}"), &[]).map(drop)
     };
     kit.ledger.writer.write(Sync::Lazy, full).await.unwrap();
     let page = kit.page().await;

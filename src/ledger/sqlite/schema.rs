@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 use url::Url;
 
-use super::LedgerError;
+use super::super::LedgerError;
 use crate::money::address_in_any_case;
 use crate::policy::{registrable, site};
 use crate::settlement::Standing;
@@ -673,7 +673,7 @@ fn name_payees_sites(conn: &Connection) -> Result<(), LedgerError> {
     let mut query = conn.prepare("SELECT site, payee, since FROM seller_payee WHERE site LIKE '%://%'")?;
     let remembered = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     for (origin, payee, since) in remembered.collect::<Result<Vec<(String, String, i64)>, _>>()? {
-        let url = Url::parse(&origin).map_err(super::damaged)?;
+        let url = Url::parse(&origin).map_err(super::super::damaged)?;
         conn.execute(
             "INSERT OR IGNORE INTO seller_payee (site, payee, since) VALUES (?1, ?2, ?3)",
             params![site(&url), payee, since],
