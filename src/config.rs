@@ -5,6 +5,7 @@
 mod files;
 mod find;
 mod home;
+mod ledger;
 mod nodes;
 mod owner_file;
 mod policy_file;
@@ -14,6 +15,7 @@ mod watched;
 
 pub use files::{new_private, write_private};
 pub use home::{Home, HomeError, Tightened, file_of};
+pub use ledger::LedgerServer;
 pub use owner_file::{Guarded, OwnerFile};
 pub use policy_file::PolicyFile;
 pub use told::{Notices, Ntfy, Tunnel, Webhook};
@@ -37,6 +39,8 @@ pub use crate::policy::read::FileError as ConfigError;
 pub struct Config {
     /// The wallet.
     pub wallet: WalletConfig,
+    /// The database the ledger lies in. None: it is a file.
+    pub ledger: Option<LedgerServer>,
     /// What the owner is told, and where.
     pub notices: Notices,
     /// Where the review page is reached from elsewhere. None: nowhere.
@@ -89,6 +93,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             wallet: WalletConfig::default(),
+            ledger: None,
             notices: Notices::default(),
             tunnel: None,
             directories: find::built_in(),
@@ -116,6 +121,7 @@ impl Config {
         let root = Section::root(&document, &notes, None);
         let config = Config {
             wallet: wallet(&root.section("wallet")),
+            ledger: LedgerServer::read(&root.section("ledger")),
             notices: Notices::read(&root.section("notices")),
             tunnel: root.optional("review").and_then(|section| Tunnel::read(&section)),
             directories: find::directories(&root.section("find")),

@@ -20,6 +20,7 @@ mod listing;
 mod log;
 mod notices;
 mod overview;
+mod postgres;
 mod questions;
 mod read;
 mod record;
@@ -51,6 +52,7 @@ pub use glance::{LedgerGlance, glance};
 pub use listing::ENTER;
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
+pub use postgres::{ServerClock, ServerPlace, ServerProof};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
 pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
@@ -100,6 +102,12 @@ pub enum LedgerError {
     Full,
     #[error("the ledger is read-only for this program")]
     ReadOnly,
+    #[error("the database put off what was written: another writer was in the way")]
+    Again,
+    #[error("the ledger did not keep what was written: {0}")]
+    Undone(String),
+    #[error("the database does not let this machine do that: {0}")]
+    Forbidden(String),
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
     #[error("the ledger was written by a newer bursar (its version is {found}, this program knows {known})")]
@@ -125,6 +133,18 @@ impl Ledger {
     /// is new, the ledger.
     pub fn open(path: &Path, leases: &Path, nonce: [u8; 16], now: Time) -> Result<Ledger, LedgerError> {
         Ledger::open_waiting(path, leases, nonce, now, limits::LEDGER_WAIT)
+    }
+
+    /// Opens the ledger in a database, or begins one.
+    pub fn open_on_server(place: ServerPlace, nonce: [u8; 16]) -> Result<Ledger, LedgerError> {
+        Ledger::open_on_server_waiting(place, nonce, limits::LEDGER_WAIT)
+    }
+
+    fn open_on_server_waiting(place: ServerPlace, nonce: [u8; 16], wait: Duration) -> Result<Ledger, LedgerError> {
+        // A thread of its own: this one may be in the middle of something asynchronous.
+        let opened = std::thread::spawn(move || postgres::open(place, nonce));
+        let (engine, desk) = opened.join().unwrap_or_else(|_| Err(LedgerError::gone()))?;
+        Ledger::over(Arc::new(engine), desk, wait)
     }
 
     fn open_waiting(
@@ -210,8 +230,9 @@ impl LedgerError {
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            LedgerError::Busy => "ledger_busy",
-            LedgerError::CommitFailed(_) | LedgerError::Io(_) => "ledger_failed",
+            LedgerError::Busy | LedgerError::Again => "ledger_busy",
+            LedgerError::Forbidden(_) => "ledger_forbidden",
+            LedgerError::CommitFailed(_) | LedgerError::Undone(_) | LedgerError::Io(_) => "ledger_failed",
             LedgerError::Full => "disk_full",
             LedgerError::ReadOnly => "ledger_read_only",
             LedgerError::Damaged(_) => "ledger_damaged",
@@ -229,7 +250,8 @@ impl LedgerError {
 impl From<LedgerError> for Refusal {
     fn from(cause: LedgerError) -> Refusal {
         let next = match cause {
-            LedgerError::Busy => "try again: another program is writing to the ledger",
+            LedgerError::Busy | LedgerError::Again => "try again: another program is writing to the ledger",
+            LedgerError::Forbidden(_) => "nothing was signed: only the owner's machine may do that",
             LedgerError::Full => "make room on the disk and try again",
             LedgerError::NotNow(_) | LedgerError::Conflict(_) => "look at the purchase as it stands now",
             LedgerError::ReadOnly => "nothing was signed: make ledger.db and its folder writable for this user",
@@ -238,7 +260,7 @@ impl From<LedgerError> for Refusal {
                 "nothing is signed: put a copy of ledger.db in its place, or move it away to begin a new one, and then \
                  say so with `bursar ledger adopt`"
             }
-            LedgerError::CommitFailed(_) | LedgerError::Io(_) => {
+            LedgerError::CommitFailed(_) | LedgerError::Undone(_) | LedgerError::Io(_) => {
                 "nothing was signed: make sure that ledger.db and its folder can be written, and try again"
             }
         };
@@ -249,9 +271,11 @@ impl From<LedgerError> for Refusal {
 impl From<LedgerError> for Reason {
     fn from(cause: LedgerError) -> Reason {
         let who = match cause {
-            LedgerError::Busy | LedgerError::NotNow(_) => Who::Time,
+            LedgerError::Busy | LedgerError::Again | LedgerError::NotNow(_) => Who::Time,
             LedgerError::Conflict(_) => Who::Agent,
             LedgerError::CommitFailed(_)
+            | LedgerError::Undone(_)
+            | LedgerError::Forbidden(_)
             | LedgerError::Full
             | LedgerError::ReadOnly
             | LedgerError::Damaged(_)

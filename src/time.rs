@@ -17,6 +17,11 @@ pub struct Time(i64);
 pub trait Clock: Send + Sync {
     /// What time it is.
     fn now(&self) -> Time;
+
+    /// Whether it tells a time of its own making: of a simulation.
+    fn is_simulated(&self) -> bool {
+        true
+    }
 }
 
 /// How far our clock is from the median of what tells the time, where each witness is so many seconds ahead of it. We are

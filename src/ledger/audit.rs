@@ -257,8 +257,8 @@ fn check_tally(conn: &dyn Conn, findings: &mut Findings) -> Result<(), LedgerErr
                    coalesce(sum(usd * is_money), 0) AS usd
               FROM listed GROUP BY 1, 2, 3
          )
-         SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally)
-          UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived)";
+         SELECT day, agent, state FROM (SELECT * FROM derived EXCEPT SELECT * FROM tally) AS missing
+          UNION SELECT day, agent, state FROM (SELECT * FROM tally WHERE purchases > 0 EXCEPT SELECT * FROM derived) AS more";
 
     conn.each(query, &[], |row| {
         let (day, agent, state): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);

@@ -360,7 +360,12 @@ fn reusable_row(conn: &dyn Conn, draft: &Draft) -> Result<Reusable, LedgerError>
     })
 }
 
-fn running_session(conn: &dyn Conn, agent: &str, policy: &Policy, now: Time) -> Result<Option<i64>, LedgerError> {
+pub(super) fn running_session(
+    conn: &dyn Conn,
+    agent: &str,
+    policy: &Policy,
+    now: Time,
+) -> Result<Option<i64>, LedgerError> {
     let newest: Option<(i64, i64)> = conn.find(
         "SELECT id, newest FROM session WHERE agent = :agent ORDER BY id DESC LIMIT 1",
         named! { ":agent": agent },

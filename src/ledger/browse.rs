@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::engine::{Conn, Fields, Owned, in_their_order};
+use super::engine::{Conn, LedgerRow, Owned, in_their_order};
 use super::log::{self, LogTotals};
 use super::read::{self, COLUMNS, Entry};
 use super::{Filter, Ledger, LedgerError};
@@ -98,7 +98,7 @@ impl Browse {
     /// Where the stretch of one page ends, if the log goes on after it. Counted along the index.
     fn stretch_end(&self, conn: &dyn Conn) -> Result<Option<Mark>, LedgerError> {
         let (sql, values) = self.stretch();
-        let mark = |row: &dyn Fields| Ok(Mark { key: row.get(0)?, row: row.get(1)? });
+        let mark = |row: &dyn LedgerRow| Ok(Mark { key: row.get(0)?, row: row.get(1)? });
         conn.find(&sql, &in_their_order(&values), mark)
     }
 
@@ -143,7 +143,7 @@ impl Browse {
         let order = self.order.clause();
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM listed INDEXED BY {index}
-                                     WHERE {clause} AND ({key}, row) {beyond} (?, ?){more} ORDER BY {order} LIMIT ?)
+                                     WHERE {clause} AND ({key}, row) {beyond} (?, ?){more} ORDER BY {order} LIMIT ?) AS page
                CROSS JOIN purchase ON row = wanted ORDER BY {order}"
         );
         (sql, values)

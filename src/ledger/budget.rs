@@ -165,6 +165,26 @@ pub fn follow(conn: &dyn Conn, counted: &Counted, from: Standing, to: Standing) 
     Ok(())
 }
 
+/// What counts without this one payment, though it counts.
+pub fn leave_out(
+    used: &mut BTreeMap<Meter, Used>,
+    counted: &Counted,
+    standing: Standing,
+    session: Option<i64>,
+    now: Time,
+) {
+    let own = columns(counted);
+    for (meter, used) in used.iter_mut().filter(|(meter, _)| meter.window != Window::Review) {
+        let column = Column::of(meter, session.unwrap_or(0));
+        let is_own = own.iter().any(|own| (&own.scope, own.window) == (&column.scope, column.window));
+        if is_own && column.start(counted.at) > column.horizon(meter.window.span(), now) {
+            let share = |counts: bool| if counts { counted.usd } else { Usd::micros(0) };
+            used.counted = used.counted.saturating_sub(share(standing.state.counts()));
+            used.held = used.held.saturating_sub(share(is_held(standing)));
+        }
+    }
+}
+
 /// Less was taken than was counted: the rest is given back to the budgets.
 pub fn give_back(conn: &dyn Conn, counted: &Counted, usd: Usd) -> Result<(), LedgerError> {
     for column in kept_by_hand(conn, counted) {
@@ -309,7 +329,7 @@ pub fn lowest_price(conn: &dyn Conn, place: &str, now: Time) -> Result<Option<Us
 
 /// The columns that are written here: none, where the tables follow each purchase by themselves.
 fn kept_by_hand(conn: &dyn Conn, counted: &Counted) -> Vec<Column> {
-    if conn.keeps_budgets() { Vec::new() } else { columns(counted) }
+    if conn.follows_purchases() { Vec::new() } else { columns(counted) }
 }
 
 fn columns(counted: &Counted) -> Vec<Column> {

@@ -198,7 +198,13 @@ impl Ledger {
         self.writer
             .write(Sync::Durable, move |conn| {
                 let now = ledger_time(conn, now)?;
-                conn.note("UPDATE ledger SET frozen_why = ?1", in_order![&why])?;
+                match &why {
+                    // What stopped it first stays.
+                    Some(why) => {
+                        conn.note("UPDATE ledger SET frozen_why = coalesce(frozen_why, :why)", named! { ":why": why })?
+                    }
+                    None => conn.note("UPDATE ledger SET frozen_why = NULL", &[])?,
+                }
                 let kind = if why.is_some() { "frozen" } else { "thawed" };
                 events::append(conn, None, now, kind, &json!({ "why": why }))
             })

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use super::engine::{Conn, Fields, named};
+use super::engine::{Conn, LedgerRow, named};
 use super::{LedgerError, damaged, events};
 use crate::money::{Account, Amount, Network};
 
@@ -75,7 +75,7 @@ impl Doubt {
     }
 }
 
-fn read(found: &dyn Fields) -> Result<(Account, Amount), LedgerError> {
+fn read(found: &dyn LedgerRow) -> Result<(Account, Amount), LedgerError> {
     let (network, asset): (String, String) = (found.get("network")?, found.get("asset_address")?);
     let amount: String = found.get("amount")?;
     let asset = Account::parse(&Network::new(network), &asset).map_err(damaged)?;

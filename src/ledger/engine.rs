@@ -26,15 +26,16 @@ pub trait Conn {
     /// The time that all writers share, where the engine tells one: `now` is this machine's.
     fn time(&self, now: Time) -> Time;
 
-    /// Whether the tables count by themselves what is written to them: the budgets follow each purchase.
-    fn keeps_budgets(&self) -> bool;
+    /// Whether the tables do by themselves what follows from a purchase: the budgets count it, and one call enters what
+    /// waits for the log.
+    fn follows_purchases(&self) -> bool;
 }
 
 /// Looks at a row, and says whether it wants another.
-pub type Visit<'v> = dyn FnMut(&dyn Fields) -> Result<bool, LedgerError> + 'v;
+pub type Visit<'v> = dyn FnMut(&dyn LedgerRow) -> Result<bool, LedgerError> + 'v;
 
 /// A row as it lies there.
-pub trait Fields {
+pub trait LedgerRow {
     /// What stands in a column.
     fn value(&self, nth: usize) -> Result<Value<'_>, LedgerError>;
 
@@ -95,7 +96,7 @@ impl dyn Conn + '_ {
         &self,
         sql: &str,
         given: &Given<'_>,
-        mut read: impl FnMut(&dyn Fields) -> Result<T, LedgerError>,
+        mut read: impl FnMut(&dyn LedgerRow) -> Result<T, LedgerError>,
     ) -> Result<Option<T>, LedgerError> {
         let mut found = None;
         self.visit(sql, given, &mut |row| {
@@ -110,7 +111,7 @@ impl dyn Conn + '_ {
         &self,
         sql: &str,
         given: &Given<'_>,
-        read: impl FnMut(&dyn Fields) -> Result<T, LedgerError>,
+        read: impl FnMut(&dyn LedgerRow) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
         self.find(sql, given, read)?.ok_or_else(|| damaged("a row that is always there is not"))
     }
@@ -120,7 +121,7 @@ impl dyn Conn + '_ {
         &self,
         sql: &str,
         given: &Given<'_>,
-        mut read: impl FnMut(&dyn Fields) -> Result<T, LedgerError>,
+        mut read: impl FnMut(&dyn LedgerRow) -> Result<T, LedgerError>,
     ) -> Result<Vec<T>, LedgerError> {
         let mut all = Vec::new();
         self.each(sql, given, |row| {
@@ -135,7 +136,7 @@ impl dyn Conn + '_ {
         &self,
         sql: &str,
         given: &Given<'_>,
-        mut visit: impl FnMut(&dyn Fields) -> Result<(), LedgerError>,
+        mut visit: impl FnMut(&dyn LedgerRow) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         self.visit(sql, given, &mut |row| visit(row).map(|()| true))
     }
@@ -146,7 +147,7 @@ impl dyn Conn + '_ {
     }
 }
 
-impl dyn Fields + '_ {
+impl dyn LedgerRow + '_ {
     /// What stands in a column, by its number or its name.
     pub fn get<I: Column, T: Read>(&self, column: I) -> Result<T, LedgerError> {
         T::read(self.value(column.nth(self)?)?)
@@ -155,17 +156,17 @@ impl dyn Fields + '_ {
 
 /// What names a column.
 pub trait Column {
-    fn nth(self, row: &dyn Fields) -> Result<usize, LedgerError>;
+    fn nth(self, row: &dyn LedgerRow) -> Result<usize, LedgerError>;
 }
 
 impl Column for usize {
-    fn nth(self, _: &dyn Fields) -> Result<usize, LedgerError> {
+    fn nth(self, _: &dyn LedgerRow) -> Result<usize, LedgerError> {
         Ok(self)
     }
 }
 
 impl Column for &str {
-    fn nth(self, row: &dyn Fields) -> Result<usize, LedgerError> {
+    fn nth(self, row: &dyn LedgerRow) -> Result<usize, LedgerError> {
         row.nth(self)
     }
 }

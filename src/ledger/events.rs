@@ -4,7 +4,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::LedgerError;
-use super::engine::{Conn, Fields, named};
+use super::engine::{Conn, LedgerRow, named};
 use crate::time::Time;
 
 /// An event as it is stored.
@@ -77,7 +77,7 @@ fn newest_hash(conn: &dyn Conn) -> Result<Vec<u8>, LedgerError> {
     Ok(newest.unwrap_or_default())
 }
 
-pub(super) fn read(row: &dyn Fields) -> Result<StoredEvent, LedgerError> {
+pub(super) fn read(row: &dyn LedgerRow) -> Result<StoredEvent, LedgerError> {
     Ok(StoredEvent {
         id: row.get(0)?,
         purchase: row.get(1)?,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::engine::{Conn, Fields, Owned, in_their_order, named};
+use super::engine::{Conn, LedgerRow, Owned, in_their_order, named};
 use super::events::{self, StoredEvent};
 use super::read::{self, COLUMNS, Entry};
 use super::{Ledger, LedgerError};
@@ -219,7 +219,7 @@ fn tallied(conn: &dyn Conn, filter: &Filter, days: &WholeDays, key: &str) -> Res
                 coalesce(sum(usd) FILTER (WHERE state IN ('authorized', 'held')), 0)
            FROM tally
           WHERE day >= :first AND day < :end AND purchases > 0
-            AND (:agent IS NULL OR agent = :agent) AND (:state IS NULL OR state = :state)
+            AND agent = coalesce(:agent, agent) AND state = coalesce(:state, state)
           GROUP BY {key}"
     );
     let query = &sql;
@@ -297,7 +297,7 @@ impl Filter {
         let index = self.index();
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM listed INDEXED BY {index}
-                                     WHERE {clause} AND (at, row) {beyond} (?, ?) ORDER BY {order} LIMIT ?)
+                                     WHERE {clause} AND (at, row) {beyond} (?, ?) ORDER BY {order} LIMIT ?) AS page
                CROSS JOIN purchase ON row = wanted ORDER BY {order}"
         );
         (sql, values)
@@ -330,7 +330,7 @@ impl Filter {
     pub(super) fn changed(&self) -> (String, Vec<Owned>) {
         let (clause, values) = self.clause();
         let sql = format!(
-            "SELECT {COLUMNS} FROM (SELECT DISTINCT purchase AS changed FROM event WHERE id > ? AND id <= ?)
+            "SELECT {COLUMNS} FROM (SELECT DISTINCT purchase AS changed FROM event WHERE id > ? AND id <= ?) AS moved
                CROSS JOIN purchase ON row = changed WHERE {clause} ORDER BY at, row"
         );
         (sql, values)
@@ -392,13 +392,13 @@ impl FromStr for Cursor {
 }
 
 impl Group {
-    fn read(row: &dyn Fields) -> Result<Group, LedgerError> {
+    fn read(row: &dyn LedgerRow) -> Result<Group, LedgerError> {
         Ok(Group { key: row.get(0)?, totals: LogTotals::read(row, 1)? })
     }
 }
 
 impl LogTotals {
-    fn read(row: &dyn Fields, first: usize) -> Result<LogTotals, LedgerError> {
+    fn read(row: &dyn LedgerRow, first: usize) -> Result<LogTotals, LedgerError> {
         let positive = |nth: usize| row.get::<_, i64>(first + nth).map(|n| n.max(0) as u64);
         Ok(LogTotals { count: positive(0)?, settled: Usd::micros(positive(1)?), held: Usd::micros(positive(2)?) })
     }

@@ -93,7 +93,7 @@ fn domains(conn: &dyn Conn, now: Time) -> Result<Vec<(String, Spent)>, LedgerErr
 fn open(conn: &dyn Conn, rows: usize) -> Result<Vec<Entry>, LedgerError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM (SELECT row AS wanted FROM purchase INDEXED BY one_open WHERE open = 1
-                                UNION SELECT row FROM unproven WHERE state IN ('authorized', 'held'))
+                                UNION SELECT row FROM unproven WHERE state IN ('authorized', 'held')) AS open
            CROSS JOIN purchase ON row = wanted ORDER BY row DESC LIMIT :rows"
     );
     read::entries(conn, &sql, named! { ":rows": rows as i64 })

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::authorize::ledger_time;
-use super::engine::{Conn, Fields, named};
+use super::engine::{Conn, LedgerRow, named};
 use super::read::{self, Entry};
 use super::{Ledger, LedgerError, Sync, events};
 use crate::limits;
@@ -384,7 +384,7 @@ pub fn into_snapshot(
     Ok(())
 }
 
-fn denial(row: &dyn Fields) -> Result<Denial, LedgerError> {
+fn denial(row: &dyn LedgerRow) -> Result<Denial, LedgerError> {
     let (asset, amount): (String, String) = (row.get("asset")?, row.get("amount")?);
     let network = Network::new(row.get::<_, String>("network")?);
     Ok(Denial {

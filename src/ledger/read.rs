@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::doubt::{self, InDoubt};
-use super::engine::{Conn, Fields, Given, named};
+use super::engine::{Conn, Given, LedgerRow, named};
 use super::events::{self, StoredEvent};
 use super::{Ledger, LedgerError, Sync, budget, damaged};
 use crate::authorization::{Authorization, Handle};
@@ -325,7 +325,7 @@ impl Ledger {
         self.read(move |conn| {
             let query = "SELECT 1 FROM purchase
                   WHERE handle = :handle AND network = :network AND asset_address = :asset
-                    AND (:payee IS NULL OR payee = :payee) AND NOT (state = 'lapsed' AND proof = 'chain')";
+                    AND payee = coalesce(:payee, payee) AND NOT (state = 'lapsed' AND proof = 'chain')";
             for handle in &handles {
                 let is_ours = conn.has(
                     query,
@@ -457,7 +457,7 @@ pub(super) fn read_standing(state: &str, proof: &str) -> Result<Standing, Ledger
     Ok(Standing { state: state.parse().map_err(damaged)?, proof: proof.parse().map_err(damaged)? })
 }
 
-fn read_unproven(row: i64, found: &dyn Fields) -> Result<Unproven, LedgerError> {
+fn read_unproven(row: i64, found: &dyn LedgerRow) -> Result<Unproven, LedgerError> {
     let authorization: String = found.get("authorization")?;
     Ok(Unproven {
         row,
@@ -485,7 +485,7 @@ pub(super) fn entries(conn: &dyn Conn, sql: &str, given: &Given<'_>) -> Result<V
 }
 
 /// Reads a row; a word in it that is none of ours is damage.
-pub(super) fn entry(row: &dyn Fields) -> Result<Entry, LedgerError> {
+pub(super) fn entry(row: &dyn LedgerRow) -> Result<Entry, LedgerError> {
     let entry = read_entry(row)?;
     let reasons: String = row.get(const { at("reasons") })?;
     let money = match row.get(const { at("has_money") })? {
@@ -523,7 +523,7 @@ const fn at(name: &str) -> usize {
 }
 
 /// All but what has to be understood first.
-fn read_entry(row: &dyn Fields) -> Result<Entry, LedgerError> {
+fn read_entry(row: &dyn LedgerRow) -> Result<Entry, LedgerError> {
     let identity: Vec<u8> = row.get(const { at("identity") })?;
     Ok(Entry {
         row: row.get(const { at("row") })?,
@@ -556,13 +556,13 @@ fn read_entry(row: &dyn Fields) -> Result<Entry, LedgerError> {
     })
 }
 
-fn read_goods(row: &dyn Fields) -> Result<Option<Goods>, LedgerError> {
+fn read_goods(row: &dyn LedgerRow) -> Result<Option<Goods>, LedgerError> {
     let (word, named, came): (String, Option<String>, Option<String>) =
         (row.get(const { at("goods") })?, row.get(const { at("named_type") })?, row.get(const { at("content_type") })?);
     Ok(Goods::read(&word, named.as_deref(), came.as_deref()))
 }
 
-fn read_terms(row: &dyn Fields) -> Result<Option<PaymentTerms>, LedgerError> {
+fn read_terms(row: &dyn LedgerRow) -> Result<Option<PaymentTerms>, LedgerError> {
     let Some(usd) = row.get::<_, Option<i64>>(const { at("usd") })? else { return Ok(None) };
     let (usd, given_back) = (usd.max(0) as u64, row.get::<_, i64>(const { at("given_back") })?.max(0) as u64);
     Ok(Some(PaymentTerms {
@@ -579,7 +579,7 @@ fn read_terms(row: &dyn Fields) -> Result<Option<PaymentTerms>, LedgerError> {
     }))
 }
 
-fn read_money(row: &dyn Fields, entry: &Entry) -> Result<Money, LedgerError> {
+fn read_money(row: &dyn LedgerRow, entry: &Entry) -> Result<Money, LedgerError> {
     Ok(Money {
         standing: read_standing(&entry.state, &entry.proof)?,
         ends: row.get(const { at("ends") })?,

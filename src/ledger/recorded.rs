@@ -1,6 +1,6 @@
 //! Proof that an authorization is in the ledger, durably, and that this process may present it now.
 
-use super::engine::{Conn, Fields, named};
+use super::engine::{Conn, LedgerRow, named};
 use super::{LedgerError, damaged};
 use crate::authorization::{Authorization, Signatures};
 use crate::offer::Dialect;
@@ -38,7 +38,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn read(row: &dyn Fields) -> Result<Stored, LedgerError> {
+    fn read(row: &dyn LedgerRow) -> Result<Stored, LedgerError> {
         Ok(Stored {
             purchase_id: row.get("purchase_id")?,
             authorization: row.get("authorization")?,

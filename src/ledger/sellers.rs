@@ -2,7 +2,7 @@
 //!
 //! An index of payments alone has all of it, in the order of sellers: one seller's are a stretch of it.
 
-use super::engine::{Conn, Fields, Owned, in_order, in_their_order};
+use super::engine::{Conn, LedgerRow, Owned, in_order, in_their_order};
 use super::{Ledger, LedgerError};
 use crate::money::Usd;
 use crate::time::Time;
@@ -115,7 +115,7 @@ impl SellerFilter {
 }
 
 impl SellerCounts {
-    fn read(row: &dyn Fields) -> Result<SellerCounts, LedgerError> {
+    fn read(row: &dyn LedgerRow) -> Result<SellerCounts, LedgerError> {
         let count = |nth: usize| row.get::<_, i64>(nth).map(|n| n.max(0) as u64);
         Ok(SellerCounts {
             site: row.get(0)?,

@@ -119,8 +119,8 @@ fn bought(
         "SELECT p.purchase_id, p.place, s.authorization
                FROM (SELECT * FROM (SELECT row AS candidate FROM listed
                                      WHERE identity = :identity AND state = 'settled'
-                                       AND row NOT IN (SELECT row FROM unlisted) ORDER BY row DESC LIMIT 1)
-                     UNION ALL SELECT row FROM unlisted)
+                                       AND row NOT IN (SELECT row FROM unlisted) ORDER BY row DESC LIMIT 1) AS entered
+                     UNION ALL SELECT row FROM unlisted) AS bought
                CROSS JOIN purchase p ON p.row = candidate CROSS JOIN signed s ON s.purchase = p.row
               WHERE p.identity = :identity AND p.state = 'settled' ORDER BY p.row DESC LIMIT 1",
         named! { ":identity": identity.0 },

@@ -16,7 +16,6 @@ use crate::offer::{self, Listed};
 use crate::policy::{self, Decision, Funds, Policy, Question};
 use crate::reason::Reason;
 use crate::request::{MaxPrice, Request};
-use crate::settlement::Standing;
 use crate::time::Time;
 use crate::{crash, limits};
 
@@ -167,9 +166,9 @@ fn decide_again(
         payees: vec![offer.payee.to_string()],
         now,
     };
-    budget::follow(conn, &counted, at, Standing::LAPSED)?;
     let mut snapshot = authorize::snapshot(conn, &view, now)?;
-    budget::follow(conn, &counted, Standing::LAPSED, at)?;
+    let session = authorize::running_session(conn, &entry.agent, &again.policy, now)?;
+    budget::leave_out(&mut snapshot.used, &counted, at, session, now);
     let own = u32::from(budget::is_of_last_minute(&counted, now));
     snapshot.payments_last_minute = snapshot.payments_last_minute.saturating_sub(own);
     snapshot.approvals.extend(questions::used_by(conn, row)?);

@@ -170,7 +170,7 @@ pub(super) fn change_at(conn: &dyn Conn, place: &Url) -> Result<Option<ToolChang
         return Ok(None);
     }
     let change = conn.find(
-        "SELECT since, changed_at, other_words FROM tool_seen WHERE place = ?1 AND changed_at NOT NULL",
+        "SELECT since, changed_at, other_words FROM tool_seen WHERE place = ?1 AND changed_at IS NOT NULL",
         in_order![place.as_str()],
         |row| {
             let time = |nth| row.get(nth).map(Time::from_millis);
@@ -186,7 +186,7 @@ pub(super) fn accept(conn: &dyn Conn, places: &[&Url], now: Time) -> Result<(), 
         conn.note(
             "UPDATE tool_seen SET words = other_words, description = other_description, since = ?2, other_words = NULL,
                     other_description = NULL, changed_at = NULL
-              WHERE place = ?1 AND changed_at NOT NULL",
+              WHERE place = ?1 AND changed_at IS NOT NULL",
             in_order![place.as_str(), now.millis()],
         )?;
     }

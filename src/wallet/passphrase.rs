@@ -54,6 +54,17 @@ impl PassphraseSource {
         from_first(&sources, purpose, backup).map(|(passphrase, _)| passphrase)
     }
 
+    /// The password of a database: from what the environment names, or a file. None: there is no such thing anywhere.
+    pub fn for_ledger(file: Option<&Path>) -> Result<Option<Zeroizing<String>>, WalletError> {
+        let mut sources = PassphraseSource::named("BURSAR_LEDGER_PASSWORD", "bursar-ledger-password");
+        sources.extend(file.map(|file| PassphraseSource::File(file.to_owned())));
+        match from_first(&sources, Purpose::Open, Path::new("the ledger's database")) {
+            Ok((password, _)) => Ok(Some(password)),
+            Err(WalletError::NoPassphrase { .. }) if file.is_none() => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    }
+
     /// `None`: this source is not there, ask the next one.
     fn read(&self, purpose: Purpose, keyfile: &Path) -> Result<Option<Zeroizing<String>>, WalletError> {
         match self {

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Statement, ToSql};
 
-use super::super::engine::{Conn, Fields, Given, Value, Visit};
+use super::super::engine::{Conn, Given, LedgerRow, Value, Visit};
 use super::super::{LedgerError, damaged};
 use crate::time::Time;
 
@@ -38,7 +38,7 @@ impl Conn for Connection {
         now
     }
 
-    fn keeps_budgets(&self) -> bool {
+    fn follows_purchases(&self) -> bool {
         false
     }
 }
@@ -62,7 +62,7 @@ fn bind(statement: &mut Statement<'_>, given: &Given<'_>) -> Result<(), LedgerEr
     Ok(())
 }
 
-impl Fields for rusqlite::Row<'_> {
+impl LedgerRow for rusqlite::Row<'_> {
     fn value(&self, nth: usize) -> Result<Value<'_>, LedgerError> {
         Ok(match self.get_ref(nth)? {
             ValueRef::Null => Value::Null,

@@ -4,7 +4,7 @@ use super::*;
 
 impl Kit {
     fn count(&self, sql: &str) -> i64 {
-        self.by_hand().query_row(sql, [], |row| row.get(0)).unwrap()
+        self.told(sql).parse().unwrap()
     }
 
     fn waiting(&self) -> i64 {
@@ -55,6 +55,9 @@ async fn few_wait_however_many_are_bought() {
 #[tokio::test]
 async fn on_a_full_disk_the_log_is_read_whole_and_nothing_is_written() {
     let kit = kit();
+    if !kit.lies_in_a_file() {
+        return;
+    }
     for _ in 0..40 {
         kit.pay(kit.draft()).await;
     }
@@ -77,7 +80,7 @@ async fn the_audit_finds_what_is_not_entered_as_it_stands() {
         kit.pay(kit.draft()).await;
         kit.page().await;
         assert_eq!(kit.violations().await, Vec::<String>::new());
-        kit.by_hand().execute_batch(tampered).unwrap();
+        kit.sql(tampered).unwrap();
         let found = kit.violations().await;
         assert!(found.iter().any(|found| found == "the log does not list purchase pu_0 as it stands"), "{found:?}");
     }
@@ -87,6 +90,9 @@ async fn the_audit_finds_what_is_not_entered_as_it_stands() {
 #[tokio::test]
 async fn a_purchase_has_one_child_and_the_file_is_as_sqlite_has_it() {
     let kit = kit();
+    if !kit.lies_in_a_file() {
+        return;
+    }
     let parent = kit.pay(kit.draft()).await.row();
     kit.close(parent, Standing::SETTLED_BY_WORD, Some(200)).await;
     kit.pay(Draft { parent: Some(parent), ..kit.draft() }).await;
