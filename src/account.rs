@@ -215,6 +215,7 @@ pub fn row(entry: &Entry, shown: Shown) -> Row {
         purchase_id: entry.purchase_id.clone(),
         at: entry.at,
         agent: entry.agent.clone(),
+        machine: entry.machine.clone().filter(|_| matches!(shown, Shown::Whole)),
         session: entry.session.map(|id| format!("se_{id}")),
         method: entry.method.clone(),
         url,

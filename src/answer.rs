@@ -448,6 +448,9 @@ pub struct Row {
     pub at: Time,
     /// Whose purchase it is.
     pub agent: String,
+    /// On which machine, where several share a ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Which session.
     pub session: Option<String>,
     /// The HTTP method.
@@ -485,6 +488,16 @@ pub struct Row {
     pub proof: Option<String>,
     /// Why, all of it.
     pub reasons: Vec<Reason>,
+}
+
+impl Row {
+    /// The agent, and on which machine where several share a ledger.
+    pub fn who(&self) -> String {
+        match &self.machine {
+            Some(machine) => format!("{}@{machine}", self.agent),
+            None => self.agent.clone(),
+        }
+    }
 }
 
 /// The answer of `get_purchase`.

@@ -1,6 +1,5 @@
 //! A home put together: ports in; what an agent, its owner and the keeper may do out.
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -10,10 +9,10 @@ use crate::agent::Agent;
 use crate::answer::Refusal;
 use crate::chain::{Nodes, Rails};
 use crate::clock::SystemClock;
-use crate::config::{Config, Home, LedgerServer, OwnerFile, PolicyFile, StoreKind as KeptIn};
+use crate::config::{Config, Home, OwnerFile, PolicyFile, StoreKind as KeptIn};
 use crate::directory::WebDirectories;
 use crate::keeper::Keeper;
-use crate::ledger::{Bodies, Ledger, ServerClock, ServerPlace, ServerProof};
+use crate::ledger::{Bodies, Ledger};
 use crate::limits;
 use crate::money::{Assets, Network};
 use crate::owner::Owner;
@@ -22,7 +21,7 @@ use crate::ports::{Chains, Directories, Screen, Seller};
 use crate::seller::Sellers;
 use crate::time::Clock;
 use crate::wallet::{PassphraseSource, Store, Wallet};
-use crate::{questions, random};
+use crate::{questions, random, whereabouts};
 
 /// Everything that belongs to one home. What it can do is done through the handles it gives.
 #[derive(Clone)]
@@ -50,7 +49,7 @@ impl House {
     pub async fn open(home: &Home, passphrases: Vec<PassphraseSource>) -> Result<House, Refusal> {
         home.prepare()
             .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
-        let config = load(home)?;
+        let config = whereabouts::load(home)?;
         let assets = config.assets_in_force(home).map_err(|cause| {
             Refusal::of("owner_unreadable", cause.in_one_line(), "bring owner.json back from a copy and start again")
         })?;
@@ -79,10 +78,10 @@ impl House {
             .and_then(|()| private_dir(&home.leases_dir()))
             .map_err(|cause| Refusal::of("home_unusable", cause, "fix the home directory and start again"))?;
         let nonce = random::bytes().map_err(|cause| Refusal::of("no_randomness", cause, "start again"))?;
-        let config = load(home)?;
+        let config = whereabouts::load(home)?;
         let ledger = match &config.ledger {
             None => Ledger::open(&home.ledger_file(), &home.leases_dir(), nonce, clock.now())?,
-            Some(server) => Ledger::open_on_server(place(home, server, clock.is_simulated())?, nonce)?,
+            Some(server) => Ledger::open_on_server(whereabouts::place(home, server, clock.is_simulated())?, nonce)?,
         };
         let parts = Parts {
             ledger,
@@ -132,26 +131,6 @@ impl House {
     pub fn keeper(&self) -> Keeper {
         Keeper::new(self.parts.clone())
     }
-}
-
-fn load(home: &Home) -> Result<Config, Refusal> {
-    Config::load(home)
-        .map_err(|cause| Refusal::of("config_invalid", cause.in_one_line(), "correct config.toml and start again"))
-}
-
-/// The database, with its password.
-fn place(home: &Home, server: &LedgerServer, is_simulated: bool) -> Result<ServerPlace, Refusal> {
-    let beside = |path: &PathBuf| home.dir().join(path);
-    let password = PassphraseSource::for_ledger(server.password_file.as_ref().map(beside).as_deref())
-        .map_err(|cause| Refusal::of("ledger_locked", cause, "put the database's password where it was looked for"))?;
-    let proof = match server.is_verified {
-        true => ServerProof::Certificate { signed_by: server.ca.as_ref().map(beside) },
-        false => ServerProof::None,
-    };
-    let password = password.as_ref().map(|password| password.as_str());
-    let place = ServerPlace::at(&server.url, &server.schema, &proof, server.needs_standby, password)?;
-    let clock = if is_simulated { ServerClock::Ours } else { place.clock };
-    Ok(ServerPlace { clock, ..place })
 }
 
 /// Nodes for every chain bursar has an asset on: the owner's, or the built-in ones.

@@ -48,11 +48,13 @@ pub use close::{Answered, Closing, Moved, SentApproval, Taken};
 pub use doubt::InDoubt;
 use engine::{Conn, Engine};
 pub use events::{StoredEvent, seal};
-pub use glance::{LedgerGlance, glance};
+pub use glance::{LedgerGlance, glance, glance_at_server};
 pub use listing::ENTER;
 pub use log::{By, Changes, Cursor, Filter, Group, LogPage, LogTotals};
 pub use overview::{LedgerOverview, Spent};
-pub use postgres::{ServerClock, ServerPlace, ServerProof};
+pub use postgres::{
+    LedgerRoles, ServerClock, ServerPlace, ServerProof, ServerStanding, examine as examine_server, make_roles,
+};
 pub use questions::{Challenge, NewQuestion, OpenQuestion, QuestionState};
 pub use read::{Entry, LedgerStory, Money, PaymentTerms, Recalled, Unproven};
 pub use record::Unpaid;
@@ -108,6 +110,8 @@ pub enum LedgerError {
     Undone(String),
     #[error("the database does not let this machine do that: {0}")]
     Forbidden(String),
+    #[error("the database is not ready: {0}")]
+    Unready(String),
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
     #[error("the ledger was written by a newer bursar (its version is {found}, this program knows {known})")]
@@ -171,6 +175,15 @@ impl Ledger {
         self.read(Seal::read).await
     }
 
+    /// The same, of what will never be forgotten: to be noted elsewhere.
+    pub async fn kept_seal(&self) -> Result<Seal, LedgerError> {
+        match self.engine.shows_what_may_be_forgotten() {
+            // As it is told by a commit, which is kept.
+            true => self.writer.write(Sync::Durable, Seal::read).await,
+            false => self.read(Seal::read).await,
+        }
+    }
+
     /// Writes a copy into a file that is not there yet. Nobody waits for it, and what was erased is not in it.
     pub async fn copy_to(&self, path: &Path) -> Result<LedgerCopy, LedgerError> {
         let path = path.to_owned();
@@ -201,7 +214,7 @@ impl Ledger {
     {
         match self.writer.look(work) {
             Ok(told) => told,
-            Err(work) => self.read(work).await,
+            Err(work) => self.looked(false, work).await,
         }
     }
 
@@ -211,7 +224,15 @@ impl Ledger {
         T: Send + 'static,
         W: FnOnce(&dyn Conn) -> Result<T, LedgerError> + Send + 'static,
     {
-        self.beside(move |engine| engine::once(work, |work| engine.look(work))).await
+        self.looked(true, work).await
+    }
+
+    async fn looked<T, W>(&self, much: bool, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&dyn Conn) -> Result<T, LedgerError> + Send + 'static,
+    {
+        self.beside(move |engine| engine::once(work, |work| engine.look(much, work))).await
     }
 
     /// Works on a thread that may block: other work goes on.
@@ -232,6 +253,7 @@ impl LedgerError {
         match self {
             LedgerError::Busy | LedgerError::Again => "ledger_busy",
             LedgerError::Forbidden(_) => "ledger_forbidden",
+            LedgerError::Unready(_) => "ledger_unready",
             LedgerError::CommitFailed(_) | LedgerError::Undone(_) | LedgerError::Io(_) => "ledger_failed",
             LedgerError::Full => "disk_full",
             LedgerError::ReadOnly => "ledger_read_only",
@@ -251,6 +273,9 @@ impl From<LedgerError> for Refusal {
     fn from(cause: LedgerError) -> Refusal {
         let next = match cause {
             LedgerError::Busy | LedgerError::Again => "try again: another program is writing to the ledger",
+            LedgerError::Unready(_) => {
+                "nothing was signed: try again in half a minute; if it stays so, its owner can see why with `bursar doctor`"
+            }
             LedgerError::Forbidden(_) => "nothing was signed: only the owner's machine may do that",
             LedgerError::Full => "make room on the disk and try again",
             LedgerError::NotNow(_) | LedgerError::Conflict(_) => "look at the purchase as it stands now",
@@ -271,7 +296,7 @@ impl From<LedgerError> for Refusal {
 impl From<LedgerError> for Reason {
     fn from(cause: LedgerError) -> Reason {
         let who = match cause {
-            LedgerError::Busy | LedgerError::Again | LedgerError::NotNow(_) => Who::Time,
+            LedgerError::Busy | LedgerError::Again | LedgerError::Unready(_) | LedgerError::NotNow(_) => Who::Time,
             LedgerError::Conflict(_) => Who::Agent,
             LedgerError::CommitFailed(_)
             | LedgerError::Undone(_)

@@ -52,4 +52,5 @@ pub mod time;
 mod tools;
 pub mod wallet;
 pub mod web;
+mod whereabouts;
 pub mod wish;

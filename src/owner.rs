@@ -9,13 +9,16 @@ pub(crate) mod passphrase;
 mod replay;
 mod rules;
 mod sellers;
+mod server;
 mod unmet;
 
 pub use glance::{Glance, glance};
 pub use overview::*;
 pub use passphrase::{Afar, is_the_owner_by_seal};
 
-pub use crate::ledger::{By, versions};
+pub use crate::ledger::{By, LedgerRoles, ServerStanding, versions};
+pub use crate::whereabouts::init_ledger_roles;
+pub use server::{LedgerServerLook, look_at_server};
 
 use std::sync::{Arc, Weak};
 
@@ -122,13 +125,14 @@ impl Owner {
     /// The ledger held against what is kept beside the key; nothing is written. While the key is locked, a note that
     /// tells of another ledger is believed, and one that does not proves nothing.
     pub async fn ledger_seal(&self) -> Result<LedgerSeal, Refusal> {
-        let ours = self.parts.ledger.seal().await?;
         let Some(wallet) = &self.parts.wallet else { return Ok(LedgerSeal::NoWallet) };
         let (kept, locked) = match wallet.anchor().await {
             Ok(kept) => (kept, None),
             Err(WalletError::AnchorDamaged) => return Ok(LedgerSeal::Tampered),
             Err(cause) => (wallet.noted().await.ok().flatten(), Some(cause)),
         };
+        // Read last: it may come further while the key is read.
+        let ours = self.parts.ledger.seal().await?;
         let foreign = kept.as_ref().and_then(|kept| seal::foreign(kept, &ours));
         Ok(match (foreign, kept, locked) {
             (Some(Foreign::Replaced), ..) => LedgerSeal::Replaced,

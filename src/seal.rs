@@ -28,8 +28,10 @@ pub(crate) async fn check(house: &Parts, wallet: &Wallet) -> Result<(), Reason> 
     if sealed.as_ref() == Some(&owner) {
         return Ok(());
     }
+    // In this order: the ledger may come further while the key is read, and what is kept beside that never does by itself.
+    let kept = wallet.anchor().await.map_err(|cause| wallet_reason(&cause))?;
     let ours = house.ledger.seal().await?;
-    match wallet.anchor().await.map_err(|cause| wallet_reason(&cause))? {
+    match kept {
         Some(kept) => {
             broken_seal(&kept, &ours).map_or(Ok(()), Err)?;
             if kept.owner != owner {
@@ -88,7 +90,7 @@ pub(crate) async fn noted_owner(house: &Parts) -> Option<Option<OwnerMark>> {
 
 async fn put_owner(house: &Parts, owner: Option<OwnerMark>) -> Result<(), Refusal> {
     let Some(wallet) = &house.wallet else { return Ok(()) };
-    let anchor = Anchor { owner, ..anchor_of(house.ledger.seal().await?) };
+    let anchor = Anchor { owner, ..anchor_of(house.ledger.kept_seal().await?) };
     wallet.mark_owner(anchor).await.map_err(|cause| unsealed(&cause))
 }
 
@@ -110,7 +112,7 @@ pub(crate) async fn write_anchor(house: &Parts) {
         return;
     }
     let Some(wallet) = &house.wallet else { return };
-    if let Ok(seal) = house.ledger.seal().await
+    if let Ok(seal) = house.ledger.kept_seal().await
         && let Err(cause) = wallet.write_anchor(anchor_of(seal)).await
     {
         tracing::warn!("how far the ledger has come could not be noted beside the key: {cause}");

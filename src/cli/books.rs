@@ -183,6 +183,7 @@ mod tests {
             purchase_id: id.to_owned(),
             at: Time::from_secs(1_800_000_000),
             agent: "claude-desktop".to_owned(),
+            machine: None,
             session: Some("se_1".to_owned()),
             method: "GET".to_owned(),
             url: url.to_owned(),

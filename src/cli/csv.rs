@@ -3,7 +3,7 @@
 use crate::answer::Row;
 
 /// Never re-ordered: scripts and spreadsheets count columns.
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 22] = [
     "purchase_id",
     "at",
     "agent",
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 21] = [
     "proof",
     "reasons",
     "goods",
+    "machine",
 ];
 
 pub fn header() -> String {
@@ -56,6 +57,7 @@ pub fn line(row: &Row) -> String {
         or_empty(&row.proof),
         reasons.join(" "),
         or_empty(&row.goods),
+        or_empty(&row.machine),
     ];
     fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",")
 }

@@ -10,6 +10,7 @@ mod hosts;
 mod key;
 mod ledger;
 mod rules;
+mod server;
 
 use clap::Args;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::cli::wallet::{PassphraseAsker, passphrases};
 use crate::cli::{Context, out};
 use crate::config::{Config, Home, PolicyFile};
 use crate::house::House;
-use crate::owner::versions;
+use crate::owner::{look_at_server, versions};
 use check::{Check, Health, fail, ok};
 
 /// Check everything, and say what to do where something is wrong
@@ -88,7 +89,13 @@ async fn examine(home: &Home) -> Vec<Check> {
     let Ok(config) = config else { return checks };
     checks.extend(doors::examine(home, &config));
     // A ledger that is missing is told, and not made by looking.
-    let house = match ledger::is_there(home) {
+    let server = look_at_server(home).transpose();
+    checks.extend(server.iter().flat_map(server::examine));
+    let is_there = match &server {
+        Some(looked) => looked.as_ref().is_ok_and(|looked| looked.standing.is_begun),
+        None => ledger::is_there(home),
+    };
+    let house = match is_there {
         true => Some(House::open(home, passphrases(PassphraseAsker::Host)).await),
         false => None,
     };

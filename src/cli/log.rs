@@ -261,7 +261,7 @@ fn cells(row: &Row, now: Time, id_chars: usize) -> Vec<Cell> {
         cell(&words::when(row.at, now)),
         cell(&row.state).styled(words::state(&row.state)),
         cell(&amount).right(),
-        cell(&row.agent),
+        cell(&row.who()),
         cell(&place(row)),
         cell(&row.purchase_id.chars().take(id_chars).collect::<String>()),
     ]
@@ -341,6 +341,7 @@ mod tests {
             purchase_id: id.to_owned(),
             at: now().minus(Duration::from_secs(ago)),
             agent: "claude-desktop".to_owned(),
+            machine: None,
             session: None,
             method: "GET".to_owned(),
             url: url.to_owned(),

@@ -51,7 +51,7 @@ pub fn heading(story: &Story, now: Time) -> Vec<String> {
             out::dim(&words::when(row.at, now))
         ),
         format!("{} {}{}", out::clean(&row.method), text::quoted(&story.url, limits::URL_CHARS), server(story)),
-        format!("asked by {}{client}{session}; {}", out::clean(&row.agent), answered(row)),
+        format!("asked by {}{client}{session}; {}", out::clean(&row.who()), answered(row)),
     ];
     lines.extend(story.complaint.as_ref().map(|complaint| out::bad(complaint)));
     lines
@@ -313,6 +313,7 @@ mod tests {
                 purchase_id: "pu_7f3a9c2d41".to_owned(),
                 at: NOW.minus(Duration::from_secs(300)),
                 agent: "claude-desktop".to_owned(),
+                machine: None,
                 session: Some("se_4".to_owned()),
                 method: "GET".to_owned(),
                 url: "https://api.example.com/report?q=…".to_owned(),

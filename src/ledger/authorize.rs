@@ -88,7 +88,7 @@ impl Ledger {
     pub async fn authorize(&self, draft: Draft) -> Result<Authorized, LedgerError> {
         let (holder, handle) = (self.engine.holder().to_owned(), draft.authorization.facts().handle);
         let signed = (draft.authorization.clone(), draft.signatures.clone());
-        let claimed = self.writer.write(Sync::Durable, move |conn| claim(conn, draft, &holder)).await;
+        let claimed = self.claim(Arc::new(draft), holder).await;
         let claimed = claimed.inspect_err(|cause| {
             // What is told as failed may be on the disk all the same. Nobody presents it for now, so nobody holds it.
             if matches!(cause, LedgerError::CommitFailed(_) | LedgerError::Io(_) | LedgerError::Full) {
@@ -104,6 +104,19 @@ impl Ledger {
                 Ok(Authorized::Recorded(Box::new(recorded), left))
             }
         }
+    }
+
+    /// What another writer was in the way of is tried again, as it is.
+    async fn claim(&self, draft: Arc<Draft>, holder: String) -> Result<Claimed, LedgerError> {
+        const TRIES: usize = 10;
+        for _ in 1..TRIES {
+            let (draft, holder) = (draft.clone(), holder.clone());
+            match self.writer.write(Sync::Durable, move |conn| claim(conn, &draft, &holder)).await {
+                Err(LedgerError::Again) => {}
+                claimed => return claimed,
+            }
+        }
+        Err(LedgerError::Busy)
     }
 
     /// Reads back what this process may present now.
@@ -154,29 +167,29 @@ pub struct View {
     pub now: Time,
 }
 
-fn claim(conn: &dyn Conn, draft: Draft, holder: &str) -> Result<Claimed, LedgerError> {
+fn claim(conn: &dyn Conn, draft: &Draft, holder: &str) -> Result<Claimed, LedgerError> {
     let now = ledger_time(conn, draft.now)?;
-    let reused = match whose(conn, &draft)? {
+    let reused = match whose(conn, draft)? {
         Reusable::No => None,
         Reusable::Row(row) => Some(row),
         Reusable::Taken(row) => return Ok(Claimed::Taken(row)),
     };
     let snapshot = snapshot(conn, &draft.view(now), now)?;
-    let (decision, rules) = decide(&draft, &snapshot);
+    let (decision, rules) = decide(draft, &snapshot);
     match decision {
         Decision::Allow(_) => {}
         Decision::Ask(_, reasons) => return Ok(Claimed::Refused { reasons, ask: true, rules }),
         Decision::Refuse(reasons) => return Ok(Claimed::Refused { reasons, ask: false, rules }),
     }
-    if is_used(conn, &draft)? {
+    if is_used(conn, draft)? {
         let message = "the seller gave one challenge to two purchases of this wallet, and a payment answers it once";
         let reasons = vec![Reason::new("challenge_used", "offer", message, Who::Time)];
         return Ok(Claimed::Refused { reasons, ask: false, rules });
     }
-    let row = enter(conn, &draft, reused, &rules, holder, now)?;
-    notices::notice_budgets(conn, row, &draft, &snapshot, now)?;
+    let row = enter(conn, draft, reused, &rules, holder, now)?;
+    notices::notice_budgets(conn, row, draft, &snapshot, now)?;
     crash::point("claimed");
-    Ok(Claimed::Row(row, left(&draft, snapshot)))
+    Ok(Claimed::Row(row, left(draft, snapshot)))
 }
 
 /// What the budgets still hold: this payment counts in every one that was looked at.

@@ -329,7 +329,7 @@ pub fn lowest_price(conn: &dyn Conn, place: &str, now: Time) -> Result<Option<Us
 
 /// The columns that are written here: none, where the tables follow each purchase by themselves.
 fn kept_by_hand(conn: &dyn Conn, counted: &Counted) -> Vec<Column> {
-    if conn.follows_purchases() { Vec::new() } else { columns(counted) }
+    if conn.keeps_budgets() { Vec::new() } else { columns(counted) }
 }
 
 fn columns(counted: &Counted) -> Vec<Column> {

@@ -26,9 +26,11 @@ pub trait Conn {
     /// The time that all writers share, where the engine tells one: `now` is this machine's.
     fn time(&self, now: Time) -> Time;
 
-    /// Whether the tables do by themselves what follows from a purchase: the budgets count it, and one call enters what
-    /// waits for the log.
-    fn follows_purchases(&self) -> bool;
+    /// Whether the tables count each purchase against its budgets by themselves.
+    fn keeps_budgets(&self) -> bool;
+
+    /// The statements that enter in the log what waits for it.
+    fn entering(&self) -> &'static [&'static str];
 }
 
 /// Looks at a row, and says whether it wants another.
@@ -282,8 +284,9 @@ impl<T: Bind> Bind for Option<T> {
 
 /// Where a ledger lies: what differs from one kind of place to another, and is not writing.
 pub trait Engine: Send + Sync {
-    /// Looks at what is written, all of it as it is at one moment. What the work writes itself is undone.
-    fn look(&self, work: &mut Work<'_>) -> Result<(), LedgerError>;
+    /// Looks at what is written, all of it as it is at one moment: at much of it, or at a little that somebody waits for.
+    /// What the work writes itself is undone.
+    fn look(&self, much: bool, work: &mut Work<'_>) -> Result<(), LedgerError>;
 
     /// This process, as leases name it.
     fn holder(&self) -> &str;
@@ -305,6 +308,9 @@ pub trait Engine: Send + Sync {
 
     /// Whether what was erased can still be read somewhere, until [`WritingDesk::wipe`](super::writer::WritingDesk::wipe).
     fn keeps_erased(&self) -> bool;
+
+    /// Whether a look may show what will turn out never to have been kept.
+    fn shows_what_may_be_forgotten(&self) -> bool;
 }
 
 /// What is done in a transaction.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::engine::{Conn, Given, named};
-use super::{LedgerError, budget, sqlite};
+use super::{LedgerError, ServerPlace, budget, postgres, sqlite};
 use crate::money::Usd;
 use crate::policy::{Meter, Scope, Window};
 use crate::time::Time;
@@ -26,6 +26,11 @@ pub struct LedgerGlance {
 /// Nothing where there is no ledger, or one this program cannot read at once.
 pub fn glance(path: &Path, now: Time) -> Result<LedgerGlance, LedgerError> {
     sqlite::at_a_glance(path, |conn| look(conn, now))
+}
+
+/// The same of a ledger in a database.
+pub fn glance_at_server(place: &ServerPlace, now: Time) -> Result<LedgerGlance, LedgerError> {
+    postgres::at_a_glance(place, |conn| look(conn, now))
 }
 
 fn look(conn: &dyn Conn, now: Time) -> Result<LedgerGlance, LedgerError> {

@@ -50,10 +50,7 @@ pub fn enter_many(conn: &dyn Conn) -> Result<(), LedgerError> {
 
 /// Within whatever is being written.
 fn enter(conn: &dyn Conn) -> Result<(), LedgerError> {
-    if conn.follows_purchases() {
-        return conn.note("SELECT enter()", &[]);
-    }
-    ENTER.iter().try_for_each(|sql| conn.note(sql, &[]))
+    conn.entering().iter().try_for_each(|sql| conn.note(sql, &[]))
 }
 
 /// Whether so many wait.

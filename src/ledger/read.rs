@@ -23,6 +23,8 @@ pub struct Entry {
     pub purchase_id: String,
     /// Whose purchase it is.
     pub agent: String,
+    /// Which machine made it, where several share the ledger.
+    pub machine: Option<String>,
     /// What makes two calls the same wish.
     pub identity: Identity,
     /// The fingerprint of the headers the agent set.
@@ -186,7 +188,7 @@ pub(super) const COLUMNS: &str =
     "row, purchase_id, agent, identity, headers, parent, at, method, url, domain, state, proof, open,
     delivered, handed, reasons, policy, http_status, content_type, final_url, body_bytes, body_kept, answered_at,
     goods, named_type, session, usd, given_back, amount, taken, asset, asset_address, network, payee, dialect, scheme, handle IS NOT NULL AS has_money, ends,
-    settled_at, chain_tx, lease, presents";
+    settled_at, chain_tx, lease, presents, machine";
 
 impl Ledger {
     /// What is already known of a wish, in one look.
@@ -529,6 +531,7 @@ fn read_entry(row: &dyn LedgerRow) -> Result<Entry, LedgerError> {
         row: row.get(const { at("row") })?,
         purchase_id: row.get(const { at("purchase_id") })?,
         agent: row.get(const { at("agent") })?,
+        machine: Some(row.get(const { at("machine") })?).filter(|name: &String| !name.is_empty()),
         identity: Identity(identity.try_into().unwrap_or_default()),
         headers: row.get(const { at("headers") })?,
         parent: row.get(const { at("parent") })?,

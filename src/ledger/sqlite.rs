@@ -84,7 +84,7 @@ pub fn versions() -> (i32, &'static str) {
 }
 
 impl Engine for Sqlite {
-    fn look(&self, work: &mut Work<'_>) -> Result<(), LedgerError> {
+    fn look(&self, _: bool, work: &mut Work<'_>) -> Result<(), LedgerError> {
         in_one_look(&self.reader(), |conn| work(conn))
     }
 
@@ -114,6 +114,10 @@ impl Engine for Sqlite {
 
     fn keeps_erased(&self) -> bool {
         std::fs::metadata(&self.journal).is_ok_and(|journal| journal.len() > 0)
+    }
+
+    fn shows_what_may_be_forgotten(&self) -> bool {
+        false
     }
 }
 

@@ -430,7 +430,10 @@ async fn what_must_not_happen_is_refused_by_the_tables() {
         ("UPDATE purchase SET usd = 1", "terms of an authorization are fixed"),
         ("UPDATE purchase SET usd = usd - 1, given_back = 1", "what final blocks say"),
         ("UPDATE purchase SET taken = '1'", "what final blocks say"),
-        ("UPDATE purchase SET handle = NULL, state = 'held', proof = 'none'", "does not move that way"),
+        (
+            "UPDATE purchase SET handle = NULL, state = 'refused'",
+            "terms of an authorization are fixed|not move that way",
+        ),
         ("UPDATE purchase SET handle = (SELECT identity FROM purchase)", "terms of an authorization are fixed"),
         ("DELETE FROM purchase", "never deleted"),
         ("UPDATE signed SET signature = ''", "what was signed is fixed"),
@@ -441,7 +444,9 @@ async fn what_must_not_happen_is_refused_by_the_tables() {
         ("UPDATE bucket SET held = counted + 1", "CHECK"),
     ] {
         let refused = kit.sql(statement).unwrap_err();
-        assert!(refused.to_lowercase().contains(&why.to_lowercase()), "{statement}: {refused}");
+        // Which of two is told first, each engine decides.
+        let is_why = |why: &str| refused.to_lowercase().contains(&why.to_lowercase());
+        assert!(why.split('|').any(is_why), "{statement}: {refused}");
     }
     assert_eq!(kit.violations().await, Vec::<String>::new());
 }

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod mpp;
 pub mod processes;
 #[cfg(unix)]
+pub mod rate;
 pub mod room;
 pub mod scene;
 pub mod solana;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bursar::config::Home;
+use testkit::rate::{self, Rate};
 use testkit::years::Years;
 
 const USAGE: &str = "\
@@ -15,10 +16,40 @@ Makes DIR/ledger.db with so many purchases of a year that is over, which the aud
   --wish URL  that thing
   --held N    so many of them are paid for, and nobody knows whether that was taken
 
-A million takes five minutes and 8 GB.";
+A million takes five minutes and 8 GB.
+
+testkit rate --place URL_OR_DIR [--schema S] [--processes N] [--each N] [--at-once N]
+
+How many authorizations a second one wallet can do.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("rate-one") => {
+            let number = |nth: usize| args[nth].parse().expect("a number");
+            rate::one(&args[1], &args[2], number(3), number(4), number(5)).await;
+            return ExitCode::SUCCESS;
+        }
+        Some("rate") => {
+            let of = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)).cloned();
+            let number = |name, or| of(name).map_or(or, |text| text.parse().expect("a number"));
+            let Some(place) = of("--place") else {
+                eprintln!("{USAGE}");
+                return ExitCode::from(2);
+            };
+            let rate = Rate {
+                place,
+                schema: of("--schema").unwrap_or_else(|| "rate".to_owned()),
+                processes: number("--processes", 8),
+                each: number("--each", 500),
+                at_once: number("--at-once", 16),
+            };
+            println!("{:.0} authorizations a second by {} processes", rate.run(), rate.processes);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
     let Some((years, dir)) = read(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);

@@ -102,7 +102,8 @@ fn set_aside(conn: &Transaction<'_>) -> Vec<String> {
     parts.into_iter().map(|(.., sql)| sql).collect()
 }
 
-struct Maker {
+/// Makes drafts, signed.
+pub(crate) struct Maker {
     key: Key,
     asset: Asset,
     policy: Arc<Policy>,
@@ -134,7 +135,7 @@ struct One {
 }
 
 impl Maker {
-    fn new(began: Time) -> Maker {
+    pub(crate) fn new(began: Time) -> Maker {
         let rules = "version = 1\n[networks]\nallow = [\"eip155:84532\"]\n[wallet]\nper_payment = \"none\"\nper_hour = \"none\"\n\
                      per_day = \"none\"\nper_month = \"none\"\npayments_per_minute = \"none\"\n[session]\ntotal = \"none\"\n\
                      [each_domain]\nper_payment = \"none\"\nper_session = \"none\"\nper_day = \"none\"\n[payee]\n\
@@ -196,6 +197,24 @@ impl Maker {
             authorization,
             signatures,
             now: self.began,
+        }
+    }
+
+    /// One of many, of a wish of its own.
+    pub(crate) fn fresh(&self, of: u64, nth: u64) -> Draft {
+        let wish = wish(&format!("https://h{}.site-{}.example/v1/{of:x}/{nth}", nth % 5, nth % SITES));
+        let offer = self.offer(1_000, payee_of(nth % SITES));
+        let (authorization, signatures) = self.signed(&offer, of.wrapping_mul(31).wrapping_add(nth), self.began);
+        Draft {
+            purchase_id: format!("pu_{of:x}_{nth}"),
+            identity: wish.identity(),
+            asked: wish.request.clone(),
+            request: wish.request.clone(),
+            payment_header: authorization.payment_header(&offer, &signatures, None),
+            offer,
+            authorization,
+            signatures,
+            ..self.draft("https://h0.site-0.example/v1/first", 1_000)
         }
     }
 

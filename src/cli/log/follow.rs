@@ -68,7 +68,7 @@ impl Printer<'_> {
         }
         let id: String = row.purchase_id.chars().take(super::ID_CHARS).collect();
         let amount = row.amount_usd.map(words::dollars).unwrap_or_default();
-        self.line(row.at, &row.state, &amount, &row.agent, &place(row), &id);
+        self.line(row.at, &row.state, &amount, &row.who(), &place(row), &id);
     }
 
     /// JSON Lines are purchases and nothing else.

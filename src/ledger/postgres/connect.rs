@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt;
+use tokio::runtime::Runtime;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::LedgerError;
+use super::schema;
 use super::wire::{NoAnswer, ServerWire};
+use crate::time::Time;
 
 /// How a server proves to be the one that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,17 +64,34 @@ pub struct ServerPlace {
 pub struct Seen {
     timeline: AtomicU32,
     system: AtomicU64,
-    /// Counts the connections for writing that were made.
-    pub generation: AtomicU64,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerUse {
+    /// Only to look: any server that leads will do.
+    Look,
+    /// What is signed stands on it: the server has to keep what it is given.
+    Write,
 }
 
 /// How a server stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerStanding {
+    /// Its host and port, or the folder of its socket.
     pub host: String,
+    /// How often another server has taken the lead, and one.
     pub timeline: u32,
+    /// Which database it is, on whatever server.
     pub system: u64,
-    pub version: u32,
+    /// As it tells it, such as 15.20.
+    pub version: String,
+    /// What time it is there.
+    pub clock: Time,
+    /// Other servers that confirm each commit, as far as this role may see.
+    pub standbys: u64,
+    /// The wallet's tables are there.
+    pub is_begun: bool,
     /// Why nothing may be signed on its word, if that is so.
     pub wrong: Option<String>,
 }
@@ -79,39 +100,72 @@ pub struct ServerStanding {
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// Asks every server, and takes the one that leads.
-pub fn lead(place: &ServerPlace, seen: &Seen, answer: Duration) -> Result<(ServerWire, ServerStanding), LedgerError> {
-    let hosts = place.each_host();
-    let asked: Vec<Result<(ServerWire, ServerStanding), LedgerError>> = thread::scope(|scope| {
-        let asking: Vec<_> =
-            hosts.into_iter().map(|(name, config)| scope.spawn(move || ask(place, name, config, answer))).collect();
-        asking.into_iter().map(|asked| asked.join().unwrap_or_else(|_| Err(LedgerError::gone()))).collect()
-    });
-    let mut leads = None;
-    let mut why = LedgerError::Io("no server is named".to_owned());
-    for asked in asked {
-        match asked {
-            Ok((session, standing)) => {
-                if leads
-                    .as_ref()
-                    .is_none_or(|(_, best): &(ServerWire, ServerStanding)| best.timeline < standing.timeline)
-                {
-                    leads = Some((session, standing));
-                }
-            }
-            Err(cause) => why = cause,
-        }
-    }
-    let (session, standing) = leads.ok_or(why)?;
+pub fn lead(
+    place: &ServerPlace,
+    seen: &Seen,
+    purpose: ServerUse,
+    answer: Duration,
+) -> Result<(ServerWire, ServerStanding), LedgerError> {
+    let (session, standing) = best(place, seen.timeline(), answer)?;
     seen.check(&standing)?;
-    match &standing.wrong {
-        Some(wrong) => Err(LedgerError::Io(format!("{} does not keep what it is given: {wrong}", standing.host))),
-        None => Ok((session, standing)),
+    match (purpose, &standing.wrong) {
+        (ServerUse::Write, Some(wrong)) => {
+            Err(LedgerError::Io(format!("{} does not keep what it is given: {wrong}", standing.host)))
+        }
+        (ServerUse::Write, None) if place.needs_standby && standing.is_begun && standing.standbys == 0 => {
+            Err(LedgerError::Unready(format!(
+                "no standby confirms what {} commits, and standby = \"required\" in config.toml asks for one",
+                standing.host
+            )))
+        }
+        _ => Ok((session, standing)),
     }
 }
 
+/// How the server that leads stands, though nothing may be signed on its word.
+pub fn examine(place: &ServerPlace) -> Result<ServerStanding, LedgerError> {
+    let (_, standing) = best(place, 0, CONNECT)?;
+    Ok(standing)
+}
+
+/// The one on the highest timeline. Once one has answered that is as far as any was before, the others are waited for
+/// only a moment: what a server that leads no more commits is never clean.
+fn best(place: &ServerPlace, timeline: u32, answer: Duration) -> Result<(ServerWire, ServerStanding), LedgerError> {
+    const OTHERS: Duration = Duration::from_millis(250);
+    let (tell, told) = mpsc::channel();
+    for (name, config) in place.each_host() {
+        let (tell, place) = (tell.clone(), place.clone());
+        thread::spawn(move || _ = tell.send(ask(&place, name, config, answer)));
+    }
+    drop(tell);
+    let mut leads: Option<(ServerWire, ServerStanding)> = None;
+    let mut why = Vec::new();
+    loop {
+        let is_enough = leads.as_ref().is_some_and(|(_, best)| best.timeline >= timeline);
+        let asked = match is_enough {
+            true => told.recv_timeout(OTHERS).ok(),
+            false => told.recv().ok(),
+        };
+        match asked {
+            None => break,
+            Some(Err(cause)) => why.push(cause.to_string()),
+            Some(Ok(asked)) => {
+                if leads.as_ref().is_none_or(|(_, best)| best.timeline < asked.1.timeline) {
+                    leads = Some(asked);
+                }
+            }
+        }
+    }
+    leads.ok_or_else(|| LedgerError::Unready(why.join("; ")))
+}
+
 impl Seen {
+    /// The highest timeline so far: another one means that another server leads.
+    pub fn timeline(&self) -> u32 {
+        self.timeline.load(Ordering::Acquire)
+    }
+
     fn check(&self, standing: &ServerStanding) -> Result<(), LedgerError> {
-        let before = self.timeline.fetch_max(standing.timeline, Ordering::AcqRel);
         let system = match self.system.compare_exchange(0, standing.system, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => standing.system,
             Err(known) => known,
@@ -119,8 +173,9 @@ impl Seen {
         if system != standing.system {
             return Err(LedgerError::Damaged(format!("{} is another database than before", standing.host)));
         }
+        let before = self.timeline.fetch_max(standing.timeline, Ordering::AcqRel);
         if before > standing.timeline {
-            return Err(LedgerError::Io(format!(
+            return Err(LedgerError::Unready(format!(
                 "{} is on timeline {}, and {before} was seen before: it has not heard of what came since",
                 standing.host, standing.timeline
             )));
@@ -207,29 +262,38 @@ fn ask(
     let mark = mark()?;
     // What shares connections among clients drops this, or refuses it.
     config.options(format!("-c bursar.session={mark}"));
-    let unreachable = |why: String| LedgerError::Io(format!("{host} cannot be reached: {why}"));
+    let unreachable = |why: String| LedgerError::Unready(format!("{host} cannot be reached: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|cause| unreachable(cause.to_string()))?;
-    let failed = |error: tokio_postgres::Error| match NoAnswer::from(error) {
+    let failed = |failed: NoAnswer| match failed {
         NoAnswer::Refused { why, .. } => unreachable(why),
         NoAnswer::Lost(why) => unreachable(why),
         NoAnswer::Silent => unreachable("it does not answer".to_owned()),
     };
     let session = match &place.tls {
         None => {
-            let (client, connection) = runtime.block_on(config.connect(NoTls)).map_err(failed)?;
+            let (client, connection) = in_time(&runtime, config.connect(NoTls)).map_err(failed)?;
             ServerWire::open(runtime, client, mark, answer, connection)
         }
         Some(tls) => {
             let tls = MakeRustlsConnect::new(tls.clone());
-            let (client, connection) = runtime.block_on(config.connect(tls)).map_err(failed)?;
+            let (client, connection) = in_time(&runtime, config.connect(tls)).map_err(failed)?;
             ServerWire::open(runtime, client, mark, answer, connection)
         }
     };
-    let standing = standing(&session, host)?;
+    let standing = standing(&session, place, host)?;
     Ok((session, standing))
+}
+
+/// A server that is stopped still takes connections, and says nothing over them.
+fn in_time<T>(
+    runtime: &Runtime,
+    connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, NoAnswer> {
+    let connected = runtime.block_on(async { tokio::time::timeout(CONNECT, connecting).await });
+    connected.map_err(|_| NoAnswer::Silent)?.map_err(NoAnswer::from)
 }
 
 /// Names one connection.
@@ -239,14 +303,22 @@ fn mark() -> Result<String, LedgerError> {
     Ok(alloy_primitives::hex::encode(bytes))
 }
 
+/// How many standbys confirm each commit. Nobody, where that may not be seen.
+fn standbys(session: &ServerWire, place: &ServerPlace) -> u64 {
+    let text = format!("SELECT {}.ledger_standbys(pg_current_wal_flush_lsn())", schema::quoted(&place.schema));
+    let row = session.say(&text, CONNECT).ok().flatten().unwrap_or_default();
+    row.into_iter().flatten().next().and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
 /// What a role without rights may ask. A server in recovery has no place to write, and so no timeline to lead on.
 const STANDING: &str = "SELECT pg_is_in_recovery(), current_setting('server_version_num'), \
     current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'), \
     (SELECT system_identifier FROM pg_control_system()), \
     CASE WHEN pg_is_in_recovery() THEN 0 ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END, \
-    current_setting('bursar.session', true)";
+    current_setting('bursar.session', true), current_setting('server_version'), \
+    floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, current_setting('synchronous_standby_names')";
 
-fn standing(session: &ServerWire, host: String) -> Result<ServerStanding, LedgerError> {
+fn standing(session: &ServerWire, place: &ServerPlace, host: String) -> Result<ServerStanding, LedgerError> {
     let row = session.say(STANDING, CONNECT)?.unwrap_or_default();
     let text = |nth: usize| row.get(nth).cloned().flatten().unwrap_or_default();
     if text(7) != session.mark() {
@@ -256,7 +328,7 @@ fn standing(session: &ServerWire, host: String) -> Result<ServerStanding, Ledger
         )));
     }
     if text(0) != "f" {
-        return Err(LedgerError::Io(format!("{host} is in recovery: it follows another server")));
+        return Err(LedgerError::Unready(format!("{host} is in recovery: it follows another server")));
     }
     let wrong = match (text(2).as_str(), text(3).as_str(), text(4).as_str()) {
         ("off", ..) => Some("`fsync` is off".to_owned()),
@@ -265,5 +337,16 @@ fn standing(session: &ServerWire, host: String) -> Result<ServerStanding, Ledger
         _ => None,
     };
     let number = |nth: usize| text(nth).parse::<u64>().unwrap_or_default();
-    Ok(ServerStanding { host, timeline: number(6) as u32, system: number(5), version: number(1) as u32, wrong })
+    let is_begun = schema::is_there(session, place)?;
+    Ok(ServerStanding {
+        host,
+        timeline: number(6) as u32,
+        system: number(5),
+        version: text(8),
+        clock: Time::from_millis(number(9) as i64),
+        // Of a server that waits for nobody there is nothing to ask.
+        standbys: if is_begun && !text(10).is_empty() { standbys(session, place) } else { 0 },
+        is_begun,
+        wrong,
+    })
 }

@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 use super::super::LedgerError;
 use super::super::engine::{Conn, Work, named};
 use super::super::writer::{Patience, Sync, Wanted, WritingDesk};
-use super::connect::{ServerClock, ServerPlace, lead};
+use super::connect::{ServerClock, ServerPlace, ServerUse, lead};
+use super::watch::Watching;
 use super::wire::{NoAnswer, ServerWire};
 use super::{Shared, schema};
 use crate::time::Time;
 
 pub struct ServerDesk {
     shared: Arc<Shared>,
+    watch: Watching,
     /// None: there is no connection, or it is not worth having.
     session: Option<ServerWire>,
     /// How many transactions had written, with the one that has begun.
@@ -30,12 +32,12 @@ pub struct ServerDesk {
 
 /// How long the server may take for one answer: longer than a lock may be waited for.
 const ANSWER: Duration = Duration::from_secs(12);
-/// How long a commit whose answer was lost is asked after. A failover takes half of it.
-const FENCE: Duration = Duration::from_secs(60);
+/// How long a commit whose answer was lost is asked after. A failover takes two thirds of it.
+const FENCE: Duration = Duration::from_secs(45);
 
 impl ServerDesk {
-    pub fn new(shared: Arc<Shared>) -> ServerDesk {
-        ServerDesk { shared, session: None, seq: 0, batches: 0 }
+    pub fn new(shared: Arc<Shared>, watch: Watching) -> ServerDesk {
+        ServerDesk { shared, watch, session: None, seq: 0, batches: 0 }
     }
 
     /// The connection there is, or a new one.
@@ -46,9 +48,7 @@ impl ServerDesk {
         match &mut self.session {
             Some(session) => Ok(session),
             empty => {
-                let (session, _) = lead(&self.shared.place, &self.shared.seen, ANSWER)?;
-                // Whoever reads through another connection may read from a server that leads no more.
-                self.shared.seen.generation.fetch_add(1, Ordering::AcqRel);
+                let (session, _) = lead(&self.shared.place, &self.shared.seen, ServerUse::Write, ANSWER)?;
                 Ok(empty.insert(session))
             }
         }
@@ -71,7 +71,13 @@ impl ServerDesk {
              UPDATE ledger SET seq = seq + 1, newest = {newest} WHERE one = 1 \
              RETURNING {CLOCK}, version, current_setting('bursar.session', true), seq"
         );
-        let locked = session.say(&text, ANSWER).map_err(LedgerError::from).and_then(|row| {
+        let said = session.say(&text, ANSWER);
+        if said.as_ref().is_err_and(NoAnswer::is_end) {
+            // There is nobody to say more to.
+            self.session = None;
+            return Err(said.err().map_or_else(LedgerError::gone, LedgerError::from));
+        }
+        let locked = said.map_err(LedgerError::from).and_then(|row| {
             let seq = row.as_ref().and_then(|row| row.get(3)?.as_ref()?.parse().ok());
             Ok((schema::begun(session, &shared.place, row)?, seq.unwrap_or_default()))
         });
@@ -91,7 +97,7 @@ impl ServerDesk {
     fn undo(&mut self) {
         if let Some(session) = &self.session {
             session.ended();
-            let undone = session.say("ROLLBACK", ANSWER);
+            let undone = session.say("ROLLBACK", Duration::from_secs(3));
             if undone.is_err() {
                 self.session = None;
             }
@@ -120,7 +126,7 @@ impl ServerDesk {
         match commit(session, &self.shared.place) {
             Committed::Clean => Ok(mark.flatten().as_deref() == Some(batch.to_string().as_str())),
             Committed::Not(cause) => Err(cause.into()),
-            Committed::Unknown(cause) => Err(LedgerError::Io(cause)),
+            Committed::Unknown(cause) => Err(LedgerError::Unready(cause)),
         }
     }
 }
@@ -145,7 +151,7 @@ impl WritingDesk for ServerDesk {
         let had_one = self.session.is_some();
         match self.lock() {
             // The connection had died while it was idle: nothing was asked over it.
-            Err(LedgerError::Io(_)) if had_one && self.session.is_none() => self.lock()?,
+            Err(LedgerError::Unready(_)) if had_one && self.session.is_none() => self.lock()?,
             locked => locked?,
         }
         Ok(true)
@@ -158,6 +164,8 @@ impl WritingDesk for ServerDesk {
     }
 
     fn begin(&mut self, _: Sync, _: Wanted<'_>, _: Patience) -> Result<bool, LedgerError> {
+        // Whoever is about to hold leases shows that it lives.
+        self.watch.begin();
         self.batches += 1;
         let (batch, holder) = (self.batches.to_string(), self.shared.holder.clone());
         let session = self.session.as_ref().ok_or_else(LedgerError::gone)?;

@@ -48,7 +48,7 @@ pub fn prepare(wire: &ServerWire, place: &ServerPlace, id: &str) -> Result<(), L
     Ok(())
 }
 
-fn is_there(wire: &ServerWire, place: &ServerPlace) -> Result<bool, LedgerError> {
+pub fn is_there(wire: &ServerWire, place: &ServerPlace) -> Result<bool, LedgerError> {
     let table = format!("{}.ledger", quoted(&place.schema)).replace('\'', "''");
     let row = wire.say(&format!("SELECT to_regclass('{table}') IS NOT NULL"), wire.patience())?;
     Ok(row.unwrap_or_default().first().cloned().flatten().as_deref() == Some("t"))

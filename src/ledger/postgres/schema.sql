@@ -145,7 +145,7 @@ CREATE TABLE purchase (
     lied          BIGINT NOT NULL DEFAULT 0, -- the seller's receipt is not true
     request       TEXT   COLLATE "C",          -- for presenting once more; erased when that cannot be any more
     receipt       TEXT   COLLATE "C",          -- what the seller says of the payment
-    machine       TEXT   COLLATE "C" NOT NULL DEFAULT '', -- which one made it
+    machine       TEXT   COLLATE "C" NOT NULL DEFAULT session_user, -- which one made it
     UNIQUE (agent, purchase_id),
     -- Each condition is read anew for each statement, so what can be asked at once is: flags are 0 or 1, and there are
     -- states of money and others.

@@ -4,16 +4,38 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::super::LedgerError;
 use super::super::engine::{Conn, named};
-use super::connect::lead;
+use super::connect::{ServerUse, lead};
 use super::desk::CLOCK;
 use super::wire::ServerWire;
 use super::{Shared, schema};
+
+/// A watch that begins where somebody needs it: most commands never do.
+#[derive(Clone)]
+pub struct Watching {
+    shared: Arc<Shared>,
+    watch: Arc<OnceLock<Watch>>,
+}
+
+impl Watching {
+    pub fn of(shared: Arc<Shared>) -> Watching {
+        Watching { shared, watch: Arc::default() }
+    }
+
+    /// None: no thread can be had, and in doubt whoever is asked about lives.
+    pub fn begin(&self) -> Option<&Watch> {
+        if self.watch.get().is_none() {
+            // Whoever comes second uses the first one's.
+            let _ = self.watch.set(Watch::begin(self.shared.clone()).ok()?);
+        }
+        self.watch.get()
+    }
+}
 
 /// What was heard last.
 pub struct Watch {
@@ -33,9 +55,10 @@ const LEASE: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(5);
 
 impl Watch {
-    pub fn begin(shared: Arc<Shared>) -> Result<Watch, LedgerError> {
+    fn begin(shared: Arc<Shared>) -> Result<Watch, LedgerError> {
         let heard = Arc::new(Heard::default());
         let (stays, left) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
         let to = heard.clone();
         thread::Builder::new()
             .name("ledger-watch".to_owned())
@@ -46,6 +69,7 @@ impl Watch {
                         tracing::debug!("the database is not heard: {cause}");
                         wire = None;
                     }
+                    let _ = begun.send(());
                     if left.recv_timeout(PAUSE) == Err(RecvTimeoutError::Disconnected) {
                         break;
                     }
@@ -55,6 +79,8 @@ impl Watch {
                 }
             })
             .map_err(|cause| LedgerError::Io(cause.to_string()))?;
+        // What is told before anything was heard would be wrong.
+        let _ = has_begun.recv_timeout(ANSWER);
         Ok(Watch { heard, _stays: stays })
     }
 
@@ -66,7 +92,7 @@ impl Watch {
 fn look(shared: &Shared, wire: &mut Option<ServerWire>, heard: &Heard) -> Result<(), LedgerError> {
     let wire = match wire {
         Some(wire) => wire,
-        empty => empty.insert(lead(&shared.place, &shared.seen, ANSWER)?.0),
+        empty => empty.insert(lead(&shared.place, &shared.seen, ServerUse::Look, ANSWER)?.0),
     };
     show(shared, wire, true)?;
     let schema = schema::quoted(&shared.place.schema);

@@ -28,7 +28,7 @@ pub struct ServerWire {
     /// Its name, which the server tells in every transaction: nobody has put another connection in its place.
     mark: String,
     /// How long the server may take for one answer, waits for locks included.
-    answer: Duration,
+    answer: Cell<Duration>,
     /// Each with the statement it became: planned once, as long as the connection lives.
     known: RefCell<HashMap<String, Arc<Known>>>,
     /// Sent, or about to be, and nobody has asked yet what came of it.
@@ -76,7 +76,7 @@ impl ServerWire {
             runtime: Some(runtime),
             client: Arc::new(client),
             mark,
-            answer,
+            answer: Cell::new(answer),
             known: RefCell::default(),
             noted: RefCell::default(),
             warnings,
@@ -139,13 +139,18 @@ impl ServerWire {
 
     /// The role it is logged in as.
     pub fn role(&self) -> Result<String, NoAnswer> {
-        let row = self.say("SELECT session_user", self.answer)?.unwrap_or_default();
+        let row = self.say("SELECT session_user", self.answer.get())?.unwrap_or_default();
         Ok(row.into_iter().flatten().next().unwrap_or_default())
     }
 
     /// How long the server may take for one answer.
     pub fn patience(&self) -> Duration {
-        self.answer
+        self.answer.get()
+    }
+
+    /// How long it may take from now on.
+    pub fn waits(&self, answer: Duration) {
+        self.answer.set(answer);
     }
 
     pub fn is_closed(&self) -> bool {
@@ -155,7 +160,7 @@ impl ServerWire {
     /// Sends what was noted and this, and waits for all of it.
     fn after_noted<T>(&self, last: impl Future<Output = Result<T, Error>>) -> Result<T, NoAnswer> {
         let noted = std::mem::take(&mut *self.noted.borrow_mut());
-        self.wait(self.answer, async {
+        self.wait(self.answer.get(), async {
             // Each is sent when it is first looked at, in this order.
             let (noted, last) = tokio::join!(biased; join_all(noted), last);
             match noted.into_iter().find_map(Result::err) {
@@ -226,7 +231,7 @@ impl Conn for ServerWire {
         pin_mut!(rows);
         let mut wants = true;
         // To the end, whatever is wanted: what stood behind it in line would wait for ever.
-        while let Some(row) = self.wait(self.answer, async { rows.next().await.transpose() })? {
+        while let Some(row) = self.wait(self.answer.get(), async { rows.next().await.transpose() })? {
             wants = wants && visit(&row)?;
         }
         Ok(())
@@ -240,8 +245,13 @@ impl Conn for ServerWire {
         self.told.get().unwrap_or(now)
     }
 
-    fn follows_purchases(&self) -> bool {
+    fn keeps_budgets(&self) -> bool {
         true
+    }
+
+    /// No role writes the log's tables; whoever waits may have it done.
+    fn entering(&self) -> &'static [&'static str] {
+        &["SELECT enter()"]
     }
 }
 
@@ -422,13 +432,14 @@ const NOT_THEIRS: &str = "BU002";
 impl From<NoAnswer> for LedgerError {
     fn from(failed: NoAnswer) -> LedgerError {
         let (state, why) = match failed {
-            NoAnswer::Silent => return LedgerError::Io("the database does not answer".to_owned()),
-            NoAnswer::Lost(why) => return LedgerError::Io(format!("the connection to the database was lost: {why}")),
+            NoAnswer::Silent => return LedgerError::Unready("it does not answer".to_owned()),
+            NoAnswer::Lost(why) => return LedgerError::Unready(format!("the connection was lost: {why}")),
             NoAnswer::Refused { state, why } => (state, why),
         };
         match state.as_str() {
             "55P03" | "57014" | "40001" | "40P01" => LedgerError::Busy,
             "53100" => LedgerError::Full,
+            "57P01" | "57P02" | "57P03" | "25P03" | "25006" | "53300" => LedgerError::Unready(why),
             ILLEGAL => LedgerError::Io(why),
             NOT_THEIRS | "42501" => LedgerError::Forbidden(why),
             "26000" | "42P05" => LedgerError::Io(

@@ -4,6 +4,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, Statement, ToSql};
 
 use super::super::engine::{Conn, Given, LedgerRow, Value, Visit};
+use super::super::listing::ENTER;
 use super::super::{LedgerError, damaged};
 use crate::time::Time;
 
@@ -38,8 +39,12 @@ impl Conn for Connection {
         now
     }
 
-    fn follows_purchases(&self) -> bool {
+    fn keeps_budgets(&self) -> bool {
         false
+    }
+
+    fn entering(&self) -> &'static [&'static str] {
+        &ENTER
     }
 }
 

@@ -18,7 +18,7 @@ use crate::settlement::Standing;
 const APPLICATION_ID: i32 = 0x4255_5253;
 /// From an empty file to the tables of today; a file's version says how many of these steps it has taken. A step that
 /// was once on main is never changed: what comes next is another one.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     TABLES,
     LOG,
     BREAKERS,
@@ -32,6 +32,7 @@ const STEPS: [&str; 13] = [
     LITTLE_TO_WRITE,
     LISTED_SOON,
     TOOLS_SEEN,
+    MACHINES,
 ];
 /// Of the tables of today.
 pub const VERSION: i32 = STEPS.len() as i32;
@@ -554,6 +555,9 @@ CREATE TABLE tool_seen (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tools_of_server ON tool_seen (server);
 ";
+
+/// Which machine made a purchase: nothing where the ledger is of one machine, as it is in a file that was never moved.
+const MACHINES: &str = "ALTER TABLE purchase ADD COLUMN machine TEXT NOT NULL DEFAULT '';";
 
 /// How long somebody else may be in the way, before it is said that they are.
 pub const BUSY: Duration = Duration::from_millis(250);

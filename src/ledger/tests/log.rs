@@ -237,6 +237,7 @@ async fn an_id_is_found_by_its_beginning_its_whole_or_its_agent() {
 
 /// Back to the tables of the eighth step.
 pub(super) const BEFORE_GOODS: &str = "
+    ALTER TABLE purchase DROP COLUMN machine;
     INSERT INTO listed SELECT row, at, agent, state, site, domain, session, usd, handle IS NOT NULL, proof = 'chain',
         delivered, goods, lied, identity FROM purchase WHERE row NOT IN (SELECT row FROM listed);
     DROP VIEW unproven; DROP TRIGGER a_purchase_begins; DROP TRIGGER a_purchase_changes; DROP TRIGGER money_is_new;

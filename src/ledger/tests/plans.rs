@@ -75,6 +75,8 @@ async fn no_question_in_the_sources_walks_the_history_of_one_wish() {
         step.contains("INTEGER PRIMARY KEY")
             // What waits to be entered, and the one row that was found.
             || step == "SCAN unlisted"
+            || step == "SCAN entered"
+            || step == "SCAN bought"
             || step.starts_with("SCAN (subquery")
             || step.contains("SEARCH e USING INTEGER PRIMARY KEY")
             || ["sqlite_autoindex_purchase", "sqlite_autoindex_question"].iter().any(|own| step.contains(own))

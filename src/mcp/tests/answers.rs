@@ -431,6 +431,7 @@ fn row() -> Row {
         purchase_id: "pu_1".into(),
         at: Time::from_secs(1_800_000_000),
         agent: "researcher".into(),
+        machine: None,
         session: Some("s_1".into()),
         method: "GET".into(),
         url: "https://api.example.com/v1?q=…".into(),

@@ -57,7 +57,7 @@ fn heading(story: &Story, now: Time) -> Html {
         row.method,
         text::quoted(&story.url, limits::URL_CHARS),
         story.server.as_ref().map(|server| format!(" at {}", text::quoted(server, limits::URL_CHARS))),
-        words::line(&row.agent),
+        words::line(&row.who()),
         client,
         row.session.as_ref().map(|session| format!(", session {session}")),
         words::time(row.at, now),

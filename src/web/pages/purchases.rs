@@ -170,6 +170,6 @@ fn line(row: &Row, now: Time) -> Html {
         row.amount_usd,
         words::link_to(&row.agent, &row.purchase_id),
         words::line(&place),
-        words::line(&row.agent)
+        words::line(&row.who())
     )
 }
