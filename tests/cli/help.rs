@@ -67,6 +67,7 @@ fn every_command_explains_itself_with_an_example() {
         ("wallet", "export"),
         ("wallet", "remove"),
         ("ledger", "adopt"),
+        ("ledger", "init-roles"),
     ] {
         all.push_str(&format!(
             "$ bursar {command} {action} --help\n{}\n",
