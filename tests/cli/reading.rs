@@ -165,8 +165,8 @@ async fn sellers_are_told_with_what_came_of_them() {
     let why = out(&market.home.run(&["why", row["purchase_id"].as_str().expect("an id")]));
     assert!(why.contains("delivered, goods: error page\nwhat came for the money reads as an error"), "{why}");
     let csv = out(&market.home.run(&["log", "--csv"]));
-    assert!(csv.lines().next().expect("a header").ends_with(",reasons,goods"), "{csv}");
-    assert!(csv.lines().nth(1).expect("a line").ends_with(",error_page"), "{csv}");
+    assert!(csv.lines().next().expect("a header").ends_with(",reasons,goods,machine"), "{csv}");
+    assert!(csv.lines().nth(1).expect("a line").ends_with(",error_page,"), "{csv}");
 }
 
 #[test]
