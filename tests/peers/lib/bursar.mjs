@@ -95,6 +95,12 @@ class Bursar {
     appendFileSync(join(this.home, "config.toml"), rows);
   }
 
+  /** The config without these rows, and with those at its end. */
+  changeConfig(before, after) {
+    const file = join(this.home, "config.toml");
+    writeFileSync(file, `${readFileSync(file, "utf8").replace(before, "")}${after}`);
+  }
+
   async why(id) {
     return JSON.parse(await this.must(["why", id, "--json"]));
   }

@@ -9,7 +9,8 @@
 //   { message: n }            the nth message of all
 //   { commit: n }             the nth COMMIT: a Query, or the Execute of a statement, that ends in COMMIT
 //   { text: "..", nth: n }    the nth Query or Execute whose SQL matches this expression, in any case of letters
-// each with `connection: c` for one connection only, whose messages are then counted alone. `how` is one of
+// each with `connection: c` for one connection only, whose messages are then counted alone; in this process it may also be
+// a function that is shown each message and says whether it is the one. `how` is one of
 //   cut-before         the message does not get through; both sides are reset
 //   cut-after          it is carried out and the server says it is ready again; of its answer the client gets a reset
 //   cut-after-unheard  it is passed on and the client reset at once; the server is left to finish
@@ -127,6 +128,7 @@ class Proxy {
     if (!how || this.broke || !counts || (OF_A_COMMIT.includes(how) && !message.commit)) return undefined;
     const is =
       (at.message === this.#counts.message) ||
+      at.is?.(this.seen.at(-1)) ||
       (message.commit && at.commit === this.#counts.commit) ||
       (matches && at.nth === this.#counts.text);
     if (!is) return undefined;
@@ -141,9 +143,14 @@ class Proxy {
     this.options.onBreak?.(broke);
   }
 
+  /** Resets every connection there is. New ones are taken. */
+  resetAll() {
+    for (const link of this.#links) link.reset();
+  }
+
   stop() {
     this.#server.close();
-    for (const link of this.#links) link.reset();
+    this.resetAll();
     if (this.#file) rmSync(this.#file, { force: true });
   }
 }
@@ -423,9 +430,9 @@ function reset(socket) {
 
 function parsePlan({ at, how }) {
   if (!HOWS.test(how)) throw new Error(`no way of breaking is called ${how}`);
-  const plan = typeof at === "number" ? { message: at } : { ...at };
+  const plan = typeof at === "number" ? { message: at } : typeof at === "function" ? { is: at } : { ...at };
   if (plan.text !== undefined) Object.assign(plan, { text: new RegExp(plan.text, "i"), nth: plan.nth ?? 1 });
-  if (!plan.message && !plan.commit && !plan.text) throw new Error("a plan says at which message, commit or text");
+  if (!plan.message && !plan.commit && !plan.text && !plan.is) throw new Error("a plan says at which message, commit or text");
   return { at: plan, how };
 }
 

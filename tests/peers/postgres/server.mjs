@@ -138,12 +138,13 @@ export function psql(url, sql, { timeoutS = 60, command = (...words) => words } 
 
 /**
  * A pgbouncer of its own in front of a server, in transaction mode, that lets everybody in. `size` is how many
- * connections to the server it shares out for a database and a role.
+ * connections to the server it shares out for a database and a role; `ignores` are what a client may ask for as it begins
+ * and does not get.
  */
-export async function pooler(server, { mode = "transaction", size = 4 } = {}) {
+export async function pooler(server, { mode = "transaction", size = 4, ignores = "" } = {}) {
   const dir = shortDir();
   const port = await freePort();
-  const ini = ownedByServer(written(join(dir, "pgbouncer.ini"), poolerConfig(dir, port, server, mode, size)), 0o600);
+  const ini = ownedByServer(written(join(dir, "pgbouncer.ini"), poolerConfig(dir, port, server, { mode, size, ignores })), 0o600);
   const [command, ...args] = asServer("pgbouncer", ini);
   const log = openSync(join(dir, "log"), "a");
   const child = spawn(command, args, { env: plainEnv, cwd: "/", stdio: ["ignore", log, log] });
@@ -165,7 +166,7 @@ export async function pooler(server, { mode = "transaction", size = 4 } = {}) {
 }
 
 // Whom it does not know it asks the server for, with the right of `auth_user`.
-const poolerConfig = (dir, port, server, mode, size) => `[databases]
+const poolerConfig = (dir, port, server, { mode, size, ignores }) => `[databases]
 * = host=${server.socket} port=${server.port} auth_user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -177,6 +178,7 @@ pool_mode = ${mode}
 default_pool_size = ${size}
 max_client_conn = 200
 server_login_retry = 1
+ignore_startup_parameters = ${ignores}
 pidfile =
 `;
 
