@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::engine::named;
 use super::*;
 use crate::authorization::{Authorization, Ground};
 use crate::money::{Account, Amount, Asset, Assets, Network, Usd};
@@ -383,8 +384,10 @@ async fn one_wish_has_one_open_purchase_however_many_ask_at_once() {
     came.sort();
     assert_eq!(came, ["recorded", "taken", "taken", "taken", "taken", "taken"]);
     assert_eq!(kit.day().await.0, 10_000);
-    let second = "INSERT INTO purchase (purchase_id, agent, identity, headers, at, method, url, domain, place, state, open, handle)
-                  SELECT 'other', agent, identity, headers, at, method, url, domain, place, state, 1, x'01' FROM purchase";
+    let second = "INSERT INTO purchase
+                    (row, purchase_id, agent, identity, headers, at, method, url, domain, place, state, open, handle)
+                  SELECT row + 1, 'other', agent, identity, headers, at, method, url, domain, place, state, 1, headers
+                    FROM purchase";
     assert!(kit.sql(second).unwrap_err().to_uppercase().contains("UNIQUE"));
 }
 
@@ -574,6 +577,23 @@ async fn work_that_fails_or_panics_is_undone_alone() {
     assert_eq!(panicked.unwrap_err().code(), "ledger_failed");
     assert_eq!(paid, "recorded");
     assert_eq!(kit.ledger.audit().await.unwrap().events, 1);
+}
+
+/// What is refused may be heard late, where its answer was not waited for: whoever wrote it hears of it all the same, and
+/// whoever comes next in the batch does not.
+#[tokio::test]
+async fn what_the_tables_refuse_is_told_to_whoever_wrote_it_and_to_nobody_else() {
+    let kit = kit();
+    let first = kit.pay(kit.draft()).await.row();
+    let bad = kit.ledger.writer.write(Sync::Lazy, move |conn| {
+        events::append(conn, None, START, "half", &json!({}))?;
+        conn.note("UPDATE purchase SET usd = 1 WHERE row = :row", named! { ":row": first })
+    });
+    let (refused, paid) = kit.together(async { tokio::join!(bad, kit.says(kit.draft())) }).await;
+    assert!(refused.is_err(), "it is told as written, and is not");
+    assert_eq!(paid, "recorded");
+    let found = kit.ledger.audit().await.unwrap();
+    assert_eq!((found.authorizations, found.events, found.violations), (2, 2, vec![]));
 }
 
 #[tokio::test]

@@ -179,18 +179,15 @@ fn in_savepoint<T>(conn: &dyn Conn, work: impl FnOnce(&dyn Conn) -> Result<T, Le
         return Err(undone());
     }
     run(conn, "SAVEPOINT one")?;
-    let done = caught(|| work(conn));
-    if !conn.is_within() {
-        return done;
-    }
-    let ended = match done {
-        Ok(_) => run(conn, "RELEASE one"),
-        Err(_) => run(conn, "ROLLBACK TO one").and_then(|()| run(conn, "RELEASE one")),
-    };
-    if let Err(cause) = ended {
-        // Half of this work must not be committed with the others'.
-        let _ = run(conn, "ROLLBACK");
-        return Err(cause);
+    // Waited for, so that whatever is wrong with this work is heard before the next one's begins.
+    let done = caught(|| work(conn)).and_then(|told| conn.run("RELEASE one", &[]).map(|_| told));
+    if done.is_err() && conn.is_within() {
+        let undone = run(conn, "ROLLBACK TO one").and_then(|()| conn.run("RELEASE one", &[]));
+        if let Err(cause) = undone {
+            // Half of this work must not be committed with the others'.
+            let _ = run(conn, "ROLLBACK");
+            return Err(cause);
+        }
     }
     done
 }

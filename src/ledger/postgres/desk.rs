@@ -17,7 +17,6 @@ use super::connect::{ServerClock, ServerPlace, ServerUse, lead};
 use super::watch::Watching;
 use super::wire::{NoAnswer, ServerWire};
 use super::{Shared, schema};
-use crate::time::Time;
 
 pub struct ServerDesk {
     shared: Arc<Shared>,
@@ -170,15 +169,14 @@ impl WritingDesk for ServerDesk {
         let (batch, holder) = (self.batches.to_string(), self.shared.holder.clone());
         let session = self.session.as_ref().ok_or_else(LedgerError::gone)?;
         // Committed with everything else, or not.
-        let mark = "INSERT INTO holder (name, machine, mark, beats) VALUES (:name, :machine, :mark, :now)
-                    ON CONFLICT (name) DO UPDATE SET mark = excluded.mark, beats = excluded.beats";
+        let mark = "INSERT INTO holder (name, machine, mark, beats) VALUES (:name, :machine, :mark, clock_ms())
+                    ON CONFLICT (name) DO UPDATE SET mark = excluded.mark";
         session.note(
             mark,
             named! {
                 ":name": holder,
                 ":machine": self.shared.machine,
                 ":mark": batch,
-                ":now": session.time(Time::from_millis(0)).millis(),
             },
         )?;
         Ok(true)
